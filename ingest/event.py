@@ -1,0 +1,248 @@
+"""The event at each stage of its way: as requested, for one domain, gated, enriched.
+
+All of these are frozen, hold plain data only, and so can be passed between tasks or serialised.
+
+Text that came out of a percent-decoded URL may hold bytes that are not UTF-8. It is kept as `str`
+with those bytes as surrogate escapes (PEP 383); rows are encoded with `surrogateescape`, so that
+the store receives the bytes that the client sent.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+ENGAGEMENT = "engagement"
+PAGEVIEW = "pageview"
+
+Props = tuple[tuple[str, str], ...]
+"""Custom properties as (key, value) pairs, sorted by key (spec/ingestion.md §7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """An amount as the client sent it (spec/ingestion.md §8).
+
+    Attributes:
+        amount: In units of the currency, not yet rounded.
+        currency: ISO 4217 code, upper case.
+    """
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRequest:
+    """A valid request, shared by all the domains it names (spec/ingestion.md §2 to §9).
+
+    Attributes:
+        timestamp: Server time when the request was parsed, whole Unix seconds.
+        name: The event's name, 1 to 120 grapheme clusters.
+        domains: As sent, cleaned; at least one, duplicates kept, may hold empty strings.
+        hostname: The page's host without `www.`, or `(none)`.
+        pathname: The page's decoded path, with the fragment in hash mode; never empty.
+        query: The page URL's query parameters, decoded, last one wins.
+        referrer: The referring URL as sent, at most 2000 characters; None when absent.
+        props: At most 30 pairs.
+        revenue: None when absent or unusable.
+        interactive: Whether the event ends a bounce.
+        scroll_depth: Percent for engagement events (255 unknown), 0 for others.
+        engagement_time: Milliseconds for engagement events, 0 for others.
+        tracker_version: The script's version, 0 when unknown.
+        client_ip: The visitor's address as text. Never stored nor logged.
+        user_agent: The header as sent; None when absent. Never stored nor logged.
+        ip_type: What a trusted proxy says of the address (`X-Plausible-IP-Type`); None when absent.
+    """
+
+    timestamp: int
+    name: str
+    domains: tuple[str, ...]
+    hostname: str
+    pathname: str
+    query: dict[str, str]
+    referrer: str | None
+    props: Props
+    revenue: Revenue | None
+    interactive: bool
+    scroll_depth: int
+    engagement_time: int
+    tracker_version: int
+    client_ip: str
+    user_agent: str | None
+    ip_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who sent the event: anonymous ids that nobody can trace back once the salts are gone.
+
+    Attributes:
+        user_id: 64-bit id under the current salt.
+        previous_user_id: Id under the previous salt; None when there is none (spec/sessions.md §1).
+    """
+
+    user_id: int
+    previous_user_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the address is (spec/enrichment.md §3); empty strings and 0 mean unknown.
+
+    Attributes:
+        country_code: ISO 3166-1 alpha-2.
+        subdivision1_code: `<country>-<code>`, ISO 3166-2.
+        subdivision2_code: As above, one level down.
+        city_geoname_id: GeoNames id, districts mapped to their city.
+    """
+
+    country_code: str = ""
+    subdivision1_code: str = ""
+    subdivision2_code: str = ""
+    city_geoname_id: int = 0
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What the visitor uses (spec/enrichment.md §2); empty strings mean unknown.
+
+    Attributes:
+        browser: Family, e.g. `Chrome`.
+        browser_version: First two parts, e.g. `131.0`.
+        operating_system: Family, e.g. `Mac`.
+        operating_system_version: First two parts.
+        screen_size: `Mobile`, `Tablet`, `Desktop` or empty.
+    """
+
+    browser: str = ""
+    browser_version: str = ""
+    operating_system: str = ""
+    operating_system_version: str = ""
+    screen_size: str = ""
+
+
+UNKNOWN_DEVICE = Device()
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Where the visit came from (spec/enrichment.md §4 to §7); empty strings mean none.
+
+    Attributes:
+        referrer: Referring host and path, without scheme and query.
+        referrer_source: Canonical name of the source.
+        utm_source: Raw value of `utm_source`, `source` or `ref`.
+        utm_medium: Raw value, or inferred from a click id.
+        utm_campaign: Raw value.
+        utm_content: Raw value.
+        utm_term: Raw value.
+        click_id_param: Name (never the value) of the click id parameter.
+        acquisition_channel: E.g. `Organic Search`.
+    """
+
+    referrer: str = ""
+    referrer_source: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_content: str = ""
+    utm_term: str = ""
+    click_id_param: str = ""
+    acquisition_channel: str = "Direct"
+
+
+@dataclass(frozen=True, slots=True)
+class RevenueAmounts:
+    """An event's revenue for a site that has a goal for it (spec/ingestion.md §8).
+
+    Attributes:
+        source_amount: As sent, rounded to 3 fraction digits.
+        source_currency: As sent.
+        reporting_amount: In the goal's currency; None when no exchange rate is known.
+        reporting_currency: The goal's currency; empty when the amount is None.
+    """
+
+    source_amount: Decimal
+    source_currency: str
+    reporting_amount: Decimal | None
+    reporting_currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event for one domain, as the front sends it into the pipeline.
+
+    Attributes:
+        ticket: Number under which a request waits for its verdicts; 0 when nobody waits.
+        position: Which of the request's domains this is, from 0.
+        domain: As the client sent it, cleaned.
+        request: What the domains share.
+        visitor: Ids computed earlier, for events that are processed again after their address is
+            gone; None for events that come straight from a client.
+    """
+
+    ticket: int
+    position: int
+    domain: str
+    request: EventRequest
+    visitor: Visitor | None = None
+
+    @property
+    def timestamp(self) -> int:
+        """Unix seconds."""
+        return self.request.timestamp
+
+    @property
+    def tracker_version(self) -> int:
+        """The script's version."""
+        return self.request.tracker_version
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichedEvent:
+    """An event that passed every rule, with all that its rows need.
+
+    The point where the pipeline may be cut in two processes: it holds no address, no user agent and
+    no live object, and `(site_id, visitor)` names the partition.
+
+    Attributes:
+        ticket: As in `Event`.
+        position: As in `Event`.
+        domain: As in `Event`; names the counter.
+        tracker_version: Names the counter, too.
+        site_id: The site's id in the rows.
+        visitor: Who sent it.
+        timestamp: Unix seconds.
+        name: The event's name.
+        hostname: The page's host.
+        pathname: The page's path.
+        props: Custom properties, sorted by key.
+        interactive: Whether the event ends a bounce.
+        scroll_depth: Percent, 255 unknown.
+        engagement_time: Milliseconds.
+        place: Where the visitor is.
+        device: What the visitor uses.
+        attribution: Where the visitor came from.
+        revenue: None unless the site has a revenue goal of this name.
+    """
+
+    ticket: int
+    position: int
+    domain: str
+    tracker_version: int
+    site_id: int
+    visitor: Visitor
+    timestamp: int
+    name: str
+    hostname: str
+    pathname: str
+    props: Props
+    interactive: bool
+    scroll_depth: int
+    engagement_time: int
+    place: Place
+    device: Device
+    attribution: Attribution
+    revenue: RevenueAmounts | None

@@ -1,0 +1,173 @@
+"""The visitor's address: what trusted proxies say, else the peer's (spec/enrichment.md §1)."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Self
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+IP_TYPE_HEADER: Final = "x-plausible-ip-type"
+IP_TYPES: Final = frozenset({"dc_ip", "threat_ip", "anonymous_vpn_ip"})
+"""What a proxy may say of an address (spec/ingestion.md §10); other values mean nothing."""
+
+MAX_ADDRESS_LENGTH: Final = 256
+"""Characters of a forwarded address that are used; the longest real one, with port, has 47."""
+
+_WHOLE_VALUE_HEADERS: Final = ("x-plausible-ip", "cf-connecting-ip")
+_LIST_HEADERS: Final = ("b-forwarded-for", "x-forwarded-for")
+_FORWARDED: Final = "forwarded"
+_FOR_PARAMETER: Final = re.compile(r"(?:^|[;,\s])for=([^;,]*)", re.IGNORECASE)
+_PORT: Final = re.compile(r"(\.[0-9]+|\]):[0-9]+\Z")
+
+_LOOPBACK: Final = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
+_PRIVATE: Final = tuple(
+    # Not `ip_address.is_private`, which counts documentation and benchmark ranges, too.
+    map(
+        ipaddress.ip_network,
+        (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "::1/128",
+            "fc00::/7",
+            "fe80::/10",
+        ),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """The peers whose word on the visitor's address is believed.
+
+    Attributes:
+        everyone: Whether all peers are trusted, as Plausible does.
+        networks: Otherwise, where they connect from.
+    """
+
+    everyone: bool
+    networks: tuple[IPNetwork, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the setting `SLUICE_TRUSTED_PROXIES`.
+
+        Args:
+            text: `all`, or a list, separated by commas or white space, of addresses, networks in
+                CIDR notation and the word `private` (loopback, private and link-local networks).
+
+        Raises:
+            ValueError: The text is empty, or a part of it is none of these.
+        """
+        words = text.replace(",", " ").split()
+        if [word.lower() for word in words] == ["all"]:
+            return cls(everyone=True)
+        if not words:
+            raise ValueError("trusted proxies: expected all, private or a list of networks")
+        networks: list[IPNetwork] = []
+        for word in words:
+            if word.lower() == "private":
+                networks.extend(_PRIVATE)
+                continue
+            try:
+                networks.append(ipaddress.ip_network(word))
+            except ValueError as error:
+                raise ValueError(
+                    f"trusted proxies: {error}; expected all, private or a list of networks"
+                ) from None
+        return cls(everyone=False, networks=tuple(networks))
+
+    def trusts(self, peer: str) -> bool:
+        """Whether to believe the headers of a peer.
+
+        A peer without an address is at the other end of a Unix socket, so on this machine: it is
+        trusted where loopback is.
+
+        Args:
+            peer: The connection's remote address; anything else for a Unix socket.
+        """
+        if self.everyone:
+            return True
+        address = _address(peer)
+        candidates = _LOOPBACK if address is None else (address,)
+        return any(address in network for network in self.networks for address in candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAddress:
+    """Where a request came from.
+
+    Attributes:
+        ip: The visitor's address as text, neither validated nor canonical. Never logged nor stored.
+        header: The header that gave it, lower case; None when it is the peer's.
+        ip_type: What a trusted proxy says of the address, one of `IP_TYPES`; None when nothing.
+    """
+
+    ip: str = field(repr=False)
+    header: str | None
+    ip_type: str | None
+
+
+def resolve_client_ip(
+    headers: Mapping[str, str], peer: str, trusted: TrustedProxies
+) -> ClientAddress:
+    """Find the visitor's address (spec/enrichment.md §1).
+
+    The first header that yields any text wins; of an untrusted peer no header is looked at.
+
+    Args:
+        headers: First value of each header, by lower-case name.
+        peer: The connection's remote address; anything else for a Unix socket, which has none.
+        trusted: Whose headers are believed.
+    """
+    if not trusted.trusts(peer):
+        return ClientAddress(_peer_text(peer), None, None)
+    ip_type = headers.get(IP_TYPE_HEADER)
+    if ip_type not in IP_TYPES:
+        ip_type = None
+    for header in _WHOLE_VALUE_HEADERS:
+        if (value := headers.get(header)) and (ip := _clean(value)):
+            return ClientAddress(ip, header, ip_type)
+    for header in _LIST_HEADERS:
+        if (value := headers.get(header)) and (ip := _clean(value.partition(",")[0])):
+            return ClientAddress(ip, header, ip_type)
+    if (
+        (value := headers.get(_FORWARDED))
+        and (parameter := _FOR_PARAMETER.search(value))
+        and (ip := _clean(parameter[1].strip().strip('"')))
+    ):
+        return ClientAddress(ip, _FORWARDED, ip_type)
+    return ClientAddress(_peer_text(peer), None, ip_type)
+
+
+def _clean(value: str) -> str:
+    """Drop a port and the brackets around an IPv6 address; anything else stays as it is.
+
+    A value that is too long to be an address is garbage; its beginning still tells visitors apart.
+    """
+    value = value.strip()[:MAX_ADDRESS_LENGTH]
+    return _PORT.sub(r"\1", value).removeprefix("[").removesuffix("]")
+
+
+@lru_cache(maxsize=4096)
+def _address(peer: str) -> IPAddress | None:
+    """Parse a peer's address; an IPv4 client of a dual-stack listener is an IPv4 client."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _peer_text(peer: str) -> str:
+    """The peer's address as the visitor's; empty for a Unix socket, whose path says nothing."""
+    address = _address(peer)
+    return "" if address is None else str(address)

@@ -1,0 +1,269 @@
+"""The fields of an event on the wire: their names, types, limits and messages."""
+
+import re
+from typing import Annotated, Any, Final
+
+import regex
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from ingest.event import ENGAGEMENT
+from ingest.request.url import URL_BYTES, parse_url
+from ingest.url import clean_host
+
+NAME_LENGTH: Final = 120
+REFERRER_LENGTH: Final = 2000
+"""Both in grapheme clusters."""
+
+DOMAINS_LIMIT: Final = 100
+"""Domains of one request. The original sets no limit, and so does up to 500,000 look-ups for one
+request; nobody counts one page for more than a handful of sites."""
+
+UNKNOWN_SCROLL_DEPTH: Final = 255
+LONGEST_ENGAGEMENT: Final = 30 * 24 * 3600 * 1000
+"""Milliseconds."""
+
+SYSTEM_EVENTS: Final = frozenset(
+    {
+        "pageview",
+        ENGAGEMENT,
+        "Outbound Link: Click",
+        "Cloaked Link: Click",
+        "File Download",
+        "404",
+        "WP Form Completions",
+        "Form: Submission",
+    }
+)
+"""Events that are interactive whatever the client says (spec/ingestion.md §6)."""
+
+ALIASES: Final[dict[str, tuple[str, ...]]] = {
+    "event_name": ("n", "name"),
+    "url": ("u", "url"),
+    "domains": ("d", "domain"),
+    "referrer": ("r", "referrer"),
+    "hash_mode": ("h", "hashMode"),
+    "props": ("m", "meta", "p", "props"),
+    "revenue": ("revenue", "$"),
+    "tracker_version": ("v",),
+    "scroll_depth": ("sd",),
+    "engagement_time": ("e",),
+}
+"""The keys of each field, in the order in which they are tried (spec/ingestion.md §2)."""
+
+INTERACTIVE_KEYS: Final = ("i", "interactive")
+
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def _event_name(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value is None:
+        raise PydanticCustomError("blank", "can't be blank")
+    if not isinstance(value, str):
+        raise PydanticCustomError("type", "is invalid")
+    if not value.strip():
+        raise PydanticCustomError("blank", "can't be blank")
+    if len(value) > NAME_LENGTH and len(first_graphemes(value, NAME_LENGTH)) < len(value):
+        raise PydanticCustomError("length", "should be at most 120 character(s)")
+    return value
+
+
+def _url(value: object) -> str:
+    if value is None:
+        raise PydanticCustomError("missing", "is required")
+    if not isinstance(value, str) or len(value) > URL_BYTES or not _within(value, URL_BYTES):
+        raise PydanticCustomError("type", "must be a valid url")
+    if parse_url(value).scheme == "data":
+        raise PydanticCustomError("scheme", "scheme is not allowed")
+    return value
+
+
+def _domains(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, str):
+        return None
+    if not value.strip():
+        raise PydanticCustomError("blank", "can't be blank")
+    if value.count(",") >= DOMAINS_LIMIT:
+        raise PydanticCustomError("length", "should have at most 100 item(s)")
+    return tuple(clean_host(part) for part in value.split(","))
+
+
+def _referrer(value: object) -> str | None:
+    if not isinstance(value, str) or len(value) <= REFERRER_LENGTH:
+        return value if isinstance(value, str) else None
+    return first_graphemes(value, REFERRER_LENGTH)
+
+
+def _hash_mode(value: object) -> int:
+    if value is None or value == "":
+        return 0
+    number = _integer(value)
+    if number is None:
+        raise PydanticCustomError("type", "is invalid")
+    return number
+
+
+def _tracker_version(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _scroll_depth(value: object) -> int:
+    depth = _integer(value)
+    return UNKNOWN_SCROLL_DEPTH if depth is None or depth < 0 else min(depth, 100)
+
+
+def _engagement_time(value: object) -> int:
+    time = _integer(value)
+    return time if time is not None and 0 <= time < LONGEST_ENGAGEMENT else 0
+
+
+def _integer(value: object) -> int | None:
+    """The integer that a value is, or that a string wholly is."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    return None
+
+
+class EventFields(BaseModel):
+    """The body of `POST /api/event`: an object with these keys; others are ignored.
+
+    A key that is absent, `null` or `false` makes way for its alias; an empty string is a value.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    event_name: Annotated[str, BeforeValidator(_event_name, json_schema_input_type=str | int)] = (
+        Field(
+            None,
+            validate_default=True,
+            description="Name of the event: `pageview`, `engagement` or any other, not blank, at "
+            "most 120 characters (grapheme clusters). A number is taken as text.",
+            examples=["pageview"],
+        )
+    )
+    url: Annotated[str, BeforeValidator(_url, json_schema_input_type=str)] = Field(
+        None,
+        validate_default=True,
+        description="Address of the page, at most 2000 bytes, of any scheme but `data`.",
+        examples=["https://example.com/pricing?utm_source=newsletter"],
+    )
+    domains: Annotated[
+        tuple[str, ...] | None, BeforeValidator(_domains, json_schema_input_type=str)
+    ] = Field(
+        None,
+        description="Domain of the site, or several separated by commas, at most 100. Without it "
+        "the address's host is taken.",
+        examples=["example.com"],
+    )
+    referrer: Annotated[
+        str | None, BeforeValidator(_referrer, json_schema_input_type=str | None)
+    ] = Field(
+        None,
+        description="Address of the referring page; cut to 2000 characters.",
+        examples=["https://news.ycombinator.com/"],
+    )
+    hash_mode: Annotated[int, BeforeValidator(_hash_mode, json_schema_input_type=int | str)] = (
+        Field(0, description="1: the address's fragment belongs to the path.")
+    )
+    props: Annotated[Any, Field(json_schema_extra={"type": ["object", "string"]})] = Field(
+        None,
+        description="Custom properties: an object, or a string with one as JSON. Values are text, "
+        "numbers or booleans; others are left out. At most 30 are kept; keys have at most 300 "
+        "bytes, values 2000.",
+        examples=[{"plan": "pro"}],
+    )
+    revenue: Annotated[Any, Field(json_schema_extra={"type": ["object", "string"]})] = Field(
+        None,
+        description="An object, or a string with one as JSON, that has `amount` and `currency` "
+        "(ISO 4217); ignored unless the site has a revenue goal for the event.",
+        examples=[{"amount": "10.20", "currency": "USD"}],
+    )
+    interactive: bool = Field(
+        default=True,
+        description="Whether the event shows that the visitor did something; only `false` of a "
+        "custom event has an effect.",
+    )
+    tracker_version: Annotated[
+        int, BeforeValidator(_tracker_version, json_schema_input_type=int)
+    ] = Field(0, description="Version of the tracker.")
+    scroll_depth: Annotated[
+        int, BeforeValidator(_scroll_depth, json_schema_input_type=int | str)
+    ] = Field(
+        UNKNOWN_SCROLL_DEPTH,
+        description="For `engagement`: how far the page was scrolled, in per cent.",
+    )
+    engagement_time: Annotated[
+        int, BeforeValidator(_engagement_time, json_schema_input_type=int | str)
+    ] = Field(
+        0,
+        description="For `engagement`: milliseconds in view, less than 30 days.",
+    )
+
+
+_STAND_INS: Final[dict[str, object]] = {
+    "event_name": "?",
+    "url": "",
+    "domains": "?",
+    "hash_mode": 0,
+}
+"""Values for fields that are wrong, so that the others can still be looked at."""
+
+_ERROR_KEYS: Final = {"domains": "domain"}
+
+
+def read_fields(body: dict[str, Any]) -> tuple[EventFields, dict[str, list[str]]]:
+    """Choose and validate the fields; one mistake does not hide another.
+
+    Returns:
+        The fields, with stand-ins for those that are wrong, and the messages by field
+        (spec/ingestion.md §3).
+    """
+    chosen = {
+        field: value for field, keys in ALIASES.items() if (value := _first(body, keys)) is not None
+    }
+    for key in INTERACTIVE_KEYS:
+        if isinstance(body.get(key), bool):
+            chosen["interactive"] = body[key]
+            break
+    try:
+        return EventFields.model_validate(chosen), {}
+    except ValidationError as error:
+        errors: dict[str, list[str]] = {}
+        for mistake in error.errors(include_url=False, include_context=False, include_input=False):
+            field = str(mistake["loc"][0])
+            chosen[field] = _STAND_INS[field]
+            errors.setdefault(_ERROR_KEYS.get(field, field), []).append(mistake["msg"])
+        return EventFields.model_validate(chosen), errors
+
+
+def _first(body: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        value = body.get(key)
+        if value is not None and value is not False:
+            return value
+    return None
+
+
+def first_graphemes(text: str, limit: int) -> str:
+    """The beginning of a text, cut after that many grapheme clusters (Unicode annex 29).
+
+    Clusters can be long; a text is cut after 32 code points per cluster, too, so that the cost
+    does not depend on the length.
+    """
+    head = text[: 32 * limit]
+    end = 0
+    for count, cluster in enumerate(regex.finditer(r"\X", head), 1):
+        end = cluster.end()
+        if count == limit:
+            break
+    return head[:end]
+
+
+def _within(text: str, limit: int) -> bool:
+    return text.isascii() or len(text.encode("utf-8", "surrogatepass")) <= limit

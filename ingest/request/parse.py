@@ -1,0 +1,79 @@
+"""A body and what surrounds it become a valid request, or the list of its mistakes."""
+
+from ingest.event import ENGAGEMENT, EventRequest
+from ingest.request.body import parse_body
+from ingest.request.fields import SYSTEM_EVENTS, UNKNOWN_SCROLL_DEPTH, EventFields, read_fields
+from ingest.request.invalid import InvalidRequest
+from ingest.request.props import PropsTooLong, parse_props
+from ingest.request.revenue import parse_revenue
+from ingest.request.url import parse_url
+
+
+def parse_request(
+    content_type: str | None,
+    body: bytes,
+    *,
+    timestamp: int,
+    client_ip: str,
+    user_agent: str | None,
+    ip_type: str | None,
+) -> EventRequest:
+    """Parse and validate one request (spec/ingestion.md §1 to §9).
+
+    Args:
+        content_type: The header; None when absent.
+        body: At most `ingest.request.body.BODY_LIMIT` bytes.
+        timestamp: Unix seconds.
+        client_ip: The visitor's address.
+        user_agent: The header; None when absent.
+        ip_type: What a trusted proxy says of the address.
+
+    Raises:
+        InvalidRequest: With every mistake found.
+    """
+    fields, errors = read_fields(parse_body(content_type, body))
+    url = parse_url(fields.url)
+    domains = fields.domains or ((url.host,) if url.host else ())
+    if not domains:
+        errors["domain"] = ["can't be blank"]
+    pathname = url.pathname(with_fragment=fields.hash_mode == 1)
+    if not pathname:
+        errors["pathname"] = ["can't be blank"]
+    if _says_nothing(fields):
+        errors.setdefault("event_name", []).append(
+            "engagement event requires a valid integer value for at least one of 'sd' or 'e' fields"
+        )
+    try:
+        props = parse_props(fields.props, fields.event_name, pathname)
+    except PropsTooLong:
+        props = ()
+        errors["props"] = ["keys should have at most 300 bytes and values 2000 bytes"]
+    if errors:
+        raise InvalidRequest(errors)
+    engagement = fields.event_name == ENGAGEMENT
+    return EventRequest(
+        timestamp=timestamp,
+        name=fields.event_name,
+        domains=domains,
+        hostname=url.hostname,
+        pathname=pathname,
+        query=url.query,
+        referrer=fields.referrer,
+        props=props,
+        revenue=None if fields.revenue is None else parse_revenue(fields.revenue),
+        interactive=fields.interactive or fields.event_name in SYSTEM_EVENTS,
+        scroll_depth=fields.scroll_depth if engagement else 0,
+        engagement_time=fields.engagement_time if engagement else 0,
+        tracker_version=fields.tracker_version,
+        client_ip=client_ip,
+        user_agent=user_agent,
+        ip_type=ip_type,
+    )
+
+
+def _says_nothing(fields: EventFields) -> bool:
+    return (
+        fields.event_name == ENGAGEMENT
+        and fields.scroll_depth == UNKNOWN_SCROLL_DEPTH
+        and fields.engagement_time == 0
+    )

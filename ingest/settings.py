@@ -1,0 +1,277 @@
+"""The settings: environment variables, or a `.env` file (the environment wins)."""
+
+import difflib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingest.request.client_address import TrustedProxies
+
+DOTENV: Final = Path(".env")
+
+MIN_TOKEN_LENGTH: Final = 16
+
+_PREFIX: Final = "SLUICE_"
+_SECRETS: Final = frozenset({"SLUICE_ADMIN_TOKEN", "CLICKHOUSE_URL"})
+"""Whose values are never shown; the URL may hold a password."""
+
+
+class SettingsError(ValueError):
+    """Settings cannot be used. The text has one line per mistake and shows no secret."""
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _store_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "chdb":
+        usable = bool(parts.netloc + parts.path)
+    else:
+        # Reading the port raises ValueError when it is none.
+        usable = parts.scheme in ("clickhouse", "clickhouses") and bool(parts.hostname)
+        usable = usable and parts.port != 0
+    if not usable:
+        raise ValueError("neither form")
+    return url
+
+
+def _trusted_proxies(text: str) -> str:
+    TrustedProxies.parse(text)
+    return text
+
+
+def _token(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if len(text) < MIN_TOKEN_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("not usable as a bearer token")
+    return token
+
+
+def _setting(name: str, default: object, meaning: str, expected: str, **limits: Any) -> Any:
+    """Describe a variable: its documentation and its error message come from here."""
+    return Field(
+        default,
+        validation_alias=name,
+        description=meaning,
+        json_schema_extra={"expected": expected},
+        **limits,
+    )
+
+
+class Settings(BaseSettings):
+    """All settings, validated; read with `read_settings`.
+
+    Attributes are named after the variables, in lower case and without `SLUICE_`.
+    """
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True,
+        env_ignore_empty=True,
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+    )
+
+    port: int = _setting(
+        "PORT",
+        8000,
+        "TCP port to listen on; 0 takes any free one",
+        "a whole number from 0 to 65535",
+        ge=0,
+        le=65_535,
+    )
+    host: Annotated[str, AfterValidator(str.strip)] = _setting(
+        "HOST",
+        "0.0.0.0",  # noqa: S104 - it is a server, and containers need it
+        "address to listen on",
+        "an address or a host name",
+        pattern=r"\S",
+    )
+    clickhouse_url: Annotated[str, AfterValidator(_store_url)] = _setting(
+        "CLICKHOUSE_URL",
+        "chdb://var/chdb",
+        "where rows are stored: chdb://PATH is embedded, clickhouse://user:pass@host:9000/database "
+        "a server over native TCP (clickhouses:// with TLS)",
+        "chdb://PATH or clickhouse://user:pass@host:9000/database",
+    )
+    sites: Path = _setting(
+        "SLUICE_SITES",
+        Path("config/sites.toml"),
+        "the site registry; reloaded when it changes",
+        "a path",
+    )
+    state_dir: Path = _setting(
+        "SLUICE_STATE_DIR",
+        Path("var"),
+        "directory for salts, journal, session snapshot and dead letters",
+        "a path",
+    )
+    geoip_database: Path | None = _setting(
+        "SLUICE_GEOIP_DATABASE",
+        None,
+        "City or Country file in MaxMind's format, reloaded when replaced; unset: no places",
+        "a path",
+    )
+    flush_rows: int = _setting(
+        "SLUICE_FLUSH_ROWS",
+        10_000,
+        "events after which a batch is written",
+        "a whole number from 1 to 1000000",
+        ge=1,
+        le=1_000_000,
+    )
+    flush_seconds: float = _setting(
+        "SLUICE_FLUSH_SECONDS",
+        5.0,
+        "seconds after which a batch is written however few rows it has",
+        "a number of seconds greater than 0",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    session_minutes: int = _setting(
+        "SLUICE_SESSION_MINUTES",
+        30,
+        "minutes of silence that end a visit",
+        "a whole number of minutes from 1 to 1440",
+        ge=1,
+        le=1_440,
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_trusted_proxies)] = _setting(
+        "SLUICE_TRUSTED_PROXIES",
+        "private",
+        "whose forwarded-for and IP-type headers are believed: all, private (loopback and private "
+        "peers), or a list of networks in CIDR form",
+        "all, private, or networks in CIDR form separated by commas",
+    )
+    durability: Annotated[Literal["journal", "memory"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_DURABILITY",
+        "memory",
+        "memory: accepted events are in memory until they are stored; journal, which would have "
+        "them on disk before they are answered, is not in this version: it is taken as memory, "
+        "and readiness says so",
+        "journal or memory",
+    )
+    admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = _setting(
+        "SLUICE_ADMIN_TOKEN",
+        None,
+        "bearer token for all but the event endpoint and health; unset: loopback only",
+        f"at least {MIN_TOKEN_LENGTH} ASCII characters without spaces",
+    )
+    unknown_sites: Annotated[Literal["drop", "accept"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_UNKNOWN_SITES",
+        "drop",
+        "events of domains that are not registered: drop, or accept with an id derived from the "
+        "domain",
+        "drop or accept",
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
+    ] = _setting(
+        "SLUICE_LOG_LEVEL",
+        "info",
+        "least severe level that is logged",
+        "debug, info, warning, error or critical",
+    )
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_LOG_FORMAT",
+        "console",
+        "console for people, json for machines (one object a line); both on standard error",
+        "console or json",
+    )
+    shutdown_seconds: float = _setting(
+        "SLUICE_SHUTDOWN_SECONDS",
+        25.0,
+        "seconds a shutdown may take; less than the process manager waits before it kills",
+        "a number of seconds greater than 0",
+        gt=0,
+        allow_inf_nan=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDescription:
+    """A variable as documentation shows it.
+
+    Attributes:
+        name: Of the environment variable.
+        default: Its text when it is not set; `unset` when there is none.
+        meaning: What it decides.
+    """
+
+    name: str
+    default: str
+    meaning: str
+
+
+def read_settings(dotenv: Path | None = DOTENV) -> Settings:
+    """Read the environment, and a `.env` file if there is one. Empty variables count as unset.
+
+    Raises:
+        SettingsError: With all mistakes.
+    """
+    try:
+        return Settings(_env_file=dotenv)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(error))) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{dotenv}: expected UTF-8 text") from None
+    except OSError as error:
+        raise SettingsError(f"{dotenv}: cannot be read: {error.strerror}") from None
+
+
+def unknown_variables(dotenv: Path | None = DOTENV) -> tuple[str, ...]:
+    """A warning for each variable that looks like a setting but is none, most likely misspelt.
+
+    To be called after `read_settings`, which reports a `.env` file that cannot be read.
+    """
+    known = [description.name for description in describe_settings()]
+    found = {**(dotenv_values(dotenv) if dotenv is not None else {}), **os.environ}
+    return tuple(
+        f"{name}: unknown setting, ignored{_suggestion(name, known)}"
+        for name in sorted(found)
+        if name.upper().startswith(_PREFIX) and name not in known
+    )
+
+
+def describe_settings() -> tuple[SettingDescription, ...]:
+    """All settings, in the order of their definition."""
+    return tuple(
+        SettingDescription(
+            str(field.validation_alias),
+            _default(field.default),
+            field.description or "",
+        )
+        for field in Settings.model_fields.values()
+    )
+
+
+def _default(value: object) -> str:
+    return "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name.upper(), known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    fields = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    for details in error.errors(include_url=False):
+        name = str(details["loc"][0])
+        got = "" if name in _SECRETS else f", got {str(details['input'])[:60]!r}"
+        yield f"{name}: expected {_expectation(fields[name])}{got}"
+
+
+def _expectation(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra["expected"]) if isinstance(extra, dict) else ""

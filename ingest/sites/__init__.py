@@ -1,0 +1,1 @@
+"""The sites: which there are, and what each takes in."""

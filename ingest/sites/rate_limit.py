@@ -1,0 +1,64 @@
+"""How many events each site has sent in the current window (spec/ingestion.md §10)."""
+
+from typing import Final
+
+from ingest.sites.site import Site
+
+KEPT_WINDOWS: Final = 4
+"""Windows counted per site: the current one, and others for events that come with an older time,
+such as dead letters that are replayed. They must not reset the current window."""
+
+_SPARE_SITES: Final = 1024
+
+
+class RateLimiter:
+    """Counts events in fixed windows that begin at multiples of their length since the epoch.
+
+    Counted by a site's current domain, so that the previous one shares the limit. Sites whose
+    windows are over are forgotten when the number of sites has doubled.
+    """
+
+    __slots__ = ("_counts", "_prune_at")
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self._counts: dict[str, dict[tuple[int, int], int]] = {}
+        self._prune_at = _SPARE_SITES
+
+    def __len__(self) -> int:
+        """The number of sites with a count."""
+        return len(self._counts)
+
+    def allow(self, site: Site, now: int) -> bool:
+        """Count an event.
+
+        Args:
+            site: Whose event it is; sites without a limit are not counted.
+            now: The event's time, in Unix seconds.
+
+        Returns:
+            True up to the limit's last event in the window, False from the next one on.
+        """
+        limit = site.rate_limit
+        if limit is None:
+            return True
+        windows = self._counts.get(site.domain)
+        if windows is None:
+            windows = self._open(site.domain, now)
+        window = (limit.seconds, now // limit.seconds)
+        # Taken out and put in again: the window used last stands last, the first is the one to go.
+        count = windows.pop(window, 0) + 1
+        windows[window] = count
+        if len(windows) > KEPT_WINDOWS:
+            del windows[next(iter(windows))]
+        return count <= limit.events
+
+    def _open(self, domain: str, now: int) -> dict[tuple[int, int], int]:
+        if len(self._counts) >= self._prune_at:
+            self._counts = {
+                counted: windows
+                for counted, windows in self._counts.items()
+                if any((index + 1) * seconds > now for seconds, index in windows)
+            }
+            self._prune_at = 2 * len(self._counts) + _SPARE_SITES
+        return self._counts.setdefault(domain, {})

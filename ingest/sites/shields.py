@@ -1,0 +1,191 @@
+"""Shields: a site's rules on addresses, countries, pages and hostnames (spec/ingestion.md §10)."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ingest.iso_codes import UNKNOWN_COUNTRY
+
+MAX_IP_RULES: Final = 30
+MAX_COUNTRY_RULES: Final = 30
+MAX_PAGE_RULES: Final = 30
+MAX_HOSTNAME_RULES: Final = 10
+MAX_PATTERN_LENGTH: Final = 250
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_WILDCARD: Final = re.compile(r"\*+")
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def parse_network(text: str) -> IPNetwork:
+    """Read an address or a network, the network of one address.
+
+    IPv6 forms of IPv4 (`::ffff:203.0.113.7`) are turned into IPv4, as those of clients are.
+
+    Raises:
+        ValueError: The text is neither, or an address inside a network was given for the network.
+    """
+    if "%" in text:
+        raise ValueError("an address without a zone")
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        try:
+            meant = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError("an address such as 203.0.113.7 or a network in CIDR form") from None
+        raise ValueError(f"the network itself, {meant}") from None
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        address = int(network.network_address) & 0xFFFF_FFFF
+        return ipaddress.IPv4Network((address, network.prefixlen - 96))
+    return network
+
+
+class Patterns:
+    """Patterns in which `*` and `**` stand for any run of characters, `/` included.
+
+    They match whole texts, and case counts. A pattern without wildcard is looked up in a set, those
+    with one at an end go through `str.startswith` and `str.endswith`; the others are matched piece
+    by piece, each at its first place after the one before. No text makes that go back.
+    """
+
+    __slots__ = ("_everything", "_exact", "_pieces", "_prefixes", "_suffixes")
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        """Sort the patterns by the kind of match they need."""
+        exact: set[str] = set()
+        prefixes: list[str] = []
+        suffixes: list[str] = []
+        pieces: list[tuple[str, tuple[str, ...], str, int]] = []
+        self._everything = False
+        for pattern in patterns:
+            match _WILDCARD.split(pattern):
+                case [whole]:
+                    exact.add(whole)
+                case ["", ""]:
+                    self._everything = True
+                case [start, ""]:
+                    prefixes.append(start)
+                case ["", end]:
+                    suffixes.append(end)
+                case [start, *middle, end]:
+                    pieces.append((start, tuple(middle), end, len(start) + len(end)))
+        self._exact = frozenset(exact)
+        self._prefixes = tuple(prefixes)
+        self._suffixes = tuple(suffixes)
+        self._pieces = tuple(pieces)
+
+    def match(self, text: str) -> bool:
+        """Whether one of the patterns matches the whole text."""
+        if (
+            self._everything
+            or text in self._exact
+            or text.startswith(self._prefixes)
+            or text.endswith(self._suffixes)
+        ):
+            return True
+        return any(
+            len(text) >= least
+            and text.startswith(start)
+            and text.endswith(end)
+            and _in_order(middle, text, len(start), len(text) - len(end))
+            for start, middle, end, least in self._pieces
+        )
+
+
+def _in_order(pieces: tuple[str, ...], text: str, begin: int, end: int) -> bool:
+    for piece in pieces:
+        found = text.find(piece, begin, end)
+        if found < 0:
+            return False
+        begin = found + len(piece)
+    return True
+
+
+def _by_length(networks: Iterable[IPNetwork]) -> tuple[tuple[int, int, frozenset[int]], ...]:
+    """Gather networks of one version and size: a look-up each, however many rules there are.
+
+    Returns:
+        IP version, number of host bits, and the network bits of those networks.
+    """
+    starts: dict[tuple[int, int], set[int]] = {}
+    for network in networks:
+        shift = network.max_prefixlen - network.prefixlen
+        starts.setdefault((network.version, shift), set()).add(
+            int(network.network_address) >> shift
+        )
+    return tuple((*kind, frozenset(found)) for kind, found in starts.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Shields:
+    """A site's rules, compiled. Without rules nothing is blocked.
+
+    Building one raises `ValueError` when an entry of `ips` is no address or network; all other
+    rules are taken as they are (the sites file's reader checks them).
+
+    Attributes:
+        ips: Addresses or networks that are blocked. Plausible knows single addresses only.
+        countries: ISO 3166-1 alpha-2 codes that are blocked; `ZZ` blocks unknown countries.
+        pages: Patterns of pathnames that are blocked.
+        hostnames: Patterns of the only hostnames that are allowed; empty allows all.
+    """
+
+    ips: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+    hostnames: tuple[str, ...] = ()
+    _networks: tuple[tuple[int, int, frozenset[int]], ...] = field(
+        init=False, repr=False, compare=False
+    )
+    _countries: frozenset[str] = field(init=False, repr=False, compare=False)
+    _pages: Patterns = field(init=False, repr=False, compare=False)
+    _hostnames: Patterns = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the rules."""
+        object.__setattr__(self, "_networks", _by_length(map(parse_network, self.ips)))
+        object.__setattr__(self, "_countries", frozenset(self.countries))
+        object.__setattr__(self, "_pages", Patterns(self.pages))
+        object.__setattr__(self, "_hostnames", Patterns(self.hostnames))
+
+    def allows_hostname(self, hostname: str) -> bool:
+        """Whether a page's host (without `www.`, or `(none)`) may send events."""
+        return not self.hostnames or self._hostnames.match(hostname)
+
+    def blocks_page(self, pathname: str) -> bool:
+        """Whether events of a page are dropped, by its decoded path, fragment included."""
+        return bool(self.pages) and self._pages.match(pathname)
+
+    def blocks_ip(self, client_ip: str) -> bool:
+        """Whether an address is blocked, in whichever form it is written; never for other text.
+
+        Results are not cached: that would keep addresses in memory.
+        """
+        if not self._networks:
+            return False
+        try:
+            address = ipaddress.ip_address(client_ip)
+        except ValueError:
+            return False
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        version, number = address.version, int(address)
+        return any(
+            version == rule_version and number >> shift in starts
+            for rule_version, shift, starts in self._networks
+        )
+
+    def blocks_country(self, country_code: str) -> bool:
+        """Whether a country is blocked.
+
+        Args:
+            country_code: ISO 3166-1 alpha-2; empty when unknown, which `ZZ` blocks.
+        """
+        return (country_code.upper() or UNKNOWN_COUNTRY) in self._countries
+
+
+NO_SHIELDS: Final = Shields()

@@ -1,0 +1,192 @@
+"""Reads the sites file: TOML in, a registry or a list of all its mistakes out."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from ingest.sites.shields import Shields
+from ingest.sites.site import RateLimit, Site, SiteRegistry
+from ingest.sites.site_file_schema import SiteModel, SitesModel, explain, show
+from ingest.sites.toml_lines import KeyPath, key_lines
+
+_POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_OUTSIZED: Final = re.compile(r"[0-9_]{4301}|[eE][+-]?[0-9_]{18}")
+"""Numbers that Python does not read: too many digits, or an exponent beyond those of Decimal."""
+
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """Something in a sites file that must be changed.
+
+    Attributes:
+        line: Where, counted from 1.
+        key: Dotted name of the key at fault; empty when the file as a whole cannot be read.
+        problem: What was expected, and what was found.
+    """
+
+    line: int
+    key: str
+    problem: str
+
+
+class SitesFileError(ValueError):
+    """A sites file cannot be used. Its text has one line per mistake, `file:line: key: problem`.
+
+    Attributes:
+        source: The file's name.
+        mistakes: All of them, in the order of lines.
+    """
+
+    def __init__(self, source: str, mistakes: tuple[Mistake, ...]) -> None:
+        self.source = source
+        self.mistakes = mistakes
+        super().__init__(
+            "\n".join(
+                ": ".join(filter(None, (f"{source}:{found.line}", found.key, found.problem)))
+                for found in mistakes
+            )
+        )
+
+
+def read_sites(path: Path) -> SiteRegistry:
+    """Read a sites file from disk.
+
+    Raises:
+        SitesFileError: It cannot be read, is not UTF-8, or has mistakes.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or type(error).__name__}"
+        raise SitesFileError(str(path), (Mistake(1, "", problem),)) from error
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = f"expected UTF-8 text, got the byte 0x{content[error.start]:02x}"
+        raise SitesFileError(str(path), (Mistake(line, "", problem),)) from None
+    return parse_sites(text, str(path))
+
+
+def parse_sites(text: str, source: str) -> SiteRegistry:
+    """Read the text of a sites file. An empty one is a registry without sites.
+
+    Args:
+        text: TOML; a byte order mark is ignored.
+        source: The file's name, for messages.
+
+    Raises:
+        SitesFileError: The text has mistakes; it names all of them.
+    """
+    text = text.removeprefix("\ufeff")
+    document, lines = _parse_toml(text, source)
+    found = [*_duplicates(document), *_dollar(document)]
+    try:
+        model = SitesModel.model_validate(document)
+    except ValidationError as error:
+        found.extend(explain(error))
+        model = None
+    if found or model is None:
+        mistakes = {Mistake(_line(path, lines), _dotted(path), problem) for path, problem in found}
+        raise SitesFileError(source, tuple(sorted(mistakes)))
+    return SiteRegistry(map(_site, model.site), model.exchange_rates)
+
+
+def _parse_toml(text: str, source: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    try:
+        # Decimal keeps exchange rates exact.
+        return tomllib.loads(text, parse_float=Decimal), key_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        reason = str(error)
+        position = _POSITION.search(reason)
+        line = int(position[1]) if position and position[1] else text.count("\n") + 1
+        problem = f"expected valid TOML: {reason}"
+    except (ValueError, ArithmeticError):
+        outsized = _OUTSIZED.search(text)
+        line = text.count("\n", 0, outsized.start()) + 1 if outsized else 1
+        problem = "expected numbers of fewer digits"
+    except RecursionError:
+        line, problem = 1, "expected valid TOML: arrays or tables are nested too deeply"
+    raise SitesFileError(source, (Mistake(line, "", problem),))
+
+
+def _duplicates(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """What may stand only once in the file; read from the raw tables, so that none is missed."""
+    sites = document.get("site")
+    first: dict[tuple[str, object], str] = {}
+    for index, site in enumerate(sites if isinstance(sites, list) else ()):
+        if not isinstance(site, dict):
+            continue
+        for key, kind in (("id", "id"), ("domain", "domain"), ("previous_domain", "domain")):
+            value = site.get(key)
+            if not isinstance(value, int if kind == "id" else str) or isinstance(value, bool):
+                continue
+            owner = first.setdefault((kind, value), f"{key} of site {index + 1}")
+            if owner != f"{key} of site {index + 1}":
+                yield (
+                    ("site", index, key),
+                    f"expected a value of its own, got {show(value)}, the {owner}",
+                )
+        yield from _duplicate_goals(index, site)
+
+
+def _duplicate_goals(index: int, site: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    goals = site.get("revenue_goals")
+    events: set[str] = set()
+    for position, goal in enumerate(goals if isinstance(goals, list) else ()):
+        event = goal.get("event") if isinstance(goal, dict) else None
+        if not isinstance(event, str):
+            continue
+        if event in events:
+            path = ("site", index, "revenue_goals", position, "event")
+            yield path, f"expected one goal per event, got a second one for {show(event)}"
+        events.add(event)
+
+
+def _dollar(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    rates = document.get("exchange_rates")
+    dollar = rates.get("USD", 1) if isinstance(rates, dict) else 1
+    if isinstance(dollar, int | Decimal) and dollar != 1:
+        yield ("exchange_rates", "USD"), f"expected 1 US dollar per US dollar, got {show(dollar)}"
+
+
+def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:
+    """The line of a key, or of the nearest table around it that stands in the file."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in lines:
+            return lines[path[:length]]
+    return 1
+
+
+def _dotted(path: KeyPath) -> str:
+    """The key as one would write it in TOML, without the positions in arrays."""
+    return ".".join(
+        part if _BARE_KEY.fullmatch(part) else show(part) for part in path if isinstance(part, str)
+    )
+
+
+def _site(model: SiteModel) -> Site:
+    limit, shields = model.rate_limit, model.shields
+    return Site(
+        id=model.id,
+        domain=model.domain,
+        previous_domain=model.previous_domain,
+        rate_limit=None if limit is None else RateLimit(limit.events, limit.seconds),
+        accept_traffic_until=model.accept_traffic_until,
+        allow_server_clients=model.allow_server_clients,
+        shields=Shields(
+            ips=tuple(shields.ips),
+            countries=tuple(shields.countries),
+            pages=tuple(shields.pages),
+            hostnames=tuple(shields.hostnames),
+        ),
+        revenue_goals={goal.event: goal.currency for goal in model.revenue_goals},
+    )

@@ -1,0 +1,151 @@
+"""Where in a TOML document each key stands, which the standard library's reader does not tell."""
+
+import re
+import tomllib
+from bisect import bisect_right
+from typing import Final
+
+KeyPath = tuple[str | int, ...]
+"""Keys, and positions in arrays, from the document's root to a value."""
+
+_BLANK: Final = re.compile(r"(?:\s|#[^\n]*)*")
+_SPACE: Final = re.compile(r"[ \t]*")
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_STRING: Final = re.compile(
+    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'
+    r"|'''.*?'''(?:'{0,2})"
+    r'|"(?:\\.|[^"\\])*"'
+    r"|'[^']*'",
+    re.DOTALL,
+)
+_SCALAR: Final = re.compile(r"[^,\]}#\n]+")
+
+
+def key_lines(document: str) -> dict[KeyPath, int]:
+    """Find the line, counted from 1, of every key, table and array element.
+
+    Args:
+        document: TOML that `tomllib` has read without complaint; what other text gives is not
+            defined, except that the function returns or raises `ValueError` or `RecursionError`.
+    """
+    return _Scanner(document.replace("\r\n", "\n")).scan()
+
+
+class _Scanner:
+    """Follows the document's structure. Values matter only for where they end."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._lines: dict[KeyPath, int] = {}
+        self._tables: dict[KeyPath, int] = {}
+        """Number of tables so far, for each array of tables."""
+        self._newlines = [index for index, char in enumerate(text) if char == "\n"]
+
+    def scan(self) -> dict[KeyPath, int]:
+        table: KeyPath = ()
+        while self._skip_blank() < len(self._text):
+            if self._text[self._at] == "[":
+                table = self._header()
+            else:
+                self._pair(table)
+        return self._lines
+
+    def _header(self) -> KeyPath:
+        brackets = 2 if self._text.startswith("[[", self._at) else 1
+        line = self._line()
+        self._at += brackets
+        *parents, last = self._key()
+        path: KeyPath = ()
+        for parent in parents:
+            path = self._current((*path, parent))
+            self._lines.setdefault(path, line)
+        path = (*path, last)
+        self._lines.setdefault(path, line)
+        if brackets == 2:
+            self._tables[path] = self._tables.get(path, 0) + 1
+            path = self._current(path)
+        self._lines[path] = line
+        self._at += brackets
+        return path
+
+    def _current(self, path: KeyPath) -> KeyPath:
+        """The table last begun, where the path leads to an array of tables."""
+        return (*path, self._tables[path] - 1) if path in self._tables else path
+
+    def _pair(self, table: KeyPath) -> None:
+        line, path = self._line(), table
+        for part in self._key():
+            path = (*path, part)
+            self._lines.setdefault(path, line)
+        self._expect("=")
+        self._value(path)
+
+    def _key(self) -> list[str]:
+        """A dotted key and the white space after it."""
+        parts = []
+        while True:
+            self._skip_space()
+            found = _STRING.match(self._text, self._at) or _BARE_KEY.match(self._text, self._at)
+            if found is None:
+                raise ValueError("a key was expected")
+            part = found.group()
+            parts.append(tomllib.loads(f"key = {part}")["key"] if part[0] in "\"'" else part)
+            self._at = found.end()
+            self._skip_space()
+            if not self._text.startswith(".", self._at):
+                return parts
+            self._at += 1
+
+    def _value(self, path: KeyPath) -> None:
+        self._skip_blank()
+        if self._text.startswith("[", self._at):
+            self._array(path)
+        elif self._text.startswith("{", self._at):
+            self._inline_table(path)
+        else:
+            found = _STRING.match(self._text, self._at) or _SCALAR.match(self._text, self._at)
+            if found is None:
+                raise ValueError("a value was expected")
+            self._at = found.end()
+
+    def _array(self, path: KeyPath) -> None:
+        self._at += 1
+        position = 0
+        while not self._ends("]"):
+            self._lines[(*path, position)] = self._line()
+            self._value((*path, position))
+            position += 1
+
+    def _inline_table(self, path: KeyPath) -> None:
+        self._at += 1
+        while not self._ends("}"):
+            self._pair(path)
+
+    def _ends(self, bracket: str) -> bool:
+        """Skip what is between two elements; whether the closing bracket has come, too."""
+        self._skip_blank()
+        if self._text.startswith(",", self._at):
+            self._at += 1
+            self._skip_blank()
+        if self._text.startswith(bracket, self._at):
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, char: str) -> None:
+        if not self._text.startswith(char, self._at):
+            raise ValueError(f"{char} was expected")
+        self._at += 1
+
+    def _skip_blank(self) -> int:
+        found = _BLANK.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+        return self._at
+
+    def _skip_space(self) -> None:
+        found = _SPACE.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+
+    def _line(self) -> int:
+        return bisect_right(self._newlines, self._at) + 1
