@@ -1,0 +1,245 @@
+"""Names of browsers and systems: from ua-parser's families to those that dashboards know.
+
+The targets are the names of Matomo's device detection after the renames of spec/enrichment.md §2,
+so that rows of both origins group together. A browser that is not listed keeps its family; a system
+that is not listed is unknown, as most of those families are makes of television sets.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+MOBILE_APP: Final = "Mobile App"
+
+BROWSERS: Final = MappingProxyType(
+    {
+        "Amazon Silk": "Mobile Silk",
+        "Android": "Android Browser",
+        "AOL Desktop Gold Browser": "AOL Desktop",
+        "AVG": "AVG Secure Browser",
+        "Apple Mail": "Safari",
+        "Apple Watch App": "",
+        "AppleWebKit": "Safari",
+        "Atom Browser": "Atom",
+        "Avast": "Avast Secure Browser",
+        "BlackBerry": "BlackBerry Browser",
+        "BlackBerry WebKit": "BlackBerry Browser",
+        "Bon Echo": "Firefox",
+        "Chrome Mobile": "Chrome",
+        "Chrome Mobile WebView": MOBILE_APP,
+        "Chrome Mobile iOS": "Chrome",
+        "Dragon": "IceDragon",
+        "DuckDuckGo": "DuckDuckGo Privacy Browser",
+        "DuckDuckGo Mobile": "DuckDuckGo Privacy Browser",
+        "Ecosia Android": "Ecosia",
+        "Ecosia iOS": "Ecosia",
+        "Edge": "Microsoft Edge",
+        "Edge Mobile": "Microsoft Edge",
+        "Epiphany": "GNOME Web",
+        "Espial": "Espial TV Browser",
+        "Firefox (Minefield)": "Firefox",
+        "Firefox (Shiretoko)": "Firefox",
+        "Firefox Alpha": "Firefox",
+        "Firefox Beta": "Firefox",
+        "Firefox Mobile": "Firefox",
+        "Firefox iOS": "Firefox",
+        "GranParadiso": "Firefox",
+        "HbbTV": "",
+        "HiBrowser": "Hi Browser",
+        "Huawei Browser": "Huawei Browser Mobile",
+        "IE": "Internet Explorer",
+        "MiuiBrowser": "Mi Browser",
+        "Mobile Safari": "Safari",
+        "Mobile Safari UI/WKWebView": "Safari",
+        "Namoroka": "Firefox",
+        "NetFront NX": "NetFront",
+        "Ninesky Browser": "NineSky",
+        "Opera Mini": "Opera",
+        "Opera Mobile": "Opera",
+        "Opera Tablet": "Opera",
+        "Other": "",
+        "Palemoon": "Pale Moon",
+        "Puffin": "Puffin Web Browser",
+        "QQ Browser Mobile": "QQ Browser",
+        "Qt Web Engine": "QtWebEngine",
+        "Samsung Internet": "Samsung Browser",
+        "Seznam prohlížeč": "Seznam Browser",
+        "Teleca Browser": "Obigo",
+        "UP.Browser": "Openwave Mobile Browser",
+        "Vewd Browser": "Opera Devices",
+        "VivoBrowser": "vivo Browser",
+        "WebKit Nightly": "Safari",
+        "Whale": "Whale Browser",
+        "YandexSearch": "Yandex Browser",
+    }
+)
+
+BROWSER_TOKENS: Final = MappingProxyType(
+    {
+        "FxiOS": "Firefox",
+        "HeyTapBrowser": "HeyTapBrowser",
+        "LG Browser": "LG Browser",
+        "LieBaoFast": "LieBaoFast",
+        "MZBrowser": "Meizu Browser",
+        "NintendoBrowser": "Nintendo Browser",
+        "OMI": "Opera Devices",
+        "Odin": "Odin",
+        "Quark": "Quark",
+        "Sleipnir": "Sleipnir",
+        "SogouMobileBrowser": "Sogou Mobile Browser",
+        "YaApp_Android": "Yandex Browser",
+        "YaBrowser": "Yandex Browser",
+        "YaSearchBrowser": "Yandex Browser",
+    }
+)
+"""Product tokens of browsers in which ua-parser sees the one that they are made of."""
+
+VERSIONLESS_BROWSERS: Final = frozenset(
+    {"Android", "Apple Mail", "AppleWebKit", "Mobile Safari UI/WKWebView"}
+)
+"""Families whose version, as ua-parser gives it, is the system's."""
+
+APPS: Final = frozenset(
+    {
+        "1PasswordThumbs",
+        "Airmail",
+        "Apple News",
+        "Baidu Explorer",
+        "Bing",
+        "BingWeb",
+        "CFNetwork",
+        "Discord",
+        "Downcast",
+        "Electron",
+        "Facebook",
+        "Facebook Messenger",
+        "Flipboard",
+        "Google",
+        "Google Earth",
+        "Instacast",
+        "Instagram",
+        "KakaoTalk",
+        "LINE",
+        "LinkedIn",
+        "Mail",
+        "Mailbird",
+        "Messages",
+        "Microsoft SkyDriveSync",
+        "MxNitro",
+        "NAVER",
+        "NetNewsWire",
+        "Notion",
+        "Outlook",
+        "Overcast",
+        "Pandora",
+        "Pinterest",
+        "Player FM",
+        "Pocket Casts",
+        "PodcastAddict",
+        "Podcasts",
+        "Postbox",
+        "QQ",
+        "Reeder",
+        "Roblox App",
+        "Slack Desktop Client",
+        "Snapchat",
+        "Spotify",
+        "Superhuman",
+        "Teams",
+        "Telegram",
+        "Thunderbird",
+        "TikTok",
+        "Tumblr",
+        "Twitter",
+        "WeChat",
+        "WhatsApp",
+        "WhiteHat Aviator",
+        "Windows Live Mail",
+        "Yahoo Mail",
+        "iTunes",
+    }
+)
+"""Families that are applications with a browser inside: `Mobile App`, without a version."""
+
+OPERATING_SYSTEMS: Final = MappingProxyType(
+    {
+        "AIX": "AIX",
+        "ATV OS X": "tvOS",
+        "Android": "Android",
+        "Arch Linux": "Arch Linux",
+        "BREW": "Brew",
+        "Bada": "Bada",
+        "BlackBerry OS": "BlackBerry OS",
+        "BlackBerry Tablet OS": "BlackBerry Tablet OS",
+        "Brew MP": "Brew",
+        "CentOS": "CentOS",
+        "Chrome OS": "Chrome OS",
+        "Chromecast Android": "Android",
+        "Chromecast Fuchsia": "Fuchsia",
+        "Chromecast Linux": "GNU/Linux",
+        "Debian": "Debian",
+        "DragonFly": "DragonFly",
+        "Fedora": "Fedora",
+        "Firefox OS": "Firefox OS",
+        "FreeBSD": "FreeBSD",
+        "Fuchsia": "Fuchsia",
+        "Gentoo": "Gentoo",
+        "GoogleTV": "Google TV",
+        "Haiku": "Haiku OS",
+        "HarmonyOS": "HarmonyOS NEXT",
+        "KaiOS": "KaiOS",
+        "Kindle": "GNU/Linux",
+        "Kubuntu": "Kubuntu",
+        "Linux": "GNU/Linux",
+        "Linux Mint": "Mint",
+        "Lubuntu": "Lubuntu",
+        "Mac OS": "Mac",
+        "Mac OS X": "Mac",
+        "Maemo": "Maemo",
+        "Mandriva": "Mandriva",
+        "MeeGo": "MeeGo",
+        "NetBSD": "NetBSD",
+        "OpenBSD": "OpenBSD",
+        "Red Hat": "Red Hat",
+        "Roku": "Roku OS",
+        "SUSE": "SUSE",
+        "SailfishOS": "Sailfish OS",
+        "Slackware": "Slackware",
+        "Solaris": "Solaris",
+        "Symbian OS": "Symbian OS",
+        "Symbian^3": "Symbian^3",
+        "Tizen": "Tizen",
+        "Ubuntu": "Ubuntu",
+        "WatchOS": "watchOS",
+        "Web0S": "webOS",
+        "WebTV": "WebTV",
+        "Windows": "Windows",
+        "Windows CE": "Windows CE",
+        "Windows Mobile": "Windows Mobile",
+        "Windows Phone": "Windows Phone",
+        "Xubuntu": "Xubuntu",
+        "iOS": "iOS",
+        "webOS": "webOS",
+    }
+)
+
+DESKTOP_SYSTEMS: Final = frozenset(
+    {"DragonFly", "FreeBSD", "Haiku", "Mac OS", "NetBSD", "OpenBSD", "Solaris"}
+)
+"""Families of systems that run on desktops only and are not obvious from the rest of an agent."""
+
+FIRE_OS_VERSIONS: Final = MappingProxyType(
+    {
+        "4.0": "2",
+        "4.2": "3",
+        "4.4": "4",
+        "5.0": "5",
+        "5.1": "5",
+        "6.0": "6",
+        "7.0": "6",
+        "7.1": "6",
+        "9": "7",
+        "10": "8",
+        "11": "8",
+    }
+)
+"""Fire OS by the Android that it is made of, which is all that its browser tells."""

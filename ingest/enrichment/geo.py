@@ -1,0 +1,178 @@
+"""Where an address is, by a MaxMind-format database (spec/enrichment.md §3)."""
+
+import csv
+import ipaddress
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import maxminddb
+
+from ingest.event import NOWHERE, Place
+
+ANONYMOUS_VPN: Final = Place(country_code="A1")
+"""The place of an address that a proxy says to be a VPN's; it is not looked up."""
+
+UNKNOWN_COUNTRIES: Final = frozenset({"ZZ", "XX", "T1"})
+"""Codes in records that name no country (spec/enrichment.md §3)."""
+
+CACHE_SIZE: Final = 10_000
+"""Addresses whose place is remembered, per database."""
+
+_MAX_ADDRESS_LENGTH: Final = 64  # characters; with a zone, an IPv6 address has some 50
+_SAMPLE: Final = 1000  # records looked at to tell what a database holds
+_MAX_GEONAME_ID: Final = 2**32 - 1  # the column is a UInt32
+
+
+class GeoDatabaseError(Exception):
+    """A geo database cannot be used. The message has one line and names the file."""
+
+
+class NoGeoDatabase:
+    """Stands for a database where there is none: every address is nowhere."""
+
+    path: Path | None = None
+    type: str = ""
+    built_at: int = 0
+
+    def lookup(self, address: str) -> Place:
+        """Give `NOWHERE`."""
+        return NOWHERE
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class GeoDatabase:
+    """A City or Country database, in MaxMind's layout or a flat one (`country_code`).
+
+    The file is copied, and the copy mapped: the file may be replaced in any way, even truncated and
+    written in place, which would kill a process that maps the file itself. The copy is nameless and
+    goes with the object. Reading the file into memory would be as safe, but MaxMind's native
+    reader, ten times as fast as the one in Python, only maps files.
+
+    Attributes:
+        path: The file it was read from.
+        type: What its metadata call it, such as `GeoLite2-City`.
+        built_at: When it was built, Unix seconds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read a database. Takes some 50 ms per 100 MB.
+
+        Raises:
+            GeoDatabaseError: The file is missing, unreadable, damaged, changing, or it is a
+                database of something else than places.
+        """
+        self.path = path
+        self._reader = _open(path)
+        metadata = self._reader.metadata()
+        self.type = metadata.database_type
+        self.built_at = metadata.build_epoch
+        try:
+            holds_places = any(_country(record) for _, record in islice(self._reader, _SAMPLE))
+        except (maxminddb.InvalidDatabaseError, ValueError) as error:
+            self._reader.close()
+            raise GeoDatabaseError(f"{path}: damaged database: {error}") from None
+        if not holds_places:
+            self._reader.close()
+            raise GeoDatabaseError(f"{path}: holds no countries, its type is {self.type!r}")
+        self._cached: Callable[[str], Place] = lru_cache(CACHE_SIZE)(self._find)
+
+    def lookup(self, address: str) -> Place:
+        """Find an address's place; text that is no address is nowhere. Never raises.
+
+        Args:
+            address: IPv4 or IPv6, as text.
+        """
+        return self._cached(address) if len(address) <= _MAX_ADDRESS_LENGTH else NOWHERE
+
+    def close(self) -> None:
+        """Give the copy back. Afterwards every address is nowhere."""
+        self._cached = lambda _: NOWHERE
+        self._reader.close()
+
+    def _find(self, address: str) -> Place:
+        try:
+            ip = ipaddress.ip_address(address)
+            if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+                ip = ip.ipv4_mapped
+            return _place(self._reader.get(ip))
+        except (ValueError, maxminddb.InvalidDatabaseError):
+            # No address; IPv6 in a database of IPv4 only; a record that cannot be decoded.
+            return NOWHERE
+
+
+AnyGeoDatabase = GeoDatabase | NoGeoDatabase
+
+
+def _open(path: Path) -> maxminddb.Reader:
+    try:
+        with path.open("rb") as source, tempfile.NamedTemporaryFile(suffix=".mmdb") as copy:
+            before = os.fstat(source.fileno())
+            shutil.copyfileobj(source, copy, 1 << 20)
+            copy.flush()
+            after = os.fstat(source.fileno())
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise GeoDatabaseError(f"{path}: it is being written")
+            return maxminddb.open_database(copy.name)
+    except maxminddb.InvalidDatabaseError:
+        raise GeoDatabaseError(f"{path}: not a MaxMind-format database, or a damaged one") from None
+    except OSError as error:
+        raise GeoDatabaseError(f"{path}: {error.strerror or error}") from None
+
+
+def _overrides() -> Mapping[int, int]:
+    table = resources.files("ingest.enrichment").joinpath("data/city_overrides.csv")
+    with table.open(encoding="utf-8") as rows:
+        return MappingProxyType(
+            {int(row["from_geoname_id"]): int(row["to_geoname_id"]) for row in csv.DictReader(rows)}
+        )
+
+
+CITY_OVERRIDES: Final = _overrides()
+"""GeoNames ids of districts, and those of their cities."""
+
+
+def _place(record: object) -> Place:
+    country = _country(record)
+    if not country or not isinstance(record, dict):
+        return NOWHERE
+    subdivisions = record.get("subdivisions")
+    codes = [
+        f"{country}-{code}" if (code := _text(subdivision, "iso_code")) else ""
+        for subdivision in (subdivisions[:2] if isinstance(subdivisions, list) else ())
+    ]
+    city = record.get("city")
+    city_id = city.get("geoname_id") if isinstance(city, dict) else None
+    if type(city_id) is not int or not 0 < city_id <= _MAX_GEONAME_ID:
+        city_id = 0
+    return Place(
+        country_code=country,
+        subdivision1_code=codes[0] if codes else "",
+        subdivision2_code=codes[1] if len(codes) > 1 else "",
+        city_geoname_id=CITY_OVERRIDES.get(city_id, city_id),
+    )
+
+
+def _country(record: object) -> str:
+    """A record's country; empty when it has none, or none that fits a two-letter column."""
+    if not isinstance(record, dict):
+        return ""
+    code = _text(record.get("country"), "iso_code") or _text(record, "country_code")
+    code = code.upper()
+    if len(code) != 2 or not code.isascii() or not code.isalnum() or code in UNKNOWN_COUNTRIES:
+        return ""
+    return code
+
+
+def _text(record: object, key: str) -> str:
+    value = record.get(key) if isinstance(record, dict) else None
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,60 @@
+"""Referrers: which count, and what of them is stored (spec/enrichment.md §4)."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from ingest.url import clean_host, split_url
+
+ANDROID_APP: Final = "android-app"
+_SCHEMES: Final = frozenset({"http", "https", ANDROID_APP})
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """A referrer that counts: another site or an app.
+
+    Attributes:
+        host: Without `www.`; with the scheme in front for an app.
+        path: As sent, without slashes at its end.
+    """
+
+    host: str
+    path: str
+
+    @property
+    def referrer(self) -> str:
+        """What the column `referrer` holds: no scheme, port, query or fragment."""
+        return self.host + self.path
+
+
+def parse_referral(referrer: str | None, page_hostname: str) -> Referral | None:
+    """Read a referrer.
+
+    Args:
+        referrer: The address as sent; None when absent.
+        page_hostname: The page's host without `www.`, which is no referrer of itself. Its
+            sub-domains are.
+
+    Returns:
+        None when the visit came from nowhere that counts: another scheme than the web's or an
+        app's, no host, the page's own host, `localhost`.
+    """
+    if not referrer:
+        return None
+    referral = _parse(referrer) if len(referrer) <= _CACHED_LENGTH else _parse.__wrapped__(referrer)
+    if referral is None or referral.host == page_hostname:
+        return None
+    return referral
+
+
+_CACHED_LENGTH: Final = 500
+
+
+@lru_cache(maxsize=4096)
+def _parse(referrer: str) -> Referral | None:
+    scheme, host, path = split_url(referrer)[:3]
+    host = clean_host(host)
+    if scheme not in _SCHEMES or not host or host == "localhost":
+        return None
+    return Referral(f"{scheme}://{host}" if scheme == ANDROID_APP else host, path.rstrip("/"))

@@ -1,0 +1,117 @@
+"""Rebuilds the shipped tables from the published lists: `python -m ingest.enrichment.refresh DIR`.
+
+`data/README.md` says where the lists come from. Needs PyYAML, a development dependency.
+"""
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+DATA: Final = Path(__file__).parent / "data"
+SOURCE_LISTS: Final = (
+    "matomo_SearchEngines.yml",
+    "matomo_Socials.yml",
+    "matomo_AIAssistants.yml",
+)
+CATEGORIES: Final = "ga4_source_categories.csv"
+SPAMMERS: Final = "referrer_spammers.txt"
+
+
+def source_hosts(
+    lists: Iterable[Mapping[str, Any]], renames: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Hosts and names of Matomo's lists, sorted by host.
+
+    Args:
+        lists: In the order in which they count: of a host that is in several, the first.
+        renames: Our names for those of Matomo's that differ.
+    """
+    names: dict[str, str] = {}
+    for sources in lists:
+        for name, entries in sources.items():
+            for host in _hosts(entries):
+                names.setdefault(host, renames.get(name, name))
+    return sorted(names.items())
+
+
+def _hosts(entries: Iterable[Any]) -> Iterator[str]:
+    """The hosts of a source, which has them in groups with other things, or in a plain list."""
+    for entry in entries:
+        for host in entry["urls"] if isinstance(entry, dict) else [entry]:
+            # A country in front or in the middle needs no pattern: the domain behind it is looked
+            # up, too.
+            host = host.lower().removeprefix("www.")
+            yield host.partition("{}.")[2] or host
+
+
+def source_categories(
+    published: Iterable[tuple[str, str]], ours: Mapping[str, Iterable[str]]
+) -> list[tuple[str, str]]:
+    """Sources and categories, sorted by source; where both name a source, the published one wins.
+
+    Args:
+        published: Source and `SOURCE_CATEGORY_…`.
+        ours: Sources by category.
+    """
+    categories = {source: category for category, sources in ours.items() for source in sources}
+    for source, category in published:
+        categories[source] = category.removeprefix("SOURCE_CATEGORY_")
+    return sorted(categories.items())
+
+
+def table(heading: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
+    """The text of a CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def refresh(lists: Path, data: Path = DATA) -> None:
+    """Rebuild the tables.
+
+    Args:
+        lists: The directory that holds the published lists.
+        data: The directory that holds the tables, and what is kept by hand.
+
+    Raises:
+        OSError: A list is missing.
+    """
+    import yaml
+
+    kept = json.loads((data / "source_aliases.json").read_text("utf-8"))
+    sources = [yaml.safe_load((lists / name).read_text("utf-8")) for name in SOURCE_LISTS]
+    with (lists / CATEGORIES).open(newline="", encoding="utf-8") as file:
+        published = [(row[0], row[1]) for row in csv.reader(file)][1:]
+    spammers = sorted(set((lists / SPAMMERS).read_text("utf-8").split()))
+    tables = {
+        "source_hosts.csv": table(("host", "name"), source_hosts(sources, kept["renames"])),
+        "source_categories.csv": table(
+            ("source", "category"), source_categories(published, kept["categories"])
+        ),
+        "referrer_spammers.txt": "\n".join(spammers) + "\n",
+    }
+    for name, text in tables.items():
+        (data / name).write_text(text, "utf-8")
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path, help="holds the published lists")
+    try:
+        refresh(parser.parse_args().directory)
+    except OSError as error:
+        print(f"refresh: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The source of a visit: what a tag says, else the name of the referring site."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from ingest.enrichment.referrer import Referral
+from ingest.enrichment.source_tables import COUNTRY, source_tables
+
+TAGS: Final = ("utm_source", "source", "ref")
+"""Query parameters that name the source, in the order in which they are looked at."""
+
+_TABLES: Final = source_tables()
+_COUNTRY: Final = re.compile(r"\.(?:(?:co|com|org|net|edu|gov)\.[a-z]{2}|[a-z]{2}|com|cat)\Z")
+_CACHED_LENGTH: Final = 300
+
+
+def source_of(query: Mapping[str, str], referral: Referral | None) -> str:
+    """Name the source (spec/enrichment.md §5).
+
+    Args:
+        query: The page's query parameters. A tag that is there but empty means no source.
+        referral: What the visit came from; None when nothing counts.
+
+    Returns:
+        A canonical name where there is one, else the tag or the host as it is; empty for none.
+    """
+    tag = tagged(query)
+    if tag is not None:
+        return _TABLES.names.get(tag.lower(), tag)
+    if referral is None:
+        return ""
+    if len(referral.host) + len(referral.path) > _CACHED_LENGTH:
+        return _name(referral)
+    return _cached_name(referral)
+
+
+def tagged(query: Mapping[str, str]) -> str | None:
+    """The value of the first tag that is there; None when there is none."""
+    for tag in TAGS:
+        value = query.get(tag)
+        if value is not None:
+            return value
+    return None
+
+
+def _name(referral: Referral) -> str:
+    host = referral.host.lower()
+    name = _TABLES.names.get(host)
+    if name is not None:
+        return name
+    for suffix, family in _TABLES.families.items():
+        if host == suffix or host.endswith(f".{suffix}"):
+            return family
+    listed = _listed(host, referral.path)
+    return referral.host if listed is None else _TABLES.names.get(listed.lower(), listed)
+
+
+_cached_name = lru_cache(maxsize=4096)(_name)
+
+
+def _listed(host: str, path: str) -> str | None:
+    """The name in the host tables: of the host, else of the nearest domain above it."""
+    for candidate in _candidates(host):
+        for beginning, name in _TABLES.paths.get(candidate, ()):
+            if path.startswith(beginning):
+                return name
+        listed = _TABLES.hosts.get(candidate)
+        if listed is not None:
+            return listed
+    return None
+
+
+def _candidates(host: str) -> Iterator[str]:
+    """The host and the domains above it, each also as a family's member (`google.{}`)."""
+    country = _COUNTRY.search(host)
+    while "." in host:
+        yield host
+        if country is not None and len(country[0]) < len(host):
+            yield f"{host[: -len(country[0])]}.{COUNTRY}"
+        host = host.partition(".")[2]

@@ -1,0 +1,29 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.enrichment.spam import is_spam
+
+
+@pytest.mark.parametrize(
+    ("referrer", "spam"),
+    [
+        ("https://0-0.fr/", True),
+        ("http://www.0-0.fr/path?x", True),
+        ("https:// 0-0.fr /", True),
+        ("https://sub.0-0.fr/", False),
+        ("https://0-0.FR/", False),
+        ("https://example.com/?https://0-0.fr/", False),
+        ("0-0.fr", False),
+        ("", False),
+        (None, False),
+        ("http://[", False),
+    ],
+)
+def test_spam(referrer: str | None, spam: bool) -> None:
+    assert is_spam(referrer) is spam
+
+
+@given(st.text())
+def test_any_text_is_looked_at(referrer: str) -> None:
+    assert is_spam(referrer) in (True, False)
