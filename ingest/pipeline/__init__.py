@@ -1,0 +1,1 @@
+"""The steps an event goes through, in the order that decides which reason is reported."""

@@ -1,0 +1,138 @@
+"""The later steps: what the visitor uses, where the visit came from, whose it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ingest.enrichment.attribution import attribute
+from ingest.enrichment.user_agent import describe
+from ingest.event import (
+    UNKNOWN_DEVICE,
+    Attribution,
+    Device,
+    EnrichedEvent,
+    Event,
+    RevenueAmounts,
+    Visitor,
+)
+from ingest.pipeline.gate import GatedEvent
+from ingest.pipeline.reference import Reference
+from ingest.request.revenue import convert
+from ingest.sessions.salts import Salts
+from ingest.sessions.visitor import identify
+from ingest.verdict import DropReason
+
+NO_ATTRIBUTION = Attribution()
+NOBODY = Visitor(0, None)
+
+
+@dataclass(slots=True)
+class _Enrichment:
+    """An event on its way through the steps, which fill in what they find out."""
+
+    gated: GatedEvent
+    device: Device = UNKNOWN_DEVICE
+    attribution: Attribution = NO_ATTRIBUTION
+    revenue: RevenueAmounts | None = None
+    visitor: Visitor = NOBODY
+
+
+def drop_bot(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+    """Describe the device. Programs that send events count as bots unless the site takes them."""
+    client = describe(enrichment.gated.event.request.user_agent)
+    if client.is_unwanted(enrichment.gated.site.allow_server_clients):
+        return DropReason.BOT
+    enrichment.device = client.device
+    return None
+
+
+def add_attribution(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+    """Find the source, the campaign and the channel."""
+    request = enrichment.gated.event.request
+    enrichment.attribution = attribute(request.referrer, request.hostname, request.query)
+    return None
+
+
+def add_revenue(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+    """Keep an amount only if the site has a revenue goal for the event."""
+    request, site = enrichment.gated.event.request, enrichment.gated.site
+    if request.revenue is None:
+        return None
+    currency = site.revenue_goals.get(request.name)
+    if currency is not None:
+        rates = reference.registry.exchange_rates
+        enrichment.revenue = convert(request.revenue, currency, rates)
+    return None
+
+
+def add_visitor(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+    """Work out the visitor's ids, unless that was done when the event was set aside."""
+    event = enrichment.gated.event
+    enrichment.visitor = event.visitor or visitor_of(event, reference.salts)
+    return None
+
+
+def drop_invalid(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+    """A last look at what the rows cannot do without."""
+    event, site = enrichment.gated.event, enrichment.gated.site
+    request = event.request
+    complete = (
+        request.name
+        and site.id
+        and request.hostname
+        and request.pathname
+        and enrichment.visitor is not NOBODY
+        and request.timestamp
+    )
+    return None if complete else DropReason.INVALID
+
+
+def visitor_of(event: Event, salts: Salts) -> Visitor:
+    """The visitor's ids under the salts."""
+    request = event.request
+    return identify(salts, request.user_agent, request.client_ip, event.domain, request.hostname)
+
+
+Step = Callable[[_Enrichment, Reference], DropReason | None]
+
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("user_agent", drop_bot),
+    ("attribution", add_attribution),
+    ("revenue", add_revenue),
+    ("visitor", add_visitor),
+    ("complete", drop_invalid),
+)
+"""In the order of spec/ingestion.md §10."""
+
+
+def enrich(gated: GatedEvent, reference: Reference) -> EnrichedEvent | DropReason:
+    """Run the enrichment steps until one drops the event.
+
+    Returns:
+        All that the event's rows need, or why the event is dropped.
+    """
+    enrichment = _Enrichment(gated)
+    for _, step in STEPS:
+        reason = step(enrichment, reference)
+        if reason is not None:
+            return reason
+    event, request = gated.event, gated.event.request
+    return EnrichedEvent(
+        ticket=event.ticket,
+        position=event.position,
+        domain=event.domain,
+        tracker_version=request.tracker_version,
+        site_id=gated.site.id,
+        visitor=enrichment.visitor,
+        timestamp=request.timestamp,
+        name=request.name,
+        hostname=request.hostname,
+        pathname=request.pathname,
+        props=request.props,
+        interactive=request.interactive,
+        scroll_depth=request.scroll_depth,
+        engagement_time=request.engagement_time,
+        place=gated.place,
+        device=enrichment.device,
+        attribution=enrichment.attribution,
+        revenue=enrichment.revenue,
+    )

@@ -1,0 +1,1 @@
+"""How events become rows: the tables, the rows and their encoding."""

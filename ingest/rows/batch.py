@@ -1,0 +1,81 @@
+"""Rows gathered for one insert, without the session rows that cancel each other."""
+
+import enum
+from dataclasses import dataclass
+
+from ingest.rows.layout import SESSION_EVENTS, SESSION_ID, SESSION_SIGN, EventRows, Row
+
+
+class Trigger(enum.StrEnum):
+    """Why a batch was flushed."""
+
+    SIZE = "size"
+    TIME = "time"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows for one table that are stored together, exactly once.
+
+    Attributes:
+        table: The table's name.
+        rows: In the table's column order.
+        token: The same for every attempt, so that the store recognises a repeated one.
+        letter: The dead letter that these rows came from; None for fresh ones.
+    """
+
+    table: str
+    rows: tuple[Row, ...]
+    token: str
+    letter: str | None = None
+
+    def halves(self) -> tuple["Insert", "Insert"]:
+        """Split in two, each with a token derived from this one's."""
+        middle = len(self.rows) // 2
+        return (
+            Insert(self.table, self.rows[:middle], f"{self.token}.0", self.letter),
+            Insert(self.table, self.rows[middle:], f"{self.token}.1", self.letter),
+        )
+
+
+Flush = tuple[Insert, ...]
+"""What the batcher hands over at once; inserted in this order."""
+
+
+class Batch:
+    """Rows that wait for the next flush.
+
+    When a visit has several events in one batch, the state that an event wrote and the row by which
+    the next one cancels it are both left out: they would only cancel each other in the table
+    (spec/sessions.md §6; the pair is matched by session and version, as the engine does).
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._events: list[Row] = []
+        self._cancellations: list[Row] = []
+        self._states: dict[tuple[object, object], Row] = {}
+
+    def __len__(self) -> int:
+        """The number of event rows: what the size limit of a flush counts."""
+        return len(self._events)
+
+    def add(self, rows: EventRows) -> None:
+        """Take in what one event wrote."""
+        self._events.append(rows.event)
+        for row in rows.sessions:
+            version = (row[SESSION_ID], row[SESSION_EVENTS])
+            if row[SESSION_SIGN] == 1:
+                self._states[version] = row
+            elif self._states.pop(version, None) is None:
+                self._cancellations.append(row)
+
+    def flush(self, batch_id: str) -> Flush:
+        """Everything gathered, session rows first (spec/sessions.md §6)."""
+        sessions = (*self._cancellations, *self._states.values())
+        inserts = (
+            Insert("sessions_v2", sessions, f"{batch_id}-sessions"),
+            Insert("events_v2", tuple(self._events), f"{batch_id}-events"),
+        )
+        return tuple(insert for insert in inserts if insert.rows)

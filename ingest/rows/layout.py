@@ -1,0 +1,119 @@
+"""How an event and its session become rows, in the order of the tables' columns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.event import EnrichedEvent
+from ingest.sessions.session import Session
+
+Row = tuple[Any, ...]
+
+SESSION_ID, SESSION_SIGN, SESSION_EVENTS = 0, 1, 11
+"""Positions in a session row."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRows:
+    """The rows that one event causes.
+
+    Attributes:
+        event: Its row in `events_v2`.
+        sessions: Its rows in `sessions_v2`: none, a new state, or a cancelled and a new state.
+    """
+
+    event: Row
+    sessions: tuple[Row, ...]
+
+
+def event_row(event: EnrichedEvent, session: Session) -> Row:
+    """The event's row in `events_v2` (spec/schema.md §1).
+
+    Attribution, place and device are the session's, and so is the user id (spec/sessions.md §4).
+    """
+    attribution, place, device, revenue = (
+        session.attribution,
+        session.place,
+        session.device,
+        event.revenue,
+    )
+    return (
+        event.timestamp,
+        event.name,
+        event.site_id,
+        session.user_id,
+        session.session_id,
+        event.hostname,
+        event.pathname,
+        attribution.referrer,
+        attribution.referrer_source,
+        place.country_code,
+        device.screen_size,
+        device.operating_system,
+        device.browser,
+        attribution.utm_medium,
+        attribution.utm_source,
+        attribution.utm_campaign,
+        tuple([key for key, _ in event.props]),
+        tuple([value for _, value in event.props]),
+        device.browser_version,
+        device.operating_system_version,
+        place.subdivision1_code,
+        place.subdivision2_code,
+        place.city_geoname_id,
+        attribution.utm_content,
+        attribution.utm_term,
+        None if revenue is None else revenue.reporting_amount,
+        "" if revenue is None else revenue.reporting_currency,
+        None if revenue is None else revenue.source_amount,
+        "" if revenue is None else revenue.source_currency,
+        attribution.click_id_param,
+        event.scroll_depth,
+        attribution.acquisition_channel,
+        event.engagement_time,
+    )
+
+
+def session_row(session: Session, sign: int) -> Row:
+    """A state of a session in `sessions_v2` (spec/schema.md §2).
+
+    Args:
+        session: The state.
+        sign: +1 to state it, -1 to cancel it.
+    """
+    attribution, place, device = session.attribution, session.place, session.device
+    return (
+        session.session_id,
+        sign,
+        session.site_id,
+        session.user_id,
+        session.hostname,
+        session.timestamp,
+        session.start,
+        1 if session.is_bounce else 0,
+        session.entry_page,
+        session.exit_page,
+        session.pageviews,
+        session.events,
+        session.duration,
+        attribution.referrer,
+        attribution.referrer_source,
+        place.country_code,
+        device.screen_size,
+        device.operating_system,
+        device.browser,
+        attribution.utm_medium,
+        attribution.utm_source,
+        attribution.utm_campaign,
+        attribution.utm_content,
+        attribution.utm_term,
+        device.browser_version,
+        device.operating_system_version,
+        place.subdivision1_code,
+        place.subdivision2_code,
+        place.city_geoname_id,
+        tuple([key for key, _ in session.entry_props]),
+        tuple([value for _, value in session.entry_props]),
+        session.exit_page_hostname,
+        attribution.click_id_param,
+        attribution.acquisition_channel,
+    )

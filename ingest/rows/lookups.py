@@ -1,0 +1,42 @@
+"""The names of places in the tables: a dictionary and the columns that read it (spec/schema.md §4).
+
+Nothing but these columns depends on the dictionary, and a server may refuse it (it needs privileges
+of its own), so it is created apart from the tables.
+"""
+
+from ingest.rows.schema import EVENTS, SESSIONS, Column, quote_identifier, quote_string
+
+_KEYS = {
+    "country_name": ("country", "country_code"),
+    "region_name": ("subdivision", "subdivision1_code"),
+    "city_name": ("city", "city_geoname_id"),
+}
+
+PLACE_NAMES = tuple(_KEYS)
+"""The columns that look a name up."""
+
+
+def lookup_statements(database: str) -> tuple[str, ...]:
+    """The statements that add the place names, in order; each may be run again."""
+    quoted = quote_identifier(database)
+    dictionary = quote_string(f"{database}.location_data_dict")
+    columns = [
+        Column(
+            name, "String", alias=f"dictGet({dictionary}, 'name', ('{kind}', toString({column})))"
+        )
+        for name, (kind, column) in _KEYS.items()
+    ]
+    return (
+        f"CREATE TABLE IF NOT EXISTS {quoted}.location_data "
+        "(type LowCardinality(String), id String, name String) "
+        "ENGINE = MergeTree ORDER BY (type, id) SETTINGS index_granularity = 128",
+        f"CREATE DICTIONARY IF NOT EXISTS {quoted}.location_data_dict "
+        "(type String, id String, name String) PRIMARY KEY type, id "
+        f"SOURCE(CLICKHOUSE(DB {quote_string(database)} TABLE 'location_data')) "
+        "LIFETIME(MIN 3600 MAX 7200) LAYOUT(COMPLEX_KEY_CACHE(SIZE_IN_CELLS 500000))",
+        *(
+            f"ALTER TABLE {quoted}.{table.name} "
+            + ", ".join(f"ADD COLUMN IF NOT EXISTS {column.declaration()}" for column in columns)
+            for table in (EVENTS, SESSIONS)
+        ),
+    )

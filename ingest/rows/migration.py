@@ -1,0 +1,182 @@
+"""What has to be done to a database before rows can be inserted: a decision, not the deed."""
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ingest.rows.lookups import PLACE_NAMES, lookup_statements
+from ingest.rows.schema import (
+    DEDUPLICATION_WINDOW,
+    EVENTS,
+    OPTIONAL_SETTINGS,
+    SESSIONS,
+    TABLES,
+    Table,
+    create_statements,
+    quote_identifier,
+)
+
+_COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingColumn:
+    """A column found in a database.
+
+    Attributes:
+        type: The ClickHouse type.
+        default_kind: Empty, `DEFAULT`, `MATERIALIZED`, `ALIAS` or `EPHEMERAL`.
+    """
+
+    type: str
+    default_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingTable:
+    """A table found in a database.
+
+    Attributes:
+        engine: Name of the engine, without arguments.
+        columns: By name.
+        deduplicates: Whether a repeated insert is recognised by its token.
+    """
+
+    engine: str
+    columns: Mapping[str, ExistingColumn]
+    deduplicates: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The outcome of `plan_migration`.
+
+    Attributes:
+        problems: Why no rows can be inserted here; with any, nothing else is to be done.
+        statements: To be run in order; running them again does nothing.
+        lookups: Likewise, but a failure costs the names of places and nothing else.
+        left_out: By table: the columns that rows hold and inserts must leave out.
+        notes: What an operator ought to know.
+    """
+
+    problems: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
+    left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan_migration(
+    existing: Mapping[str, ExistingTable],
+    database: str,
+    *,
+    known_settings: Container[str] = OPTIONAL_SETTINGS,
+    durable: bool = False,
+) -> Migration:
+    """Decide how to make a database fit for inserts.
+
+    Missing tables are created, and columns that a later version brought are added. A database that
+    Plausible made, told by columns that it lets ClickHouse compute, is left as it is: inserts leave
+    out what they may not or cannot write.
+
+    Args:
+        existing: Those of `TABLES` that are there, by name.
+        database: Its name.
+        known_settings: As for `create_statements`.
+        durable: As for `create_statements`.
+    """
+    problems = tuple(
+        problem for name, table in existing.items() for problem in _problems(TABLES[name], table)
+    )
+    foreign = any(
+        found.default_kind in _COMPUTED
+        for name, table in existing.items()
+        for column in TABLES[name].inserted
+        if (found := table.columns.get(column.name))
+    )
+    missing = tuple(name for name in TABLES if name not in existing)
+    if foreign and missing:
+        problems += (f"{', '.join(missing)}: missing in a database made by Plausible",)
+    if problems:
+        return Migration(problems=problems)
+    notes = tuple(_deduplication_notes(existing))
+    if foreign:
+        left_out = {name: _not_writable(TABLES[name], table) for name, table in existing.items()}
+        notes += tuple(
+            f"{name}: a database made by Plausible, inserted without {', '.join(sorted(columns))}"
+            for name, columns in left_out.items()
+            if columns
+        )
+        return Migration(left_out=left_out, notes=notes)
+    if missing:
+        notes = (f"{', '.join(missing)}: created", *notes)
+    statements = (
+        *create_statements(
+            database, tables=missing, known_settings=known_settings, durable=durable
+        ),
+        *_additions(existing, database),
+    )
+    return Migration(
+        statements=statements, lookups=_missing_lookups(existing, database), notes=notes
+    )
+
+
+def _problems(table: Table, existing: ExistingTable) -> Iterator[str]:
+    """Why rows of this table cannot go into the one that is there."""
+    family = table.engine.partition("(")[0]
+    # Replicated and Shared variants keep the family's name at the end.
+    if existing.engine.removeprefix("Replicated").removeprefix("Shared") != family:
+        yield f"{table.name}: its engine is {existing.engine}, {family} is needed"
+    key = " ".join((*table.order_by, table.partition_by, table.engine))
+    for column in table.inserted:
+        found = existing.columns.get(column.name)
+        if found is None:
+            # What the engine sorts, cuts or sums by cannot be added to a table that has data.
+            if re.search(rf"\b{re.escape(column.name)}\b", key):
+                yield f"{table.name}: the column {column.name} is missing"
+        elif found.default_kind not in _COMPUTED and _plain(found.type) != _plain(column.type):
+            yield f"{table.name}: {column.name} is {found.type}, {column.type} is needed"
+
+
+def _plain(column_type: str) -> str:
+    """The type as far as encoded values depend on it."""
+    bare = re.sub(r"LowCardinality\((.+)\)$", r"\1", column_type.replace(" ", ""))
+    return re.sub(r"^DateTime\(.+\)$", "DateTime", bare)
+
+
+def _not_writable(table: Table, existing: ExistingTable) -> frozenset[str]:
+    return frozenset(
+        column.name
+        for column in table.inserted
+        if (found := existing.columns.get(column.name)) is None or found.default_kind in _COMPUTED
+    )
+
+
+def _additions(existing: Mapping[str, ExistingTable], database: str) -> Iterator[str]:
+    for name, table in existing.items():
+        additions = [
+            f"ADD COLUMN IF NOT EXISTS {column.declaration()}"
+            for column in TABLES[name].columns
+            if column.name not in table.columns
+        ]
+        if additions:
+            target = f"{quote_identifier(database)}.{quote_identifier(name)}"
+            yield f"ALTER TABLE {target} {', '.join(additions)}"
+
+
+def _missing_lookups(existing: Mapping[str, ExistingTable], database: str) -> tuple[str, ...]:
+    complete = all(
+        name in existing and all(column in existing[name].columns for column in PLACE_NAMES)
+        for name in (EVENTS.name, SESSIONS.name)
+    )
+    return () if complete else lookup_statements(database)
+
+
+def _deduplication_notes(existing: Mapping[str, ExistingTable]) -> Iterator[str]:
+    for name, table in existing.items():
+        if not table.deduplicates:
+            yield (
+                f"{name}: an insert that is repeated after a lost connection may be stored twice; "
+                f"ALTER TABLE {name} MODIFY SETTING "
+                f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW} prevents it"
+            )

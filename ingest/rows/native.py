@@ -1,0 +1,187 @@
+"""Rows as blocks of ClickHouse's Native format: column after column, in binary.
+
+A value goes into its column as it is: seconds since 1970 for DateTime, `str` for strings, a tuple
+of `str` for Array(String), `Decimal` or None for Nullable(Decimal). LowCardinality columns are
+written as what they hold; ClickHouse converts them.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Collection, Iterator, Sequence
+from decimal import Decimal
+from functools import lru_cache, partial
+from itertools import accumulate, chain
+from typing import Any
+
+from ingest.rows.schema import Column
+
+ROWS_PER_BLOCK = 250
+"""Small enough for a block to be encoded in a few milliseconds, during which other threads wait."""
+
+Row = tuple[Any, ...]
+Cells = Sequence[Any]
+Encoder = Callable[[Cells], bytes]
+
+_INTEGERS = {
+    "DateTime": "I",
+    "UInt8": "B",
+    "UInt16": "H",
+    "UInt32": "I",
+    "UInt64": "Q",
+    "Int8": "b",
+    "Int32": "i",
+}
+_MAX_DIGITS = 10**18  # Decimal(18, …) holds fewer than 10^18 units of its last digit.
+_VARINT_1 = tuple(bytes((n,)) for n in range(0x80))
+
+
+class RowNotEncodableError(ValueError):
+    """A value does not fit its column. The message names the column and never shows the value."""
+
+
+def encode_blocks(
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    left_out: Collection[str] = (),
+    rows_per_block: int = ROWS_PER_BLOCK,
+) -> Iterator[bytes]:
+    """Encode rows as blocks of limited size, one after the other.
+
+    The same rows always give the same bytes, so that a repeated insert is recognised.
+
+    Args:
+        columns: The rows' layout.
+        rows: Any number.
+        left_out: Names of columns that the blocks must not hold.
+        rows_per_block: At most that many rows in a block.
+
+    Raises:
+        RowNotEncodableError: As for `encode_block`.
+    """
+    for start in range(0, len(rows), rows_per_block):
+        yield encode_block(columns, rows[start : start + rows_per_block], left_out)
+
+
+def encode_block(
+    columns: Sequence[Column], rows: Sequence[Row], left_out: Collection[str] = ()
+) -> bytes:
+    """Encode rows as one block.
+
+    Args:
+        columns: The rows' layout.
+        rows: At least one.
+        left_out: Names of columns that the block must not hold.
+
+    Raises:
+        RowNotEncodableError: A row is too long or short, or a value does not fit its column.
+    """
+    try:
+        cells = tuple(zip(*rows, strict=True))
+    except ValueError:
+        raise RowNotEncodableError("rows differ in length") from None
+    if len(cells) != len(columns):
+        raise RowNotEncodableError(f"{len(columns)} values a row are needed, not {len(cells)}")
+    chosen = [pair for pair in zip(columns, cells, strict=True) if pair[0].name not in left_out]
+    parts = [_varint(len(chosen)), _varint(len(rows))]
+    for column, values in chosen:
+        header, encoder = _prepared(column.name, column.type)
+        parts.append(header)
+        try:
+            parts.append(encoder(values))
+        except (ArithmeticError, AttributeError, TypeError, ValueError, struct.error):
+            # Not chained: the cause's message may show the value.
+            raise RowNotEncodableError(
+                f"a value of {column.name} does not fit {column.type}"
+            ) from None
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=256)
+def _prepared(name: str, column_type: str) -> tuple[bytes, Encoder]:
+    """A column's header (name and type) and the function that encodes its values."""
+    bare = re.sub(r"^LowCardinality\((.+)\)$", r"\1", column_type)
+    return _text(name) + _text(bare), _encoder(bare)
+
+
+def _encoder(column_type: str) -> Encoder:
+    """The function that encodes a column of this type.
+
+    Raises:
+        LookupError: No column of the tables has this type.
+    """
+    if column_type in _INTEGERS:
+        return partial(_integers, _INTEGERS[column_type])
+    if column_type == "String":
+        return _strings
+    if column_type == "Array(String)":
+        return _arrays
+    if match := re.fullmatch(r"FixedString\((\d+)\)", column_type):
+        return partial(_fixed_strings, int(match[1]))
+    if match := re.fullmatch(r"Nullable\(Decimal\(18, ?(\d+)\)\)", column_type):
+        return partial(_nullable, partial(_decimals, int(match[1])), Decimal())
+    if match := re.fullmatch(r"Nullable\((\w+)\)", column_type):
+        return partial(_nullable, _encoder(match[1]), 0)
+    raise LookupError(f"no encoding for {column_type}")
+
+
+def _integers(code: str, values: Cells) -> bytes:
+    return struct.pack(f"<{len(values)}{code}", *values)
+
+
+def _strings(values: Cells) -> bytes:
+    # Values repeat within a column: each distinct one is encoded once.
+    encoded = {value: _text(value) for value in set(values)}
+    return b"".join(map(encoded.__getitem__, values))
+
+
+def _fixed_strings(length: int, values: Cells) -> bytes:
+    encoded = {value: _bytes(value).ljust(length, b"\0") for value in set(values)}
+    if any(len(value) != length for value in encoded.values()):
+        raise ValueError
+    return b"".join(map(encoded.__getitem__, values))
+
+
+def _arrays(values: Cells) -> bytes:
+    offsets = _integers("Q", tuple(accumulate(map(len, values))))
+    # A str is a sequence of str, too; it would become an array of its letters.
+    if str in set(map(type, values)):
+        raise TypeError
+    return offsets + _strings(tuple(chain.from_iterable(values)))
+
+
+def _nullable(encode: Encoder, blank: object, values: Cells) -> bytes:
+    nulls = bytes([value is None for value in values])
+    return nulls + encode([blank if value is None else value for value in values])
+
+
+def _decimals(scale: int, values: Cells) -> bytes:
+    units = [int(value.scaleb(scale).to_integral_value()) for value in values]
+    if any(abs(unit) >= _MAX_DIGITS for unit in units):
+        raise OverflowError
+    return _integers("q", units)
+
+
+def _text(value: str) -> bytes:
+    encoded = _bytes(value)
+    return _varint(len(encoded)) + encoded
+
+
+def _bytes(value: str) -> bytes:
+    """UTF-8, with the raw bytes that surrogate escapes stand for (see `ingest.event`)."""
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Other lone surrogates mean nothing in UTF-8: U+FFFD instead, as for undecodable input.
+        clean = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", value)
+        return clean.encode("utf-8", "surrogateescape")
+
+
+def _varint(number: int) -> bytes:
+    if number < 0x80:
+        return _VARINT_1[number]
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)

@@ -1,0 +1,1 @@
+"""Visitors and visits: ids, salts, session arithmetic."""

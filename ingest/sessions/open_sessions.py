@@ -1,0 +1,103 @@
+"""The visits that may still go on, by site and visitor."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ingest.event import ENGAGEMENT, EnrichedEvent
+from ingest.sessions.session import Session, advance, begin
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What one event does to its visit.
+
+    Attributes:
+        before: The visit as it was; None when the event opens it.
+        after: The visit as it is now.
+    """
+
+    before: Session | None
+    after: Session
+
+
+class OpenSessions:
+    """All live visits. Memory is bounded by expiry: `expire` forgets what has timed out.
+
+    Looking up and storing are separate (`transition`, then `commit`), so that a caller who fails in
+    between has changed nothing.
+    """
+
+    def __init__(self, timeout: int, new_id: Callable[[], int]) -> None:
+        """Start empty.
+
+        Args:
+            timeout: Seconds of silence after which a visit is over.
+            new_id: Gives a random 64-bit session id.
+        """
+        self.timeout = timeout
+        self._new_id = new_id
+        # Least recently active first, so that expiry looks at what has expired only.
+        self._sessions: OrderedDict[tuple[int, int], Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._sessions.values())
+
+    def find(self, event: EnrichedEvent) -> Session | None:
+        """Find the live visit that an event belongs to.
+
+        The visitor's current id is tried first, then the one under the previous salt, under which
+        a visit that was open when the salts rotated is kept (spec/sessions.md §3).
+        """
+        session = self._sessions.get((event.site_id, event.visitor.user_id))
+        if session is not None and session.is_live(event.timestamp, self.timeout):
+            return session
+        if event.visitor.previous_user_id is None:
+            return None
+        session = self._sessions.get((event.site_id, event.visitor.previous_user_id))
+        if session is not None and session.is_live(event.timestamp, self.timeout):
+            return session
+        return None
+
+    def transition(self, event: EnrichedEvent) -> Transition | None:
+        """Work out what an event does to its visit, changing nothing.
+
+        Returns:
+            None for an engagement event without a live visit, which is to be dropped.
+        """
+        session = self.find(event)
+        if session is not None:
+            return Transition(session, advance(session, event))
+        if event.name == ENGAGEMENT:
+            return None
+        return Transition(None, begin(event, self._new_id()))
+
+    def commit(self, transition: Transition) -> None:
+        """Make the visit's new state the one that later events find."""
+        session = transition.after
+        key = (session.site_id, session.user_id)
+        self._sessions[key] = session
+        self._sessions.move_to_end(key)
+
+    def restore(self, sessions: Iterable[Session]) -> None:
+        """Take over visits kept from an earlier run, least recently active first."""
+        for session in sorted(sessions, key=lambda session: session.timestamp):
+            self._sessions[(session.site_id, session.user_id)] = session
+
+    def expire(self, now: int) -> int:
+        """Forget the visits that are over at `now` (Unix seconds).
+
+        Returns:
+            How many were forgotten.
+        """
+        forgotten = 0
+        while self._sessions:
+            key, session = next(iter(self._sessions.items()))
+            if session.is_live(now, self.timeout):
+                break
+            del self._sessions[key]
+            forgotten += 1
+        return forgotten

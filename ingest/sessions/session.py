@@ -1,0 +1,123 @@
+"""A visit and its arithmetic: how each event changes it (spec/sessions.md §3 to §5)."""
+
+from dataclasses import dataclass, replace
+
+from ingest.event import (
+    ENGAGEMENT,
+    PAGEVIEW,
+    Attribution,
+    Device,
+    EnrichedEvent,
+    Place,
+    Props,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The state of one visit.
+
+    Attributes:
+        session_id: Random 64-bit number.
+        site_id: The site visited.
+        user_id: The visitor's id when the visit began; kept when the salts rotate.
+        hostname: Host of the first pageview, empty before it.
+        timestamp: Last activity, Unix seconds.
+        start: First event, Unix seconds.
+        is_bounce: Whether the visitor has done nothing but look at one page.
+        entry_page: Path of the first pageview, empty before it.
+        exit_page: Path of the last pageview.
+        exit_page_hostname: Host of the last pageview.
+        pageviews: Number of pageviews.
+        events: Number of events other than engagement; the version of the session's row.
+        duration: Seconds from the first event to the last.
+        entry_props: Custom properties of the first event.
+        attribution: Of the first event; later ones do not change it.
+        place: Of the first event.
+        device: Of the first event.
+    """
+
+    session_id: int
+    site_id: int
+    user_id: int
+    hostname: str
+    timestamp: int
+    start: int
+    is_bounce: bool
+    entry_page: str
+    exit_page: str
+    exit_page_hostname: str
+    pageviews: int
+    events: int
+    duration: int
+    entry_props: Props
+    attribution: Attribution
+    place: Place
+    device: Device
+
+    def is_live(self, now: int, timeout: int) -> bool:
+        """Tell whether an event at `now` (Unix seconds) still belongs to this visit.
+
+        It does up to and including `timeout` seconds after the last activity. An event earlier
+        than the last activity belongs to it, too (spec/sessions.md §3).
+        """
+        return now - self.timestamp <= timeout
+
+
+def begin(event: EnrichedEvent, session_id: int) -> Session:
+    """Open a visit with its first event, which must not be an engagement event."""
+    pageview = event.name == PAGEVIEW
+    hostname, pathname = (event.hostname, event.pathname) if pageview else ("", "")
+    return Session(
+        session_id=session_id,
+        site_id=event.site_id,
+        user_id=event.visitor.user_id,
+        hostname=hostname,
+        timestamp=event.timestamp,
+        start=event.timestamp,
+        is_bounce=pageview or not event.interactive,
+        entry_page=pathname,
+        exit_page=pathname,
+        exit_page_hostname=hostname,
+        pageviews=1 if pageview else 0,
+        events=1,
+        duration=0,
+        entry_props=event.props,
+        attribution=event.attribution,
+        place=event.place,
+        device=event.device,
+    )
+
+
+def advance(session: Session, event: EnrichedEvent) -> Session:
+    """Apply a later event to a visit.
+
+    An engagement event only keeps the visit alive. Any other is counted; a pageview becomes the
+    exit page, and the entry page if there was none yet. The source, the place and the device stay
+    those of the first event.
+    """
+    if event.name == ENGAGEMENT:
+        return replace(session, timestamp=event.timestamp)
+    pageview = event.name == PAGEVIEW
+    pageviews = session.pageviews + 1 if pageview else session.pageviews
+    first_page = pageview and not session.entry_page
+    ends_bounce = pageviews >= 2 or (event.interactive and not pageview)
+    return Session(
+        session_id=session.session_id,
+        site_id=session.site_id,
+        user_id=session.user_id,
+        hostname=event.hostname if first_page else session.hostname,
+        timestamp=event.timestamp,
+        start=session.start,
+        is_bounce=session.is_bounce and not ends_bounce,
+        entry_page=event.pathname if first_page else session.entry_page,
+        exit_page=event.pathname if pageview else session.exit_page,
+        exit_page_hostname=event.hostname if pageview else session.exit_page_hostname,
+        pageviews=pageviews,
+        events=session.events + 1,
+        duration=abs(event.timestamp - session.start),
+        entry_props=session.entry_props,
+        attribution=session.attribution,
+        place=session.place,
+        device=session.device,
+    )

@@ -1,0 +1,72 @@
+"""Anonymous visitor ids: a keyed hash of what a request shows (spec/sessions.md §1)."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from publicsuffixlist import PublicSuffixList
+from siphash24 import siphash24
+
+from ingest.event import Visitor
+from ingest.sessions.salts import Salts
+
+_MAX_HOSTNAME: Final = 253  # characters, RFC 1035; a longer one is no domain
+_IPV4: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_SUFFIXES: Final = PublicSuffixList()
+
+
+def identify(
+    salts: Salts, user_agent: str | None, client_ip: str, domain: str, hostname: str
+) -> Visitor:
+    """Compute a visitor's ids under the current and the previous salt.
+
+    Args:
+        salts: The salts in force.
+        user_agent: The header as sent; None counts as empty.
+        client_ip: The visitor's address as text.
+        domain: The site's domain as the client sent it, cleaned.
+        hostname: The page's host.
+    """
+    message = _message(user_agent, client_ip, domain, hostname)
+    previous = salts.previous
+    return Visitor(
+        _hash(salts.current.key, message),
+        None if previous is None else _hash(previous.key, message),
+    )
+
+
+def user_id(salt: bytes, user_agent: str | None, client_ip: str, domain: str, hostname: str) -> int:
+    """Compute one id: unsigned 64-bit SipHash-2-4 of the parts, joined without separators.
+
+    Args:
+        salt: 16 bytes, the hash's key.
+        user_agent: As for `identify`, as all the others.
+        client_ip: As above.
+        domain: As above.
+        hostname: As above.
+    """
+    return _hash(salt, _message(user_agent, client_ip, domain, hostname))
+
+
+@lru_cache(maxsize=4096)
+def registrable_domain(hostname: str) -> str:
+    """The domain that a registrant owns, by the Public Suffix List with its private section.
+
+    Sub-domains of one registrable domain share their visitors. A host that has none is returned
+    itself: an address, a single label, a public suffix, `(none)`, anything that is no host name.
+    """
+    if len(hostname) > _MAX_HOSTNAME or ":" in hostname or _IPV4.fullmatch(hostname):
+        return hostname
+    return _SUFFIXES.privatesuffix(hostname) or hostname
+
+
+def _message(user_agent: str | None, client_ip: str, domain: str, hostname: str) -> bytes:
+    text = f"{user_agent or ''}{client_ip}{domain}{registrable_domain(hostname)}"
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate, out of a JSON escape
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _hash(key: bytes, message: bytes) -> int:
+    return int.from_bytes(siphash24(message, key=key).digest(), "little")

@@ -1,0 +1,146 @@
+from decimal import Decimal
+
+from ingest.event import Attribution, Device, Place, RevenueAmounts, Visitor
+from ingest.rows.layout import (
+    SESSION_EVENTS,
+    SESSION_ID,
+    SESSION_SIGN,
+    event_row,
+    session_row,
+)
+from ingest.rows.schema import EVENTS, SESSIONS
+from ingest.sessions.session import begin
+from tests.examples import NOON, an_enriched_event
+
+EVENT = an_enriched_event(
+    name="Purchase",
+    hostname="shop.example.com",
+    pathname="/cart",
+    props=(("a", "1"), ("b", "2")),
+    visitor=Visitor(5, 6),
+    place=Place("GB", "GB-ENG", "GB-WBK", 2655045),
+    device=Device("Chrome", "70.0", "Mac", "10.13", "Desktop"),
+    attribution=Attribution("r.com/p", "R", "us", "um", "uc", "ut", "ue", "gclid", "Paid Search"),
+    revenue=RevenueAmounts(Decimal("10.200"), "USD", Decimal("7.140"), "BRL"),
+    scroll_depth=30,
+    engagement_time=4000,
+)
+
+
+def test_an_event_row_has_each_value_in_its_column() -> None:
+    session = begin(EVENT, 77)
+    row = dict(zip([c.name for c in EVENTS.inserted], event_row(EVENT, session), strict=True))
+    assert row == {
+        "timestamp": NOON,
+        "name": "Purchase",
+        "site_id": 1,
+        "user_id": 5,
+        "session_id": 77,
+        "hostname": "shop.example.com",
+        "pathname": "/cart",
+        "referrer": "r.com/p",
+        "referrer_source": "R",
+        "country_code": "GB",
+        "screen_size": "Desktop",
+        "operating_system": "Mac",
+        "browser": "Chrome",
+        "utm_medium": "um",
+        "utm_source": "us",
+        "utm_campaign": "uc",
+        "meta.key": ("a", "b"),
+        "meta.value": ("1", "2"),
+        "browser_version": "70.0",
+        "operating_system_version": "10.13",
+        "subdivision1_code": "GB-ENG",
+        "subdivision2_code": "GB-WBK",
+        "city_geoname_id": 2655045,
+        "utm_content": "ut",
+        "utm_term": "ue",
+        "revenue_reporting_amount": Decimal("7.140"),
+        "revenue_reporting_currency": "BRL",
+        "revenue_source_amount": Decimal("10.200"),
+        "revenue_source_currency": "USD",
+        "click_id_param": "gclid",
+        "scroll_depth": 30,
+        "acquisition_channel": "Paid Search",
+        "engagement_time": 4000,
+    }
+
+
+def test_an_event_row_takes_the_sessions_id_user_source_and_device() -> None:
+    first = an_enriched_event(
+        visitor=Visitor(1, None),
+        attribution=Attribution(referrer_source="Google"),
+        device=Device(browser="Safari"),
+    )
+    row = dict(
+        zip([c.name for c in EVENTS.inserted], event_row(EVENT, begin(first, 9)), strict=True)
+    )
+    assert (row["user_id"], row["session_id"], row["referrer_source"], row["browser"]) == (
+        1,
+        9,
+        "Google",
+        "Safari",
+    )
+
+
+def test_without_revenue_amounts_are_null() -> None:
+    event = an_enriched_event()
+    row = dict(
+        zip([c.name for c in EVENTS.inserted], event_row(event, begin(event, 9)), strict=True)
+    )
+    assert [value for name, value in row.items() if name.startswith("revenue")] == [
+        None,
+        "",
+        None,
+        "",
+    ]
+
+
+def test_a_session_row_has_each_value_in_its_column() -> None:
+    event = an_enriched_event(
+        pathname="/cart",
+        props=(("a", "1"),),
+        place=EVENT.place,
+        device=EVENT.device,
+        attribution=EVENT.attribution,
+    )
+    values = session_row(begin(event, 77), -1)
+    row = dict(zip([c.name for c in SESSIONS.inserted], values, strict=True))
+    assert row == {
+        "session_id": 77,
+        "sign": -1,
+        "site_id": 1,
+        "user_id": 1001,
+        "hostname": "example.com",
+        "timestamp": NOON,
+        "start": NOON,
+        "is_bounce": 1,
+        "entry_page": "/cart",
+        "exit_page": "/cart",
+        "pageviews": 1,
+        "events": 1,
+        "duration": 0,
+        "referrer": "r.com/p",
+        "referrer_source": "R",
+        "country_code": "GB",
+        "screen_size": "Desktop",
+        "operating_system": "Mac",
+        "browser": "Chrome",
+        "utm_medium": "um",
+        "utm_source": "us",
+        "utm_campaign": "uc",
+        "utm_content": "ut",
+        "utm_term": "ue",
+        "browser_version": "70.0",
+        "operating_system_version": "10.13",
+        "subdivision1_code": "GB-ENG",
+        "subdivision2_code": "GB-WBK",
+        "city_geoname_id": 2655045,
+        "entry_meta.key": ("a",),
+        "entry_meta.value": ("1",),
+        "exit_page_hostname": "example.com",
+        "click_id_param": "gclid",
+        "acquisition_channel": "Paid Search",
+    }
+    assert (values[SESSION_ID], values[SESSION_SIGN], values[SESSION_EVENTS]) == (77, -1, 1)
