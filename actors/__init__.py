@@ -1,0 +1,1 @@
+"""The supervised tasks, their supervisor, and the stores they write to."""

@@ -1,0 +1,270 @@
+"""A ClickHouse server, over its native protocol."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+from asynch.errors import ServerException, UnknownTypeError
+
+from actors.stores.asyncio_thread import AsyncioThread
+from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
+from actors.stores.json_lines import json_lines
+from actors.stores.migration import Migrated, migrate
+from actors.stores.native_connection import NativeConnection
+from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten
+from actors.stores.statement import reading_statement
+from actors.stores.store import (
+    QueryRefused,
+    RowsRefused,
+    StoreError,
+    StoreMisconfigured,
+    StoreUnavailable,
+)
+from actors.stores.url import ServerAddress
+from ingest.rows.schema import Table, quote_identifier, quote_string
+
+T = TypeVar("T")
+
+CONNECTION_SECONDS = 10.0
+INSERT_SECONDS = 50.0
+QUERY_SECONDS = 60.0
+QUERY_ROWS = 1_000_000
+
+
+class ClickHouseStore:
+    """Owns three connections to a server: for inserts, for queries, for signs of life.
+
+    They live in a thread with an asyncio loop, since asynch needs one. Each carries one statement
+    at a time; none waits for another. A statement that is cancelled or takes too long is cancelled
+    in the loop and its real end awaited, its connection dropped and made again by the next.
+    """
+
+    name = "clickhouse"
+
+    def __init__(
+        self,
+        address: ServerAddress,
+        *,
+        connection_seconds: float = CONNECTION_SECONDS,
+        insert_seconds: float = INSERT_SECONDS,
+        query_seconds: float = QUERY_SECONDS,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            address: Where the server is.
+            connection_seconds: Limit for connecting, and for a sign of life.
+            insert_seconds: Limit for an insert, with connecting if need be.
+            query_seconds: Limit that the server puts on a query.
+        """
+        self._address = address
+        self._connection_seconds = connection_seconds
+        self._insert_seconds = insert_seconds
+        self._query_seconds = query_seconds
+        self._thread = AsyncioThread("clickhouse")
+        self._inserts = self._line(address.database, insert_seconds)
+        # The server's own limit comes first: it says why, and keeps the connection.
+        self._queries = self._line(address.database, query_seconds + connection_seconds)
+        self._pings = self._line(address.database, connection_seconds)
+        self._migrated: Migrated | None = None
+        self.findings: tuple[str, ...] = ()
+
+    async def open(self) -> None:
+        """Connect, create the database if need be, and create or migrate the tables.
+
+        Raises:
+            StoreUnavailable: The server does not answer.
+            StoreMisconfigured: It refuses this user, is too old, or has tables that do not fit.
+        """
+        if self._migrated is not None:
+            return
+        address = self._address
+        try:
+            await self._create_database()
+            migrated = await migrate(self._execute, address.database)
+        except ServerError as error:
+            kind = StoreMisconfigured if operator_at_fault(error.code) else StoreUnavailable
+            raise kind(f"ClickHouse at {address.host}:{address.port}: {error}") from None
+        version = (await self._execute("SELECT version()"))[0][0]
+        self.findings = (
+            f"ClickHouse {version} at {address.host}:{address.port}, database {address.database}",
+            *migrated.findings,
+        )
+        self._migrated = migrated
+
+    async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
+        """See `Store.insert`."""
+        if self._migrated is None:
+            raise StoreUnavailable("the store is not open yet")
+        if not rows:
+            return
+        left_out = self._migrated.left_out.get(table.name, frozenset())
+        try:
+            await self._inserts.run(
+                partial(_insert, self._address.database, table, rows, token, left_out)
+            )
+        except ServerError as error:
+            refused = rows_at_fault(error.code)
+            raise (RowsRefused if refused else StoreUnavailable)(f"{table.name}: {error}") from None
+        except StoreMisconfigured as error:
+            # The server was replaced while we ran: no fault of the rows.
+            raise StoreUnavailable(str(error)) from None
+
+    async def query(self, sql: str) -> list[str]:
+        """See `Store.query`."""
+        statement = reading_statement(sql)
+        try:
+            return await self._queries.run(partial(_query, statement, self._query_seconds))
+        except (ServerError, UnknownTypeError) as error:
+            raise QueryRefused(shorten(str(error))) from None
+
+    async def ping(self) -> None:
+        """See `Store.ping`."""
+        try:
+            await self._pings.run(partial(_rows, "SELECT 1"))
+        except StoreError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    async def aclose(self) -> None:
+        """Drop the connections and end the thread."""
+        with trio.move_on_after(self._connection_seconds, shield=True):
+            for line in (self._inserts, self._queries, self._pings):
+                await line.aclose()
+        self._migrated = None
+        self._thread.close()
+
+    def _line(self, database: str, seconds: float) -> "_Line":
+        return _Line(
+            self._thread,
+            partial(
+                NativeConnection,
+                self._address,
+                database,
+                connect_timeout=self._connection_seconds,
+                timeout=seconds,
+            ),
+            seconds,
+        )
+
+    async def _create_database(self) -> None:
+        """Create the database unless it is there; needs no privilege if it is."""
+        # No database is named in the handshake: one that is missing would end it.
+        line = self._line("", self._connection_seconds)
+        name = self._address.database
+        try:
+            condition = f"name = {quote_string(name)}"
+            select = f"SELECT 1 FROM system.databases WHERE {condition}"  # noqa: S608
+            if not await line.run(partial(_rows, select)):
+                statement = f"CREATE DATABASE IF NOT EXISTS {quote_identifier(name)}"
+                await line.run(partial(_rows, statement))
+        finally:
+            await line.aclose()
+
+    async def _execute(self, sql: str) -> list[list[str]]:
+        return await self._inserts.run(partial(_rows, sql))
+
+
+class ServerError(StoreError):
+    """The server's own answer: it is alive, and the connection goes on.
+
+    Attributes:
+        code: ClickHouse's number of the error; None when it gave none.
+    """
+
+    def __init__(self, message: str, code: int | None) -> None:
+        """As the server said it."""
+        super().__init__(shorten(message))
+        self.code = code
+
+
+class _Line:
+    """A connection that is made when needed and carries one statement at a time."""
+
+    def __init__(
+        self, thread: AsyncioThread, connect: Callable[[], NativeConnection], seconds: float
+    ) -> None:
+        self._thread = thread
+        self._connect = connect
+        self._seconds = seconds
+        self._lock = trio.Lock()
+        self._connection: NativeConnection | None = None
+
+    async def run(self, work: Callable[[NativeConnection], Awaitable[T]]) -> T:
+        """Do something with the connection, in the loop's thread.
+
+        Raises:
+            ServerError: The server refused.
+            StoreUnavailable: The connection broke, or it took too long.
+        """
+        async with self._lock:
+            try:
+                return await self._thread.run(partial(self._run, work), limit=self._seconds)
+            except TimeoutError as error:
+                raise StoreUnavailable(str(error)) from None
+
+    async def aclose(self) -> None:
+        """Drop the connection."""
+        async with self._lock:
+            await self._thread.run(self._disconnect, limit=self._seconds)
+
+    async def _run(self, work: Callable[[NativeConnection], Awaitable[T]]) -> T:
+        if self._connection is None:
+            self._connection = self._connect()
+        try:
+            return await work(self._connection)
+        except ServerException as error:
+            raise ServerError(str(error), error.code) from None
+        except (StoreError, UnknownTypeError):
+            raise
+        except asyncio.CancelledError:
+            await self._disconnect()
+            raise
+        except Exception as error:
+            # A stream that ends within a packet surfaces as struct.error, IndexError and others.
+            await self._disconnect()
+            detail = shorten(str(error.__cause__ or error)) or type(error).__name__
+            raise StoreUnavailable(f"the connection to ClickHouse failed: {detail}") from error
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.disconnect()
+            self._connection = None
+
+
+async def _insert(
+    database: str,
+    table: Table,
+    rows: Sequence[tuple[Any, ...]],
+    token: str,
+    left_out: frozenset[str],
+    connection: NativeConnection,
+) -> None:
+    await connection.execute(
+        f"{insert_into(database, table, left_out)} VALUES",
+        encode(table, rows, left_out),
+        settings={**INSERT_SETTINGS, "insert_deduplication_token": token},
+    )
+
+
+async def _query(statement: str, seconds: float, connection: NativeConnection) -> list[str]:
+    rows, columns = await connection.execute(
+        statement,
+        with_column_types=True,
+        settings={
+            # 2 would allow table functions that reach files and other hosts.
+            "readonly": 1,
+            "max_execution_time": max(1, int(seconds)),
+            "max_result_rows": QUERY_ROWS,
+        },
+    )
+    return json_lines([name for name, _ in columns], rows)
+
+
+async def _rows(sql: str, connection: NativeConnection) -> list[list[str]]:
+    rows = await connection.execute(sql)
+    return [
+        [cell.decode() if isinstance(cell, bytes) else str(cell) for cell in row]
+        for row in rows or ()
+    ]

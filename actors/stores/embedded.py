@@ -1,0 +1,291 @@
+"""ClickHouse inside this process: chDB, which needs nothing but a directory."""
+
+import fcntl
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
+from actors.stores.migration import Migrated, migrate
+from actors.stores.refusal import error_code, rows_at_fault, shorten
+from actors.stores.serial_thread import GRACE_SECONDS, SerialThread
+from actors.stores.statement import reading_statement
+from actors.stores.store import (
+    QueryRefused,
+    RowsRefused,
+    StoreBusy,
+    StoreMisconfigured,
+    StoreUnavailable,
+)
+from actors.stores.url import EmbeddedAddress
+from ingest.rows.schema import Table, quote_identifier, quote_string
+
+QUERY_SECONDS = 60.0
+QUERY_ROWS = 1_000_000
+
+
+class EmbeddedStore:
+    """Owns two sessions on one directory: one that writes, and one that can only read.
+
+    Each is used from a thread of its own, so that a long query does not hold up inserts, and no
+    call of a kind overlaps the next. chDB's calls cannot be interrupted; queries have a time limit,
+    and a cancelled call is waited for (see `SerialThread`). The directory belongs to one process at
+    a time, and chDB allows a process one directory.
+    """
+
+    name = "chdb"
+
+    def __init__(self, address: EmbeddedAddress, *, query_seconds: float = QUERY_SECONDS) -> None:
+        """Touch nothing yet.
+
+        Args:
+            address: Where the files are.
+            query_seconds: Time limit of a query.
+        """
+        self._path = address.path.absolute()
+        self._database = address.database
+        self._query_seconds = query_seconds
+        self._writing = SerialThread("chdb-writer")
+        self._reading = SerialThread("chdb-reader")
+        self._writer: Any = None
+        self._reader: Any = None
+        self._migrated: Migrated | None = None
+        self.findings: tuple[str, ...] = ()
+
+    async def open(self) -> None:
+        """Open the directory, which is made if need be, and create or migrate the tables.
+
+        To be called after any fork.
+
+        Raises:
+            StoreBusy: Another process has it open.
+            StoreMisconfigured: The directory cannot be used, or chDB is not installed.
+        """
+        if self._migrated is not None:
+            return
+        await self._writing.call(self._open_sessions)
+        migrated = await migrate(self._execute, self._database, durable=True)
+        version = (await self._execute("SELECT version()"))[0][0]
+        self.findings = (f"chDB {version} in {self._path}", *migrated.findings)
+        self._migrated = migrated
+
+    async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
+        """See `Store.insert`."""
+        if self._migrated is None:
+            raise StoreUnavailable("the store is not open yet")
+        if rows:
+            left_out = self._migrated.left_out.get(table.name, frozenset())
+            await self._writing.call(partial(self._insert, table, rows, token, left_out))
+
+    async def query(self, sql: str) -> list[str]:
+        """See `Store.query`."""
+        statement = reading_statement(sql)
+        return await self._reading.call(partial(self._read, statement))
+
+    async def ping(self) -> None:
+        """See `Store.ping`; waits for the insert that is under way."""
+        await self._execute("SELECT 1")
+
+    async def aclose(self) -> None:
+        """Close the sessions after what they are doing, and free the directory."""
+        with trio.move_on_after(GRACE_SECONDS, shield=True):
+            await self._reading.call(self._close_reader)
+            await self._writing.call(self._close_writer)
+        self._reading.close()
+        self._writing.close()
+
+    async def _execute(self, sql: str) -> list[list[str]]:
+        return await self._writing.call(partial(self._rows, sql))
+
+    # What follows runs in the threads.
+
+    def _open_sessions(self) -> None:
+        if self._writer is not None:
+            return
+        prepare_directory(self._path)
+        writer = _open_session(self._path)
+        try:
+            writer.query(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(self._database)}")
+            self._reader = self._new_reader()
+        except RuntimeError as error:
+            writer.close()
+            raise StoreMisconfigured(
+                f"chDB cannot use {self._path}: {shorten(str(error))}"
+            ) from None
+        self._writer = writer
+
+    def _new_reader(self) -> Any:
+        reader = _open_session(self._path)
+        reader.query(f"USE {quote_identifier(self._database)}")
+        reader.query(
+            f"SET max_execution_time = {self._query_seconds:g}, max_result_rows = {QUERY_ROWS}, "
+            "output_format_json_escape_forward_slashes = 0"
+        )
+        # Not 2, which would allow table functions that reach files and other hosts.
+        reader.query("SET readonly = 1")
+        return reader
+
+    def _rows(self, sql: str) -> list[list[str]]:
+        if self._writer is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            result = self._writer.query(sql, "JSONCompactStringsEachRow")
+        except RuntimeError as error:
+            self._renew_writer()
+            raise StoreUnavailable(shorten(str(error))) from None
+        return [json.loads(line) for line in _lines(result)]
+
+    def _insert(
+        self, table: Table, rows: Sequence[tuple[Any, ...]], token: str, left_out: frozenset[str]
+    ) -> None:
+        blocks = encode(table, rows, left_out)
+        settings = {**INSERT_SETTINGS, "insert_deduplication_token": quote_string(token)}
+        clause = ", ".join(f"{name} = {value}" for name, value in settings.items())
+        if self._writer is None:
+            raise StoreUnavailable("the store is closed")
+        try:
+            # Not chDB's send_insert: it reports success when storing the rows has failed.
+            with _as_file(blocks) as path:
+                self._writer.query(
+                    f"{insert_into(self._database, table, left_out)} "
+                    f"FROM INFILE {quote_string(path)} SETTINGS {clause} FORMAT Native"
+                )
+        except OSError as error:
+            raise StoreUnavailable(f"{table.name}: {error.strerror}") from None
+        except RuntimeError as error:
+            self._renew_writer()
+            message = f"{table.name}: {shorten(str(error))}"
+            refused = rows_at_fault(error_code(str(error)))
+            raise (RowsRefused if refused else StoreUnavailable)(message) from None
+
+    def _read(self, statement: str) -> list[str]:
+        if self._reader is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            return list(_lines(self._reader.query(statement, "JSONEachRow")))
+        except RuntimeError as error:
+            # chDB hands out what a failed query had produced with the next one's result.
+            self._reader.close()
+            self._reader = self._new_reader()
+            raise QueryRefused(shorten(str(error))) from None
+
+    def _renew_writer(self) -> None:
+        """Get rid of what a failed statement may have left in the session."""
+        self._writer.close()
+        self._writer = _open_session(self._path)
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._migrated = None
+
+
+def prepare_directory(path: Path) -> None:
+    """Make the directory, and see that this process can have it.
+
+    Raises:
+        StoreBusy: Another process has it open.
+        StoreMisconfigured: It cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreMisconfigured(f"cannot make the directory {path}: {error.strerror}") from None
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise StoreMisconfigured(f"cannot write to the directory {path}")
+    holder = lock_holder(path)
+    if holder is not None and holder != str(os.getpid()):
+        raise StoreBusy(f"{path} is in use by another process (id {holder})")
+
+
+def lock_holder(path: Path) -> str | None:
+    """The id of the process that has the directory open; None when none has.
+
+    Asked first, because chDB would only say that it cannot be initialised, and that on stderr, too.
+
+    Raises:
+        StoreMisconfigured: The lock cannot be looked at.
+    """
+    try:
+        with (path / "status").open("r", encoding="utf-8", errors="replace") as status:
+            try:
+                fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                match = re.search(r"PID: (\d+)", status.read())
+                return match[1] if match else "unknown"
+    except FileNotFoundError:
+        pass  # Never opened yet.
+    except OSError as error:
+        raise StoreMisconfigured(f"cannot use {path / 'status'}: {error.strerror}") from None
+    return None
+
+
+def _open_session(path: Path) -> Any:
+    try:
+        with _in_utc():
+            from chdb.session import Session
+
+            return Session(str(path))  # type: ignore[no-untyped-call]
+    except ImportError:
+        raise StoreMisconfigured(
+            "the embedded store is not installed: pip install 'sluice[embedded]', "
+            "or set CLICKHOUSE_URL to a ClickHouse server"
+        ) from None
+    except RuntimeError as error:
+        text = str(error)
+        if match := re.search(r"already initialized with path '([^']*)'", text):
+            raise StoreMisconfigured(
+                f"this process already has chDB open in {match[1]}; it cannot open {path} as well"
+            ) from None
+        # The same process id in another container, or a process that was quicker.
+        if lock_holder(path) is not None:
+            raise StoreBusy(f"{path} is in use by another process") from None
+        raise StoreMisconfigured(f"chDB cannot use {path}: {shorten(text)}") from None
+
+
+@contextmanager
+def _in_utc() -> Iterator[None]:
+    """Let chDB, which takes its time zone from the environment, cut days and months by UTC."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+
+
+@contextmanager
+def _as_file(blocks: Iterable[bytes]) -> Iterator[str]:
+    """The path of a file that holds the blocks; in memory where the system can."""
+    if hasattr(os, "memfd_create"):
+        with open(os.memfd_create("sluice-insert"), "wb", buffering=0) as memory:
+            for block in blocks:
+                memory.write(block)
+            yield f"/proc/self/fd/{memory.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile(suffix=".native") as file:
+            file.writelines(blocks)
+            file.flush()
+            yield file.name
+
+
+def _lines(result: Any) -> Iterator[str]:
+    # Not splitlines: it would also split at U+2028 and the like, inside values.
+    return (line for line in bytes(result.bytes()).decode("utf-8", "replace").split("\n") if line)

@@ -1,0 +1,46 @@
+"""An insert's statement and bytes, the same for both stores."""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from actors.stores.store import RowsRefused
+from ingest.rows.native import RowNotEncodableError, encode_blocks
+from ingest.rows.schema import Table, quote_identifier
+
+INSERT_SETTINGS = {
+    "insert_deduplicate": "1",
+    # Acknowledged means stored, whatever the user's profile says.
+    "async_insert": "0",
+    # Late events of many months may come in one batch.
+    "max_partitions_per_insert_block": "0",
+}
+
+_YIELD_SECONDS = 1e-4
+
+
+def encode(table: Table, rows: Sequence[tuple[Any, ...]], left_out: Collection[str]) -> list[bytes]:
+    """Encode rows in blocks, letting other threads have the interpreter after each.
+
+    All blocks are made before the first is sent: a row that does not fit leaves nothing half done.
+
+    Raises:
+        RowsRefused: A value does not fit its column.
+    """
+    blocks = []
+    try:
+        for block in encode_blocks(table.inserted, rows, left_out):
+            blocks.append(block)
+            # A sleep of 0 is over before a waiting thread wakes up.
+            time.sleep(_YIELD_SECONDS)
+    except RowNotEncodableError as error:
+        raise RowsRefused(f"{table.name}: {error}") from None
+    return blocks
+
+
+def insert_into(database: str, table: Table, left_out: Collection[str]) -> str:
+    """INSERT INTO with the columns of the blocks, in their order."""
+    columns = ", ".join(
+        quote_identifier(column.name) for column in table.inserted if column.name not in left_out
+    )
+    return f"INSERT INTO {quote_identifier(database)}.{quote_identifier(table.name)} ({columns})"

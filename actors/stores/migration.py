@@ -1,0 +1,93 @@
+"""Brings a store's tables up to date: looks, lets `ingest.rows.migration` decide, and does it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from actors.stores.store import StoreError, StoreMisconfigured
+from ingest.rows.migration import ExistingColumn, ExistingTable, plan_migration
+from ingest.rows.schema import OPTIONAL_SETTINGS, TABLES, quote_string
+
+Execute = Callable[[str], Awaitable[Sequence[Sequence[str]]]]
+"""Runs a statement and returns its rows, all cells as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What became of a database.
+
+    Attributes:
+        left_out: By table: the columns that rows hold and inserts must leave out.
+        findings: What an operator ought to know, a line each.
+    """
+
+    left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+
+
+async def migrate(execute: Execute, database: str, *, durable: bool = False) -> Migrated:
+    """Create or migrate the tables; several processes may do so at once.
+
+    Args:
+        execute: Raises a `StoreError` when the statement fails.
+        database: Its name; it exists.
+        durable: As for `ingest.rows.schema.create_statements`.
+
+    Raises:
+        StoreMisconfigured: The tables that are there cannot be used.
+        StoreError: As `execute` does.
+    """
+    plan = plan_migration(
+        await _existing_tables(execute, database),
+        database,
+        known_settings=await _known_settings(execute),
+        durable=durable,
+    )
+    if plan.problems:
+        raise StoreMisconfigured(
+            f"the tables in the database {database} cannot be used: {'; '.join(plan.problems)}"
+        )
+    for statement in plan.statements:
+        await execute(statement)
+    findings = list(plan.notes)
+    try:
+        for statement in plan.lookups:
+            await execute(statement)
+    except StoreError as error:
+        findings.append(f"country_name, region_name and city_name are left out: {error}")
+    timezone = (await execute("SELECT timezone()"))[0][0]
+    if timezone not in ("UTC", "Etc/UTC"):
+        findings.append(f"the time zone is {timezone}, not UTC: days and months begin by it")
+    return Migrated(left_out=plan.left_out, findings=tuple(findings))
+
+
+async def _existing_tables(execute: Execute, database: str) -> dict[str, ExistingTable]:
+    tables = await execute(
+        "SELECT name, engine, engine_full FROM system.tables "  # noqa: S608
+        f"WHERE database = {quote_string(database)} AND name IN {_list(TABLES)}"
+    )
+    columns: dict[str, dict[str, ExistingColumn]] = {name: {} for name, _, _ in tables}
+    for table, name, column_type, kind in await execute(
+        "SELECT table, name, type, default_kind FROM system.columns "  # noqa: S608
+        f"WHERE database = {quote_string(database)} AND table IN {_list(TABLES)}"
+    ):
+        columns.setdefault(table, {})[name] = ExistingColumn(column_type, kind)
+    return {
+        name: ExistingTable(
+            engine,
+            columns[name],
+            deduplicates=engine.startswith(("Replicated", "Shared"))
+            or "non_replicated_deduplication_window" in engine_full,
+        )
+        for name, engine, engine_full in tables
+    }
+
+
+async def _known_settings(execute: Execute) -> frozenset[str]:
+    rows = await execute(
+        f"SELECT name FROM system.merge_tree_settings WHERE name IN {_list(OPTIONAL_SETTINGS)}"  # noqa: S608
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def _list(values: Iterable[str]) -> str:
+    return f"({', '.join(map(quote_string, values))})"

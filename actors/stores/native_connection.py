@@ -1,0 +1,105 @@
+"""asynch's connection, with blocks of our own encoding and without its ways to hang or mislead."""
+
+# asynch declares types and leaves most of its functions without.
+# mypy: disable-error-code="no-untyped-call"
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from asynch.proto.block import BlockInfo, ColumnOrientedBlock
+from asynch.proto.connection import Connection
+from asynch.proto.protocol import ClientPacket
+
+from actors.stores.store import StoreMisconfigured
+from actors.stores.url import ServerAddress
+
+OLDEST_MAJOR_VERSION = 22
+
+# What it warns of is raised as well, and reported by whoever catches it.
+logging.getLogger("asynch").setLevel(logging.ERROR)
+
+
+class NativeConnection(Connection):
+    """A connection to one server, made by the first `execute` and made again when it broke.
+
+    `execute` inserts when its second argument is a list of Native blocks as bytes.
+    """
+
+    connected: Any
+    server_info: Any
+    writer: Any
+
+    def __init__(
+        self, address: ServerAddress, database: str, *, connect_timeout: float, timeout: float
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            address: Where the server is.
+            database: The one that unqualified names belong to.
+            connect_timeout: Seconds to wait for a connection, or for a sign of life on it.
+            timeout: Seconds to wait for each answer, or for room to send more.
+        """
+        super().__init__(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=database,
+            secure=address.secure,
+            verify=address.verify,
+            ca_certs=address.ca_certs,
+            client_name="sluice",
+            connect_timeout=connect_timeout,
+            send_receive_timeout=timeout,
+            sync_request_timeout=connect_timeout,
+            # Strings may hold bytes that are not UTF-8.
+            settings={"strings_as_bytes": True},
+        )
+
+    async def receive_hello(self) -> None:
+        """Finish the handshake.
+
+        Raises:
+            StoreMisconfigured: The server is too old.
+        """
+        await super().receive_hello()
+        info = self.server_info
+        if info.version_major < OLDEST_MAJOR_VERSION:
+            raise StoreMisconfigured(
+                f"ClickHouse >= {OLDEST_MAJOR_VERSION} is needed, "
+                f"found {info.version_major}.{info.version_minor}"
+            )
+
+    async def disconnect(self) -> None:
+        """Drop the connection at once.
+
+        asynch's own way waits until what was written has been sent: with a server that hangs, for
+        ever.
+        """
+        if self.connected:
+            self.writer.writer.transport.abort()
+            self.reset_state()
+
+    async def process_insert_query(
+        self, query_without_data: str, data: Sequence[bytes], *_: Any, **options: Any
+    ) -> int:
+        """Insert blocks in one statement, and wait for its end.
+
+        asynch's own way takes the first packet that is no exception for success; progress may come
+        before the end, and an exception after it.
+        """
+        await self.send_query(query_without_data, query_id=options.get("query_id") or "")
+        await self.send_external_tables(None)
+        await self.receive_sample_block()
+        for block in data:
+            await self.writer.write_varint(ClientPacket.DATA)
+            await self.writer.write_str("")
+            await BlockInfo().write(self.writer)
+            await self.writer.write_bytes(block)
+            await self.writer.flush()
+        await self.send_block(ColumnOrientedBlock())
+        while await self.receive_packet():
+            pass
+        return len(data)

@@ -1,0 +1,99 @@
+"""A thread of one's own for calls that block, cannot be interrupted, and must not overlap."""
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+import trio
+
+T = TypeVar("T")
+
+GRACE_SECONDS = 10.0
+"""How long a cancelled call is waited for before it is left to itself."""
+
+
+class _Call(Generic[T]):
+    """A function on its way through the thread."""
+
+    def __init__(self, function: Callable[[], T], trio_token: trio.lowlevel.TrioToken) -> None:
+        self.function = function
+        self.done = trio.Event()
+        self._trio_token = trio_token
+        self._claim = threading.Lock()
+        self._result: T
+        self._error: BaseException | None = None
+
+    def withdraw(self) -> bool:
+        """Keep it from being run; False when it has begun."""
+        return self._claim.acquire(blocking=False)
+
+    def run(self) -> None:
+        """Run it in the current thread, unless it was withdrawn."""
+        if not self._claim.acquire(blocking=False):
+            return
+        try:
+            self._result = self.function()
+        except BaseException as error:
+            self._error = error
+        with suppress(trio.RunFinishedError):
+            self._trio_token.run_sync_soon(self.done.set)
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class SerialThread:
+    """Runs functions one after the other in a thread that lives until `close`.
+
+    Owns the thread and the queue before it. A function that was left to itself still holds up the
+    next: two of them never run at once. The thread is a daemon, so that a disk that hangs cannot
+    keep the process from ending.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Start nothing yet.
+
+        Args:
+            name: Of the thread.
+        """
+        self._name = name
+        self._calls: queue.SimpleQueue[_Call[object] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run a function and return its result, or raise its exception.
+
+        When cancelled before the function's turn has come, it never runs. When cancelled later, its
+        end is awaited for `GRACE_SECONDS`, and if it comes, its result returned; otherwise the
+        function runs on, and its outcome is unknown.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        call = _Call(function, trio.lowlevel.current_trio_token())
+        self._calls.put(call)  # type: ignore[arg-type]
+        try:
+            await call.done.wait()
+        except trio.Cancelled:
+            if call.withdraw():
+                raise
+            with trio.move_on_after(GRACE_SECONDS, shield=True):
+                await call.done.wait()
+            if not call.done.is_set():
+                raise
+        return call.result()
+
+    def close(self) -> None:
+        """End the thread after the calls that it already has."""
+        self._calls.put(None)
+        self._thread = None
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call.run()
+            del call

@@ -1,0 +1,277 @@
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from actors.stores.embedded import EmbeddedStore, lock_holder, prepare_directory
+from actors.stores.store import (
+    QueryRefused,
+    StoreBusy,
+    StoreMisconfigured,
+    StoreUnavailable,
+)
+from actors.stores.url import EmbeddedAddress
+from ingest.rows.schema import EVENTS
+from tests.actors.stores import checks
+from tests.ingest.rows.example_rows import row
+
+pytest.importorskip("chdb")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
+    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"), query_seconds=1)
+    await store.open()
+    yield store
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        checks.every_type_comes_back,
+        checks.a_repeated_insert_is_stored_once,
+        checks.rows_are_refused_for_good,
+        checks.a_cancelled_insert_can_be_repeated,
+        checks.queries_only_read,
+        checks.opening_again_changes_nothing,
+    ],
+    ids=lambda check: str(check.__name__),
+)
+async def test_contract(store: EmbeddedStore, check: checks.Check) -> None:
+    await check(store)
+
+
+async def test_findings_and_ping(store: EmbeddedStore, tmp_path: Path) -> None:
+    assert store.findings[0].startswith("chDB 26.")
+    assert store.findings[0].endswith(f"in {tmp_path / 'chdb'}")
+    assert store.findings[1:] == ("events_v2, sessions_v2, ingest_counters: created",)
+    await store.ping()
+
+
+async def test_rows_survive_and_nothing_is_created_twice(tmp_path: Path) -> None:
+    address = EmbeddedAddress(tmp_path, "my `db`")
+    for expected in (1, 2):
+        store = EmbeddedStore(address)
+        await store.open()
+        await store.insert(EVENTS, [row(EVENTS)], f"token {expected}")
+        await store.insert(EVENTS, [row(EVENTS)], f"token {expected}")
+        assert await checks.count(store) == expected
+        findings = store.findings
+        await store.aclose()
+    assert findings[1:] == ()
+
+
+async def test_days_begin_by_utc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = f"""
+import trio
+from pathlib import Path
+from actors.stores.embedded import EmbeddedStore
+from actors.stores.url import EmbeddedAddress
+
+async def main():
+    store = EmbeddedStore(EmbeddedAddress(Path({str(tmp_path)!r})))
+    await store.open()
+    print(await store.query("SELECT toDateTime(0) AS t"), store.findings[1:])
+
+trio.run(main)
+"""
+    monkeypatch.setenv("TZ", "America/New_York")
+    result = await trio.run_process([sys.executable, "-c", script], capture_stdout=True)
+    assert b"1970-01-01 00:00:00" in result.stdout
+    assert b"time zone" not in result.stdout
+
+
+async def test_two_stores_of_a_process_may_share_a_directory(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    other = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other.open)
+        nursery.start_soon(store.insert, EVENTS, [row(EVENTS)], "token")
+    assert await checks.count(other) == 1
+    await other.aclose()
+
+
+async def test_a_second_directory_is_refused(store: EmbeddedStore, tmp_path: Path) -> None:
+    other = EmbeddedStore(EmbeddedAddress(tmp_path / "other"))
+    with pytest.raises(StoreMisconfigured, match="already has chDB open in"):
+        await other.open()
+    await other.aclose()
+
+
+async def test_another_process_is_told_who_has_the_directory(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    script = f"""
+from pathlib import Path
+from actors.stores.embedded import prepare_directory
+from actors.stores.store import StoreBusy
+
+try:
+    prepare_directory(Path({str(tmp_path / "chdb")!r}))
+except StoreBusy as error:
+    print(error)
+"""
+    result = await trio.run_process([sys.executable, "-c", script], capture_stdout=True)
+    holder = lock_holder(tmp_path / "chdb")
+    assert f"in use by another process (id {holder})".encode() in result.stdout
+
+
+async def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text("PID: 1\nStarted at: now\n")
+    locked = (
+        "import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f, 2); print(1, flush=True); input()"
+    )
+    with subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", locked, str(status)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        store = EmbeddedStore(EmbeddedAddress(tmp_path))
+        with pytest.raises(StoreBusy, match=r"in use by another process \(id 1\)"):
+            await store.open()
+        # As seen from a container in which this process has the same id.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: 1)
+            with pytest.raises(StoreBusy, match=r"in use by another process$"):
+                await store.open()
+        holder.communicate(b"\n")
+    assert lock_holder(tmp_path) is None
+    await store.aclose()
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreMisconfigured, match=r"cannot make the directory .*: Not a directory"):
+        prepare_directory(tmp_path / "file" / "chdb")
+
+
+def test_a_directory_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StoreMisconfigured, match="cannot write to the directory"):
+        prepare_directory(tmp_path)
+
+
+def test_a_lock_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "status").mkdir()
+    with pytest.raises(StoreMisconfigured, match=r"cannot use .*status: Is a directory"):
+        lock_holder(tmp_path)
+
+
+async def test_without_chdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "chdb.session", None)
+    store = EmbeddedStore(EmbeddedAddress(tmp_path))
+    with pytest.raises(StoreMisconfigured, match=r"pip install 'sluice\[embedded\]'"):
+        await store.open()
+    await store.aclose()
+
+
+async def test_tables_that_cannot_be_used(tmp_path: Path) -> None:
+    store = EmbeddedStore(EmbeddedAddress(tmp_path))
+    await store.open()
+    await store._execute("DROP TABLE events_v2")
+    await store._execute("CREATE TABLE events_v2 (site_id UInt32) ENGINE = Memory")
+    await store.aclose()
+    store = EmbeddedStore(EmbeddedAddress(tmp_path))
+    for _ in range(2):
+        with pytest.raises(StoreMisconfigured, match="its engine is Memory, MergeTree is needed"):
+            await store.open()
+    with pytest.raises(StoreUnavailable, match="not open yet"):
+        await store.insert(EVENTS, [row(EVENTS)], "token")
+    await store.aclose()
+
+
+async def test_before_and_after_its_life(tmp_path: Path) -> None:
+    store = EmbeddedStore(EmbeddedAddress(tmp_path))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="not open"):
+            await store.insert(EVENTS, [row(EVENTS)], "token")
+        with pytest.raises(StoreUnavailable, match="not open"):
+            await store.query("SELECT 1")
+        with pytest.raises(StoreUnavailable, match="not open"):
+            await store.ping()
+        await store.open()
+        await store.aclose()
+
+
+async def test_a_failure_to_store_is_reported(store: EmbeddedStore) -> None:
+    await checks.a_failure_to_store_is_reported(store, store._execute)
+
+
+async def test_insert_without_files_in_memory(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    await checks.a_repeated_insert_is_stored_once(store)
+
+
+async def test_insert_when_the_machine_has_nothing_left(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(name: str) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "memfd_create", exhausted)
+        with pytest.raises(StoreUnavailable, match="events_v2: Too many open files"):
+            await store.insert(EVENTS, [row(EVENTS)], "token")
+    await store.insert(EVENTS, [row(EVENTS)], "token")
+    assert await checks.count(store) == 1
+
+
+async def test_a_statement_that_fails(store: EmbeddedStore) -> None:
+    with pytest.raises(StoreUnavailable, match="nonsense"):
+        await store._execute("SELECT nonsense")
+    await store.ping()
+
+
+async def test_a_database_that_cannot_be_made(tmp_path: Path) -> None:
+    store = EmbeddedStore(EmbeddedAddress(tmp_path, "x" * 300))
+    with pytest.raises(StoreMisconfigured, match=f"chDB cannot use {tmp_path}: "):
+        await store.open()
+    await store.aclose()
+
+
+async def test_nothing_to_insert(store: EmbeddedStore) -> None:
+    await store.insert(EVENTS, [], "token")
+    assert await checks.count(store) == 0
+
+
+async def test_queries_have_a_time_limit(store: EmbeddedStore) -> None:
+    with pytest.raises(QueryRefused, match="Timeout exceeded"):
+        await store.query("SELECT sum(sipHash64(number)) FROM numbers(100000000000)")
+
+
+async def test_a_long_query_holds_up_no_insert(store: EmbeddedStore) -> None:
+    async def query() -> None:
+        with pytest.raises(QueryRefused):
+            await store.query("SELECT sum(sipHash64(number)) FROM numbers(100000000000)")
+        finished.append("query")
+
+    finished: list[str] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(query)
+        await store.insert(EVENTS, [row(EVENTS)], "token")
+        finished.append("insert")
+    assert finished == ["insert", "query"]
+
+
+async def test_threads_end(store: EmbeddedStore) -> None:
+    await store.query("SELECT 1")
+    names = {thread.name for thread in threading.enumerate()}
+    assert {"chdb-writer", "chdb-reader"} <= names
+    threads = [each for each in threading.enumerate() if each.name.startswith("chdb-")]
+    await store.aclose()
+    for thread in threads:
+        await trio.to_thread.run_sync(thread.join, 5)
+        assert not thread.is_alive()

