@@ -1,0 +1,148 @@
+"""The directory of dead letters."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+
+from actors.files import write_atomically
+from ingest.dead_letter import Content, DeadLetter, describe, kind_of
+
+log = structlog.get_logger()
+
+LETTERS_LIMIT = 10_000
+"""Letters kept before readiness turns red: something is wrong that nobody looks at."""
+
+
+class LetterNotFoundError(LookupError):
+    """No dead letter has that id."""
+
+
+class DeadLetters:
+    """A directory with one file per letter.
+
+    `ID.json` is a letter. `ID.replay` is one that is to be put back: the command line renames it,
+    also while the server runs or is stopped, and the server does the rest.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        now: Callable[[], float] = time.time,
+        on_keep: Callable[[str], None] = lambda actor: None,
+    ) -> None:
+        """Use a directory; it is made when the first letter is kept.
+
+        Args:
+            directory: Where the files are.
+            now: Gives the time in Unix seconds.
+            on_keep: Told the actor's name for each letter.
+        """
+        self._directory = directory
+        self._now = now
+        self._on_keep = on_keep
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.ids())
+
+    def ids(self, *, suffixes: tuple[str, ...] = (".json", ".replay")) -> Iterator[str]:
+        """The ids of all letters, oldest first."""
+        if not self._directory.is_dir():
+            return
+        for path in sorted(self._directory.iterdir()):
+            if path.suffix in suffixes:
+                yield path.stem
+
+    def to_replay(self) -> list[str]:
+        """The ids of the letters that are to be put back, oldest first."""
+        return list(self.ids(suffixes=(".replay",)))
+
+    def is_marked(self, letter_id: str) -> bool:
+        """Whether a letter is to be put back."""
+        return self._path(letter_id).suffix == ".replay"
+
+    def write(self, letter: DeadLetter, *, replay: bool = False) -> None:
+        """Keep a letter on disk."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        suffix = ".replay" if replay else ".json"
+        write_atomically(
+            self._directory / f"{letter.id}{suffix}", letter.to_json().encode(), durable=True
+        )
+
+    def read(self, letter_id: str) -> DeadLetter:
+        """Read a letter.
+
+        Raises:
+            LetterNotFoundError: There is none of that id.
+            ValueError: The file is not a letter.
+        """
+        try:
+            return DeadLetter.from_json(self._path(letter_id).read_text())
+        except FileNotFoundError:
+            raise LetterNotFoundError(letter_id) from None
+
+    def mark(self, letter_id: str) -> None:
+        """Have a letter put back by the server.
+
+        Raises:
+            LetterNotFoundError: There is none of that id.
+        """
+        path = self._path(letter_id)
+        path.rename(path.with_suffix(".replay"))
+
+    def unmark(self, letter_id: str) -> None:
+        """Take back `mark`."""
+        path = self._path(letter_id)
+        path.rename(path.with_suffix(".json"))
+
+    def drop(self, letter_id: str) -> None:
+        """Delete a letter.
+
+        Raises:
+            LetterNotFoundError: There is none of that id.
+        """
+        self._path(letter_id).unlink()
+
+    def _path(self, letter_id: str) -> Path:
+        if letter_id == os.path.basename(letter_id):
+            for suffix in (".json", ".replay"):
+                path = self._directory / f"{letter_id}{suffix}"
+                if path.exists():
+                    return path
+        raise LetterNotFoundError(letter_id)
+
+    def keep(
+        self,
+        actor: str,
+        content: Content,
+        error: Exception | str | None,
+        *,
+        replay: bool = False,
+    ) -> None:
+        """Set something aside. Never raises: when it cannot be written, that is logged and counted.
+
+        Args:
+            actor: Who could not handle it.
+            content: What it is; an event's address must have been shortened.
+            error: Why: an exception, the store's message, or None when the actor had stopped.
+            replay: Whether to put it back at the next start without being asked.
+        """
+        now = self._now()
+        letter = DeadLetter(
+            id=f"{int(now)}-{secrets.token_hex(4)}",
+            kind=kind_of(content),
+            actor=actor,
+            created_at=int(now),
+            error=error if isinstance(error, str) else describe(error),
+            content=content,
+        )
+        try:
+            self.write(letter, replay=replay)
+        except OSError as failure:
+            log.critical("dead letter lost", actor=actor, kind=letter.kind, error=str(failure))
+        else:
+            log.error("dead letter kept", actor=actor, id=letter.id, error=letter.error)
+        self._on_keep(actor)

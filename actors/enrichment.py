@@ -1,0 +1,53 @@
+"""Adds device, source and visitor to events."""
+
+from collections.abc import Sequence
+
+import trio
+
+from actors.dead_letters import DeadLetters
+from actors.stage import Stage
+from actors.verdicts import Verdicts
+from ingest.dead_letter import redact
+from ingest.event import EnrichedEvent
+from ingest.pipeline.enrichment import enrich, visitor_of
+from ingest.pipeline.gate import GatedEvent
+from ingest.pipeline.reference import Reference
+from ingest.verdict import DropReason, Verdict
+
+
+class Enrichment(Stage[GatedEvent, EnrichedEvent]):
+    """The actor that owns nothing but its place in the line: the costly look-ups, in order.
+
+    Receives runs of `GatedEvent`; sends runs of `EnrichedEvent`, which hold no address and no user
+    agent any more, and gives bots their verdict. A restart loses nothing.
+    """
+
+    name = "enrichment"
+
+    def __init__(
+        self,
+        inbox: trio.MemoryReceiveChannel[Sequence[GatedEvent]],
+        outlet: trio.MemorySendChannel[Sequence[EnrichedEvent]],
+        reference: Reference,
+        verdicts: Verdicts,
+        letters: DeadLetters,
+    ) -> None:
+        """Own both channel halves until `close`; the rest is shared."""
+        super().__init__(inbox, outlet)
+        self._reference = reference
+        self._verdicts = verdicts
+        self._letters = letters
+
+    def handle(self, message: GatedEvent) -> EnrichedEvent | None:
+        """Run the enrichment steps."""
+        outcome = enrich(message, self._reference)
+        if isinstance(outcome, DropReason):
+            self._verdicts.give(message.event, Verdict(outcome))
+            return None
+        return outcome
+
+    def set_aside(self, message: GatedEvent, error: Exception | None) -> None:
+        """Keep the event without its address."""
+        event = redact(message.event, lambda: visitor_of(message.event, self._reference.salts))
+        self._letters.keep(self.name, event, error)
+        self._verdicts.give(message.event, Verdict(DropReason.PERSIST_ERROR))

@@ -1,0 +1,51 @@
+"""Measures how late the event loop is, and keeps the pipeline's clock on the system's."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from actors.actor import Actor
+from actors.clock import Clock
+from ingest.metrics import Metrics
+
+log = structlog.get_logger()
+
+BEAT_SECONDS = 1.0
+
+STEP_SECONDS = 1.0
+"""How far the clocks may drift apart before the pipeline's is set: less is left to slewing, so that
+timestamps do not jump for nothing."""
+
+
+class Heartbeat(Actor):
+    """The actor that owns the beat. Receives and sends nothing; a restart beats on."""
+
+    name = "heartbeat"
+
+    def __init__(
+        self, clock: Clock, metrics: Metrics, wall: Callable[[], float] = time.time
+    ) -> None:
+        """Watch a clock.
+
+        Args:
+            clock: The pipeline's.
+            metrics: Shows the lag and counts the steps.
+            wall: Tells the system's time, Unix seconds.
+        """
+        self._clock = clock
+        self._metrics = metrics
+        self._wall = wall
+
+    async def run(self) -> None:
+        """Beat for ever."""
+        while True:
+            due = trio.current_time() + BEAT_SECONDS
+            await trio.sleep_until(due)
+            self._metrics.loop_lag.set(trio.current_time() - due)
+            drift = self._wall() - self._clock.now()
+            if abs(drift) >= STEP_SECONDS:
+                self._clock.follow(self._wall())
+                self._metrics.clock_steps.inc()
+                log.warning("followed a step of the system clock", seconds=round(drift, 3))

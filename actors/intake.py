@@ -1,0 +1,73 @@
+"""Where requests enter the pipeline and wait for their verdicts."""
+
+from collections.abc import Sequence
+
+import trio
+
+from actors.verdicts import VERDICT_SECONDS, Verdicts
+from ingest.event import Event, EventRequest
+from ingest.verdict import DropReason, Verdict
+
+RETRY_AFTER_SECONDS = 5
+
+
+class OverloadedError(Exception):
+    """The pipeline cannot take the request now; nothing of it will be stored.
+
+    Attributes:
+        retry_after: Seconds after which the client may try again.
+    """
+
+    retry_after = RETRY_AFTER_SECONDS
+
+
+class Intake:
+    """The pipeline's entrance. Never waits for room: a full pipeline refuses at once."""
+
+    def __init__(self, outlet: trio.MemorySendChannel[Sequence[Event]], verdicts: Verdicts) -> None:
+        """Own the channel half until `close`."""
+        self._outlet = outlet
+        self._verdicts = verdicts
+        self._open = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are taken at all."""
+        return self._open
+
+    async def submit(self, request: EventRequest) -> list[Verdict]:
+        """Send a request's events through the pipeline.
+
+        Returns:
+            A verdict for each of the request's domains, in order.
+
+        Raises:
+            OverloadedError: The pipeline is full, closed, or gave no verdict in time.
+        """
+        if not self._open:
+            raise OverloadedError
+        ticket = self._verdicts.open(len(request.domains))
+        events = tuple(
+            Event(ticket.number, position, domain, request)
+            for position, domain in enumerate(request.domains)
+        )
+        try:
+            self._outlet.send_nowait(events)
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            self._verdicts.withdraw(ticket)
+            raise OverloadedError from None
+        verdicts = await self._verdicts.wait(ticket, VERDICT_SECONDS)
+        if not any(verdict.accepted for verdict in verdicts) and any(
+            verdict.reason is DropReason.LOCK_TIMEOUT for verdict in verdicts
+        ):
+            raise OverloadedError
+        return verdicts
+
+    async def readmit(self, event: Event) -> Verdict:
+        """Send an event through again that was set aside, waiting for room."""
+        return await self._verdicts.readmit(event, self._outlet)
+
+    def close(self) -> None:
+        """Take no more requests; what was taken runs down the stages."""
+        self._open = False
+        self._outlet.close()

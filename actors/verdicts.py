@@ -1,0 +1,117 @@
+"""Brings verdicts back to the requests that wait for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import TypeVar
+
+import trio
+
+from ingest.counters import Counters
+from ingest.event import EnrichedEvent, Event
+from ingest.metrics import Metrics
+from ingest.verdict import DropReason, Verdict
+
+VERDICT_SECONDS = 5.0
+"""How long a request waits for its verdicts: far longer than a healthy pipeline takes (a few
+milliseconds), shorter than any client's patience."""
+
+Message = TypeVar("Message", Event, EnrichedEvent)
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A request that waits for its verdicts.
+
+    Attributes:
+        number: Goes with the request's events through the pipeline; positive.
+        verdicts: Those given so far, in the order of the request's domains.
+        missing: How many are still to come.
+        complete: Set when none is.
+    """
+
+    number: int
+    verdicts: list[Verdict | None]
+    missing: int
+    complete: trio.Event = field(default_factory=trio.Event)
+
+
+class Verdicts:
+    """The requests in the pipeline, by ticket.
+
+    A verdict is counted once, where it is given. Requests whose client has gone are kept until
+    their last verdict is in: the event is still stored. A request whose deadline has passed is
+    withdrawn instead, and `expired` tells the pipeline not to store what it has not yet stored: its
+    sender was told to try again.
+    """
+
+    def __init__(self, counters: Counters, metrics: Metrics) -> None:
+        """Start with no request."""
+        self._counters = counters
+        self._metrics = metrics
+        self._tickets: dict[int, Ticket] = {}
+        self._numbers = count(1)
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def open(self, events: int) -> Ticket:
+        """Begin to wait for that many verdicts."""
+        ticket = Ticket(next(self._numbers), [None] * events, events)
+        self._tickets[ticket.number] = ticket
+        return ticket
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """Forget a request; what is still in the pipeline for it is not to be stored."""
+        self._tickets.pop(ticket.number, None)
+
+    def expired(self, number: int) -> bool:
+        """Whether the request was withdrawn; never for events that nobody waits for (number 0)."""
+        return number != 0 and number not in self._tickets
+
+    def give(self, event: Event | EnrichedEvent, verdict: Verdict) -> None:
+        """Count an event's verdict and hand it to the request, if that still waits."""
+        self._counters.count(event.timestamp, verdict.metric, event.domain, event.tracker_version)
+        self._metrics.count_verdict(event.domain, verdict)
+        ticket = self._tickets.get(event.ticket)
+        if ticket is None or ticket.verdicts[event.position] is not None:
+            return
+        ticket.verdicts[event.position] = verdict
+        ticket.missing -= 1
+        if ticket.missing == 0:
+            del self._tickets[event.ticket]
+            ticket.complete.set()
+
+    async def wait(self, ticket: Ticket, seconds: float) -> list[Verdict]:
+        """Wait until every event of a request has its verdict.
+
+        Args:
+            ticket: The request's.
+            seconds: How long to wait. Events without a verdict by then are given `lock_timeout`
+                (spec/sessions.md §7), and the request is withdrawn.
+
+        Returns:
+            The verdicts in the order of the request's domains.
+        """
+        with trio.move_on_after(seconds):
+            await ticket.complete.wait()
+        if ticket.missing:
+            self.withdraw(ticket)
+        late = Verdict(DropReason.LOCK_TIMEOUT)
+        return [verdict or late for verdict in ticket.verdicts]
+
+    async def readmit(
+        self, event: Message, outlet: trio.MemorySendChannel[Sequence[Message]]
+    ) -> Verdict:
+        """Send an event that was set aside into a stage again; wait for room and for its verdict.
+
+        Returns:
+            The verdict; `lock_timeout` when there was none in time.
+        """
+        ticket = self.open(1)
+        try:
+            await outlet.send((replace(event, ticket=ticket.number, position=0),))
+        except BaseException:
+            self.withdraw(ticket)
+            raise
+        return (await self.wait(ticket, VERDICT_SECONDS))[0]

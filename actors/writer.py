@@ -1,0 +1,216 @@
+"""Stores flushes, one insert at a time, until the store has them."""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+
+from actors.actor import Actor
+from actors.dead_letters import DeadLetters, LetterNotFoundError
+from actors.stores.store import RowsRefused, Store, StoreError, StoreUnavailable
+from ingest.metrics import Metrics
+from ingest.rows.batch import Flush, Insert
+from ingest.rows.schema import TABLES
+
+log = structlog.get_logger()
+
+INSERT_SECONDS = 60.0
+"""How long one insert may take before its outcome counts as unknown and it is tried again."""
+
+LETTERS_PER_INSERT = 16
+"""Refused rows singled out of one insert; when there are more, the rest is set aside unsplit, since
+then it is the table rather than a row that is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How long to wait before an insert is tried again.
+
+    Attributes:
+        first: Seconds before the first retry; doubled for each that follows.
+        longest: Seconds, the limit of that doubling.
+    """
+
+    first: float = 0.25
+    longest: float = 30.0
+
+    def delay(self, failures: int, jitter: float) -> float:
+        """Seconds to wait after that many failures in a row; `jitter` from 0 to 1."""
+        return min(self.first * (1 << min(failures - 1, 30)), self.longest) * (0.5 + jitter / 2)
+
+
+class Writer(Actor):
+    """The actor that owns the flushes on their way into the store; the only one that inserts.
+
+    Receives flushes and inserts them in order. While the store is unavailable it tries again, with
+    the same rows and the same token, so that an insert whose outcome was unknown is not doubled.
+    Rows that the store refuses for good are split until the bad ones are found; those become dead
+    letters and the others are stored. A restart goes on with the insert that was under way.
+    """
+
+    name = "writer"
+
+    def __init__(
+        self,
+        inbox: trio.MemoryReceiveChannel[Flush],
+        store: Store,
+        letters: DeadLetters,
+        metrics: Metrics,
+        *,
+        opened: bool = True,
+        retry: Retry | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Own the channel half until `close`; the store stays the caller's.
+
+        Args:
+            inbox: Flushes from the batcher, the tally and the replay.
+            store: Where rows go.
+            letters: Takes rows that the store refuses.
+            metrics: Shows inserts and failures.
+            opened: Whether the store has been opened; otherwise that is tried until it succeeds.
+            retry: How long to wait between attempts.
+            jitter: Gives numbers from 0 to 1.
+        """
+        self._inbox = inbox
+        self._store = store
+        self._letters = letters
+        self._metrics = metrics
+        self._retry = retry or Retry()
+        self._jitter = jitter
+        self._opened = opened
+        self._inserts: deque[Insert] = deque()
+        self._singled_out: dict[str, int] = {}
+        self.failures = 0
+        self.last_error = ""
+
+    @property
+    def pending(self) -> int:
+        """Rows taken over that the store has not acknowledged."""
+        return sum(len(insert.rows) for insert in self._inserts)
+
+    async def run(self) -> None:
+        """Insert until there are no more flushes to come and all are stored."""
+        while not self._opened:
+            await self._open()
+        while True:
+            while self._inserts:
+                await self._store_or_set_aside(self._inserts[0])
+            try:
+                self._inserts.extend(await self._inbox.receive())
+            except trio.EndOfChannel:
+                return
+
+    async def _open(self) -> None:
+        """Reach a store that could not be reached when the server started."""
+        try:
+            await self._store.open()
+        except StoreError as error:
+            await self._back_off(error)
+        else:
+            self._opened = True
+            self._recovered()
+
+    async def _store_or_set_aside(self, insert: Insert) -> None:
+        """Bring one insert to its end, and only then out of the queue."""
+        try:
+            await self._attempt(insert)
+        except (StoreUnavailable, trio.TooSlowError) as error:
+            self._metrics.flush_failures.labels(insert.table, "unavailable").inc()
+            await self._back_off(error)
+        except RowsRefused as error:
+            self._inserts.popleft()
+            self._isolate(insert, error)
+        else:
+            self._inserts.popleft()
+            self._recovered()
+            self._forget_letter(insert)
+
+    async def _attempt(self, insert: Insert) -> None:
+        started = trio.current_time()
+        with trio.fail_after(INSERT_SECONDS):
+            await self._store.insert(TABLES[insert.table], insert.rows, insert.token)
+        self._metrics.flush_seconds.labels(insert.table).observe(trio.current_time() - started)
+        self._metrics.batch_rows.labels(insert.table).observe(len(insert.rows))
+
+    def _recovered(self) -> None:
+        if self.failures:
+            log.info("store is back", failures=self.failures)
+        self.failures, self.last_error = 0, ""
+
+    async def _back_off(self, error: Exception) -> None:
+        self.failures += 1
+        self.last_error = str(error) or type(error).__name__
+        delay = self._retry.delay(self.failures, self._jitter())
+        log.warning(
+            "store unavailable, will try again",
+            rows=self.pending,
+            failures=self.failures,
+            seconds=round(delay, 2),
+            error=self.last_error,
+        )
+        await trio.sleep(delay)
+
+    def _isolate(self, insert: Insert, error: RowsRefused) -> None:
+        self._metrics.flush_failures.labels(insert.table, "refused").inc()
+        batch = insert.token.partition(".")[0]
+        singled_out = self._singled_out.get(batch, 0)
+        if len(insert.rows) > 1 and singled_out < LETTERS_PER_INSERT:
+            self._inserts.extendleft(reversed(insert.halves()))
+            return
+        self._set_aside(insert, str(error))
+        self._singled_out[batch] = singled_out + 1
+        if not self._inserts:
+            self._singled_out.clear()
+
+    def _set_aside(
+        self, insert: Insert, error: Exception | str | None, *, replay: bool = False
+    ) -> None:
+        self._letters.keep(self.name, replace(insert, letter=None), error, replay=replay)
+        self._forget_letter(insert)
+
+    def _forget_letter(self, insert: Insert) -> None:
+        """Delete the letter that these rows came from, once all of them have found a place."""
+        if insert.letter is not None and all(
+            waiting.letter != insert.letter for waiting in self._inserts
+        ):
+            try:
+                self._letters.drop(insert.letter)
+            except LetterNotFoundError:
+                log.warning("dead letter was gone before it was stored", id=insert.letter)
+
+    def failed(self, error: Exception) -> None:
+        """Set the insert aside that was under way."""
+        if self._inserts:
+            self._set_aside(self._inserts.popleft(), error)
+
+    async def give_up(self) -> None:
+        """Keep all inserts to come on disk; the next process stores them."""
+        while True:
+            self.spill()
+            try:
+                self._inserts.extend(await self._inbox.receive())
+            except trio.EndOfChannel:
+                return
+
+    def spill(self, flushes: Iterable[Flush] = ()) -> int:
+        """Keep on disk what is not yet stored, for the next process to store under the same tokens.
+
+        Args:
+            flushes: More that could not be handed over.
+
+        Returns:
+            How many rows were kept.
+        """
+        self._inserts.extend(insert for flush in flushes for insert in flush)
+        rows = self.pending
+        while self._inserts:
+            self._set_aside(self._inserts.popleft(), "not stored at shutdown", replay=True)
+        return rows
+
+    def close(self) -> None:
+        """Close the channel half."""
+        self._inbox.close()

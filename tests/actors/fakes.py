@@ -1,0 +1,66 @@
+"""A store in memory that misbehaves as told."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+
+from actors.stores.store import RowsRefused, StoreUnavailable
+from ingest.rows.schema import Table
+
+
+class FakeStore:
+    """Keeps rows by table, each token once, as a store with deduplication does."""
+
+    name = "fake"
+    findings: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[tuple[Any, ...]]] = {}
+        self.tokens: list[str] = []
+        self.attempts: list[tuple[float, str, str]] = []
+        self.outages: list[Exception] = []
+        self.bad_rows: set[object] = set()
+        self.lands_before_failing = False
+        self.seconds = 0.0
+        self.hangs = False
+        self.opened = 0
+
+    async def open(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.outages:
+            raise self.outages.pop(0)
+        self.opened += 1
+
+    async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
+        self.attempts.append((trio.current_time(), table.name, token))
+        await trio.sleep(self.seconds)
+        if self.hangs:
+            await trio.sleep_forever()
+        if self.outages:
+            if self.lands_before_failing:
+                self._keep(table, rows, token)
+            raise self.outages.pop(0)
+        bad = [row for row in rows if row[0] in self.bad_rows]
+        if bad:
+            raise RowsRefused(f"row {bad[0][0]} does not fit")
+        self._keep(table, rows, token)
+
+    def _keep(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
+        if token not in self.tokens:
+            self.tokens.append(token)
+            self.rows.setdefault(table.name, []).extend(rows)
+
+    async def query(self, sql: str) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        return [sql]
+
+    async def ping(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+def an_outage() -> StoreUnavailable:
+    return StoreUnavailable("connection refused")

@@ -1,0 +1,33 @@
+import time
+
+import trio
+from trio.testing import MockClock
+
+from actors.clock import Clock
+from tests.examples import NOON
+
+
+async def test_moves_with_trios_clock(mock_clock: MockClock) -> None:
+    clock = Clock(NOON)
+    assert clock.now() == NOON
+    mock_clock.jump(90.5)
+    assert clock.now() == NOON + 90.5
+    assert clock.seconds() == NOON + 90
+
+
+async def test_sleeps_until_an_instant(autojump_clock: MockClock) -> None:
+    clock = Clock(NOON)
+    await clock.sleep_until(NOON + 3600)
+    assert clock.now() == NOON + 3600
+    assert trio.current_time() == 3600
+
+
+async def test_follows_a_step(mock_clock: MockClock) -> None:
+    clock = Clock(NOON)
+    mock_clock.jump(10)
+    assert clock.follow(NOON + 3610) == 3600
+    assert clock.now() == NOON + 3610
+
+
+async def test_shows_the_systems_time() -> None:
+    assert abs(Clock.system().now() - time.time()) < 5

@@ -1,0 +1,44 @@
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.clock import Clock
+from actors.heartbeat import Heartbeat
+from ingest.metrics import Metrics
+from tests.examples import NOON
+
+
+@pytest.mark.parametrize(
+    ("drift", "shown"),
+    [
+        pytest.param(0.4, NOON + 3, id="slewing is not followed"),
+        pytest.param(3600.0, NOON + 3603, id="a step forward is"),
+        pytest.param(-3600.0, NOON - 3597, id="a step back is"),
+    ],
+)
+async def test_follows_the_systems_clock(
+    autojump_clock: MockClock, drift: float, shown: int
+) -> None:
+    clock = Clock(NOON)
+    metrics = Metrics(lambda domain: True)
+
+    def wall() -> float:
+        return NOON + trio.current_time() + drift
+
+    with trio.move_on_after(3):
+        await Heartbeat(clock, metrics, wall).run()
+    assert clock.now() == pytest.approx(shown)
+    steps = metrics.registry.get_sample_value("sluice_clock_steps_total")
+    assert steps == (1 if abs(drift) >= 1 else 0)
+
+
+async def test_measures_how_late_the_loop_is(mock_clock: MockClock, nursery: trio.Nursery) -> None:
+    clock = Clock(NOON)
+    metrics = Metrics(lambda domain: True)
+    nursery.start_soon(Heartbeat(clock, metrics, clock.now).run)
+    await trio.testing.wait_all_tasks_blocked()
+    mock_clock.jump(1.75)
+    await trio.testing.wait_all_tasks_blocked()
+    lag = metrics.registry.get_sample_value("sluice_event_loop_lag_seconds")
+    assert lag == pytest.approx(0.75)
+    nursery.cancel_scope.cancel()

@@ -1,0 +1,79 @@
+from collections.abc import Sequence
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.intake import Intake, OverloadedError
+from actors.verdicts import VERDICT_SECONDS, Verdicts
+from ingest.counters import Counters
+from ingest.event import Event
+from ingest.metrics import Metrics
+from ingest.verdict import ACCEPTED, DropReason, Verdict
+from tests.examples import a_request
+
+BOT = Verdict(DropReason.BOT)
+
+
+class Desk:
+    """An intake before a pipeline that gives the verdicts of a script, by domain."""
+
+    def __init__(self, room: int = 1) -> None:
+        self.verdicts = Verdicts(Counters(), Metrics(lambda domain: True))
+        send, self.receive = trio.open_memory_channel[Sequence[Event]](room)
+        self.intake = Intake(send, self.verdicts)
+        self.script: dict[str, Verdict] = {}
+
+    async def decide(self) -> None:
+        async for events in self.receive:
+            for event in events:
+                if event.domain in self.script:
+                    self.verdicts.give(event, self.script[event.domain])
+
+
+async def test_gives_a_verdict_for_each_domain(nursery: trio.Nursery) -> None:
+    desk = Desk()
+    desk.script = {"a.com": ACCEPTED, "b.com": BOT}
+    nursery.start_soon(desk.decide)
+    request = a_request(domains=("b.com", "a.com", "b.com"))
+    assert await desk.intake.submit(request) == [BOT, ACCEPTED, BOT]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_full_pipeline_refuses_at_once(autojump_clock: MockClock) -> None:
+    desk = Desk(room=0)
+    with pytest.raises(OverloadedError):
+        await desk.intake.submit(a_request())
+    assert trio.current_time() == 0
+    assert len(desk.verdicts) == 0
+
+
+async def test_no_verdict_in_time_refuses_and_withdraws(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    with pytest.raises(OverloadedError):
+        await desk.intake.submit(a_request())
+    assert trio.current_time() == VERDICT_SECONDS
+    (event,) = desk.receive.receive_nowait()
+    assert desk.verdicts.expired(event.ticket)
+
+
+async def test_what_was_accepted_in_time_is_said(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """A refusal would make the client send again what is already stored."""
+    desk = Desk()
+    desk.script = {"a.com": ACCEPTED}
+    nursery.start_soon(desk.decide)
+    verdicts = await desk.intake.submit(a_request(domains=("a.com", "slow.com")))
+    assert verdicts == [ACCEPTED, Verdict(DropReason.LOCK_TIMEOUT)]
+    nursery.cancel_scope.cancel()
+
+
+async def test_closed_it_takes_nothing() -> None:
+    desk = Desk()
+    desk.intake.close()
+    assert not desk.intake.is_open
+    with pytest.raises(OverloadedError):
+        await desk.intake.submit(a_request())
+    with pytest.raises(trio.EndOfChannel):
+        await desk.receive.receive()

@@ -1,0 +1,133 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors.dead_letters import DeadLetters
+from actors.intake import Intake
+from actors.replay import POLL_SECONDS, Replay
+from actors.supervisor import Supervisor
+from actors.verdicts import VERDICT_SECONDS, Verdicts
+from ingest.counters import Counters
+from ingest.event import EnrichedEvent, Event
+from ingest.metrics import Metrics
+from ingest.rows.batch import Flush, Insert
+from ingest.verdict import ACCEPTED
+from tests.examples import an_enriched_event, an_event
+
+ROWS = Insert("events_v2", ((1,),), "token")
+
+
+class Desk:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.letters = DeadLetters(directory)
+        self.verdicts = Verdicts(Counters(), Metrics(lambda domain: True))
+        to_gate, self.gate = trio.open_memory_channel[Sequence[Event]](10)
+        to_sessions, self.sessions = trio.open_memory_channel[Sequence[EnrichedEvent]](10)
+        to_writer, self.writer = trio.open_memory_channel[Flush](10)
+        self.replay = Replay(
+            self.letters, Intake(to_gate, self.verdicts), self.verdicts, to_sessions, to_writer
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+async def test_only_marked_letters_are_put_back(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
+) -> None:
+    desk.letters.keep("writer", ROWS, "x")
+    nursery.start_soon(desk.replay.run)
+    await trio.sleep(10 * POLL_SECONDS)
+    with pytest.raises(trio.WouldBlock):
+        desk.writer.receive_nowait()
+    (letter_id,) = desk.letters.ids()
+    desk.letters.mark(letter_id)
+    (insert,) = await desk.writer.receive()
+    assert (insert.rows, insert.token, insert.letter) == (ROWS.rows, ROWS.token, letter_id)
+    nursery.cancel_scope.cancel()
+
+
+async def test_rows_are_put_back_once_until_the_writer_is_done(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
+) -> None:
+    desk.letters.keep("writer", ROWS, "x", replay=True)
+    nursery.start_soon(desk.replay.run)
+    await trio.sleep(10 * POLL_SECONDS)
+    assert desk.writer.statistics().current_buffer_used == 1
+    assert len(desk.letters) == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_an_event_goes_to_the_gate_and_its_letter_when_it_has_its_verdict(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
+) -> None:
+    desk.letters.keep("gate", an_event(), "x", replay=True)
+    nursery.start_soon(desk.replay.run)
+    (event,) = await desk.gate.receive()
+    await wait_all_tasks_blocked()
+    assert len(desk.letters) == 1
+    desk.verdicts.give(event, ACCEPTED)
+    await trio.sleep(POLL_SECONDS)
+    assert len(desk.letters) == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_an_enriched_event_goes_to_sessions(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
+) -> None:
+    desk.letters.keep("sessions", an_enriched_event(), "x", replay=True)
+    nursery.start_soon(desk.replay.run)
+    (event,) = await desk.sessions.receive()
+    desk.verdicts.give(event, ACCEPTED)
+    await trio.sleep(POLL_SECONDS)
+    assert len(desk.letters) == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_without_a_verdict_it_is_tried_again(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
+) -> None:
+    desk.letters.keep("gate", an_event(), "x", replay=True)
+    nursery.start_soon(desk.replay.run)
+    await desk.gate.receive()
+    await trio.sleep(VERDICT_SECONDS + POLL_SECONDS + 1)
+    (event,) = await desk.gate.receive()
+    desk.verdicts.give(event, ACCEPTED)
+    await trio.sleep(POLL_SECONDS)
+    assert len(desk.letters) == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_letter_that_cannot_be_read_is_unmarked(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
+) -> None:
+    (desk.directory / "1-broken.replay").write_text("{")
+    nursery.start_soon(desk.replay.run)
+    await trio.sleep(1)
+    assert desk.letters.to_replay() == []
+    assert list(desk.letters.ids()) == ["1-broken"]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_letter_that_makes_it_fail_is_unmarked(
+    autojump_clock: MockClock,
+    desk: Desk,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(letter_id: str) -> None:
+        raise ZeroDivisionError
+
+    desk.letters.keep("gate", an_event(), "x", replay=True)
+    monkeypatch.setattr(desk.letters, "read", fail)
+    nursery.start_soon(Supervisor().supervise, desk.replay)
+    await trio.sleep(10)
+    assert desk.letters.to_replay() == []
+    assert len(desk.letters) == 1
+    nursery.cancel_scope.cancel()

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.clock import Clock
+from actors.salt_keeper import SaltKeeper, load_salts
+from ingest.enrichment.geo import NoGeoDatabase
+from ingest.pipeline.reference import Reference
+from ingest.sessions.salts import Salts
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site import SiteRegistry
+from tests.examples import NOON
+
+MIDNIGHT = NOON + 12 * 3600
+DAY = 24 * 3600
+
+
+def a_reference(salts: Salts) -> Reference:
+    return Reference(SiteRegistry(()), NoGeoDatabase(), salts, RateLimiter())
+
+
+def test_the_first_start_makes_salts_and_the_next_finds_them(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    salts = load_salts(path, NOON)
+    assert salts.previous is None
+    assert load_salts(path, NOON + 60) == salts
+
+
+def test_a_start_after_midnight_rotates(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    before = load_salts(path, NOON)
+    after = load_salts(path, MIDNIGHT + 1)
+    assert after.previous == before.current
+    assert after.current != before.current
+    assert load_salts(path, MIDNIGHT + 2) == after
+
+
+def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="salts"):
+        load_salts(path, NOON)
+    assert path.read_text() == "{}"
+
+
+async def test_rotates_at_midnight_utc(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    path = tmp_path / "salts.json"
+    clock = Clock(NOON)
+    first = load_salts(path, NOON)
+    reference = a_reference(first)
+    nursery.start_soon(SaltKeeper(path, reference, clock).run)
+
+    await clock.sleep_until(MIDNIGHT - 1)
+    assert reference.salts == first
+    await clock.sleep_until(MIDNIGHT + 1)
+    second = reference.salts
+    assert second.previous == first.current
+    await clock.sleep_until(MIDNIGHT + DAY + 1)
+    third = reference.salts
+    assert third.previous == second.current
+    assert first.current.key.hex() not in path.read_text()
+    assert load_salts(path, clock.now()) == third
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_salt_is_not_used_before_it_is_kept(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    salts = load_salts(tmp_path / "salts.json", NOON)
+    reference = a_reference(salts)
+    with pytest.raises(OSError, match="missing"):
+        await SaltKeeper(tmp_path / "missing" / "salts.json", reference, Clock(NOON)).run()
+    assert reference.salts == salts

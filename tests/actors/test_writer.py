@@ -1,0 +1,196 @@
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.dead_letters import DeadLetters
+from actors.supervisor import Supervisor
+from actors.writer import INSERT_SECONDS, LETTERS_PER_INSERT, Retry, Writer
+from ingest.metrics import Metrics
+from ingest.rows.batch import Flush, Insert
+from tests.actors.fakes import FakeStore, an_outage
+
+
+def an_insert(*numbers: int, token: str = "t", letter: str | None = None) -> Insert:
+    return Insert("events_v2", tuple((number,) for number in numbers), token, letter)
+
+
+class Desk:
+    """A writer with its store and its dead letters."""
+
+    def __init__(self, directory: Path, *, opened: bool = True) -> None:
+        self.store = FakeStore()
+        self.letters = DeadLetters(directory, lambda: 1_790_000_000.0)
+        self.metrics = Metrics(lambda domain: True)
+        self.send, inbox = trio.open_memory_channel[Flush](10)
+        self.writer = Writer(
+            inbox,
+            self.store,
+            self.letters,
+            self.metrics,
+            opened=opened,
+            retry=Retry(first=1, longest=8),
+            jitter=lambda: 1.0,
+        )
+
+    async def write(self, *flushes: Flush) -> None:
+        for flush in flushes:
+            await self.send.send(flush)
+        self.send.close()
+        await Supervisor().supervise(self.writer)
+
+    def kept(self) -> list[Insert]:
+        contents = [self.letters.read(letter_id).content for letter_id in self.letters.ids()]
+        return [content for content in contents if isinstance(content, Insert)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "letters")
+
+
+async def test_inserts_in_order_and_ends_with_its_inbox(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    await desk.write((an_insert(1, 2, token="a"), an_insert(3, token="b")), (an_insert(4),))
+    assert desk.store.rows["events_v2"] == [(1,), (2,), (3,), (4,)]
+    assert desk.store.tokens == ["a", "b", "t"]
+    assert desk.writer.pending == 0
+
+
+async def test_tries_again_with_growing_delays_and_the_same_token(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    desk.store.outages = [an_outage() for _ in range(6)]
+    await desk.write((an_insert(1),))
+    times = [time for time, _, _ in desk.store.attempts]
+    delays = [later - earlier for earlier, later in pairwise(times)]
+    assert delays == [1, 2, 4, 8, 8, 8]
+    assert {token for _, _, token in desk.store.attempts} == {"t"}
+    assert desk.store.rows["events_v2"] == [(1,)]
+    assert (desk.writer.failures, desk.writer.last_error) == (0, "")
+
+
+async def test_what_landed_before_the_failure_is_not_doubled(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    desk.store.lands_before_failing = True
+    desk.store.outages = [an_outage()]
+    await desk.write((an_insert(1),))
+    assert len(desk.store.attempts) == 2
+    assert desk.store.rows["events_v2"] == [(1,)]
+
+
+async def test_a_hanging_insert_is_tried_again(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
+) -> None:
+    desk.store.hangs = True
+    nursery.start_soon(desk.write, (an_insert(1),))
+    await trio.sleep(INSERT_SECONDS + 0.5)
+    assert desk.writer.failures == 1
+    desk.store.hangs = False
+    await trio.sleep(10)
+    assert desk.store.rows["events_v2"] == [(1,)]
+
+
+async def test_opens_a_store_that_could_not_be_reached(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    desk = Desk(tmp_path, opened=False)
+    desk.store.outages = [an_outage(), an_outage()]
+    await desk.write((an_insert(1),))
+    assert desk.store.opened == 1
+    assert desk.store.rows["events_v2"] == [(1,)]
+
+
+async def test_a_bad_row_costs_no_other(autojump_clock: MockClock, desk: Desk) -> None:
+    desk.store.bad_rows = {5}
+    await desk.write((an_insert(*range(10)), an_insert(10, token="next")))
+    assert sorted(desk.store.rows["events_v2"]) == [(n,) for n in range(11) if n != 5]
+    (bad,) = desk.kept()
+    assert bad.rows == ((5,),)
+    (letter_id,) = desk.letters.ids()
+    assert desk.letters.read(letter_id).error == "row 5 does not fit"
+
+
+async def test_the_rest_is_kept_whole_when_too_many_are_bad(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    desk.store.bad_rows = set(range(1000))
+    await desk.write((an_insert(*range(1000)),))
+    kept = desk.kept()
+    assert sorted(row for insert in kept for row in insert.rows) == [(n,) for n in range(1000)]
+    assert LETTERS_PER_INSERT < len(kept) < 2 * LETTERS_PER_INSERT
+    assert "events_v2" not in desk.store.rows
+
+
+async def test_a_bug_costs_one_insert(
+    autojump_clock: MockClock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert = desk.store.insert
+
+    async def fail_on_two(table: object, rows: tuple[tuple[int], ...], token: str) -> None:
+        if rows == ((2,),):
+            raise ZeroDivisionError
+        await insert(table, rows, token)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(desk.store, "insert", fail_on_two)
+    await desk.write(
+        (an_insert(1, token="a"),), (an_insert(2, token="b"),), (an_insert(3, token="c"),)
+    )
+    assert desk.store.rows["events_v2"] == [(1,), (3,)]
+    assert [letter.rows for letter in desk.kept()] == [((2,),)]
+
+
+async def test_a_stored_letter_is_deleted(autojump_clock: MockClock, desk: Desk) -> None:
+    desk.letters.keep("writer", an_insert(1), "down", replay=True)
+    (letter_id,) = desk.letters.ids()
+    await desk.write((an_insert(1, letter=letter_id),))
+    assert len(desk.letters) == 0
+
+
+async def test_a_letter_refused_again_is_kept_for_its_bad_rows_only(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    desk.letters.keep("writer", an_insert(1, 2), "refused", replay=True)
+    (letter_id,) = desk.letters.ids()
+    desk.store.bad_rows = {2}
+    await desk.write((an_insert(1, 2, letter=letter_id),))
+    assert [letter.rows for letter in desk.kept()] == [((2,),)]
+    assert desk.letters.to_replay() == []
+
+
+async def test_spills_what_is_not_stored_for_the_next_start(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    desk.store.hangs = True
+    desk.send.send_nowait((an_insert(1, token="a"), an_insert(2, token="b")))
+    with trio.move_on_after(1):
+        await desk.writer.run()
+    assert desk.writer.pending == 2
+    assert desk.writer.spill([(an_insert(3, token="c"),)]) == 3
+    assert len(desk.letters.to_replay()) == 3
+    assert sorted((letter.token, letter.rows) for letter in desk.kept()) == [
+        ("a", ((1,),)),
+        ("b", ((2,),)),
+        ("c", ((3,),)),
+    ]
+
+
+async def test_giving_up_keeps_everything_on_disk(autojump_clock: MockClock, desk: Desk) -> None:
+    desk.send.send_nowait((an_insert(1, token="a"),))
+    desk.send.send_nowait((an_insert(2, token="b"),))
+    desk.send.close()
+    await desk.writer.give_up()
+    assert len(desk.letters.to_replay()) == 2
+    assert desk.store.attempts == []
+
+
+@pytest.mark.parametrize(
+    ("failures", "jitter", "seconds"),
+    [(1, 1.0, 1), (1, 0.0, 0.5), (3, 1.0, 4), (4, 1.0, 8), (99, 1.0, 8), (99, 0.5, 6)],
+)
+def test_delays(failures: int, jitter: float, seconds: float) -> None:
+    assert Retry(first=1, longest=8).delay(failures, jitter) == seconds
