@@ -1,0 +1,1 @@
+"""The web front: the application, the admin rule, the listener."""

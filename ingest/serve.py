@@ -1,0 +1,311 @@
+"""Puts the whole server together and runs it until a signal, or a failure, ends it."""
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+
+from actors.actor import Actor
+from actors.clock import Clock
+from actors.collector import SPILL_SECONDS, Collector, CollectorOptions
+from actors.files import StateDirectoryBusyError, locked_directory, write_atomically
+from actors.reload import Reload, stamp
+from actors.salt_keeper import SaltKeeper, load_salts
+from actors.stores.open import open_store
+from actors.stores.store import Store, StoreMisconfigured, StoreUnavailable
+from actors.supervisor import Supervisor
+from ingest import __version__
+from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
+from ingest.http.app import create_app
+from ingest.http.health import NO_JOURNAL, Health
+from ingest.http.server import Server
+from ingest.pipeline.reference import Reference
+from ingest.request.client_address import TrustedProxies
+from ingest.sessions.snapshot import read_snapshot, write_snapshot
+from ingest.settings import Settings
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site_file import SitesFileError, read_sites
+
+log = structlog.get_logger()
+
+STORE_SECONDS = 10.0
+"""How long the start waits for a store before the server begins without it."""
+
+GRACE_SHARE = 0.4
+"""Part of the shutdown's time that requests under way may take; the rest is for draining."""
+
+EXIT_DRAINED = 0
+EXIT_ACTORS_FAILED = 70
+"""EX_SOFTWARE of sysexits.h: the process manager is to start a new process."""
+
+
+class StartError(Exception):
+    """The server cannot start; the message is for the operator, in one line or a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateFiles:
+    """What is kept in the state directory.
+
+    Attributes:
+        directory: `SLUICE_STATE_DIR`.
+    """
+
+    directory: Path
+
+    @property
+    def salts(self) -> Path:
+        """The salts."""
+        return self.directory / "salts.json"
+
+    @property
+    def sessions(self) -> Path:
+        """The visits that were open at the last shutdown."""
+        return self.directory / "sessions.jsonl"
+
+    @property
+    def dead_letters(self) -> Path:
+        """The directory of dead letters."""
+        return self.directory / "dead-letters"
+
+    @property
+    def server(self) -> Path:
+        """How the command line reaches the running server."""
+        return self.directory / "server.json"
+
+
+def serve(settings: Settings) -> int:
+    """Run the server.
+
+    Returns:
+        The process's exit code: 0 after a drain, 70 when actors failed too often.
+
+    Raises:
+        StartError: Something that the operator has to mend first.
+    """
+    files = StateFiles(settings.state_dir)
+    try:
+        with locked_directory(files.directory):
+            return trio.run(_serve, settings, files)
+    except StateDirectoryBusyError as error:
+        raise StartError(str(error)) from None
+    except PermissionError as error:
+        raise StartError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
+
+
+async def _serve(settings: Settings, files: StateFiles) -> int:
+    clock = Clock.system()
+    reference = load_reference(settings, files, clock)
+    listeners = await _listen(settings.host, settings.port)
+    async with _store(settings) as (store, opened):
+        sites, geo = _reloads(settings, reference)
+        keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
+        if geo is not None:
+            keepers.append(geo)
+        collector = Collector(
+            reference,
+            store,
+            clock,
+            files.dead_letters,
+            CollectorOptions(
+                settings.flush_rows, settings.flush_seconds, settings.session_minutes * 60
+            ),
+            store_opened=opened,
+            keepers=keepers,
+        )
+        collector.open_sessions.restore(_take_sessions(files.sessions))
+        query_token = secrets.token_urlsafe(32)
+        app = create_app(
+            collector,
+            Health(collector, sites, geo, settings.durability),
+            trusted_proxies=TrustedProxies.parse(settings.trusted_proxies),
+            admin_token=settings.admin_token,
+            query_token=query_token,
+            version=__version__,
+        )
+        server = Server(app, listeners, collector.metrics)
+        port = listeners[0].socket.getsockname()[1]
+        with _announced(files.server, port, query_token):
+            exit_code = await _run(collector, server, settings.shutdown_seconds, port)
+        _save_sessions(files.sessions, collector)
+    log.info("stopped", exit_code=exit_code)
+    return exit_code
+
+
+async def _run(collector: Collector, server: Server, seconds: float, port: int) -> int:
+    """Run until a signal or a fatal failure, then drain within `seconds`."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as watching:
+            stop = StopReason()
+            watching.start_soon(stop.watch_signals, signals)
+            watching.start_soon(stop.watch_supervisor, collector.supervisor)
+            async with trio.open_nursery() as pipeline:
+                await pipeline.start(collector.run)
+                async with trio.open_nursery() as serving:
+                    await serving.start(server.run)
+                    log.info("listening", port=port)
+                    await stop.given.wait()
+                    deadline = trio.current_time() + seconds
+                    log.info("draining", reason=stop.reason, seconds=seconds)
+                    server.stop(seconds * GRACE_SHARE)
+                collector.drain(deadline - trio.current_time())
+            watching.cancel_scope.cancel()
+    return EXIT_DRAINED if collector.supervisor.healthy else EXIT_ACTORS_FAILED
+
+
+class StopReason:
+    """Why the server is to stop, once it is; what comes later changes nothing."""
+
+    def __init__(self) -> None:
+        """No reason yet."""
+        self.given = trio.Event()
+        self.reason = ""
+
+    def _give(self, reason: str) -> None:
+        if self.given.is_set():
+            log.warning("already draining", reason=reason)
+            return
+        self.reason = reason
+        self.given.set()
+
+    async def watch_signals(self, signals: AsyncIterator[int]) -> None:
+        """Stop at the first signal; further ones do not cut the drain short."""
+        async for number in signals:
+            self._give(signal.Signals(number).name)
+
+    async def watch_supervisor(self, supervisor: Supervisor) -> None:
+        """Stop when actors fail too often."""
+        await supervisor.fatal.wait()
+        self._give("actors failed too often")
+
+
+def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:
+    """Read the files that the pipeline looks things up in.
+
+    Raises:
+        StartError: One of them cannot be used.
+    """
+    try:
+        registry = read_sites(settings.sites)
+        geo = open_geo_database(settings.geoip_database)
+        salts = load_salts(files.salts, clock.now())
+    except (SitesFileError, GeoDatabaseError) as error:
+        raise StartError(str(error)) from None
+    except ValueError as error:
+        raise StartError(f"{files.salts}: {error}") from None
+    if settings.durability == "journal":
+        log.error(NO_JOURNAL)
+    if settings.geoip_database is None:
+        log.info("no geo database, places stay empty")
+    return Reference(
+        registry,
+        geo,
+        salts,
+        RateLimiter(),
+        accept_unknown_sites=settings.unknown_sites == "accept",
+    )
+
+
+def open_geo_database(path: Path | None) -> GeoDatabase | NoGeoDatabase:
+    """The geo database of the settings.
+
+    Raises:
+        GeoDatabaseError: The file cannot be used.
+    """
+    return NoGeoDatabase() if path is None else GeoDatabase(path)
+
+
+def _reloads(settings: Settings, reference: Reference) -> tuple[Reload[Any], Reload[Any] | None]:
+    def take_registry(registry: Any) -> None:
+        reference.registry = registry
+
+    def take_geo(geo: Any) -> None:
+        reference.geo = geo
+
+    sites = Reload(
+        "sites_file",
+        settings.sites,
+        read_sites,
+        take_registry,
+        mistakes=(SitesFileError,),
+        known=stamp(settings.sites),
+    )
+    if settings.geoip_database is None:
+        return sites, None
+    geo = Reload(
+        "geo_database",
+        settings.geoip_database,
+        GeoDatabase,
+        take_geo,
+        mistakes=(GeoDatabaseError,),
+        known=stamp(settings.geoip_database),
+    )
+    return sites, geo
+
+
+@contextlib.asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[tuple[Store, bool]]:
+    """The store, and whether it could be opened."""
+    try:
+        store = open_store(settings.clickhouse_url)
+        opened = True
+        try:
+            with trio.fail_after(STORE_SECONDS):
+                await store.open()
+        except (StoreUnavailable, trio.TooSlowError) as error:
+            opened = False
+            log.error("store unavailable, starting without it", error=str(error))
+    except StoreMisconfigured as error:
+        raise StartError(f"CLICKHOUSE_URL: {error}") from None
+    for finding in store.findings:
+        log.info("store", finding=finding)
+    try:
+        yield store, opened
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + SPILL_SECONDS):
+            await store.aclose()
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(port, host=host, backlog=1024)
+    except OSError as error:
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error}"
+        raise StartError(f"PORT {port} on HOST {host} {reason}") from None
+
+
+def _take_sessions(path: Path) -> Iterator[Any]:
+    """The visits of the last process; its file is gone afterwards, since it grows stale at once."""
+    try:
+        with path.open("rb") as lines:
+            yield from list(read_snapshot(lines))
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        log.error("open visits of the last process are lost", error=str(error))
+    path.unlink(missing_ok=True)
+
+
+def _save_sessions(path: Path, collector: Collector) -> None:
+    collector.open_sessions.expire(collector.clock.seconds())
+    write_atomically(path, b"".join(write_snapshot(collector.open_sessions)), durable=True)
+
+
+@contextlib.contextmanager
+def _announced(path: Path, port: int, token: str) -> Iterator[None]:
+    """Tell the command line on this machine how to reach the server while it runs."""
+    announcement = {"pid": os.getpid(), "port": port, "token": token}
+    write_atomically(path, json.dumps(announcement).encode())
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,197 @@
+"""A real server in a process of its own, on a real port, with a real store."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+CHROME = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/131.0.0.0 Safari/537.36"
+)
+SITES = """
+[[site]]
+id = 1
+domain = "example.com"
+
+[[site]]
+id = 2
+domain = "shielded.example"
+previous_domain = "formerly.example"
+[site.shields]
+ips = ["203.0.113.7", "2001:db8::/32"]
+countries = ["ZZ"]
+pages = ["/admin/**"]
+hostnames = ["shielded.example", "*.shielded.example"]
+
+[[site]]
+id = 3
+domain = "blocked.example"
+rate_limit = { events = 0, seconds = 60 }
+
+[[site]]
+id = 4
+domain = "limited.example"
+rate_limit = { events = 2, seconds = 86400 }
+
+[[site]]
+id = 5
+domain = "ended.example"
+accept_traffic_until = 2020-01-01
+
+[[site]]
+id = 6
+domain = "shop.example"
+allow_server_clients = true
+[[site.revenue_goals]]
+event = "Purchase"
+currency = "EUR"
+
+[exchange_rates]
+EUR = 0.5
+"""
+START_SECONDS = 60.0
+ROWS_SECONDS = 30.0
+
+
+class Sluice:
+    """`sluice serve` in a directory of its own."""
+
+    def __init__(self, directory: Path, clickhouse_url: str, **environment: str) -> None:
+        self.directory = directory
+        self.sites = directory / "sites.toml"
+        self.state = directory / "var"
+        if not self.sites.exists():
+            self.sites.write_text(SITES)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if "SLUICE" not in name},
+            "PORT": "0",
+            "HOST": "127.0.0.1",
+            "CLICKHOUSE_URL": clickhouse_url,
+            "SLUICE_SITES": str(self.sites),
+            "SLUICE_STATE_DIR": str(self.state),
+            "SLUICE_FLUSH_SECONDS": "0.1",
+            "SLUICE_SHUTDOWN_SECONDS": "15",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = directory / "log"
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "ingest", *arguments],
+            env=self.environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+
+    def start(self) -> Self:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ingest", "serve"],
+                env=self.environment,
+                cwd=self.directory,
+                stderr=log,
+            )
+        announcement = self.state / "server.json"
+        wait_until(lambda: self._announced(announcement), START_SECONDS, self.log_text)
+        announced = json.loads(announcement.read_text())
+        self.url = f"http://127.0.0.1:{announced['port']}"
+        self.port = int(announced["port"])
+        self.token = str(announced["token"])
+        self.client = httpx.Client(base_url=self.url, headers={"user-agent": CHROME}, timeout=20)
+        wait_until(self._answers, START_SECONDS, self.log_text)
+        return self
+
+    def _announced(self, announcement: Path) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log_text()
+        try:
+            return bool(json.loads(announcement.read_text())["pid"] == self.process.pid)
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False
+
+    def _answers(self) -> bool:
+        try:
+            return self.client.get("/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the process and give its exit code."""
+        assert self.process is not None
+        self.client.close()
+        self.process.send_signal(number)
+        return self.process.wait(timeout=40)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop(signal.SIGKILL)
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def send(
+        self,
+        name: str = "pageview",
+        url: str = "https://example.com/",
+        domain: str | None = "example.com",
+        *,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> httpx.Response:
+        """Post an event as the official tracker does."""
+        body = {"n": name, "u": url, "d": domain, **fields}
+        return self.client.post(
+            "/api/event",
+            content=json.dumps(body),
+            headers={"content-type": "text/plain", **(headers or {})},
+        )
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        response = self.client.post(
+            "/api/query", content=sql, headers={"authorization": f"Bearer {self.token}"}
+        )
+        assert response.status_code == 200, response.text
+        return [json.loads(line) for line in response.text.splitlines()]
+
+    def rows(self, sql: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """The query's rows, once there are that many."""
+        wait_until(lambda: len(self.query(sql)) >= at_least, ROWS_SECONDS, self.log_text)
+        return self.query(sql)
+
+    def events(self, where: str, at_least: int = 1) -> list[dict[str, Any]]:
+        return self.rows(f"SELECT * FROM events_v2 WHERE {where} ORDER BY timestamp", at_least)
+
+    def dropped(self, domain: str, reason: str) -> bool:
+        """Whether the counters know of the drop, once they are flushed."""
+        figures = self.client.get("/metrics").text
+        return any(
+            line.startswith("sluice_events_dropped_total{")
+            and f'reason="{reason}"' in line
+            and f'site="{domain}"' in line
+            for line in figures.splitlines()
+        )
+
+
+def wait_until(condition: Any, seconds: float, explain: Any = lambda: "") -> None:
+    """Poll another process until it is where it should be."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s\n{explain()[-4000:]}"
+        time.sleep(0.02)
