@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from actors.actor import Actor
+from ingest.log import stack_of
 
 log = structlog.get_logger()
 
@@ -123,7 +124,7 @@ class Supervisor:
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         watch.last_error = type(error).__name__
-        log.error("actor failed", actor=actor.name, error=watch.last_error, exc_info=error)
+        log.error("actor failed", actor=actor.name, error=watch.last_error, stack=stack_of(error))
         actor.failed(error)
         for times in (failures, self._restarts):
             times.append(now)

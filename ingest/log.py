@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -68,6 +69,11 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
         library.handlers.clear()
         library.propagate = True
     logging.captureWarnings(capture=True)
+
+
+def stack_of(error: BaseException) -> str:
+    """Where an exception arose, without its text, which may quote what a visitor has sent."""
+    return "".join(traceback.format_tb(error.__traceback__)).rstrip()
 
 
 def mask_sensitive(logger: WrappedLogger | None, method: str, event: EventDict) -> EventDict:

@@ -229,7 +229,8 @@ def _reloads(settings: Settings, reference: Reference) -> tuple[Reload[Any], Rel
         reference.registry = registry
 
     def take_geo(geo: Any) -> None:
-        reference.geo = geo
+        old, reference.geo = reference.geo, geo
+        old.close()
 
     sites = Reload(
         "sites_file",

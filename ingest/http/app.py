@@ -24,6 +24,7 @@ from ingest.http.responses import (
     json_response,
     text,
 )
+from ingest.log import stack_of
 from ingest.request.body import BODY_LIMIT, reads_raw
 from ingest.request.client_address import TrustedProxies, resolve_client_ip
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
@@ -172,7 +173,12 @@ def create_app(
 
     @app.errorhandler(Exception)
     async def unexpected(failure: Exception) -> Response:
-        log.error("request failed", path=request.path, exc_info=failure)
+        log.error(
+            "request failed",
+            path=request.path,
+            error=type(failure).__name__,
+            stack=stack_of(failure),
+        )
         return error(500, "request", "Internal error")
 
     return app

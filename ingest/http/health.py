@@ -7,7 +7,6 @@ from actors.collector import Collector
 from actors.reload import Reload
 from ingest.enrichment.geo import GeoDatabase
 
-
 NO_JOURNAL = "SLUICE_DURABILITY=journal is not in this version, events are kept in memory"
 
 

@@ -20,6 +20,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 
+from ingest.log import stack_of
 from ingest.metrics import Metrics
 
 log = structlog.get_logger()
@@ -194,7 +195,7 @@ class Server:
         except Exception as error:
             # One client's bytes must not end the others' service.
             self._metrics.connection_errors.inc()
-            log.warning("connection failed", error=type(error).__name__, exc_info=error)
+            log.warning("connection failed", error=type(error).__name__, stack=stack_of(error))
         finally:
             self._open -= 1
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):

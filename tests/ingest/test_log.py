@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-from ingest.log import MASKED, configure, mask_sensitive
+from ingest.log import MASKED, configure, mask_sensitive, stack_of
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +173,12 @@ def test_what_is_nested_too_deeply_is_not_shown() -> None:
 )
 def test_credentials_in_urls(text: str, masked: str) -> None:
     assert mask_sensitive(None, "info", {"event": text}) == {"event": masked}
+
+
+def test_a_stack_quotes_no_visitor() -> None:
+    try:
+        raise KeyError("203.0.113.9")
+    except KeyError as error:
+        stack = stack_of(error)
+    assert "test_a_stack_quotes_no_visitor" in stack
+    assert "KeyError: " not in stack
