@@ -1,0 +1,143 @@
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ingest.enrichment.geo import NoGeoDatabase
+from ingest.event import EnrichedEvent, Place, Revenue, RevenueAmounts, Visitor
+from ingest.pipeline.enrichment import STEPS, enrich, visitor_of
+from ingest.pipeline.gate import GatedEvent
+from ingest.pipeline.reference import Reference
+from ingest.sessions.salts import Salt, Salts
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site import Site, SiteRegistry
+from ingest.verdict import DropReason
+from tests.examples import an_event
+
+CURRENT, PREVIOUS = Salt(bytes(16), 0), Salt(bytes(15) + b"\1", 0)
+RATES = {"EUR": Decimal("0.5")}
+
+
+def a_reference(salts: Salts | None = None) -> Reference:
+    return Reference(
+        SiteRegistry([], RATES), NoGeoDatabase(), salts or Salts(CURRENT, PREVIOUS), RateLimiter()
+    )
+
+
+def gated(site: Site | None = None, **request: Any) -> GatedEvent:
+    return GatedEvent(an_event(**request), site or Site(7, "example.com"), Place(country_code="GB"))
+
+
+def enriched(site: Site | None = None, **request: Any) -> EnrichedEvent:
+    event = enrich(gated(site, **request), a_reference())
+    assert isinstance(event, EnrichedEvent)
+    return event
+
+
+def test_an_event_is_enriched() -> None:
+    event = enriched(
+        referrer="https://news.ycombinator.com/",
+        query={"utm_campaign": "c"},
+        props=(("a", "b"),),
+        tracker_version=36,
+    )
+    assert (event.site_id, event.domain, event.tracker_version) == (7, "example.com", 36)
+    assert (event.device.browser, event.device.operating_system) == ("Chrome", "Mac")
+    assert event.device.screen_size == "Desktop"
+    assert event.attribution.referrer_source == "Hacker News"
+    assert event.attribution.utm_campaign == "c"
+    assert event.place.country_code == "GB"
+    assert event.props == (("a", "b"),)
+    assert event.revenue is None
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "allowed", "reason"),
+    [
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://google.com/bot.html)", True, "bot"),
+        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/131.0.0.0 Safari/537.36", True, "bot"),
+        ("python-requests/2.32.3", False, "bot"),
+        ("python-requests/2.32.3", True, None),
+        ("", False, None),
+        (None, False, None),
+        ("unknown UA", False, None),
+    ],
+)
+def test_bots(user_agent: str | None, allowed: bool, reason: str | None) -> None:
+    site = Site(1, "example.com", allow_server_clients=allowed)
+    outcome = enrich(gated(site, user_agent=user_agent), a_reference())
+    assert (outcome if isinstance(outcome, DropReason) else None) == reason
+
+
+def test_an_event_without_a_user_agent_has_no_device() -> None:
+    assert enriched(user_agent=None).device.browser == ""
+
+
+USD = Revenue(Decimal("10.2"), "USD")
+
+
+@pytest.mark.parametrize(
+    ("goals", "revenue", "expected"),
+    [
+        ({}, USD, None),
+        ({"Other": "EUR"}, USD, None),
+        ({"Buy": "EUR"}, None, None),
+        (
+            {"Buy": "EUR"},
+            USD,
+            RevenueAmounts(Decimal("10.200"), "USD", Decimal("5.100"), "EUR"),
+        ),
+        ({"Buy": "JPY"}, USD, RevenueAmounts(Decimal("10.200"), "USD", None, "")),
+    ],
+)
+def test_revenue_needs_a_goal(
+    goals: dict[str, str], revenue: Revenue | None, expected: RevenueAmounts | None
+) -> None:
+    site = Site(1, "example.com", revenue_goals=goals)
+    assert enriched(site, name="Buy", revenue=revenue).revenue == expected
+
+
+def test_visitor_ids_are_those_of_both_salts() -> None:
+    with_both = enriched().visitor
+    assert with_both.previous_user_id is not None
+    assert with_both.user_id != with_both.previous_user_id
+    alone = visitor_of(an_event(), Salts(PREVIOUS))
+    assert alone == Visitor(with_both.previous_user_id, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"client_ip": "203.0.113.10"},
+        {"user_agent": None},
+        {"domains": ("old.example",)},
+        {"hostname": "other.com"},
+    ],
+)
+def test_visitor_ids_tell_visitors_apart(change: dict[str, Any]) -> None:
+    salts = Salts(CURRENT)
+    assert visitor_of(an_event(**change), salts) != visitor_of(an_event(), salts)
+
+
+def test_subdomains_share_their_visitors() -> None:
+    salts = Salts(CURRENT)
+    event = an_event(hostname="blog.example.com")
+    assert visitor_of(event, salts) == visitor_of(an_event(), salts)
+
+
+def test_ids_worked_out_earlier_are_kept() -> None:
+    event = gated()
+    event = replace(event, event=replace(event.event, visitor=Visitor(1, 2)))
+    outcome = enrich(event, a_reference())
+    assert isinstance(outcome, EnrichedEvent)
+    assert outcome.visitor == Visitor(1, 2)
+
+
+@pytest.mark.parametrize("missing", [{"name": ""}, {"hostname": ""}, {"pathname": ""}])
+def test_an_incomplete_event_is_invalid(missing: dict[str, str]) -> None:
+    assert enrich(gated(**missing), a_reference()) is DropReason.INVALID
+
+
+def test_steps_have_names_of_their_own() -> None:
+    assert len({name for name, _ in STEPS}) == len(STEPS)

@@ -1,0 +1,35 @@
+import json
+
+from ingest.request.fields import ALIASES, INTERACTIVE_KEYS
+from ingest.request.schema import event_schema, openapi_document
+
+
+def test_every_key_is_described() -> None:
+    properties = event_schema()["properties"]
+    keys = [key for keys in ALIASES.values() for key in keys]
+    assert set(properties) == {*keys, *INTERACTIVE_KEYS}
+    assert all(described["description"] for described in properties.values())
+
+
+def test_what_is_required_may_be_under_either_key() -> None:
+    assert event_schema()["allOf"] == [
+        {"anyOf": [{"required": ["n"]}, {"required": ["name"]}]},
+        {"anyOf": [{"required": ["u"]}, {"required": ["url"]}]},
+    ]
+
+
+def test_the_document_is_whole() -> None:
+    document = json.loads(json.dumps(openapi_document("1.2.3")))
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["version"] == "1.2.3"
+    operation = document["paths"]["/api/event"]["post"]
+    assert set(operation["responses"]) == {"202", "400", "406", "408", "413", "503"}
+    assert "X-Plausible-Dropped" in operation["responses"]["202"]["headers"]
+    assert "Retry-After" in operation["responses"]["503"]["headers"]
+    assert "text/plain" in operation["requestBody"]["content"]
+    for path in ("/health", "/ready", "/api/health", "/metrics", "/openapi.json"):
+        assert document["paths"][path]["get"]["responses"]
+    text = json.dumps(document)
+    for reference in ("#/components/schemas/Event", "#/components/schemas/Errors"):
+        assert reference in text
+        assert reference.rpartition("/")[2] in document["components"]["schemas"]
