@@ -1,7 +1,8 @@
 """Puts the actors together, starts them and drains them."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,7 @@ class Collector:
         options: CollectorOptions | None = None,
         *,
         store_opened: bool = True,
+        wall: Callable[[], float] = time.time,
         keepers: Iterable[Actor] = (),
         policy: RestartPolicy | None = None,
     ) -> None:
@@ -87,6 +89,7 @@ class Collector:
             clock: The pipeline's time.
             letters_directory: Where dead letters are kept.
             options: What an operator decides.
+            wall: Tells the system's time, which the clock follows; Unix seconds.
             store_opened: Whether the store has been opened; otherwise the writer does it.
             keepers: Further actors that own time only, such as the reload of files.
             policy: How failing actors are restarted.
@@ -119,7 +122,7 @@ class Collector:
         self.intake = Intake(to_gate, self.verdicts)
         shared = (reference, self.verdicts, self.letters)
         self.gate = Gate(gate_inbox, to_enrichment, *shared)
-        self.enrichment = Enrichment(enrichment_inbox, to_sessions, *shared)
+        self.enrichment = Enrichment(enrichment_inbox, to_sessions, *shared, self.metrics)
         self.sessions = Sessions(
             sessions_inbox, to_batcher, self.open_sessions, self.verdicts, self.letters
         )
@@ -145,7 +148,7 @@ class Collector:
             self.tally,
             self.writer,
         )
-        self._keepers = (*keepers, Heartbeat(clock, self.metrics), self.replay)
+        self._keepers = (*keepers, Heartbeat(clock, self.metrics, wall), self.replay)
         self._inboxes = {
             "gate": gate_inbox,
             "enrichment": enrichment_inbox,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import structlog
 import trio
 
 from actors.dead_letters import DeadLetters
@@ -9,10 +10,13 @@ from actors.stage import Stage
 from actors.verdicts import Verdicts
 from ingest.dead_letter import redact
 from ingest.event import EnrichedEvent
+from ingest.metrics import Metrics
 from ingest.pipeline.enrichment import enrich, visitor_of
 from ingest.pipeline.gate import GatedEvent
 from ingest.pipeline.reference import Reference
 from ingest.verdict import DropReason, Verdict
+
+log = structlog.get_logger()
 
 
 class Enrichment(Stage[GatedEvent, EnrichedEvent]):
@@ -31,12 +35,14 @@ class Enrichment(Stage[GatedEvent, EnrichedEvent]):
         reference: Reference,
         verdicts: Verdicts,
         letters: DeadLetters,
+        metrics: Metrics,
     ) -> None:
         """Own both channel halves until `close`; the rest is shared."""
         super().__init__(inbox, outlet)
         self._reference = reference
         self._verdicts = verdicts
         self._letters = letters
+        self._metrics = metrics
 
     def handle(self, message: GatedEvent) -> EnrichedEvent | None:
         """Run the enrichment steps."""
@@ -44,6 +50,10 @@ class Enrichment(Stage[GatedEvent, EnrichedEvent]):
         if isinstance(outcome, DropReason):
             self._verdicts.give(message.event, Verdict(outcome))
             return None
+        if outcome.revenue is not None and outcome.revenue.reporting_amount is None:
+            currency = outcome.revenue.source_currency
+            self._metrics.missing_exchange_rates.labels(currency).inc()
+            log.warning("no exchange rate for revenue", site=outcome.site_id, currency=currency)
         return outcome
 
     def set_aside(self, message: GatedEvent, error: Exception | None) -> None:

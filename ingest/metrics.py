@@ -113,7 +113,7 @@ class Metrics:
         )
         self.missing_exchange_rates = Counter(
             "sluice_missing_exchange_rates",
-            "Revenue stored without a reporting amount, by currency of the goal.",
+            "Revenue stored without a reporting amount, by the currency sent.",
             ["currency"],
             registry=registry,
         )

@@ -1,6 +1,24 @@
 from ingest.verdict import ACCEPTED, DropReason, Verdict
 
-REASONS = ["spam_referrer", "not_found", "payment_required", "block", "throttle", "verification_agent", "dc_ip", "threat_ip", "site_hostname_allowlist", "site_page_blocklist", "site_ip_blocklist", "site_country_blocklist", "bot", "invalid", "no_session_for_engagement", "lock_timeout", "persist_error"]
+REASONS = [
+    "spam_referrer",
+    "not_found",
+    "payment_required",
+    "block",
+    "throttle",
+    "verification_agent",
+    "dc_ip",
+    "threat_ip",
+    "site_hostname_allowlist",
+    "site_page_blocklist",
+    "site_ip_blocklist",
+    "site_country_blocklist",
+    "bot",
+    "invalid",
+    "no_session_for_engagement",
+    "lock_timeout",
+    "persist_error",
+]
 
 
 def test_reasons_have_the_names_and_the_order_of_the_specification() -> None:

@@ -135,7 +135,7 @@ def test_ids_worked_out_earlier_are_kept() -> None:
 
 
 @pytest.mark.parametrize("missing", [{"name": ""}, {"hostname": ""}, {"pathname": ""}])
-def test_an_incomplete_event_is_invalid(missing: dict[str, str]) -> None:
+def test_an_incomplete_event_is_invalid(missing: dict[str, Any]) -> None:
     assert enrich(gated(**missing), a_reference()) is DropReason.INVALID
 
 

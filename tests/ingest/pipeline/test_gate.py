@@ -41,7 +41,7 @@ def shields(**rules: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-SPAM = {"referrer": "https://0-0.fr/"}
+SPAM: dict[str, Any] = {"referrer": "https://0-0.fr/"}
 CASES: list[Any] = [
     pytest.param(SPAM, {}, DropReason.SPAM_REFERRER, id="spam"),
     pytest.param({"domains": ("other.example",)}, {}, DropReason.NOT_FOUND, id="unknown"),

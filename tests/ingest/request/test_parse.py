@@ -239,11 +239,10 @@ def test_what_trackers_send(body: dict[str, Any]) -> None:
 def test_any_bytes_are_parsed_or_refused(body: bytes, content_type: str | None) -> None:
     try:
         request = parse(body, content_type)
-    except InvalidRequest as refused:
-        assert refused.errors
-    else:
-        assert request.name
-        assert request.domains
+    except InvalidRequest:
+        return
+    assert request.name
+    assert request.domains
 
 
 JSON = st.recursive(
@@ -260,25 +259,24 @@ KEYS = ["n", "name", "u", "d", "r", "h", "m", "p", "props", "revenue", "$", "i",
 def test_any_value_of_any_field_is_parsed_or_refused(fields: dict[str, Any]) -> None:
     try:
         request = event(**fields)
-    except InvalidRequest as refused:
-        assert refused.errors
-    else:
-        assert request.pathname
-        assert 0 <= request.scroll_depth <= 255
-        assert len(request.props) <= 30
+    except InvalidRequest:
+        return
+    assert request.pathname
+    assert 0 <= request.scroll_depth <= 255
+    assert len(request.props) <= 30
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "field"),
     [
-        pytest.param({"n": "a" + "\u0301" * 450_000}, id="one endless cluster"),
-        pytest.param({"n": "e\u0301" * 300_000}, id="endless name"),
-        pytest.param({"p": "[" * 900_000}, id="deep props"),
-        pytest.param({"d": "," * 900_000}, id="many domains"),
+        pytest.param({"n": "a" + "\u0301" * 450_000}, "event_name", id="one endless cluster"),
+        pytest.param({"n": "e\u0301" * 300_000}, "event_name", id="endless name"),
+        pytest.param({"d": "," * 900_000}, "domain", id="many domains"),
     ],
 )
-def test_hostile_sizes_are_refused_or_cut(fields: dict[str, Any]) -> None:
-    try:
-        assert event(**fields).props == ()
-    except InvalidRequest as refused:
-        assert len(refused.errors) == 1
+def test_hostile_sizes_are_refused(fields: dict[str, Any], field: str) -> None:
+    assert list(errors(**fields)) == [field]
+
+
+def test_props_nested_too_deeply_are_none() -> None:
+    assert event(p="[" * 900_000).props == ()

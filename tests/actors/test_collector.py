@@ -1,0 +1,259 @@
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.intake import OverloadedError
+from ingest.event import Revenue
+from ingest.rows.batch import Insert
+from ingest.verdict import ACCEPTED, DropReason, Verdict
+from tests.actors.fakes import an_outage
+from tests.actors.pipeline import Pipeline, fail_once, running
+from tests.examples import NOON
+
+SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
+
+
+async def test_events_become_rows_within_the_flush_time(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        assert await pipeline.send() == [ACCEPTED]
+        assert await pipeline.send(name="Signup", props=(("a", "b"),)) == [ACCEPTED]
+        assert pipeline.events() == []
+        await trio.sleep(5.1)
+        assert [event["name"] for event in pipeline.events()] == ["pageview", "Signup"]
+        assert len({event["session_id"] for event in pipeline.events()}) == 1
+        (session,) = pipeline.store.rows["sessions_v2"]
+        assert session[10:12] == (1, 2)
+
+
+async def test_each_domain_has_its_verdict(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        verdicts = await pipeline.send(domains=("example.com", "unknown.example"))
+        assert verdicts == [ACCEPTED, Verdict(DropReason.NOT_FOUND)]
+    assert pipeline.counted() == {"buffered": 1, "dropped_not_found": 1}
+
+
+async def test_a_drain_stores_everything_at_once(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        for _ in range(250):
+            await pipeline.send()
+    assert len(pipeline.events()) == 250
+    assert pipeline.counted() == {"buffered": 250}
+    assert trio.current_time() < 1
+    assert not pipeline.collector.accepting
+    with pytest.raises(OverloadedError):
+        await pipeline.send()
+
+
+@pytest.mark.parametrize("actor", ["gate", "enrichment", "sessions"])
+async def test_a_failing_stage_costs_one_event(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actor: str
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        failed = fail_once(getattr(pipeline.collector, actor), "handle", monkeypatch)
+        verdicts: list[Verdict] = []
+
+        async def send(number: int) -> None:
+            verdicts.extend(await pipeline.send(pathname=f"/{number}"))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(30):
+                nursery.start_soon(send, number)
+        assert failed()
+        assert sorted(map(str, verdicts)) == sorted(map(str, [SET_ASIDE] + [ACCEPTED] * 29))
+        assert pipeline.collector.supervisor.watches[actor].restarts == 1
+    assert len(pipeline.events()) == 29
+    (letter_id,) = pipeline.collector.letters.ids()
+    assert pipeline.collector.letters.read(letter_id).actor == actor
+    (path,) = (tmp_path / "letters").iterdir()
+    assert "203.0.113.9" not in path.read_text()
+    assert pipeline.counted() == {"buffered": 29, "dropped_persist_error": 1}
+
+
+@pytest.mark.parametrize("actor", ["gate", "enrichment", "sessions"])
+async def test_a_letter_put_back_becomes_a_row(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actor: str
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        fail_once(getattr(pipeline.collector, actor), "handle", monkeypatch)
+        assert await pipeline.send(pathname="/set-aside") == [SET_ASIDE]
+        assert await pipeline.send(pathname="/ordinary") == [ACCEPTED]
+        (letter_id,) = pipeline.collector.letters.ids()
+        pipeline.collector.letters.mark(letter_id)
+        await trio.sleep(10)
+        assert len(pipeline.collector.letters) == 0
+    assert {event["pathname"] for event in pipeline.events()} == {"/set-aside", "/ordinary"}
+    assert len({event["user_id"] for event in pipeline.events()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("actor", "method"),
+    [
+        ("batcher", "_until_due"),
+        ("writer", "_attempt"),
+        ("tally", "_send"),
+        ("replay", "_put_back"),
+    ],
+)
+async def test_actors_behind_the_verdict_lose_nothing_when_they_fail(
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    actor: str,
+    method: str,
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        collector = pipeline.collector
+        failed = fail_once(getattr(collector, actor), method, monkeypatch)
+        collector.letters.keep("writer", Insert("events_v2", (), "none"), "x", replay=True)
+        for _ in range(10):
+            assert await pipeline.send() == [ACCEPTED]
+            await trio.sleep(3)
+        assert failed()
+        assert collector.supervisor.watches[actor].restarts == 1
+        for letter_id in list(collector.letters.ids()):
+            collector.letters.mark(letter_id)
+        await trio.sleep(10)
+    assert len(pipeline.events()) == 10
+    assert pipeline.counted() == {"buffered": 10}
+
+
+async def test_an_outage_loses_and_doubles_nothing(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        pipeline.store.lands_before_failing = True
+        pipeline.store.outages = [an_outage() for _ in range(5)]
+        for _ in range(20):
+            assert await pipeline.send() == [ACCEPTED]
+            await trio.sleep(1)
+        assert pipeline.collector.status()["store"]["status"] in ("ok", "degraded")
+    assert len(pipeline.events()) == 20
+
+
+async def test_a_store_that_hangs_makes_the_pipeline_refuse_not_grow(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with running(Pipeline(tmp_path), seconds=5) as pipeline:
+        pipeline.store.hangs = True
+        accepted = 0
+        with pytest.raises(OverloadedError):
+            while True:
+                accepted += len(await pipeline.send())
+                assert accepted < 10_000
+        assert pipeline.collector.status()["store"]["rows_waiting"] <= 500
+    assert len(pipeline.collector.letters.to_replay()) > 0
+    kept = 0
+    for letter_id in pipeline.collector.letters.ids():
+        content = pipeline.collector.letters.read(letter_id).content
+        assert isinstance(content, Insert)
+        kept += len(content.rows) if content.table == "events_v2" else 0
+    assert kept == accepted
+
+
+async def test_a_drain_with_a_hanging_store_ends_in_time(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with running(Pipeline(tmp_path), seconds=10) as pipeline:
+        pipeline.store.hangs = True
+        await pipeline.send()
+        started = trio.current_time()
+    assert trio.current_time() - started <= 10
+    tables = set()
+    for letter_id in pipeline.collector.letters.to_replay():
+        content = pipeline.collector.letters.read(letter_id).content
+        assert isinstance(content, Insert)
+        tables.add(content.table)
+    assert tables == {"events_v2", "sessions_v2", "ingest_counters"}
+
+    async with running(Pipeline(tmp_path)) as successor:
+        await trio.sleep(5)
+        assert len(successor.collector.letters) == 0
+    assert len(successor.events()) == 1
+    assert len(successor.store.rows["sessions_v2"]) == 1
+
+
+async def test_actors_that_fail_too_often_are_fatal(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(message: object) -> None:
+        raise ZeroDivisionError
+
+    async with running(Pipeline(tmp_path, intensity=2)) as pipeline:
+        collector = pipeline.collector
+        await pipeline.send(pathname="/before")
+        monkeypatch.setattr(collector.enrichment, "handle", fail)
+        for _ in range(3):
+            assert await pipeline.send() == [SET_ASIDE]
+        with trio.fail_after(1):
+            await collector.supervisor.fatal.wait()
+        assert not collector.accepting
+        assert collector.status()["actors"]["status"] == "down"
+    assert [event["pathname"] for event in pipeline.events()] == ["/before"]
+    assert len(collector.letters) == 3
+
+
+async def test_a_visit_is_carried_over_midnight(autojump_clock: MockClock, tmp_path: Path) -> None:
+    midnight = NOON + 12 * 3600
+    async with running(Pipeline(tmp_path, start=midnight - 60)) as pipeline:
+        before = pipeline.reference.salts
+        await pipeline.send(pathname="/before")
+        await trio.sleep(120)
+        assert pipeline.reference.salts.previous == before.current
+        await pipeline.send(pathname="/after")
+        await pipeline.send(pathname="/later")
+    events = pipeline.events()
+    assert [event["pathname"] for event in events] == ["/before", "/after", "/later"]
+    assert len({event["session_id"] for event in events}) == 1
+    assert len({event["user_id"] for event in events}) == 1
+
+
+async def test_order_per_visitor_is_kept(autojump_clock: MockClock, tmp_path: Path) -> None:
+    random = Random(7)  # noqa: S311 - a seed, not a secret
+    async with running(Pipeline(tmp_path)) as pipeline:
+
+        async def visit(visitor: int) -> None:
+            for number in range(20):
+                await pipeline.send(pathname=f"/{number}", client_ip=f"198.51.100.{visitor}")
+                await trio.sleep(random.random() * 3)
+
+        async with trio.open_nursery() as nursery:
+            for visitor in range(20):
+                nursery.start_soon(visit, visitor)
+    visits: dict[int, list[str]] = {}
+    for event in pipeline.events():
+        visits.setdefault(event["session_id"], []).append(event["pathname"])
+    assert len(visits) == 20
+    assert all(pages == [f"/{number}" for number in range(20)] for pages in visits.values())
+    sums: dict[int, int] = {}
+    for row in pipeline.store.rows["sessions_v2"]:
+        sums[row[0]] = sums.get(row[0], 0) + row[1] * row[11]
+    assert set(sums.values()) == {20}
+
+
+async def test_missing_exchange_rates_are_counted(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        await pipeline.send(name="Buy", revenue=Revenue(Decimal(5), "EUR"))
+        figures = pipeline.collector.metrics.exposition().decode()
+    assert 'sluice_missing_exchange_rates_total{currency="EUR"} 1.0' in figures
+    (event,) = pipeline.events()
+    assert (event["revenue_source_amount"], event["revenue_reporting_amount"]) == (5, None)
+
+
+async def test_figures_are_read_from_their_owners(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        await pipeline.send()
+        figures = pipeline.collector.metrics.exposition().decode()
+        assert "sluice_sessions_open 1.0" in figures
+        assert "sluice_rows_gathered 1.0" in figures
+        await trio.sleep(1801)
+        assert "sluice_sessions_open 0.0" in pipeline.collector.metrics.exposition().decode()
