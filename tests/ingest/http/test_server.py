@@ -1,0 +1,141 @@
+"""Connections: bounded, guarded and closed in time."""
+
+from typing import Any
+
+import pytest
+import trio
+from hypercorn.protocol.h11 import H11Protocol
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from ingest.http.server import WRITE_SECONDS, PatientStream, Server
+from ingest.metrics import Metrics
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/slow":
+        await trio.sleep(1)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+class Running:
+    def __init__(self, listeners: list[trio.SocketListener], limit: int) -> None:
+        self.metrics = Metrics(lambda domain: True)
+        self.server = Server(answer, listeners, self.metrics)
+        self.server._limit = limit
+        self.port: int = listeners[0].socket.getsockname()[1]
+
+    async def connect(self) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.port)
+
+    async def ask(self, request: bytes = REQUEST) -> bytes:
+        stream = await self.connect()
+        await stream.send_all(request)
+        return bytes(await stream.receive_some())
+
+
+async def start(nursery: trio.Nursery, limit: int = 10) -> Running:
+    running = Running(await trio.open_tcp_listeners(0, host="127.0.0.1"), limit)
+    await nursery.start(running.server.run)
+    return running
+
+
+async def received(stream: trio.SocketStream) -> bytes:
+    data = b""
+    async for chunk in stream:
+        data += chunk
+    return data
+
+
+async def test_serves(nursery: trio.Nursery) -> None:
+    running = await start(nursery)
+    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+async def test_too_many_connections_are_refused(nursery: trio.Nursery) -> None:
+    running = await start(nursery, limit=2)
+    kept = [await running.connect() for _ in range(2)]
+    await trio.sleep(0.05)
+    with trio.fail_after(5):
+        assert await received(await running.connect()) == b""
+    assert running.metrics.registry.get_sample_value("sluice_connections_refused_total") == 1
+    await kept[0].aclose()
+    await trio.sleep(0.05)
+    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_failing_connection_ends_no_other(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    running = await start(nursery)
+    with monkeypatch.context() as patch:
+        patch.setattr(H11Protocol, "handle", fail)
+        with trio.fail_after(5):
+            assert await running.ask() == b""
+    assert running.metrics.registry.get_sample_value("sluice_connection_errors_total") == 1
+    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+async def test_stopping_closes_idle_connections_and_lets_requests_finish() -> None:
+    async with trio.open_nursery() as nursery:
+        running = await start(nursery)
+        idle, busy = await running.connect(), await running.connect()
+        await busy.send_all(REQUEST.replace(b"/ ", b"/slow "))
+        await trio.sleep(0.1)
+        running.server.stop(5)
+        with trio.fail_after(3):
+            assert await received(idle) == b""
+            last = await received(busy)
+        assert last.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in last.lower()
+        with pytest.raises(OSError, match="connect"):
+            await running.connect()
+
+
+class Stuck:
+    """A stream that takes nothing."""
+
+    socket = None
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def send_all(self, data: bytes) -> None:
+        await trio.sleep_forever()
+
+    async def receive_some(self, limit: int) -> bytes:
+        return b""
+
+    async def send_eof(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        self.closed = True
+        await trio.lowlevel.checkpoint()
+
+
+async def test_a_client_that_does_not_read_is_left(autojump_clock: MockClock) -> None:
+    stuck = Stuck()
+    stream = PatientStream(stuck)  # type: ignore[arg-type]
+    with pytest.raises(trio.BrokenResourceError), trio.CancelScope(shield=True):
+        await stream.send_all(b"x")
+    assert trio.current_time() == WRITE_SECONDS
+    assert stuck.closed
+
+
+async def test_a_client_that_reads_is_waited_for(autojump_clock: MockClock) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    ours.socket = None  # type: ignore[attr-defined]
+    stream = PatientStream(ours)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, b"x")
+        await wait_all_tasks_blocked()
+        assert await theirs.receive_some() == b"x"
