@@ -12,7 +12,7 @@ import structlog
 from actors.dead_letters import DeadLetters, LetterNotFoundError
 from ingest import __version__
 from ingest.log import configure
-from ingest.serve import StartError, StateFiles, serve
+from ingest.serve import StartError, serve
 from ingest.settings import (
     Settings,
     SettingsError,
@@ -20,6 +20,7 @@ from ingest.settings import (
     read_settings,
     unknown_variables,
 )
+from ingest.state_files import StateFiles
 
 log = structlog.get_logger()
 

@@ -10,8 +10,8 @@ import trio
 
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreBusy, StoreError
-from ingest.serve import StateFiles
 from ingest.settings import Settings
+from ingest.state_files import StateFiles
 
 SERVER_SECONDS = 120.0
 """Longer than any query may run."""

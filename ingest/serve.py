@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,10 @@ from ingest.http.health import NO_JOURNAL, Health
 from ingest.http.server import Server
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
-from ingest.sessions.snapshot import read_snapshot, write_snapshot
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site_file import SitesFileError, read_sites
+from ingest.state_files import StateFiles, save_sessions, take_sessions
 
 log = structlog.get_logger()
 
@@ -50,37 +49,6 @@ EXIT_ACTORS_FAILED = 70
 
 class StartError(Exception):
     """The server cannot start; the message is for the operator, in one line or a few."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateFiles:
-    """What is kept in the state directory.
-
-    Attributes:
-        directory: `SLUICE_STATE_DIR`.
-    """
-
-    directory: Path
-
-    @property
-    def salts(self) -> Path:
-        """The salts."""
-        return self.directory / "salts.json"
-
-    @property
-    def sessions(self) -> Path:
-        """The visits that were open at the last shutdown."""
-        return self.directory / "sessions.jsonl"
-
-    @property
-    def dead_letters(self) -> Path:
-        """The directory of dead letters."""
-        return self.directory / "dead-letters"
-
-    @property
-    def server(self) -> Path:
-        """How the command line reaches the running server."""
-        return self.directory / "server.json"
 
 
 def serve(settings: Settings) -> int:
@@ -122,7 +90,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             store_opened=opened,
             keepers=keepers,
         )
-        collector.open_sessions.restore(_take_sessions(files.sessions))
+        collector.open_sessions.restore(take_sessions(files.sessions))
         query_token = secrets.token_urlsafe(32)
         app = create_app(
             collector,
@@ -136,7 +104,11 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
         port = listeners[0].socket.getsockname()[1]
         with _announced(files.server, port, query_token):
             exit_code = await _run(collector, server, settings.shutdown_seconds, port)
-        _save_sessions(files.sessions, collector)
+        collector.open_sessions.expire(clock.seconds())
+        try:
+            save_sessions(files.sessions, collector.open_sessions)
+        except OSError as error:
+            log.error("open visits are lost", error=str(error))
     log.info("stopped", exit_code=exit_code)
     return exit_code
 
@@ -282,23 +254,6 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     except OSError as error:
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error}"
         raise StartError(f"PORT {port} on HOST {host} {reason}") from None
-
-
-def _take_sessions(path: Path) -> Iterator[Any]:
-    """The visits of the last process; its file is gone afterwards, since it grows stale at once."""
-    try:
-        with path.open("rb") as lines:
-            yield from list(read_snapshot(lines))
-    except FileNotFoundError:
-        return
-    except ValueError as error:
-        log.error("open visits of the last process are lost", error=str(error))
-    path.unlink(missing_ok=True)
-
-
-def _save_sessions(path: Path, collector: Collector) -> None:
-    collector.open_sessions.expire(collector.clock.seconds())
-    write_atomically(path, b"".join(write_snapshot(collector.open_sessions)), durable=True)
 
 
 @contextlib.contextmanager

@@ -1,29 +1,105 @@
+"""What `/metrics` shows."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
 from ingest.metrics import UNKNOWN_SITE, Metrics
 from ingest.verdict import ACCEPTED, DropReason, Verdict
 
+NAMES = {
+    "sluice_events_accepted",
+    "sluice_events_dropped",
+    "sluice_validation_errors",
+    "sluice_request_duration_seconds",
+    "sluice_connections_refused",
+    "sluice_connection_errors",
+    "sluice_batches",
+    "sluice_batch_rows",
+    "sluice_flush_duration_seconds",
+    "sluice_flush_failures",
+    "sluice_dead_letters",
+    "sluice_actor_restarts",
+    "sluice_event_loop_lag_seconds",
+    "sluice_clock_steps",
+    "sluice_missing_exchange_rates",
+}
 
-def test_domains_of_nobodys_site_make_no_time_series() -> None:
-    metrics = Metrics(lambda domain: domain == "example.com")
-    for number in range(50):
+
+def make_metrics() -> Metrics:
+    return Metrics(lambda domain: domain == "example.com")
+
+
+def test_the_names_are_a_contract() -> None:
+    exposition = make_metrics().exposition().decode()
+    assert {family.name for family in text_string_to_metric_families(exposition)} == NAMES
+
+
+@pytest.mark.parametrize(
+    ("domain", "verdict", "name", "labels"),
+    [
+        ("example.com", ACCEPTED, "sluice_events_accepted_total", {"site": "example.com"}),
+        ("made.up", ACCEPTED, "sluice_events_accepted_total", {"site": UNKNOWN_SITE}),
+        (
+            "example.com",
+            Verdict(DropReason.BOT),
+            "sluice_events_dropped_total",
+            {"site": "example.com", "reason": "bot"},
+        ),
+        (
+            "made.up",
+            Verdict(DropReason.NOT_FOUND),
+            "sluice_events_dropped_total",
+            {"site": UNKNOWN_SITE, "reason": "not_found"},
+        ),
+    ],
+)
+def test_verdicts_are_counted_by_site(
+    domain: str, verdict: Verdict, name: str, labels: dict[str, str]
+) -> None:
+    metrics = make_metrics()
+    metrics.count_verdict(domain, verdict)
+    metrics.count_verdict(domain, verdict)
+    assert metrics.registry.get_sample_value(name, labels) == 2
+
+
+def test_domains_that_clients_make_up_share_one_series() -> None:
+    metrics = make_metrics()
+    for number in range(100):
         metrics.count_verdict(f"{number}.example", Verdict(DropReason.NOT_FOUND))
-    metrics.count_verdict("example.com", ACCEPTED)
-    labels = {"site": UNKNOWN_SITE, "reason": "not_found"}
-    assert metrics.registry.get_sample_value("sluice_events_dropped_total", labels) == 50
-    assert "49.example" not in metrics.exposition().decode()
+    (dropped,) = (
+        family for family in metrics.registry.collect() if family.name == "sluice_events_dropped"
+    )
+    assert [(sample.labels["site"], sample.value) for sample in dropped.samples] == [
+        (UNKNOWN_SITE, 100)
+    ]
+
+
+def test_two_processes_worth_of_figures_do_not_mix() -> None:
+    one, other = make_metrics(), make_metrics()
+    one.connections_refused.inc()
+    assert one.registry.get_sample_value("sluice_connections_refused_total") == 1
+    assert other.registry.get_sample_value("sluice_connections_refused_total") == 0
 
 
 def test_figures_are_read_when_asked() -> None:
-    metrics = Metrics(lambda domain: True)
-    depths = {"gate": 1.0}
-    metrics.read("sluice_one", "One.", lambda: depths["gate"])
-    metrics.read_labelled("sluice_many", "Many.", "actor", lambda: depths)
-    depths["gate"] = 5.0
-    figures = metrics.exposition().decode()
-    assert "sluice_one 5.0" in figures
-    assert 'sluice_many{actor="gate"} 5.0' in figures
+    metrics = make_metrics()
+    waiting = [1, 2, 3]
+    metrics.read("sluice_waiting", "Waiting.", lambda: len(waiting))
+    assert metrics.registry.get_sample_value("sluice_waiting") == 3
+    waiting.clear()
+    assert "sluice_waiting 0.0" in metrics.exposition().decode()
 
 
-def test_two_processes_figures_are_apart() -> None:
-    one, other = Metrics(lambda domain: True), Metrics(lambda domain: True)
-    one.connections_refused.inc()
-    assert other.registry.get_sample_value("sluice_connections_refused_total") == 0
+def test_families_of_figures_are_read_when_asked() -> None:
+    metrics = make_metrics()
+    depths: dict[str, float] = {"gate": 2}
+    metrics.read_labelled("sluice_depth", "Depth.", "actor", lambda: depths)
+    depths["sessions"] = 5
+    assert metrics.registry.get_sample_value("sluice_depth", {"actor": "gate"}) == 2
+    assert metrics.registry.get_sample_value("sluice_depth", {"actor": "sessions"}) == 5
+
+
+def test_no_series_tells_when_it_was_created() -> None:
+    metrics = make_metrics()
+    metrics.batches.labels("size").inc()
+    assert "_created" not in metrics.exposition().decode()

@@ -1,40 +1,69 @@
+"""Who may see the operator's pages."""
+
 import pytest
 
-from ingest.http.admin import bears, is_loopback, may_administer
+from ingest.http.admin import FORWARDED_HEADERS, bears, is_loopback, may_administer
 
-TOKEN = "a-token-of-some-length"
+TOKEN = "s3cret"
 
 
 @pytest.mark.parametrize(
-    ("headers", "peer", "token", "may"),
+    ("peer", "expected"),
     [
-        ({}, "127.0.0.1", None, True),
-        ({}, "::1", None, True),
-        ({}, "::ffff:127.0.0.1", None, True),
-        ({}, "192.168.0.1", None, False),
-        ({}, "", None, False),
-        ({"x-forwarded-for": "127.0.0.1"}, "127.0.0.1", None, False),
-        ({"forwarded": "for=127.0.0.1"}, "127.0.0.1", None, False),
-        ({"authorization": f"Bearer {TOKEN}"}, "203.0.113.9", TOKEN, True),
-        ({"authorization": f"bearer  {TOKEN} "}, "203.0.113.9", TOKEN, True),
-        ({"authorization": f"Basic {TOKEN}"}, "127.0.0.1", TOKEN, False),
-        ({"authorization": f"Bearer {TOKEN}x"}, "127.0.0.1", TOKEN, False),
-        ({"authorization": "Bearer"}, "127.0.0.1", TOKEN, False),
-        ({}, "127.0.0.1", TOKEN, False),
+        ("127.0.0.1", True),
+        ("127.8.9.10", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:203.0.113.9", False),
+        ("10.0.0.1", False),
+        ("203.0.113.9", False),
+        ("2001:db8::1", False),
+        ("0.0.0.0", False),
+        ("localhost", False),
+        ("", False),
     ],
 )
-def test_who_may(headers: dict[str, str], peer: str, token: str | None, may: bool) -> None:
-    assert may_administer(headers, peer, token) is may
+def test_loopback(peer: str, expected: bool) -> None:
+    assert is_loopback(peer) is expected
 
 
-def test_no_token_is_borne_by_nobody() -> None:
-    assert not bears({}, TOKEN)
+@pytest.mark.parametrize(
+    ("authorization", "expected"),
+    [
+        ("Bearer s3cret", True),
+        ("bearer s3cret", True),
+        ("BEARER  s3cret ", True),
+        ("Bearer S3cret", False),
+        ("Bearer s3cret2", False),
+        ("Bearer s3cre", False),
+        ("Bearer", False),
+        ("Bearer ", False),
+        ("s3cret", False),
+        ("Basic s3cret", False),
+        ("Bearer s3cr\u00e9t", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_bearer_tokens(authorization: str | None, expected: bool) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+    assert bears(headers, TOKEN) is expected
 
 
-def test_bytes_that_are_no_text_are_no_token() -> None:
-    assert not bears({"authorization": "Bearer \xff\xfe"}, TOKEN)
+@pytest.mark.parametrize("peer", ["127.0.0.1", "203.0.113.9", ""])
+@pytest.mark.parametrize("carried", [True, False])
+def test_with_a_token_only_the_token_counts(peer: str, carried: bool) -> None:
+    headers = {"authorization": f"Bearer {TOKEN}"} if carried else {}
+    assert may_administer(headers, peer, TOKEN) is carried
 
 
-@pytest.mark.parametrize("peer", ["localhost", "/run/socket", "10.0.0.1", "2001:db8::1"])
-def test_other_machines(peer: str) -> None:
-    assert not is_loopback(peer)
+@pytest.mark.parametrize(("peer", "expected"), [("127.0.0.1", True), ("203.0.113.9", False)])
+def test_without_a_token_only_this_machine_may(peer: str, expected: bool) -> None:
+    assert may_administer({"accept": "*/*"}, peer, None) is expected
+
+
+@pytest.mark.parametrize("header", FORWARDED_HEADERS)
+@pytest.mark.parametrize("value", ["127.0.0.1", ""])
+def test_a_proxy_on_this_machine_is_not_this_machine(header: str, value: str) -> None:
+    assert not may_administer({header: value}, "127.0.0.1", None)
+    assert may_administer({header: value, "authorization": f"Bearer {TOKEN}"}, "127.0.0.1", TOKEN)
