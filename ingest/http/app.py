@@ -58,6 +58,8 @@ def create_app(
     """
     app = QuartTrio("sluice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    # No redirects to where the client believes the server to be: `//health` is no route.
+    app.url_map.merge_slashes = False
     token = None if admin_token is None else admin_token.get_secret_value()
     openapi = openapi_document(version)
     metrics = collector.metrics

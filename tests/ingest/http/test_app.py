@@ -1,239 +1,399 @@
-"""The application over a real pipeline with a store in memory."""
+"""Requests and their responses (spec/ingestion.md §1, §3 and §11)."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import trio
-from pydantic import SecretStr
-from quart.typing import TestClientProtocol as ClientProtocol
 from trio.testing import MockClock
 
-from actors.reload import Reload
-from ingest.http.app import create_app
-from ingest.http.health import Health
+from actors.stores.store import QueryRefused, StoreUnavailable
+from ingest.event import Event, EventRequest
+from ingest.http.app import first_headers, peer_of
 from ingest.request.body import BODY_LIMIT
-from ingest.request.client_address import TrustedProxies
-from tests.actors.fakes import an_outage
-from tests.actors.pipeline import Pipeline, running
-from tests.examples import a_request
+from tests.actors.pipeline import Pipeline, fail_once
+from tests.ingest.http.application import CHROME, EVENT, PEER, QUERY_TOKEN, Application
 
-TOKEN = "an-admin-token-of-some-length"
-CHROME = {"user-agent": a_request().user_agent or ""}
-EVENT = {"n": "pageview", "u": "https://example.com/p", "d": "example.com"}
+UNPARSABLE = {"errors": {"request": ["Unable to parse request body as json"]}}
+TOO_LONG = b" " * (BODY_LIMIT + 1)
 
 
-class Site:
-    """The application with what is behind it."""
-
-    def __init__(self, directory: Path, token: str | None = None, durability: str = "memory"):
-        self.pipeline = Pipeline(directory)
-        self.sites = Reload[None](
-            "sites_file", directory, lambda path: None, lambda _: None, mistakes=(), known=None
-        )
-        app = create_app(
-            self.pipeline.collector,
-            Health(self.pipeline.collector, self.sites, None, durability),
-            trusted_proxies=TrustedProxies.parse("private"),
-            admin_token=None if token is None else SecretStr(token),
-            query_token="query-token",
-            version="1.0",
-        )
-        self.client: ClientProtocol = app.test_client()
-        self.local = {"scope_base": {"client": ("127.0.0.1", 5)}}
-
-    async def send(self, body: Any = EVENT, **headers: str) -> Any:
-        data = body if isinstance(body, str | bytes) else json.dumps(body)
-        return await self.client.post(
-            "/api/event",
-            data=data,
-            headers={"content-type": "text/plain", **CHROME, **headers},
-            **self.local,
-        )
-
-    async def get(self, path: str, peer: str = "127.0.0.1", **headers: str) -> Any:
-        return await self.client.get(path, headers=headers, scope_base={"client": (peer, 5)})
-
-
-@asynccontextmanager
-async def serving(directory: Path, **options: Any) -> AsyncIterator[Site]:
-    site = Site(directory, **options)
-    async with running(site.pipeline, seconds=5):
-        yield site
-
-
-async def test_an_event_is_taken(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        response = await site.send()
-        assert (response.status_code, await response.get_data(as_text=True)) == (202, "ok")
-        assert response.headers["content-type"] == "text/plain; charset=utf-8"
-        assert "x-plausible-dropped" not in response.headers
-        assert response.headers["access-control-allow-origin"] == "*"
-    assert [event["pathname"] for event in site.pipeline.events()] == ["/p"]
-
-
-async def test_dropped_domains_are_counted(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        response = await site.send(EVENT | {"d": "example.com,a.example,b.example"})
-        assert response.status_code == 202
-        assert response.headers["x-plausible-dropped"] == "2"
+async def test_an_event_is_taken(autojump_clock: MockClock, application: Application) -> None:
+    answer = await application.post()
+    assert (answer.status, answer.body) == (202, b"ok")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "x-plausible-dropped" not in answer.headers
+    await trio.sleep(6)
+    (event,) = application.pipeline.events()
+    assert (event["pathname"], event["browser"]) == ("/page", "Chrome")
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "status", "field"),
+    ("domains", "dropped"),
     [
-        pytest.param("{", {}, 400, "request", id="no JSON"),
-        pytest.param("{}", {}, 400, "url", id="no fields"),
-        pytest.param("x" * (BODY_LIMIT + 1), {}, 400, "request", id="raw body too long"),
-        pytest.param(
-            "x" * (BODY_LIMIT + 1),
-            {"content-type": "application/json"},
-            413,
-            "request",
-            id="JSON too long",
+        ("example.com", None),
+        ("unknown.example", "1"),
+        ("example.com,unknown.example", "1"),
+        ("a.example,b.example,c.example", "3"),
+        ("unknown.example,unknown.example", "2"),
+    ],
+)
+async def test_dropped_events_are_told_by_number_only(
+    autojump_clock: MockClock, application: Application, domains: str, dropped: str | None
+) -> None:
+    answer = await application.post(domain=domains)
+    assert (answer.status, answer.body) == (202, b"ok")
+    assert answer.headers.get("x-plausible-dropped") == dropped
+
+
+async def test_a_bot_is_dropped_by_its_user_agent(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    answer = await application.post({"user-agent": "Googlebot/2.1"})
+    assert (answer.status, answer.headers["x-plausible-dropped"]) == (202, "1")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "expected"),
+    [
+        ("text/plain", b"", 400, UNPARSABLE),
+        ("text/plain", b"{", 400, UNPARSABLE),
+        ("text/plain", b"[]", 400, UNPARSABLE),
+        ("application/json", b"{", 400, UNPARSABLE),
+        ("text/plain", TOO_LONG, 400, UNPARSABLE),
+        (None, TOO_LONG, 400, UNPARSABLE),
+        ("application/json", TOO_LONG, 413, None),
+        ("application/x-www-form-urlencoded", TOO_LONG, 413, None),
+        ("application/json", json.dumps(EVENT).encode().ljust(BODY_LIMIT), 202, None),
+        (
+            "application/x-www-form-urlencoded",
+            b"n=x&d=example.com&u=https://example.com/",
+            202,
+            None,
         ),
-        pytest.param("{}", {"accept": "text/html"}, 406, "request", id="wants no JSON"),
     ],
 )
-async def test_refusals(
+async def test_bodies(
     autojump_clock: MockClock,
-    tmp_path: Path,
-    body: str,
-    headers: dict[str, str],
+    application: Application,
+    content_type: str | None,
+    body: bytes,
     status: int,
-    field: str,
+    expected: Any,
 ) -> None:
-    async with serving(tmp_path) as site:
-        response = await site.send(body, **headers)
-        assert response.status_code == status
-        assert field in (await response.get_json())["errors"]
-        assert response.headers["access-control-allow-origin"] == "*"
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = await application.ask("POST", "/api/event", body, headers)
+    assert answer.status == status
+    if expected is not None:
+        assert answer.json == expected
 
 
-async def test_a_closed_pipeline_answers_503(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        site.pipeline.collector.intake.close()
-        response = await site.send()
-        assert response.status_code == 503
-        assert int(response.headers["retry-after"]) > 0
-        assert response.headers["access-control-allow-origin"] == "*"
-        assert (await site.get("/ready")).status_code == 503
-
-
-async def test_actors_that_failed_for_good_answer_503(
-    autojump_clock: MockClock, tmp_path: Path
+async def test_every_mistake_is_named_and_counted(
+    autojump_clock: MockClock, application: Application
 ) -> None:
-    async with serving(tmp_path) as site:
-        assert (await site.get("/health")).status_code == 200
-        site.pipeline.collector.supervisor.fatal.set()
-        assert (await site.send()).status_code == 503
-        assert (await site.get("/health")).status_code == 503
-        response = await site.get("/ready")
-        assert response.status_code == 503
-        assert (await response.get_json())["actors"]["status"] == "down"
+    answer = await application.post(name="", url=3)
+    assert answer.status == 400
+    assert answer.headers["content-type"] == "application/json"
+    errors = answer.json["errors"]
+    assert set(errors) >= {"event_name", "url"}
+    registry = application.pipeline.collector.metrics.registry
+    for field in errors:
+        assert registry.get_sample_value("sluice_validation_errors_total", {"field": field}) == 1
 
 
-async def test_a_store_that_is_down_degrades(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        site.pipeline.store.outages = [an_outage() for _ in range(3)]
-        await site.send()
-        await trio.sleep(5.1)
-        response = await site.get("/ready")
-        report = await response.get_json()
-        assert (response.status_code, report["status"]) == (200, "degraded")
-        assert report["store"]["reason"] == "connection refused"
-        assert report["store"]["rows_waiting"] == 2
-        assert (await (await site.get("/api/health")).get_json())["clickhouse"] == "error"
-        assert (await site.get("/api/health")).status_code == 500
-        stranger = await (await site.get("/ready", peer="203.0.113.9")).get_json()
-        assert "reason" not in stranger["store"]
-
-
-async def test_a_wrong_sites_file_degrades(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        site.sites.problem = "line 1: wrong"
-        report = await (await site.get("/ready")).get_json()
-        assert report["status"] == "degraded"
-        assert report["registry"]["reason"] == "line 1: wrong"
-
-
-@pytest.mark.parametrize(("durability", "status"), [("memory", "ok"), ("journal", "degraded")])
-async def test_readiness_says_that_there_is_no_journal(
-    autojump_clock: MockClock, tmp_path: Path, durability: str, status: str
+async def test_a_body_that_is_too_long_is_not_waited_for(
+    autojump_clock: MockClock, application: Application
 ) -> None:
-    async with serving(tmp_path, durability=durability) as site:
-        report = await (await site.get("/ready")).get_json()
-        assert (report["journal"]["status"], report["journal"]["durability"]) == (status, "memory")
+    """Its length need not be known beforehand."""
+    client = application.app.test_client()
+    async with client.request(
+        "/api/event", method="POST", headers={"content-type": "application/json"}
+    ) as connection:
+        await connection.send(b" " * BODY_LIMIT)
+        await connection.send(b"  ")
+        with trio.fail_after(1):
+            response = await connection.as_response()
+    assert response.status_code == 413
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    client = application.app.test_client()
+    async with client.request(
+        "/api/event", method="POST", headers={"content-type": "text/plain"}
+    ) as connection:
+        await connection.send(b"{")
+        with trio.fail_after(11):
+            response = await connection.as_response()
+    assert response.status_code == 408
+    assert response.headers["connection"] == "close"
+    assert response.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize(
-    ("token", "peer", "headers", "status"),
+    ("accept", "status"),
+    [("*/*", 202), ("application/json", 202), ("text/html", 406), ("text/html, */*;q=0.1", 202)],
+)
+async def test_clients_must_take_json(
+    autojump_clock: MockClock, application: Application, accept: str, status: int
+) -> None:
+    assert (await application.post({"accept": accept})).status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
     [
-        (None, "127.0.0.1", {}, 200),
-        (None, "203.0.113.9", {}, 403),
-        (None, "127.0.0.1", {"x-forwarded-for": "203.0.113.9"}, 403),
-        (TOKEN, "127.0.0.1", {}, 401),
-        (TOKEN, "203.0.113.9", {"authorization": f"Bearer {TOKEN}"}, 200),
+        ("GET", "/", 404),
+        ("GET", "/api/events", 404),
+        ("POST", "/api/event/", 404),
+        ("POST", "//api//event", 404),
+        ("GET", "/api/event", 405),
+        ("PUT", "/api/event", 405),
+        ("POST", "/health", 405),
+        ("GET", "/api/query", 405),
+        ("GET", "/health", 200),
+        ("HEAD", "/health", 200),
+        ("GET", "/ready", 200),
+        ("GET", "/api/health", 200),
+        ("GET", "/metrics", 403),
+        ("GET", "/openapi.json", 403),
+        ("POST", "/api/query", 403),
     ],
 )
-@pytest.mark.parametrize("path", ["/metrics", "/openapi.json"])
-async def test_operators_routes(
+async def test_routes(
+    autojump_clock: MockClock, application: Application, method: str, path: str, status: int
+) -> None:
+    answer = await application.ask(method, path)
+    assert answer.status == status
+    assert answer.headers["access-control-allow-origin"] == "*"
+    if status >= 400:
+        (messages,) = answer.json["errors"].values()
+        assert messages
+    if status == 405:
+        assert "OPTIONS" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "changes", "status"),
+    [
+        ({}, {}, 202),
+        ({}, {"name": ""}, 400),
+        ({"accept": "text/html"}, {}, 406),
+        ({"content-type": "application/json"}, {"props": {"a": "x" * BODY_LIMIT}}, 413),
+    ],
+)
+async def test_any_page_may_read_every_response(
     autojump_clock: MockClock,
-    tmp_path: Path,
-    path: str,
-    token: str | None,
-    peer: str,
+    application: Application,
     headers: dict[str, str],
+    changes: dict[str, Any],
     status: int,
 ) -> None:
-    async with serving(tmp_path, token=token) as site:
-        assert (await site.get(path, peer, **headers)).status_code == status
-        assert (await site.get("/ready", peer, **headers)).status_code == 200
+    answer = await application.post({"origin": "https://example.com", **headers}, **changes)
+    assert answer.status == status
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "x-plausible-dropped" in answer.headers["access-control-expose-headers"]
 
 
-async def test_queries_need_the_token(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        for headers, status in (
-            ({}, 403),
-            ({"authorization": "Bearer x"}, 403),
-            ({"authorization": "Bearer query-token"}, 200),
-        ):
-            response = await site.client.post(
-                "/api/query", data="SELECT 1", headers=headers, **site.local
-            )
-            assert response.status_code == status
-        assert await response.get_data(as_text=True) == "SELECT 1\n"
+@pytest.mark.parametrize("path", ["/api/event", "/metrics", "/nowhere"])
+async def test_preflights(autojump_clock: MockClock, application: Application, path: str) -> None:
+    answer = await application.ask(
+        "OPTIONS",
+        path,
+        headers={
+            "origin": "https://example.com",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "content-type",
+        },
+    )
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "content-type" in answer.headers["access-control-allow-headers"]
+    assert int(answer.headers["access-control-max-age"]) > 0
 
 
-async def test_a_preflight(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        response = await site.client.options("/api/event")
-        assert response.status_code == 204
-        assert "POST" in response.headers["access-control-allow-methods"]
-        assert response.headers["access-control-allow-headers"]
-        assert await response.get_data() == b""
+def refuses(answer: Any) -> bool:
+    return (
+        answer.status == 503
+        and answer.headers["retry-after"] == "5"
+        and answer.headers["access-control-allow-origin"] == "*"
+        and list(answer.json["errors"]) == ["request"]
+    )
 
 
-async def test_a_bug_tells_nothing(
-    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_closed_pipeline_refuses(
+    autojump_clock: MockClock, application: Application
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise KeyError("203.0.113.9")
-
-    async with serving(tmp_path) as site:
-        monkeypatch.setattr("ingest.http.app.resolve_client_ip", fail)
-        response = await site.send()
-        assert response.status_code == 500
-        assert await response.get_json() == {"errors": {"request": ["Internal error"]}}
+    application.pipeline.collector.intake.close()
+    assert refuses(await application.post())
 
 
-async def test_a_slow_body_is_given_up(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with serving(tmp_path) as site:
-        async with site.client.request("/api/event", method="POST", headers=CHROME) as connection:
-            await connection.send(b"{")
-            response = await connection.as_response()
-        assert response.status_code == 408
-        assert trio.current_time() == pytest.approx(10, abs=1)
+async def test_a_full_pipeline_refuses(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, _inbox = trio.open_memory_channel[Sequence[Event]](0)
+    monkeypatch.setattr(application.pipeline.collector.intake, "_outlet", full)
+    assert refuses(await application.post())
+    monkeypatch.undo()
+    assert (await application.post()).status == 202
+
+
+async def test_a_pipeline_that_gives_no_verdict_refuses(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application.pipeline.collector.gate, "handle", lambda message: None)
+    assert refuses(await application.post())
+    assert len(application.pipeline.collector.verdicts) == 0
+
+
+async def fail_for_good(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(message: object) -> None:
+        raise ZeroDivisionError
+
+    collector = application.pipeline.collector
+    monkeypatch.setattr(collector.enrichment, "handle", fail)
+    while collector.supervisor.healthy:
+        await application.post()
+        await trio.sleep(0.5)
+
+
+async def test_a_failed_actor_refuses(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fail_for_good(application, monkeypatch)
+    assert refuses(await application.post())
+    answer = await application.ask("GET", "/health")
+    assert (answer.status, answer.json) == (503, {"status": "an actor has failed for good"})
+    answer = await application.ask("GET", "/ready")
+    assert (answer.status, answer.json["status"]) == (503, "down")
+    assert answer.json["actors"]["status"] == "down"
+
+
+async def test_a_bug_is_answered_without_a_leak(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = fail_once(application.pipeline.collector.intake, "submit", monkeypatch)
+    answer = await application.post()
+    assert failed()
+    assert answer.status == 500
+    assert answer.json == {"errors": {"request": ["Internal error"]}}
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert (await application.post()).status == 202
+
+
+async def test_a_bug_is_logged_without_address_and_agent(
+    autojump_clock: MockClock,
+    application: Application,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def fail(event_request: EventRequest) -> None:
+        raise ZeroDivisionError(event_request)
+
+    monkeypatch.setattr(application.pipeline.collector.intake, "submit", fail)
+    assert (await application.post()).status == 500
+    logged = "".join(capsys.readouterr())
+    assert "ZeroDivisionError" in logged
+    assert PEER not in logged
+    assert CHROME not in logged
+
+
+ADMIN_ROUTES = ["/metrics", "/openapi.json"]
+
+
+@pytest.mark.parametrize("path", ADMIN_ROUTES)
+async def test_operators_pages_without_a_token(
+    autojump_clock: MockClock, application: Application, path: str
+) -> None:
+    assert (await application.ask("GET", path, peer="127.0.0.1")).status == 200
+    assert (await application.ask("GET", path)).status == 403
+    forwarded = await application.ask(
+        "GET", path, headers={"x-forwarded-for": "127.0.0.1"}, peer="127.0.0.1"
+    )
+    assert forwarded.status == 403
+
+
+@pytest.mark.parametrize("path", ADMIN_ROUTES)
+async def test_operators_pages_with_a_token(
+    autojump_clock: MockClock, pipeline: Pipeline, path: str
+) -> None:
+    application = Application(pipeline, token="a-long-token")
+    for headers in ({}, {"authorization": "Bearer another"}):
+        answer = await application.ask("GET", path, headers=headers, peer="127.0.0.1")
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+    answer = await application.ask("GET", path, headers={"authorization": "Bearer a-long-token"})
+    assert answer.status == 200
+
+
+async def test_metrics_tell_routes_apart_by_rule(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    await application.post()
+    await application.ask("GET", "/made-up/by-a-client")
+    answer = await application.ask("GET", "/metrics", peer="::1")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    figures = answer.body.decode()
+    assert 'sluice_request_duration_seconds_count{route="/api/event",status="202"} 1.0' in figures
+    assert 'sluice_request_duration_seconds_count{route="(none)",status="404"} 1.0' in figures
+    assert "made-up" not in figures
+
+
+async def test_the_description_names_the_version(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    answer = await application.ask("GET", "/openapi.json", peer="127.0.0.1")
+    assert answer.json["info"]["version"] == "1.2.3"
+    assert "/api/event" in answer.json["paths"]
+
+
+BEARER = {"authorization": f"Bearer {QUERY_TOKEN}"}
+
+
+async def test_queries_need_their_token(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    answer = await application.ask("POST", "/api/query", b"SELECT 1", BEARER)
+    assert (answer.status, answer.body) == (200, b"SELECT 1\n")
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    refused = await application.ask("POST", "/api/query", b"SELECT 1", peer="127.0.0.1")
+    assert refused.status == 403
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(QueryRefused("no such table"), 400), (StoreUnavailable("gone"), 503)]
+)
+async def test_queries_that_fail_say_why(
+    autojump_clock: MockClock,
+    application: Application,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    status: int,
+) -> None:
+    async def fail(sql: str) -> list[str]:
+        raise failure
+
+    monkeypatch.setattr(application.pipeline.store, "query", fail)
+    answer = await application.ask("POST", "/api/query", b"SELECT", BEARER)
+    assert (answer.status, answer.json) == (status, {"errors": {"query": [str(failure)]}})
+
+
+async def test_a_query_that_is_too_long(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    assert (await application.ask("POST", "/api/query", TOO_LONG, BEARER)).status == 413
+
+
+def test_the_first_of_a_repeated_header_counts() -> None:
+    headers = [(b"X-Forwarded-For", b"a"), (b"x-forwarded-for", b"b"), (b"x", b"\xe9")]
+    assert first_headers({"headers": headers}) == {"x-forwarded-for": "a", "x": "\xe9"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "peer"),
+    [({"client": ("198.51.100.1", 1)}, "198.51.100.1"), ({"client": None}, ""), ({}, "")],
+)
+def test_peers(scope: dict[str, Any], peer: str) -> None:
+    assert peer_of(scope) == peer

@@ -79,6 +79,7 @@ async def test_a_failing_connection_ends_no_other(
         patch.setattr(H11Protocol, "handle", fail)
         with trio.fail_after(5):
             assert await running.ask() == b""
+        await wait_all_tasks_blocked()
     assert running.metrics.registry.get_sample_value("sluice_connection_errors_total") == 1
     assert (await running.ask()).startswith(b"HTTP/1.1 200")
     nursery.cancel_scope.cancel()

@@ -1,0 +1,102 @@
+"""The application over a whole pipeline, asked without sockets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from quart import Response
+from quart_trio import QuartTrio
+from werkzeug.datastructures import Headers
+
+from actors.reload import Reload
+from ingest.http.app import create_app
+from ingest.http.health import Health
+from ingest.request.client_address import TrustedProxies
+from tests.actors.pipeline import Pipeline
+
+CHROME = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_4) AppleWebKit/537.36 "
+    "(KHTML, like Gecko) Chrome/70.0.3538.110 Safari/537.36"
+)
+PEER = "203.0.113.9"
+QUERY_TOKEN = "query-token"
+EVENT: dict[str, Any] = {
+    "name": "pageview",
+    "url": "https://example.com/page",
+    "domain": "example.com",
+}
+
+
+def a_reload(name: str) -> Reload[Any]:
+    """A watch of a file that is not there and never looked for."""
+    return Reload(name, Path(name), lambda path: path, lambda _: None, mistakes=(), known=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, read to its end."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Application:
+    """The application and what it is made of."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        token: str | None = None,
+        durability: str = "memory",
+        geo: bool = False,
+    ) -> None:
+        self.pipeline = pipeline
+        self.sites = a_reload("sites_file")
+        self.geo = a_reload("geo_database") if geo else None
+        self.health = Health(pipeline.collector, self.sites, self.geo, durability)
+        self.app: QuartTrio = create_app(
+            pipeline.collector,
+            self.health,
+            trusted_proxies=TrustedProxies(everyone=True),
+            admin_token=None if token is None else SecretStr(token),
+            query_token=QUERY_TOKEN,
+            version="1.2.3",
+        )
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        peer: str = PEER,
+    ) -> Answer:
+        """Send one request from an ordinary browser and read the response."""
+        client: Any = self.app.test_client()
+        response: Response = await client.open(
+            path,
+            method=method,
+            data=body,
+            headers={"user-agent": CHROME, **(headers or {})},
+            scope_base={"client": (peer, 50_000)},
+        )
+        content = await response.get_data(as_text=False)
+        assert isinstance(content, bytes)
+        return Answer(response.status_code, response.headers, content)
+
+    async def post(self, headers: Mapping[str, str] | None = None, **changes: Any) -> Answer:
+        """Send an event as the trackers do."""
+        body = json.dumps(EVENT | changes).encode()
+        return await self.ask(
+            "POST", "/api/event", body, {"content-type": "text/plain"} | dict(headers or {})
+        )

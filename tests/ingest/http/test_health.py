@@ -1,0 +1,127 @@
+"""What the health routes say of the pipeline's parts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.dead_letters import LETTERS_LIMIT
+from tests.actors.fakes import an_outage
+from tests.actors.pipeline import Pipeline
+from tests.ingest.http.application import Application
+
+SECRET = "/srv/sites.toml: line 3"
+
+
+async def test_all_is_well(autojump_clock: MockClock, application: Application) -> None:
+    ready, report = application.health.readiness(detailed=True)
+    assert ready
+    assert report["status"] == "ok"
+    assert {part: state["status"] for part, state in report.items() if part != "status"} == {
+        "store": "ok",
+        "dead_letters": "ok",
+        "actors": "ok",
+        "registry": "ok",
+        "geo_database": "ok",
+        "journal": "ok",
+    }
+    assert report["registry"]["sites"] == 1
+    assert report["geo_database"]["loaded"] is False
+    assert application.health.liveness == "ok"
+    assert set(application.health.plausible().values()) == {"ok"}
+
+
+def break_sites(application: Application) -> None:
+    application.sites.problem = SECRET
+
+
+def break_geo(application: Application) -> None:
+    assert application.geo is not None
+    application.geo.problem = SECRET
+
+
+def break_store(application: Application) -> None:
+    application.pipeline.collector.writer.failures = 3
+    application.pipeline.collector.writer.last_error = SECRET
+
+
+def ask_for_a_journal(application: Application) -> None:
+    application.health._durability = "journal"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "part"),
+    [
+        (break_sites, "registry"),
+        (break_geo, "geo_database"),
+        (break_store, "store"),
+        (ask_for_a_journal, "journal"),
+    ],
+)
+async def test_what_needs_care_is_degraded_and_explained_to_operators(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    break_it: Callable[[Application], None],
+    part: str,
+) -> None:
+    application = Application(pipeline, geo=True)
+    break_it(application)
+    for_all = await application.ask("GET", "/ready")
+    assert (for_all.status, for_all.json["status"]) == (200, "degraded")
+    assert for_all.json[part]["status"] == "degraded"
+    assert "reason" not in for_all.json[part]
+    assert SECRET not in for_all.body.decode()
+    for_operators = await application.ask("GET", "/ready", peer="127.0.0.1")
+    assert (for_operators.status, for_operators.json["status"]) == (200, "degraded")
+    assert for_operators.json[part]["reason"]
+
+
+async def test_an_outage_shows_until_it_is_over(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    pipeline = application.pipeline
+    pipeline.store.outages = [an_outage() for _ in range(3)]
+    assert (await application.post()).status == 202
+    await trio.sleep(5.5)
+    assert (await application.ask("GET", "/ready")).json["store"]["status"] == "degraded"
+    plausible = await application.ask("GET", "/api/health")
+    assert (plausible.status, plausible.json["clickhouse"]) == (500, "error")
+    await trio.sleep(120)
+    assert (await application.ask("GET", "/ready")).json["status"] == "ok"
+    assert (await application.ask("GET", "/api/health")).status == 200
+
+
+async def test_too_many_dead_letters_are_down(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = application.pipeline.collector.letters
+    monkeypatch.setattr(type(letters), "__len__", lambda self: LETTERS_LIMIT)
+    ready, report = application.health.readiness(detailed=False)
+    assert not ready
+    assert (report["status"], report["dead_letters"]["status"]) == ("down", "down")
+    assert application.health.alive
+
+
+async def test_a_draining_process_is_not_ready_but_alive(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    application.pipeline.collector.intake.close()
+    ready, report = application.health.readiness(detailed=False)
+    assert not ready
+    assert report["status"] == "down"
+    assert application.health.alive
+    answer = await application.ask("GET", "/ready")
+    assert answer.status == 503
+
+
+async def test_the_registry_stands_for_postgres(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    application.sites.problem = "broken"
+    report: dict[str, Any] = application.health.plausible()
+    assert report["clickhouse"] == "ok"
+    assert report["postgres"] != "ok"
+    assert report["sites_cache"] != "ok"
+    assert (await application.ask("GET", "/api/health")).status == 500
