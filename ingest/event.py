@@ -49,7 +49,8 @@ class EventRequest:
         engagement_time: Milliseconds for engagement events, 0 for others.
         tracker_version: The script's version, 0 when unknown.
         client_ip: The visitor's address as text. Never stored nor logged.
-        user_agent: The header as sent; None when absent. Never stored nor logged.
+        user_agent: The header as sent; None when absent. Never logged nor in a row; a dead letter
+            keeps it until it is put back.
         ip_type: What a trusted proxy says of the address (`X-Plausible-IP-Type`); None when absent.
     """
 

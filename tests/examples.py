@@ -13,7 +13,7 @@ from ingest.event import (
 )
 
 NOON = 1_790_078_400
-"""A Wednesday, 12:00 UTC, when nothing rotates."""
+"""A Tuesday, 12:00 UTC, when nothing rotates."""
 
 
 def a_request(**changes: Any) -> EventRequest:

@@ -28,6 +28,8 @@ def may_administer(headers: Mapping[str, str], peer: str, token: str | None) -> 
     """
     if token is not None:
         return bears(headers, token)
+    if "origin" in headers:
+        return False  # a page of some other site, in a browser on this machine
     return is_loopback(peer) and not any(name in headers for name in FORWARDED_HEADERS)
 
 

@@ -130,6 +130,7 @@ class Server:
         self._open = 0
         self._stopping = trio.Event()
         self._grace = math.inf
+        metrics.read("sluice_connections_open", "Connections being served.", lambda: self._open)
 
     @property
     def open_connections(self) -> int:

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.intake import OverloadedError
+from actors.supervisor import Condition
 from ingest.event import Revenue
 from ingest.rows.batch import Insert
 from ingest.verdict import ACCEPTED, DropReason, Verdict
@@ -121,6 +122,22 @@ async def test_actors_behind_the_verdict_lose_nothing_when_they_fail(
         await trio.sleep(10)
     assert len(pipeline.events()) == 10
     assert pipeline.counted() == {"buffered": 10}
+
+
+async def test_a_failing_heartbeat_beats_on(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        collector = pipeline.collector
+        (heartbeat,) = (actor for actor in collector._keepers if actor.name == "heartbeat")
+        failed = fail_once(heartbeat, "_wall", monkeypatch)
+        assert await pipeline.send() == [ACCEPTED]
+        await trio.sleep(10)
+        assert failed()
+        watch = collector.supervisor.watches["heartbeat"]
+        assert (watch.restarts, watch.condition) == (1, Condition.RUNNING)
+        assert collector.accepting
+    assert len(pipeline.events()) == 1
 
 
 async def test_an_outage_loses_and_doubles_nothing(

@@ -60,6 +60,7 @@ async def test_a_bot_is_dropped_by_its_user_agent(
         ("text/plain", b"", 400, UNPARSABLE),
         ("text/plain", b"{", 400, UNPARSABLE),
         ("text/plain", b"[]", 400, UNPARSABLE),
+        ("text/plain", b"{}", 400, None),
         ("application/json", b"{", 400, UNPARSABLE),
         ("text/plain", TOO_LONG, 400, UNPARSABLE),
         (None, TOO_LONG, 400, UNPARSABLE),
@@ -326,6 +327,22 @@ async def test_operators_pages_with_a_token(
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     answer = await application.ask("GET", path, headers={"authorization": "Bearer a-long-token"})
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer a-long-token"}])
+async def test_readiness_needs_no_token(
+    autojump_clock: MockClock, pipeline: Pipeline, headers: dict[str, str]
+) -> None:
+    application = Application(pipeline, token="a-long-token")
+    assert (await application.ask("GET", "/ready", headers=headers)).status == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer x"}])
+async def test_queries_are_refused_without_their_token(
+    autojump_clock: MockClock, application: Application, headers: dict[str, str]
+) -> None:
+    answer = await application.ask("POST", "/api/query", b"SELECT 1", headers, peer="127.0.0.1")
+    assert answer.status == 403
 
 
 async def test_metrics_tell_routes_apart_by_rule(

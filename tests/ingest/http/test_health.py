@@ -85,7 +85,10 @@ async def test_an_outage_shows_until_it_is_over(
     pipeline.store.outages = [an_outage() for _ in range(3)]
     assert (await application.post()).status == 202
     await trio.sleep(5.5)
-    assert (await application.ask("GET", "/ready")).json["store"]["status"] == "degraded"
+    store = (await application.ask("GET", "/ready", peer="127.0.0.1")).json["store"]
+    assert (store["status"], store["reason"]) == ("degraded", "connection refused")
+    assert store["rows_waiting"] == 2
+    assert "reason" not in (await application.ask("GET", "/ready")).json["store"]
     plausible = await application.ask("GET", "/api/health")
     assert (plausible.status, plausible.json["clickhouse"]) == (500, "error")
     await trio.sleep(120)
@@ -125,3 +128,11 @@ async def test_the_registry_stands_for_postgres(
     assert report["postgres"] != "ok"
     assert report["sites_cache"] != "ok"
     assert (await application.ask("GET", "/api/health")).status == 500
+
+
+@pytest.mark.parametrize(("durability", "status"), [("memory", "ok"), ("journal", "degraded")])
+async def test_readiness_says_that_there_is_no_journal(
+    autojump_clock: MockClock, pipeline: Pipeline, durability: str, status: str
+) -> None:
+    report = (await Application(pipeline, durability=durability).ask("GET", "/ready")).json
+    assert report["journal"] == {"status": status, "durability": "memory"}

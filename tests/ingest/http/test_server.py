@@ -1,5 +1,6 @@
 """Connections: bounded, guarded and closed in time."""
 
+import resource
 from typing import Any
 
 import pytest
@@ -7,7 +8,13 @@ import trio
 from hypercorn.protocol.h11 import H11Protocol
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from ingest.http.server import WRITE_SECONDS, PatientStream, Server
+from ingest.http.server import (
+    CONNECTIONS,
+    WRITE_SECONDS,
+    PatientStream,
+    Server,
+    connection_limit,
+)
 from ingest.metrics import Metrics
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -101,6 +108,45 @@ async def test_stopping_closes_idle_connections_and_lets_requests_finish() -> No
             await running.connect()
 
 
+async def test_a_request_beyond_the_grace_is_cut_off() -> None:
+    async with trio.open_nursery() as nursery:
+        running = await start(nursery)
+        busy = await running.connect()
+        await busy.send_all(REQUEST.replace(b"/ ", b"/slow "))
+        await trio.sleep(0.1)
+        running.server.stop(0.2)
+        with trio.fail_after(0.8):
+            assert b"hello" not in await received(busy)
+    assert running.server.open_connections == 0
+
+
+async def test_an_application_that_fails_ends_no_other(nursery: trio.Nursery) -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/bug":
+            raise ZeroDivisionError
+        await answer(scope, receive, send)
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    running = Running(listeners, 10)
+    running.server = Server(fail, listeners, running.metrics)
+    await nursery.start(running.server.run)
+    with trio.fail_after(5):
+        assert (await running.ask(REQUEST.replace(b"/ ", b"/bug "))).startswith(b"HTTP/1.1 500")
+        assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "limit"),
+    [(1024, 768), (100_000, CONNECTIONS), (resource.RLIM_INFINITY, CONNECTIONS)],
+)
+def test_the_limit_leaves_files_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch, allowed: int, limit: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    assert connection_limit() == limit
+
+
 class Stuck:
     """A stream that takes nothing."""
 
@@ -140,3 +186,17 @@ async def test_a_client_that_reads_is_waited_for(autojump_clock: MockClock) -> N
         nursery.start_soon(stream.send_all, b"x")
         await wait_all_tasks_blocked()
         assert await theirs.receive_some() == b"x"
+
+
+async def test_connections_end_with_their_last_response(nursery: trio.Nursery) -> None:
+    running = await start(nursery, limit=20)
+    closing = REQUEST.replace(b"host: a", b"host: a\r\nconnection: close")
+    with trio.fail_after(5):
+        for _ in range(10):
+            stream = await running.connect()
+            await stream.send_all(closing)
+            assert (await received(stream)).startswith(b"HTTP/1.1 200")
+            await stream.aclose()
+        await wait_all_tasks_blocked()
+    assert running.server.open_connections == 0
+    nursery.cancel_scope.cancel()

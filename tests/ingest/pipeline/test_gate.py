@@ -14,7 +14,7 @@ from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
 from ingest.verdict import DropReason
-from tests.examples import an_event
+from tests.examples import NOON, an_event
 
 
 class Atlas:
@@ -41,6 +41,7 @@ def shields(**rules: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+MIDNIGHT = NOON - 12 * 3600
 SPAM: dict[str, Any] = {"referrer": "https://0-0.fr/"}
 CASES: list[Any] = [
     pytest.param(SPAM, {}, DropReason.SPAM_REFERRER, id="spam"),
@@ -130,10 +131,15 @@ def test_the_previous_domain_passes() -> None:
     assert (gated.site.domain, gated.event.domain) == ("example.com", "old.example")
 
 
-def test_the_last_day_of_traffic_counts() -> None:
-    event = an_event()
-    today = date.fromtimestamp(event.timestamp)
-    assert isinstance(pass_gate(event, a_reference(accept_traffic_until=today)), GatedEvent)
+@pytest.mark.parametrize(
+    ("until", "dropped"),
+    [(date(2026, 9, 22), False), (date(2026, 9, 23), False), (date(2026, 9, 21), True)],
+)
+def test_the_last_day_of_traffic_counts(until: date, dropped: bool) -> None:
+    """In full, and in UTC."""
+    for timestamp in (MIDNIGHT, MIDNIGHT + 86_399):
+        outcome = pass_gate(an_event(timestamp=timestamp), a_reference(accept_traffic_until=until))
+        assert (outcome is DropReason.PAYMENT_REQUIRED) is dropped
 
 
 def test_rate_limits_count_what_later_steps_drop() -> None:
