@@ -28,9 +28,9 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Running:
-    def __init__(self, listeners: list[trio.SocketListener], limit: int) -> None:
+    def __init__(self, listeners: list[trio.SocketListener], limit: int, app: Any = answer) -> None:
         self.metrics = Metrics(lambda domain: True)
-        self.server = Server(answer, listeners, self.metrics)
+        self.server = Server(app, listeners, self.metrics)
         self.server._limit = limit
         self.port: int = listeners[0].socket.getsockname()[1]
 
@@ -127,8 +127,7 @@ async def test_an_application_that_fails_ends_no_other(nursery: trio.Nursery) ->
         await answer(scope, receive, send)
 
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    running = Running(listeners, 10)
-    running.server = Server(fail, listeners, running.metrics)
+    running = Running(listeners, 10, fail)
     await nursery.start(running.server.run)
     with trio.fail_after(5):
         assert (await running.ask(REQUEST.replace(b"/ ", b"/bug "))).startswith(b"HTTP/1.1 500")
