@@ -46,7 +46,10 @@ def _hosts(entries: Iterable[Any]) -> Iterator[str]:
             # A country in front or in the middle needs no pattern: the domain behind it is looked
             # up, too.
             host = host.lower().removeprefix("www.")
-            yield host.partition("{}.")[2] or host
+            host = host.partition("{}.")[2] or host
+            # An app's address in a notation of its own (`android-app//…`) is no host.
+            if "." in host.partition("/")[0]:
+                yield host
 
 
 def source_categories(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
-from ingest.enrichment.referrer import Referral
+from ingest.enrichment.referrer import ANDROID_APP, Referral
 from ingest.enrichment.source_tables import COUNTRY, source_tables
 
 TAGS: Final = ("utm_source", "source", "ref")
@@ -13,6 +13,7 @@ TAGS: Final = ("utm_source", "source", "ref")
 
 _TABLES: Final = source_tables()
 _COUNTRY: Final = re.compile(r"\.(?:(?:co|com|org|net|edu|gov)\.[a-z]{2}|[a-z]{2}|com|cat)\Z")
+_APP: Final = f"{ANDROID_APP}://"
 _CACHED_LENGTH: Final = 300
 
 
@@ -53,7 +54,8 @@ def _name(referral: Referral) -> str:
     for suffix, family in _TABLES.families.items():
         if host == suffix or host.endswith(f".{suffix}"):
             return family
-    listed = _listed(host, referral.path)
+    # The tables list an app under its package name, beside the hosts.
+    listed = _listed(host.removeprefix(_APP), f"{referral.path}/")
     return referral.host if listed is None else _TABLES.names.get(listed.lower(), listed)
 
 
@@ -61,7 +63,10 @@ _cached_name = lru_cache(maxsize=4096)(_name)
 
 
 def _listed(host: str, path: str) -> str | None:
-    """The name in the host tables: of the host, else of the nearest domain above it."""
+    """The name in the host tables: of the host, else of the nearest domain above it.
+
+    The path ends in a slash, as do some of the beginnings that it is compared with.
+    """
     for candidate in _candidates(host):
         for beginning, name in _TABLES.paths.get(candidate, ()):
             if path.startswith(beginning):

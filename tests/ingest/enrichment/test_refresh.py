@@ -12,7 +12,7 @@ Google:
     params: [q]
   - urls: [www.google.example]
 Ixquick:
-  - urls: ['{}.ixquick.com', Eu.Ixquick.com]
+  - urls: ['{}.ixquick.com', Eu.Ixquick.com, android-app//com.ixquick.app]
 """
 
 

@@ -56,7 +56,14 @@ def test_which_tag_counts(query: dict[str, str], value: str | None) -> None:
         ("https://twitter.com/x", "X (Twitter)"),
         ("https://x.com/a", "X (Twitter)"),
         ("https://t.co/a", "X (Twitter)"),
+        # Apps: an alias, a package of the host tables, one that nobody knows
         ("android-app://com.reddit.frontpage", "Reddit"),
+        ("android-app://com.google.android.googlequicksearchbox/", "Google"),
+        ("android-app://com.google.android.gm/", "Gmail"),
+        ("android-app://com.Slack", "Slack"),
+        ("android-app://com.twitter.android", "X (Twitter)"),
+        ("android-app://com.linkedin.android", "LinkedIn"),
+        ("android-app://org.example.app", "android-app://org.example.app"),
         ("https://en.wikipedia.org/wiki", "Wikipedia"),
         ("https://wikipedia.org", "Wikipedia"),
         ("https://notwikipedia.org", "notwikipedia.org"),
@@ -78,9 +85,22 @@ def test_which_tag_counts(query: dict[str, str], value: str | None) -> None:
         ("https://www.google.it/imgres?q", "Google Images"),
         ("https://news.google.com/", "Google News"),
         ("https://unknown.google.com/", "Google"),
+        ("https://scholar.google.com/scholar", "Google"),
+        ("https://scholar.google.co.uk/", "Google"),
+        ("https://translate.google.com/", "Google"),
         ("https://google.example.com/", "google.example.com"),
         ("https://fr.search.yahoo.com/", "Yahoo!"),
+        ("https://images.search.yahoo.com/", "Yahoo! Images"),
         ("https://yandex.ru/", "Yandex"),
+        ("https://sub.mail.ru/", "Mail.ru"),
+        # One name in two spellings: the later one counts
+        ("https://email.t-online.de/", "T-Online"),
+        ("https://mail.qip.ru/", "qip"),
+        # A beginning that ends in a slash, which the path of a referral never does
+        ("https://apollo.lv/portal/search/", "Apollo Latvia"),
+        ("https://apollo.lv/portal/search/x", "Apollo Latvia"),
+        ("https://apollo.lv/portal/searching", "apollo.lv"),
+        ("https://apollo.lv/", "apollo.lv"),
     ],
 )
 def test_hosts(referrer: str, source: str) -> None:
