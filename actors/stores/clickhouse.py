@@ -13,7 +13,7 @@ from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.json_lines import json_lines
 from actors.stores.migration import Migrated, migrate
 from actors.stores.native_connection import NativeConnection
-from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten
+from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten, tables_at_fault
 from actors.stores.statement import reading_statement
 from actors.stores.store import (
     QueryRefused,
@@ -23,7 +23,9 @@ from actors.stores.store import (
     StoreUnavailable,
 )
 from actors.stores.url import ServerAddress
+from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
+from ingest.rows.witness import IDENTITIES, inquire
 
 T = TypeVar("T")
 
@@ -69,6 +71,7 @@ class ClickHouseStore:
         self._queries = self._line(address.database, query_seconds + connection_seconds)
         self._pings = self._line(address.database, connection_seconds)
         self._migrated: Migrated | None = None
+        self._tables_changed = False
         self.findings: tuple[str, ...] = ()
 
     async def open(self) -> None:
@@ -78,7 +81,7 @@ class ClickHouseStore:
             StoreUnavailable: The server does not answer.
             StoreMisconfigured: It refuses this user, is too old, or has tables that do not fit.
         """
-        if self._migrated is not None:
+        if self._migrated is not None and not self._tables_changed:
             return
         address = self._address
         try:
@@ -92,25 +95,39 @@ class ClickHouseStore:
             f"ClickHouse {version} at {address.host}:{address.port}, database {address.database}",
             *migrated.findings,
         )
-        self._migrated = migrated
+        self._migrated, self._tables_changed = migrated, False
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
         """See `Store.insert`."""
-        if self._migrated is None:
-            raise StoreUnavailable("the store is not open yet")
         if not rows:
             return
-        left_out = self._migrated.left_out.get(table.name, frozenset())
         try:
+            left_out = (await self._tables()).left_out.get(table.name, frozenset())
             await self._inserts.run(
                 partial(_insert, self._address.database, table, rows, token, left_out)
             )
         except ServerError as error:
+            if tables_at_fault(error.code):
+                self._tables_changed = True
             refused = rows_at_fault(error.code)
             raise (RowsRefused if refused else StoreUnavailable)(f"{table.name}: {error}") from None
         except StoreMisconfigured as error:
             # The server was replaced while we ran: no fault of the rows.
             raise StoreUnavailable(str(error)) from None
+
+    async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+        """See `Store.missing`."""
+        try:
+            if table.name not in (await self._tables()).forgetful or table.name not in IDENTITIES:
+                return rows
+            missing: list[Row] = []
+            for inquiry in inquire(table, rows, self._address.database):
+                found = int((await self._execute(inquiry.sql))[0][0])
+                if not inquiry.expected or found < inquiry.expected:
+                    missing.extend(inquiry.rows)
+        except StoreError as error:
+            raise StoreUnavailable(str(error)) from None
+        return missing
 
     async def query(self, sql: str) -> list[str]:
         """See `Store.query`."""
@@ -134,6 +151,14 @@ class ClickHouseStore:
                 await line.aclose()
         self._migrated = None
         self._thread.close()
+
+    async def _tables(self) -> Migrated:
+        """What is known of the tables; they are looked at again after they were changed."""
+        if self._migrated is None:
+            raise StoreUnavailable("the store is not open yet")
+        if self._tables_changed:
+            await self.open()
+        return self._migrated
 
     def _line(self, database: str, seconds: float) -> "_Line":
         return _Line(

@@ -17,10 +17,12 @@ class Migrated:
 
     Attributes:
         left_out: By table: the columns that rows hold and inserts must leave out.
+        forgetful: Names of tables that do not recognise an insert by its token.
         findings: What an operator ought to know, a line each.
     """
 
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    forgetful: frozenset[str] = frozenset()
     findings: tuple[str, ...] = ()
 
 
@@ -36,8 +38,9 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
         StoreMisconfigured: The tables that are there cannot be used.
         StoreError: As `execute` does.
     """
+    existing = await _existing_tables(execute, database)
     plan = plan_migration(
-        await _existing_tables(execute, database),
+        existing,
         database,
         known_settings=await _known_settings(execute),
         durable=durable,
@@ -57,7 +60,8 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
     timezone = (await execute("SELECT timezone()"))[0][0]
     if timezone not in ("UTC", "Etc/UTC"):
         findings.append(f"the time zone is {timezone}, not UTC: days and months begin by it")
-    return Migrated(left_out=plan.left_out, findings=tuple(findings))
+    forgetful = frozenset(name for name, table in existing.items() if not table.deduplicates)
+    return Migrated(plan.left_out, forgetful, tuple(findings))
 
 
 async def _existing_tables(execute: Execute, database: str) -> dict[str, ExistingTable]:

@@ -6,11 +6,8 @@ _ROWS_AT_FAULT = frozenset(
     {
         6,  # CANNOT_PARSE_TEXT
         7,  # INCORRECT_NUMBER_OF_COLUMNS
-        8,  # THERE_IS_NO_COLUMN
         9,  # SIZES_OF_COLUMNS_DOESNT_MATCH
-        10,  # NOT_FOUND_COLUMN_IN_BLOCK
         15,  # DUPLICATE_COLUMN
-        16,  # NO_SUCH_COLUMN_IN_TABLE
         20,  # NUMBER_OF_COLUMNS_DOESNT_MATCH
         26,  # CANNOT_PARSE_QUOTED_STRING
         27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
@@ -19,7 +16,6 @@ _ROWS_AT_FAULT = frozenset(
         41,  # CANNOT_PARSE_DATETIME
         43,  # ILLEGAL_TYPE_OF_ARGUMENT
         44,  # ILLEGAL_COLUMN
-        47,  # UNKNOWN_IDENTIFIER
         50,  # UNKNOWN_TYPE
         53,  # TYPE_MISMATCH
         69,  # ARGUMENT_OUT_OF_BOUND
@@ -33,6 +29,18 @@ _ROWS_AT_FAULT = frozenset(
         349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
         407,  # DECIMAL_OVERFLOW
         469,  # VIOLATED_CONSTRAINT
+    }
+)
+
+_TABLES_AT_FAULT = frozenset(
+    {
+        8,  # THERE_IS_NO_COLUMN
+        10,  # NOT_FOUND_COLUMN_IN_BLOCK
+        16,  # NO_SUCH_COLUMN_IN_TABLE
+        47,  # UNKNOWN_IDENTIFIER
+        60,  # UNKNOWN_TABLE
+        81,  # UNKNOWN_DATABASE
+        218,  # TABLE_IS_DROPPED
     }
 )
 
@@ -59,6 +67,11 @@ def rows_at_fault(code: int | None) -> bool:
     insert for ever shows in the readiness; to set good rows aside loses their place in order.
     """
     return code in _ROWS_AT_FAULT
+
+
+def tables_at_fault(code: int | None) -> bool:
+    """Whether the tables are no longer those that were looked at: they have to be migrated anew."""
+    return code in _TABLES_AT_FAULT
 
 
 def operator_at_fault(code: int | None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from ingest.rows.layout import Row
 from ingest.rows.schema import Table
 
 
@@ -68,6 +69,19 @@ class Store(Protocol):
         Raises:
             StoreUnavailable: The rows may be stored or not; insert them again, unchanged.
             RowsRefused: Nothing is stored, nor will it ever be.
+        """
+
+    async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+        """Which rows of an insert of unknown outcome are to be inserted again.
+
+        A table that recognises tokens is not asked: it would tell by itself.
+
+        Args:
+            table: As for `insert`.
+            rows: As for `insert`, all of one insert.
+
+        Raises:
+            StoreUnavailable: Try again later.
         """
 
     async def query(self, sql: str) -> list[str]:

@@ -176,7 +176,7 @@ def _deduplication_notes(existing: Mapping[str, ExistingTable]) -> Iterator[str]
     for name, table in existing.items():
         if not table.deduplicates:
             yield (
-                f"{name}: an insert that is repeated after a lost connection may be stored twice; "
-                f"ALTER TABLE {name} MODIFY SETTING "
-                f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW} prevents it"
+                f"{name}: inserts are not recognised by their tokens; before one is repeated its "
+                f"rows are looked for, which ALTER TABLE {name} MODIFY SETTING "
+                f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW} makes needless"
             )

@@ -114,7 +114,8 @@ async def rows_are_refused_for_good(store: Store) -> None:
     unknown = Table(
         "events_v2", (*EVENTS.columns, Column("novelty", "UInt8")), "MergeTree", ("a",), ("a",)
     )
-    with pytest.raises(RowsRefused, match="novelty"):
+    # The table's fault, not the row's: it is kept until somebody has mended the table.
+    with pytest.raises(StoreUnavailable, match="novelty"):
         await store.insert(unknown, [row(unknown)], "unknown")
     mistyped = Table("events_v2", (Column("site_id", "Array(String)"),), "", (), ())
     with pytest.raises(RowsRefused, match=r"site_id|conver|Conver"):

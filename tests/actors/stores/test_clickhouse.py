@@ -11,7 +11,7 @@ import trio
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.store import QueryRefused, StoreMisconfigured, StoreUnavailable
 from actors.stores.url import ServerAddress
-from ingest.rows.schema import EVENTS, SESSIONS, TABLES
+from ingest.rows.schema import COUNTERS, EVENTS, SESSIONS, TABLES
 from tests.actors.stores import checks
 from tests.actors.stores.old_server import greeting, refusal, serving
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
@@ -111,6 +111,48 @@ async def test_a_column_of_a_later_version_is_added(
     await later.aclose()
 
 
+async def test_tables_may_change_while_it_runs(store: ClickHouseStore) -> None:
+    await store._execute("ALTER TABLE events_v2 DROP COLUMN engagement_time")
+    rows = [row(EVENTS, engagement_time=5)]
+    with pytest.raises(StoreUnavailable, match="engagement_time"):
+        await store.insert(EVENTS, rows, "token")
+    await store.insert(EVENTS, rows, "token")
+    assert await checks.read(store, "SELECT engagement_time FROM events_v2") == [
+        {"engagement_time": 5}
+    ]
+    await store._execute("DROP TABLE events_v2 SYNC")
+    with pytest.raises(StoreUnavailable, match="events_v2"):
+        await store.insert(EVENTS, rows, "token")
+    await store.insert(EVENTS, rows, "token")
+    assert await checks.count(store) == 1
+
+
+async def test_tables_that_know_no_tokens_are_asked_for_the_rows(address: ServerAddress) -> None:
+    store = ClickHouseStore(address)
+    await store.open()
+    for table in (EVENTS, SESSIONS):
+        await store._execute(
+            f"ALTER TABLE {table.name} RESET SETTING non_replicated_deduplication_window"
+        )
+    await store.aclose()
+    store = ClickHouseStore(address)
+    await store.open()
+    june, july = 1_781_000_000, 1_784_000_000
+    events = [row(EVENTS, session_id=n, timestamp=june + n) for n in range(300)]
+    later = [row(EVENTS, session_id=n, timestamp=july + n) for n in range(300)]
+    assert await store.missing(EVENTS, events + later) == events + later
+    await store.insert(EVENTS, events, "june")
+    assert await store.missing(EVENTS, events + later) == later
+    visits = [row(SESSIONS, session_id=n, start=june, events=2, sign=1) for n in range(10)]
+    before = [row(SESSIONS, session_id=n, start=june, events=1, sign=-1) for n in range(10)]
+    assert await store.missing(SESSIONS, before + visits) == before + visits
+    await store.insert(SESSIONS, before + visits, "visits")
+    assert await store.missing(SESSIONS, before + visits) == []
+    counters = [(june, "example.com", 1, "buffered", 5, 0)]
+    assert await store.missing(COUNTERS, counters) == counters
+    await store.aclose()
+
+
 async def test_a_database_made_by_plausible(address: ServerAddress) -> None:
     store = ClickHouseStore(address)
     await store.open()
@@ -125,12 +167,10 @@ async def test_a_database_made_by_plausible(address: ServerAddress) -> None:
     store = ClickHouseStore(address)
     await store.open()
     assert [finding.split(",")[0] for finding in store.findings[1:]] == [
-        "events_v2: an insert that is repeated after a lost connection may be stored twice; "
-        "ALTER TABLE events_v2 MODIFY SETTING non_replicated_deduplication_window = 1000 "
-        "prevents it",
-        "sessions_v2: an insert that is repeated after a lost connection may be stored twice; "
-        "ALTER TABLE sessions_v2 MODIFY SETTING non_replicated_deduplication_window = 1000 "
-        "prevents it",
+        "events_v2: inserts are not recognised by their tokens; before one is repeated its rows "
+        "are looked for",
+        "sessions_v2: inserts are not recognised by their tokens; before one is repeated its rows "
+        "are looked for",
         "events_v2: a database made by Plausible",
         "sessions_v2: a database made by Plausible",
     ]

@@ -6,28 +6,31 @@ from actors.stores.refusal import (
     operator_at_fault,
     rows_at_fault,
     shorten,
+    tables_at_fault,
 )
 
 
 @pytest.mark.parametrize(
-    ("code", "rows", "operator"),
+    ("code", "at_fault"),
     [
-        (53, True, False),  # TYPE_MISMATCH
-        (16, True, False),  # NO_SUCH_COLUMN_IN_TABLE
-        (469, True, False),  # VIOLATED_CONSTRAINT
-        (60, False, False),  # UNKNOWN_TABLE
-        (159, False, False),  # TIMEOUT_EXCEEDED
-        (241, False, False),  # MEMORY_LIMIT_EXCEEDED
-        (252, False, False),  # TOO_MANY_PARTS
-        (516, False, True),  # AUTHENTICATION_FAILED
-        (497, False, True),  # ACCESS_DENIED
-        (99999, False, False),
-        (None, False, False),
+        (53, {"rows"}),  # TYPE_MISMATCH
+        (469, {"rows"}),  # VIOLATED_CONSTRAINT
+        (16, {"tables"}),  # NO_SUCH_COLUMN_IN_TABLE
+        (60, {"tables"}),  # UNKNOWN_TABLE
+        (81, {"tables", "operator"}),  # UNKNOWN_DATABASE
+        (159, set()),  # TIMEOUT_EXCEEDED
+        (241, set()),  # MEMORY_LIMIT_EXCEEDED
+        (243, set()),  # NOT_ENOUGH_SPACE
+        (252, set()),  # TOO_MANY_PARTS
+        (516, {"operator"}),  # AUTHENTICATION_FAILED
+        (497, {"operator"}),  # ACCESS_DENIED
+        (99999, set()),
+        (None, set()),
     ],
 )
-def test_whose_fault(code: int | None, rows: bool, operator: bool) -> None:
-    assert rows_at_fault(code) is rows
-    assert operator_at_fault(code) is operator
+def test_whose_fault(code: int | None, at_fault: set[str]) -> None:
+    judges = {"rows": rows_at_fault, "tables": tables_at_fault, "operator": operator_at_fault}
+    assert {name for name, judge in judges.items() if judge(code)} == at_fault
 
 
 @pytest.mark.parametrize(

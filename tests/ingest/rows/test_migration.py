@@ -168,5 +168,5 @@ def test_tables_that_forget_inserts_are_noted() -> None:
     existing = made_by_plausible()
     existing["ingest_counters"] = replace(existing["ingest_counters"], deduplicates=False)
     notes = plan_migration(existing, "db").notes
-    assert notes[0].startswith("ingest_counters: an insert that is repeated")
+    assert notes[0].startswith("ingest_counters: inserts are not recognised")
     assert "MODIFY SETTING non_replicated_deduplication_window = 1000" in notes[0]

@@ -1,0 +1,106 @@
+"""Finds out whether an insert of unknown outcome is in a table that does not recognise tokens.
+
+A block of rows for one partition is stored whole or not at all. So a sample of the rows, the
+witnesses, tells of all rows of their partition. They are told by numbers only: those of an event's
+visit and time, and a visit's id and version, which is written once.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from ingest.rows.layout import Row
+from ingest.rows.schema import EVENTS, SESSIONS, Table, quote_identifier
+
+WITNESSES: Final = 64
+"""Rows looked for in each partition. A single one might have a twin, sent in the same second and
+stored by another insert; so many do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells a table's rows apart.
+
+    Attributes:
+        columns: Names of whole-number columns, the time of the partition among them.
+        time: The column that the partition depends on.
+        condition: Which rows are witnesses, in SQL; empty for all.
+    """
+
+    columns: tuple[str, ...]
+    time: str
+    condition: str = ""
+
+
+IDENTITIES: Final[Mapping[str, Identity]] = {
+    EVENTS.name: Identity(
+        ("site_id", "user_id", "session_id", "timestamp", "scroll_depth", "engagement_time"),
+        "timestamp",
+    ),
+    SESSIONS.name: Identity(
+        ("site_id", "user_id", "session_id", "start", "events"), "start", "sign = 1"
+    ),
+}
+"""The counters have none: their rows are sums that look alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question about the rows of one partition.
+
+    Attributes:
+        rows: The rows.
+        sql: Counts the different witnesses that the table has.
+        expected: The count if the rows are there.
+    """
+
+    rows: tuple[Row, ...]
+    sql: str
+    expected: int
+
+
+def inquire(table: Table, rows: Sequence[Row], database: str) -> tuple[Inquiry, ...]:
+    """Ask for each partition that an insert touches.
+
+    Args:
+        table: A table with an identity.
+        rows: The rows inserted, in the table's layout.
+        database: Where the table is.
+    """
+    identity = IDENTITIES[table.name]
+    names = [column.name for column in table.inserted]
+    positions = [names.index(name) for name in identity.columns]
+    time = names.index(identity.time)
+    sign = names.index("sign") if "sign" in names else None
+    partitions: defaultdict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        start = datetime.fromtimestamp(row[time], UTC)
+        partitions[start.year, start.month].append(row)
+    inquiries: list[Inquiry] = []
+    for members in partitions.values():
+        witnesses = {
+            tuple(row[position] for position in positions)
+            for row in members
+            if sign is None or row[sign] == 1
+        }
+        sample = sorted(witnesses)[:: max(1, len(witnesses) // WITNESSES)][:WITNESSES]
+        inquiries.append(
+            Inquiry(tuple(members), _sql(identity, table, database, sample), len(sample))
+        )
+    return tuple(inquiries)
+
+
+def _sql(identity: Identity, table: Table, database: str, sample: Sequence[tuple[int, ...]]) -> str:
+    columns = [
+        f"toUnixTimestamp({name})" if name == identity.time else name for name in identity.columns
+    ]
+    expression = f"({', '.join(columns)})"
+    values = ", ".join(f"({', '.join(map(str, witness))})" for witness in sample)
+    target = f"{quote_identifier(database)}.{quote_identifier(table.name)}"
+    condition = f" AND {identity.condition}" if identity.condition else ""
+    return (
+        f"SELECT uniqExact({expression}) FROM {target} "  # noqa: S608 - numbers and our own names
+        f"WHERE {expression} IN ({values}){condition}"
+    )
