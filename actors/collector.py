@@ -17,6 +17,9 @@ from actors.enrichment import Enrichment
 from actors.gate import Gate
 from actors.heartbeat import Heartbeat
 from actors.intake import Intake
+from actors.journal.file_journal import FileJournal
+from actors.journal.journal import Journal
+from actors.journal_keeper import JournalKeeper, SaveSessions
 from actors.replay import Replay
 from actors.sessions import Sessions
 from actors.stores.store import Store
@@ -30,7 +33,7 @@ from ingest.metrics import Metrics
 from ingest.pipeline.gate import GatedEvent
 from ingest.pipeline.reference import Reference
 from ingest.rows.batch import Flush
-from ingest.rows.layout import EventRows
+from ingest.rows.layout import Run
 from ingest.sessions.open_sessions import OpenSessions
 
 log = structlog.get_logger()
@@ -52,12 +55,10 @@ class CollectorOptions:
     Attributes:
         flush_rows: Events that make a flush due.
         flush_seconds: Age of the oldest event that makes a flush due.
-        session_seconds: Silence after which a visit is over.
     """
 
     flush_rows: int = 10_000
     flush_seconds: float = 5.0
-    session_seconds: int = 1800
 
 
 class Collector:
@@ -73,9 +74,12 @@ class Collector:
         reference: Reference,
         store: Store,
         clock: Clock,
+        journal: Journal,
+        open_sessions: OpenSessions,
         letters_directory: Path,
         options: CollectorOptions | None = None,
         *,
+        save_sessions: SaveSessions | None = None,
         store_opened: bool = True,
         wall: Callable[[], float] = time.time,
         keepers: Iterable[Actor] = (),
@@ -87,8 +91,11 @@ class Collector:
             reference: What the steps look things up in.
             store: Where rows go; closed by the caller.
             clock: The pipeline's time.
+            journal: Where accepted events are kept until they are stored; closed by the caller.
+            open_sessions: The visits that are open already, in step with the journal.
             letters_directory: Where dead letters are kept.
             options: What an operator decides.
+            save_sessions: Keeps the open visits, so that the journal behind them can be deleted.
             wall: Tells the system's time, which the clock follows; Unix seconds.
             store_opened: Whether the store has been opened; otherwise the writer does it.
             keepers: Further actors that own time only, such as the reload of files.
@@ -98,6 +105,7 @@ class Collector:
         self.reference = reference
         self.store = store
         self.clock = clock
+        self.journal = journal
         self.counters = Counters()
         self.metrics = Metrics(self._is_site)
         self.verdicts = Verdicts(self.counters, self.metrics)
@@ -106,7 +114,7 @@ class Collector:
             clock.now,
             lambda actor: self.metrics.dead_letters.labels(actor).inc(),
         )
-        self.open_sessions = OpenSessions(options.session_seconds, lambda: secrets.randbits(64))
+        self.open_sessions = open_sessions
         self.supervisor = Supervisor(
             policy, on_restart=lambda name: self.metrics.actor_restarts.labels(name).inc()
         )
@@ -115,7 +123,7 @@ class Collector:
         to_gate, gate_inbox = trio.open_memory_channel[Sequence[Event]](FRONT_REQUESTS)
         to_enrichment, enrichment_inbox = trio.open_memory_channel[Sequence[GatedEvent]](RUNS)
         to_sessions, sessions_inbox = trio.open_memory_channel[Sequence[EnrichedEvent]](RUNS)
-        to_batcher, batcher_inbox = trio.open_memory_channel[Sequence[EventRows]](RUNS)
+        to_batcher, batcher_inbox = trio.open_memory_channel[Run](RUNS)
         # Without a buffer: a flush is handed over when the writer is free, and grows until then.
         to_writer, writer_inbox = trio.open_memory_channel[Flush](0)
 
@@ -124,19 +132,21 @@ class Collector:
         self.gate = Gate(gate_inbox, to_enrichment, *shared)
         self.enrichment = Enrichment(enrichment_inbox, to_sessions, *shared, self.metrics)
         self.sessions = Sessions(
-            sessions_inbox, to_batcher, self.open_sessions, self.verdicts, self.letters
+            sessions_inbox, to_batcher, self.open_sessions, journal, self.verdicts, self.letters
         )
         self.batcher = Batcher(
             batcher_inbox,
             to_writer,
+            journal,
             self.metrics,
             self.letters,
             flush_rows=options.flush_rows,
             flush_seconds=options.flush_seconds,
-            batch_prefix=prefix,
         )
         self.tally = Tally(self.counters, to_writer.clone(), reference, clock, prefix)
-        self.writer = Writer(writer_inbox, store, self.letters, self.metrics, opened=store_opened)
+        self.writer = Writer(
+            writer_inbox, store, journal, self.letters, self.metrics, opened=store_opened
+        )
         self.replay = Replay(
             self.letters, self.intake, self.verdicts, to_sessions.clone(), to_writer.clone()
         )
@@ -148,7 +158,11 @@ class Collector:
             self.tally,
             self.writer,
         )
-        self._keepers = (*keepers, Heartbeat(clock, self.metrics, wall), self.replay)
+        self._keepers = [*keepers, Heartbeat(clock, self.metrics, wall), self.replay]
+        if isinstance(journal, FileJournal) and save_sessions is not None:
+            self._keepers.append(
+                JournalKeeper(journal, self.open_sessions, save_sessions, self.metrics)
+            )
         self._inboxes = {
             "gate": gate_inbox,
             "enrichment": enrichment_inbox,
@@ -161,8 +175,11 @@ class Collector:
 
     @property
     def accepting(self) -> bool:
-        """Whether events are taken: not while draining, nor when an actor has failed for good."""
-        return self.intake.is_open and self.supervisor.healthy
+        """Whether events are taken.
+
+        Not while draining, nor when an actor has failed for good or the journal is full.
+        """
+        return self.intake.is_open and self.supervisor.healthy and not self.journal.full
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run all actors until they are drained.
@@ -217,6 +234,14 @@ class Collector:
             lambda: self.writer.pending,
         )
         self.metrics.read(
+            "sluice_journal_backlog_events",
+            "Accepted events that the store has not acknowledged.",
+            lambda: self.journal.backlog,
+        )
+        self.metrics.read(
+            "sluice_journal_bytes", "Bytes of the journal on disk.", lambda: self.journal.bytes
+        )
+        self.metrics.read(
             "sluice_dead_letters_kept", "Dead letters on disk.", lambda: len(self.letters)
         )
         self.metrics.read_labelled(
@@ -241,8 +266,10 @@ class Collector:
                 "status": "degraded" if self.writer.failures else "ok",
                 "kind": self.store.name,
                 "failures_in_a_row": self.writer.failures,
+                "circuit": self.writer.circuit,
                 "rows_waiting": self.batcher.gathered + self.writer.pending,
             },
+            "journal": self._journal_status(),
             "dead_letters": {
                 "status": "ok" if letters < LETTERS_LIMIT else "down",
                 "kept": letters,
@@ -254,4 +281,19 @@ class Collector:
                     for name, watch in self.supervisor.watches.items()
                 },
             },
+        }
+
+    def _journal_status(self) -> dict[str, object]:
+        journal = self.journal
+        if not isinstance(journal, FileJournal):
+            return {"status": "ok", "durability": "memory", "backlog_events": journal.backlog}
+        troubled = journal.problem is not None or journal.lost > 0
+        return {
+            "status": "down" if journal.full else "degraded" if troubled else "ok",
+            "durability": "journal",
+            "backlog_events": journal.backlog,
+            "bytes": journal.bytes,
+            "limit_bytes": journal.limit,
+            "segments": journal.segments,
+            "events_lost": journal.lost,
         }

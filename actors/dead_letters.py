@@ -1,5 +1,6 @@
 """The directory of dead letters."""
 
+import hashlib
 import os
 import secrets
 import time
@@ -121,7 +122,8 @@ class DeadLetters:
         error: Exception | str | None,
         *,
         replay: bool = False,
-    ) -> None:
+        key: str | None = None,
+    ) -> bool:
         """Set something aside. Never raises: when it cannot be written, that is logged and counted.
 
         Args:
@@ -129,10 +131,19 @@ class DeadLetters:
             content: What it is; an event's address must have been shortened.
             error: Why: an exception, the store's message, or None when the actor had stopped.
             replay: Whether to put it back at the next start without being asked.
+            key: What is kept once only, however often it is set aside; None: always.
+
+        Returns:
+            Whether it is kept.
         """
         now = self._now()
+        name = secrets.token_hex(4)
+        if key is not None:
+            name = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
+            if any(letter.endswith(name) for letter in self.ids()):
+                return True
         letter = DeadLetter(
-            id=f"{int(now)}-{secrets.token_hex(4)}",
+            id=f"{int(now)}-{name}",
             kind=kind_of(content),
             actor=actor,
             created_at=int(now),
@@ -142,7 +153,10 @@ class DeadLetters:
         try:
             self.write(letter, replay=replay)
         except OSError as failure:
-            log.critical("dead letter lost", actor=actor, kind=letter.kind, error=str(failure))
+            log.critical("dead letter not kept", actor=actor, kind=letter.kind, error=str(failure))
+            kept = False
         else:
             log.error("dead letter kept", actor=actor, id=letter.id, error=letter.error)
+            kept = True
         self._on_keep(actor)
+        return kept

@@ -10,6 +10,9 @@ from ingest.verdict import DropReason, Verdict
 
 RETRY_AFTER_SECONDS = 5
 
+_TRY_AGAIN = frozenset({DropReason.LOCK_TIMEOUT, DropReason.PERSIST_TIMEOUT})
+"""What is nobody's fault and passes: the client is to send the event again."""
+
 
 class OverloadedError(Exception):
     """The pipeline cannot take the request now; nothing of it will be stored.
@@ -42,7 +45,8 @@ class Intake:
             A verdict for each of the request's domains, in order.
 
         Raises:
-            OverloadedError: The pipeline is full, closed, or gave no verdict in time.
+            OverloadedError: The pipeline is full or closed, gave no verdict in time, or could not
+                keep the events.
         """
         if not self._open:
             raise OverloadedError
@@ -58,7 +62,7 @@ class Intake:
             raise OverloadedError from None
         verdicts = await self._verdicts.wait(ticket, VERDICT_SECONDS)
         if not any(verdict.accepted for verdict in verdicts) and any(
-            verdict.reason is DropReason.LOCK_TIMEOUT for verdict in verdicts
+            verdict.reason in _TRY_AGAIN for verdict in verdicts
         ):
             raise OverloadedError
         return verdicts

@@ -1,29 +1,49 @@
-"""Tracks visits and turns events into rows."""
+"""Tracks visits, turns events into rows and has them kept."""
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import structlog
 import trio
 
 from actors.dead_letters import DeadLetters
+from actors.journal.journal import Journal, JournalError
 from actors.stage import Stage
 from actors.verdicts import Verdicts
 from ingest.event import ENGAGEMENT, EnrichedEvent
-from ingest.rows.layout import EventRows, Row, event_row, session_row
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.log import stack_of
+from ingest.rows.layout import EventRows, Row, Run, event_row, session_row
+from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.verdict import ACCEPTED, DropReason, Verdict
+
+log = structlog.get_logger()
 
 LATE = Verdict(DropReason.LOCK_TIMEOUT)
 NO_SESSION = Verdict(DropReason.NO_SESSION_FOR_ENGAGEMENT)
 SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
+NOT_KEPT = Verdict(DropReason.PERSIST_TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A run that is in the journal, and the events whose senders wait to hear of it."""
+
+    run: Run
+    events: Sequence[EnrichedEvent]
 
 
 class Sessions(Stage[EnrichedEvent, EventRows]):
     """The actor that owns the open visits.
 
-    Receives runs of `EnrichedEvent`; sends runs of `EventRows`, and tells the front that an event
-    is accepted once the batcher's inbox has its rows. One task handles all visitors, so the events
-    of one never interleave and their order is kept. A restart finds the visits as they were.
+    Receives runs of `EnrichedEvent`, writes each run of rows to the journal, tells the front that
+    its events are accepted, and sends the rows on. One task handles all visitors, so the events of
+    one never interleave and their order is kept. What the journal does not take changes no visit:
+    its senders are told to try again.
+
+    A durable journal makes room: when the batcher's inbox is full, the rows are not sent, and the
+    batcher reads them from the journal. Without one, this actor waits for the batcher, and the
+    verdict is given when its inbox has the rows. A restart finds the visits as they were.
     """
 
     name = "sessions"
@@ -31,17 +51,22 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
     def __init__(
         self,
         inbox: trio.MemoryReceiveChannel[Sequence[EnrichedEvent]],
-        outlet: trio.MemorySendChannel[Sequence[EventRows]],
+        outlet: trio.MemorySendChannel[Run],
         open_sessions: OpenSessions,
+        journal: Journal,
         verdicts: Verdicts,
         letters: DeadLetters,
     ) -> None:
         """Own both channel halves and the visits until `close`."""
         super().__init__(inbox, outlet)
+        self._runs = outlet
         self._open = open_sessions
+        self._journal = journal
         self._verdicts = verdicts
         self._letters = letters
-        self._accepted: list[EnrichedEvent] = []
+        self._transitions: list[tuple[EnrichedEvent, Transition]] = []
+        self._kept: deque[_Kept] = deque()
+        self._refused = 0
 
     def handle(self, message: EnrichedEvent) -> EventRows | None:
         """Apply the event to its visit and lay out the rows of both."""
@@ -61,14 +86,85 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
             states = (session_row(before, -1), session_row(after, 1))
         rows = EventRows(event_row(message, after), states)
         self._open.commit(transition)
-        self._accepted.append(message)
+        self._transitions.append((message, transition))
         return rows
 
-    def delivered(self, messages: Sequence[EventRows]) -> None:
-        """Tell the front: these events will be stored."""
-        accepted, self._accepted = self._accepted, []
-        for event in accepted:
-            self._verdicts.give(event, ACCEPTED)
+    async def send_handled(self) -> None:
+        """Have handled events kept, answered and sent on, in this order."""
+        self._keep()
+        while self._kept:
+            if not self._journal.durable:
+                await self._runs.send(self._kept[0].run)
+                self._answer(self._kept.popleft(), ACCEPTED)
+                continue
+            # Not known to outlast a loss of power, it is not acknowledged, but stored all the same.
+            verdict = ACCEPTED if await self._secured() else NOT_KEPT
+            kept = self._kept.popleft()
+            self._answer(kept, verdict)
+            self._offer(kept.run)
+
+    def _keep(self) -> None:
+        """Write the handled events to the journal, or take back what they did to their visits.
+
+        Called before anything else runs that may look at the visits, so that at every checkpoint
+        these are where the journal is.
+        """
+        if not self._handled:
+            return
+        rows, self._handled = self._handled, []
+        transitions, self._transitions = self._transitions, []
+        events = [event for event, _ in transitions]
+        try:
+            first = self._journal.append(rows)
+        except Exception as error:
+            for _, transition in reversed(transitions):
+                self._open.undo(transition)
+            self._refuse(events, error)
+            return
+        if self._refused:
+            log.info("the journal takes events again", events_refused=self._refused)
+            self._refused = 0
+        for event in events:
+            self._verdicts.hold(event.ticket)
+        self._kept.append(_Kept(Run(first, rows), events))
+
+    def _refuse(self, events: Sequence[EnrichedEvent], error: Exception) -> None:
+        """Answer for events that are not in the journal, and have changed no visit."""
+        if not isinstance(error, JournalError):
+            log.error("run failed", error=type(error).__name__, stack=stack_of(error))
+            for event in events:
+                self.set_aside(event, error)
+            return
+        if not self._refused:
+            log.error("events are refused, the journal does not take them", error=str(error))
+        self._refused += len(events)
+        for event in events:
+            self._verdicts.give(event, NOT_KEPT)
+
+    async def _secured(self) -> bool:
+        if not self._journal.secures_runs:
+            return True
+        try:
+            await self._journal.secure()
+        except JournalError as error:
+            log.error("journal cannot be synced", error=str(error))
+            return False
+        return True
+
+    def _answer(self, kept: _Kept, verdict: Verdict) -> None:
+        for event in kept.events:
+            self._verdicts.give(event, verdict)
+
+    def _offer(self, run: Run) -> None:
+        try:
+            self._runs.send_nowait(run)
+        except trio.WouldBlock:
+            log.debug("batcher is busy, it will read the journal", position=run.first)
+
+    def failed(self, error: Exception) -> None:
+        """Take the message at fault out of the way, and keep what was handled before it."""
+        super().failed(error)
+        self._keep()
 
     def set_aside(self, message: EnrichedEvent, error: Exception | None) -> None:
         """Keep the event."""

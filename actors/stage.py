@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 
@@ -29,9 +29,14 @@ class Stage(Actor, Generic[In, Out]):
     def __init__(
         self,
         inbox: trio.MemoryReceiveChannel[Sequence[In]],
-        outlet: trio.MemorySendChannel[Sequence[Out]],
+        outlet: trio.MemorySendChannel[Any],
     ) -> None:
-        """Own both channel halves until `close`."""
+        """Own both channel halves until `close`.
+
+        Args:
+            inbox: Runs of messages.
+            outlet: Takes runs of what they become, in the form that `send_handled` gives them.
+        """
         self._inbox = inbox
         self._outlet = outlet
         self._waiting: deque[In] = deque()
@@ -55,13 +60,10 @@ class Stage(Actor, Generic[In, Out]):
         """
         raise NotImplementedError
 
-    def delivered(self, messages: Sequence[Out]) -> None:
-        """Called when the next actor's inbox has taken the messages."""
-
     async def run(self) -> None:
         """Handle messages until the channel that feeds this stage ends."""
         while True:
-            await self._send_handled()
+            await self.send_handled()
             if not self._waiting and not await self._receive():
                 return
             while self._waiting and len(self._handled) < RUN_LENGTH:
@@ -72,12 +74,11 @@ class Stage(Actor, Generic[In, Out]):
                 if message is not None:
                     self._handled.append(message)
 
-    async def _send_handled(self) -> None:
+    async def send_handled(self) -> None:
+        """Send on what is handled; a second call, after a failure, sends what is left."""
         if self._handled:
-            run = tuple(self._handled)
-            await self._outlet.send(run)
+            await self._outlet.send(tuple(self._handled))
             self._handled.clear()
-            self.delivered(run)
 
     async def _receive(self) -> bool:
         """Wait for messages, then take what else is there, up to a run's length.
@@ -103,7 +104,7 @@ class Stage(Actor, Generic[In, Out]):
 
     async def give_up(self) -> None:
         """Set aside all messages to come; those already handled are sent on."""
-        await self._send_handled()
+        await self.send_handled()
         while self._waiting or await self._receive():
             while self._waiting:
                 self.set_aside(self._waiting.popleft(), None)

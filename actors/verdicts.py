@@ -16,6 +16,9 @@ VERDICT_SECONDS = 5.0
 """How long a request waits for its verdicts: far longer than a healthy pipeline takes (a few
 milliseconds), shorter than any client's patience."""
 
+HELD_SECONDS = 30.0
+"""How much longer it waits once its events are being kept, and it is too late to forget them."""
+
 Message = TypeVar("Message", Event, EnrichedEvent)
 
 
@@ -28,12 +31,14 @@ class Ticket:
         verdicts: Those given so far, in the order of the request's domains.
         missing: How many are still to come.
         complete: Set when none is.
+        held: Whether one of its events is being kept.
     """
 
     number: int
     verdicts: list[Verdict | None]
     missing: int
     complete: trio.Event = field(default_factory=trio.Event)
+    held: bool = False
 
 
 class Verdicts:
@@ -69,6 +74,12 @@ class Verdicts:
         """Whether the request was withdrawn; never for events that nobody waits for (number 0)."""
         return number != 0 and number not in self._tickets
 
+    def hold(self, number: int) -> None:
+        """Have a request wait on: its event is being kept, and will be stored."""
+        ticket = self._tickets.get(number)
+        if ticket is not None:
+            ticket.held = True
+
     def give(self, event: Event | EnrichedEvent, verdict: Verdict) -> None:
         """Count an event's verdict and hand it to the request, if that still waits."""
         self._counters.count(event.timestamp, verdict.metric, event.domain, event.tracker_version)
@@ -88,13 +99,17 @@ class Verdicts:
         Args:
             ticket: The request's.
             seconds: How long to wait. Events without a verdict by then are given `lock_timeout`
-                (spec/sessions.md §7), and the request is withdrawn.
+                (spec/sessions.md §7), and the request is withdrawn; while one is being kept, the
+                wait is longer.
 
         Returns:
             The verdicts in the order of the request's domains.
         """
         with trio.move_on_after(seconds):
             await ticket.complete.wait()
+        if ticket.missing and ticket.held:
+            with trio.move_on_after(HELD_SECONDS):
+                await ticket.complete.wait()
         if ticket.missing:
             self.withdraw(ticket)
         late = Verdict(DropReason.LOCK_TIMEOUT)

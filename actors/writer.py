@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -10,15 +10,24 @@ import trio
 
 from actors.actor import Actor
 from actors.dead_letters import DeadLetters, LetterNotFoundError
+from actors.journal.journal import Journal
 from actors.stores.store import RowsRefused, Store, StoreError, StoreUnavailable
 from ingest.metrics import Metrics
 from ingest.rows.batch import Flush, Insert
+from ingest.rows.layout import Row
 from ingest.rows.schema import TABLES
 
 log = structlog.get_logger()
 
 INSERT_SECONDS = 60.0
 """How long one insert may take before its outcome counts as unknown and it is tried again."""
+
+BREAKS_AFTER = 3
+"""Failures in a row after which the circuit is open: no rows are sent to the store before it has
+given a sign of life."""
+
+PROBE_SECONDS = 5.0
+"""How long a sign of life is waited for."""
 
 LETTERS_PER_INSERT = 16
 """Refused rows singled out of one insert; when there are more, the rest is set aside unsplit, since
@@ -46,9 +55,11 @@ class Writer(Actor):
     """The actor that owns the flushes on their way into the store; the only one that inserts.
 
     Receives flushes and inserts them in order. While the store is unavailable it tries again, with
-    the same rows and the same token, so that an insert whose outcome was unknown is not doubled.
-    Rows that the store refuses for good are split until the bad ones are found; those become dead
-    letters and the others are stored. A restart goes on with the insert that was under way.
+    the same rows and the same token, so that an insert whose outcome was unknown is not doubled;
+    after a few failures it only asks for a sign of life until there is one. The journal is told
+    what is stored. Rows that the store refuses for good are split until the bad ones are found;
+    those become dead letters and the others are stored. A restart goes on with the insert that was
+    under way.
     """
 
     name = "writer"
@@ -57,6 +68,7 @@ class Writer(Actor):
         self,
         inbox: trio.MemoryReceiveChannel[Flush],
         store: Store,
+        journal: Journal,
         letters: DeadLetters,
         metrics: Metrics,
         *,
@@ -69,6 +81,7 @@ class Writer(Actor):
         Args:
             inbox: Flushes from the batcher, the tally and the replay.
             store: Where rows go.
+            journal: Told which events' rows are stored, or kept as dead letters.
             letters: Takes rows that the store refuses.
             metrics: Shows inserts and failures.
             opened: Whether the store has been opened; otherwise that is tried until it succeeds.
@@ -77,6 +90,7 @@ class Writer(Actor):
         """
         self._inbox = inbox
         self._store = store
+        self._journal = journal
         self._letters = letters
         self._metrics = metrics
         self._retry = retry or Retry()
@@ -114,25 +128,39 @@ class Writer(Actor):
             self._opened = True
             self._recovered()
 
+    @property
+    def circuit(self) -> str:
+        """Whether inserts go to the store: `closed` if so, `open` while it is only probed."""
+        return "open" if self.failures >= BREAKS_AFTER else "closed"
+
     async def _store_or_set_aside(self, insert: Insert) -> None:
         """Bring one insert to its end, and only then out of the queue."""
         try:
+            if self.circuit == "open":
+                with trio.fail_after(PROBE_SECONDS):
+                    await self._store.ping()
             await self._attempt(insert)
         except (StoreUnavailable, trio.TooSlowError) as error:
             self._metrics.flush_failures.labels(insert.table, "unavailable").inc()
             await self._back_off(error)
         except RowsRefused as error:
-            self._inserts.popleft()
-            self._isolate(insert, error)
+            if not self._isolate(insert, error):
+                await self._back_off(error)
         else:
             self._inserts.popleft()
             self._recovered()
-            self._forget_letter(insert)
+            self._finish(insert)
 
     async def _attempt(self, insert: Insert) -> None:
         started = trio.current_time()
+        table = TABLES[insert.table]
+        rows: Sequence[Row] = insert.rows
         with trio.fail_after(INSERT_SECONDS):
-            await self._store.insert(TABLES[insert.table], insert.rows, insert.token)
+            if insert.attempted:
+                rows = await self._store.missing(table, rows)
+            self._inserts[0] = replace(insert, attempted=True)
+            if rows:
+                await self._store.insert(table, rows, insert.token)
         self._metrics.flush_seconds.labels(insert.table).observe(trio.current_time() - started)
         self._metrics.batch_rows.labels(insert.table).observe(len(insert.rows))
 
@@ -154,26 +182,44 @@ class Writer(Actor):
         )
         await trio.sleep(delay)
 
-    def _isolate(self, insert: Insert, error: RowsRefused) -> None:
+    def _isolate(self, insert: Insert, error: RowsRefused) -> bool:
+        """Split what the store refuses, or set it aside when it cannot be split.
+
+        Returns:
+            False when it cannot be set aside now: then it stays in the queue.
+        """
         self._metrics.flush_failures.labels(insert.table, "refused").inc()
         batch = insert.token.partition(".")[0]
         singled_out = self._singled_out.get(batch, 0)
         if len(insert.rows) > 1 and singled_out < LETTERS_PER_INSERT:
+            # Nothing of it is stored, but an earlier process may have stored these very halves.
+            self._inserts.popleft()
             self._inserts.extendleft(reversed(insert.halves()))
-            return
-        self._set_aside(insert, str(error))
+            return True
+        self._inserts.popleft()
+        if not self._set_aside(insert, str(error)):
+            self._inserts.appendleft(insert)
+            return False
         self._singled_out[batch] = singled_out + 1
         if not self._inserts:
             self._singled_out.clear()
+        return True
 
     def _set_aside(
         self, insert: Insert, error: Exception | str | None, *, replay: bool = False
-    ) -> None:
-        self._letters.keep(self.name, replace(insert, letter=None), error, replay=replay)
-        self._forget_letter(insert)
+    ) -> bool:
+        kept = replace(insert, letter=None, end=None)
+        # After a crash the same rows may be refused again.
+        key = None if insert.end is None else insert.token
+        if not self._letters.keep(self.name, kept, error, replay=replay, key=key):
+            return False
+        self._finish(insert)
+        return True
 
-    def _forget_letter(self, insert: Insert) -> None:
-        """Delete the letter that these rows came from, once all of them have found a place."""
+    def _finish(self, insert: Insert) -> None:
+        """Tell where the rows came from that all of them have found a place."""
+        if insert.end is not None and all(waiting.end != insert.end for waiting in self._inserts):
+            self._journal.acknowledge(insert.end)
         if insert.letter is not None and all(
             waiting.letter != insert.letter for waiting in self._inserts
         ):
@@ -185,7 +231,9 @@ class Writer(Actor):
     def failed(self, error: Exception) -> None:
         """Set the insert aside that was under way."""
         if self._inserts:
-            self._set_aside(self._inserts.popleft(), error)
+            insert = self._inserts.popleft()
+            if not self._set_aside(insert, error):
+                self._inserts.appendleft(insert)
 
     async def give_up(self) -> None:
         """Keep all inserts to come on disk; the next process stores them."""
@@ -206,9 +254,13 @@ class Writer(Actor):
             How many rows were kept.
         """
         self._inserts.extend(insert for flush in flushes for insert in flush)
-        rows = self.pending
+        rows = 0
         while self._inserts:
-            self._set_aside(self._inserts.popleft(), "not stored at shutdown", replay=True)
+            insert = self._inserts.popleft()
+            if insert.end is not None and self._journal.durable:
+                continue  # the journal has it
+            rows += len(insert.rows)
+            self._set_aside(insert, "not stored at shutdown", replay=True)
         return rows
 
     def close(self) -> None:

@@ -88,6 +88,12 @@ class Metrics:
             buckets=FLUSH_BUCKETS,
             registry=registry,
         )
+        self.journal_sync_seconds = Histogram(
+            "sluice_journal_sync_seconds",
+            "Time of having the journal on the disk.",
+            buckets=FLUSH_BUCKETS,
+            registry=registry,
+        )
         self.flush_failures = Counter(
             "sluice_flush_failures",
             "Inserts that failed: unavailable ones are retried, refused ones are dead letters.",

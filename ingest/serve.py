@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,23 @@ from actors.collector import SPILL_SECONDS, Collector, CollectorOptions
 from actors.files import StateDirectoryBusyError, locked_directory, write_atomically
 from actors.reload import Reload, stamp
 from actors.salt_keeper import SaltKeeper, load_salts
+from actors.session_file import save_sessions
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreMisconfigured, StoreUnavailable
 from actors.supervisor import Supervisor
 from ingest import __version__
+from ingest.durability import DurabilityError, hand_over, open_journal
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.http.app import create_app
-from ingest.http.health import NO_JOURNAL, Health
+from ingest.http.health import Health
 from ingest.http.server import Server
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
+from ingest.sessions.open_sessions import OpenSessions
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site_file import SitesFileError, read_sites
-from ingest.state_files import StateFiles, save_sessions, take_sessions
+from ingest.state_files import StateFiles
 
 log = structlog.get_logger()
 
@@ -66,6 +70,8 @@ def serve(settings: Settings) -> int:
             return trio.run(_serve, settings, files)
     except StateDirectoryBusyError as error:
         raise StartError(str(error)) from None
+    except DurabilityError as error:
+        raise StartError(str(error)) from None
     except PermissionError as error:
         raise StartError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
 
@@ -74,27 +80,29 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
     clock = Clock.system()
     reference = load_reference(settings, files, clock)
     listeners = await _listen(settings.host, settings.port)
-    async with _store(settings) as (store, opened):
+    async with _store(settings) as (store, opened), contextlib.AsyncExitStack() as stack:
         sites, geo = _reloads(settings, reference)
         keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
         if geo is not None:
             keepers.append(geo)
+        open_sessions = OpenSessions(settings.session_minutes * 60, lambda: secrets.randbits(64))
+        journal = stack.enter_context(open_journal(settings, files, open_sessions))
         collector = Collector(
             reference,
             store,
             clock,
+            journal,
+            open_sessions,
             files.dead_letters,
-            CollectorOptions(
-                settings.flush_rows, settings.flush_seconds, settings.session_minutes * 60
-            ),
+            CollectorOptions(settings.flush_rows, settings.flush_seconds),
+            save_sessions=partial(save_sessions, files.sessions),
             store_opened=opened,
             keepers=keepers,
         )
-        collector.open_sessions.restore(take_sessions(files.sessions))
         query_token = secrets.token_urlsafe(32)
         app = create_app(
             collector,
-            Health(collector, sites, geo, settings.durability),
+            Health(collector, sites, geo),
             trusted_proxies=TrustedProxies.parse(settings.trusted_proxies),
             admin_token=settings.admin_token,
             query_token=query_token,
@@ -104,11 +112,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
         port = listeners[0].socket.getsockname()[1]
         with _announced(files.server, port, query_token):
             exit_code = await _run(collector, server, settings.shutdown_seconds, port)
-        collector.open_sessions.expire(clock.seconds())
-        try:
-            save_sessions(files.sessions, collector.open_sessions)
-        except OSError as error:
-            log.error("open visits are lost", error=str(error))
+        await hand_over(files, collector)
     log.info("stopped", exit_code=exit_code)
     return exit_code
 
@@ -174,8 +178,6 @@ def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Refer
         raise StartError(str(error)) from None
     except ValueError as error:
         raise StartError(f"{files.salts}: {error}") from None
-    if settings.durability == "journal":
-        log.error(NO_JOURNAL)
     if settings.geoip_database is None:
         log.info("no geo database, places stay empty")
     return Reference(

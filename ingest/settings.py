@@ -155,11 +155,28 @@ class Settings(BaseSettings):
     )
     durability: Annotated[Literal["journal", "memory"], BeforeValidator(_lower)] = _setting(
         "SLUICE_DURABILITY",
-        "memory",
-        "memory: accepted events are in memory until they are stored; journal, which would have "
-        "them on disk before they are answered, is not in this version: it is taken as memory, "
-        "and readiness says so",
+        "journal",
+        "journal: an event is on disk before it is answered, and survives kill -9; memory: it is "
+        "in memory only until it is stored",
         "journal or memory",
+    )
+    journal_fsync: Annotated[Literal["always", "interval", "never"], BeforeValidator(_lower)] = (
+        _setting(
+            "SLUICE_JOURNAL_FSYNC",
+            "interval",
+            "when the journal is synced, for a loss of power: always, before each answer; "
+            "each second; never, when the system likes",
+            "always, interval or never",
+        )
+    )
+    journal_megabytes: int = _setting(
+        "SLUICE_JOURNAL_MEGABYTES",
+        1024,
+        "size of the journal beyond which events are answered with 503, in units of 1,000,000 "
+        "bytes; a million events take about 500",
+        "a whole number from 1 to 1000000",
+        ge=1,
+        le=1_000_000,
     )
     admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = _setting(
         "SLUICE_ADMIN_TOKEN",

@@ -28,6 +28,7 @@ class DropReason(StrEnum):
     INVALID = "invalid"
     NO_SESSION_FOR_ENGAGEMENT = "no_session_for_engagement"
     LOCK_TIMEOUT = "lock_timeout"
+    PERSIST_TIMEOUT = "persist_timeout"
     PERSIST_ERROR = "persist_error"
 
 

@@ -7,27 +7,21 @@ from actors.collector import Collector
 from actors.reload import Reload
 from ingest.enrichment.geo import GeoDatabase
 
-NO_JOURNAL = "SLUICE_DURABILITY=journal is not in this version, events are kept in memory"
-
 
 class Health:
     """Looks at the parts of one collector."""
 
-    def __init__(
-        self, collector: Collector, sites: Reload[Any], geo: Reload[Any] | None, durability: str
-    ) -> None:
+    def __init__(self, collector: Collector, sites: Reload[Any], geo: Reload[Any] | None) -> None:
         """Watch a collector.
 
         Args:
             collector: The pipeline.
             sites: The actor that keeps the registry up to date.
             geo: The actor that keeps the geo database up to date; None when there is none.
-            durability: What the setting asks for.
         """
         self._collector = collector
         self._sites = sites
         self._geo = geo
-        self._durability = durability
 
     @property
     def alive(self) -> bool:
@@ -57,11 +51,6 @@ class Health:
                 "sites": len(collector.reference.registry),
             },
             "geo_database": self._geo_report(),
-            "journal": {
-                # What was asked for cannot be had: nobody is to rely on it unknowingly.
-                "status": "degraded" if self._durability == "journal" else "ok",
-                "durability": "memory",
-            },
         }
         if detailed:
             self._explain(report)
@@ -84,7 +73,7 @@ class Health:
             ("registry", self._sites.problem),
             ("geo_database", None if self._geo is None else self._geo.problem),
             ("store", self._collector.writer.last_error),
-            ("journal", NO_JOURNAL if self._durability == "journal" else None),
+            ("journal", self._collector.journal.problem),
         )
         for part, reason in reasons:
             if reason:

@@ -1,7 +1,7 @@
 """Rows gathered for one insert, without the session rows that cancel each other."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.rows.layout import SESSION_EVENTS, SESSION_ID, SESSION_SIGN, EventRows, Row
 
@@ -12,6 +12,8 @@ class Trigger(enum.StrEnum):
     SIZE = "size"
     TIME = "time"
     DRAIN = "drain"
+    REPLAY = "replay"
+    """Cut where an earlier process had cut it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +25,24 @@ class Insert:
         rows: In the table's column order.
         token: The same for every attempt, so that the store recognises a repeated one.
         letter: The dead letter that these rows came from; None for fresh ones.
+        end: The journal's position after the events that these rows are of; None when they are of
+            no events in the journal.
+        attempted: Whether the store may have the rows already.
     """
 
     table: str
     rows: tuple[Row, ...]
     token: str
     letter: str | None = None
+    end: int | None = None
+    attempted: bool = False
 
     def halves(self) -> tuple["Insert", "Insert"]:
         """Split in two, each with a token derived from this one's."""
         middle = len(self.rows) // 2
         return (
-            Insert(self.table, self.rows[:middle], f"{self.token}.0", self.letter),
-            Insert(self.table, self.rows[middle:], f"{self.token}.1", self.letter),
+            replace(self, rows=self.rows[:middle], token=f"{self.token}.0"),
+            replace(self, rows=self.rows[middle:], token=f"{self.token}.1"),
         )
 
 
@@ -46,13 +53,22 @@ Flush = tuple[Insert, ...]
 class Batch:
     """Rows that wait for the next flush.
 
+    Attributes:
+        first: The journal's position of the first event.
+        end: The position after the last event.
+
     When a visit has several events in one batch, the state that an event wrote and the row by which
     the next one cancels it are both left out: they would only cancel each other in the table
     (spec/sessions.md §6; the pair is matched by session and version, as the engine does).
     """
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, first: int) -> None:
+        """Start empty.
+
+        Args:
+            first: The journal's position of the first event to come.
+        """
+        self.first = self.end = first
         self._events: list[Row] = []
         self._cancellations: list[Row] = []
         self._states: dict[tuple[object, object], Row] = {}
@@ -62,7 +78,8 @@ class Batch:
         return len(self._events)
 
     def add(self, rows: EventRows) -> None:
-        """Take in what one event wrote."""
+        """Take in what the event at `end` wrote."""
+        self.end += 1
         self._events.append(rows.event)
         for row in rows.sessions:
             version = (row[SESSION_ID], row[SESSION_EVENTS])
@@ -71,11 +88,25 @@ class Batch:
             elif self._states.pop(version, None) is None:
                 self._cancellations.append(row)
 
-    def flush(self, batch_id: str) -> Flush:
-        """Everything gathered, session rows first (spec/sessions.md §6)."""
+    def skip_to(self, position: int) -> None:
+        """Go on with the event at a position: those before it are lost."""
+        self.end = position
+
+    def flush(self, journal: str, *, attempted: bool = False) -> Flush:
+        """Everything gathered, session rows first (spec/sessions.md §6).
+
+        The tokens follow from the events' positions: the same events give the same tokens.
+
+        Args:
+            journal: The journal's id.
+            attempted: Whether an earlier process may have stored some of it.
+        """
+        batch_id = f"{journal}-{self.first}-{self.end}"
         sessions = (*self._cancellations, *self._states.values())
         inserts = (
             Insert("sessions_v2", sessions, f"{batch_id}-sessions"),
             Insert("events_v2", tuple(self._events), f"{batch_id}-events"),
         )
-        return tuple(insert for insert in inserts if insert.rows)
+        return tuple(
+            replace(insert, end=self.end, attempted=attempted) for insert in inserts if insert.rows
+        )

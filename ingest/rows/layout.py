@@ -1,9 +1,11 @@
 """How an event and its session become rows, in the order of the tables' columns."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ingest.event import EnrichedEvent
+from ingest.event import Attribution, Device, EnrichedEvent, Place
+from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.session import Session
 
 Row = tuple[Any, ...]
@@ -23,6 +25,31 @@ class EventRows:
 
     event: Row
     sessions: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Events that follow each other in the journal, as rows.
+
+    Attributes:
+        first: Position of the first event; positions number all events accepted, from 0.
+        rows: An entry for each event.
+    """
+
+    first: int
+    rows: Sequence[EventRows]
+
+    @property
+    def end(self) -> int:
+        """The position after the last event."""
+        return self.first + len(self.rows)
+
+    def between(self, first: int, end: int) -> "Run":
+        """The part from one position to another; all of it if it has nothing outside."""
+        if first <= self.first and self.end <= end:
+            return self
+        first = max(first, self.first)
+        return Run(first, self.rows[first - self.first : max(end - self.first, 0)])
 
 
 def event_row(event: EnrichedEvent, session: Session) -> Row:
@@ -117,3 +144,59 @@ def session_row(session: Session, sign: int) -> Row:
         attribution.click_id_param,
         attribution.acquisition_channel,
     )
+
+
+def session_of(row: Row) -> Session:
+    """The state that a session's row tells: the inverse of `session_row`."""
+    return Session(
+        session_id=row[0],
+        site_id=row[2],
+        user_id=row[3],
+        hostname=row[4],
+        timestamp=row[5],
+        start=row[6],
+        is_bounce=bool(row[7]),
+        entry_page=row[8],
+        exit_page=row[9],
+        exit_page_hostname=row[31],
+        pageviews=row[10],
+        events=row[11],
+        duration=row[12],
+        entry_props=tuple(zip(row[29], row[30], strict=True)),
+        attribution=Attribution(
+            referrer=row[13],
+            referrer_source=row[14],
+            utm_medium=row[19],
+            utm_source=row[20],
+            utm_campaign=row[21],
+            utm_content=row[22],
+            utm_term=row[23],
+            click_id_param=row[32],
+            acquisition_channel=row[33],
+        ),
+        place=Place(
+            country_code=row[15],
+            subdivision1_code=row[26],
+            subdivision2_code=row[27],
+            city_geoname_id=row[28],
+        ),
+        device=Device(
+            screen_size=row[16],
+            operating_system=row[17],
+            browser=row[18],
+            browser_version=row[24],
+            operating_system_version=row[25],
+        ),
+    )
+
+
+def replay(sessions: OpenSessions, rows: EventRows) -> None:
+    """Repeat what an event did to the open visits, as its rows tell."""
+    if rows.sessions:
+        sessions.put(session_of(rows.sessions[-1]))
+        return
+    # An engagement event writes no state: it only keeps the visit alive.
+    timestamp, site_id, user_id, session_id = (rows.event[i] for i in (0, 2, 3, 4))
+    session = sessions.get(site_id, user_id)
+    if session is not None and session.session_id == session_id:
+        sessions.put(replace(session, timestamp=timestamp))

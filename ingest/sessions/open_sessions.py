@@ -77,7 +77,22 @@ class OpenSessions:
 
     def commit(self, transition: Transition) -> None:
         """Make the visit's new state the one that later events find."""
-        session = transition.after
+        self.put(transition.after)
+
+    def undo(self, transition: Transition) -> None:
+        """Take back a transition that was committed; the latest first, if there are several."""
+        if transition.before is not None:
+            self.put(transition.before)
+        else:
+            session = transition.after
+            self._sessions.pop((session.site_id, session.user_id), None)
+
+    def get(self, site_id: int, user_id: int) -> Session | None:
+        """The visit that is kept under a visitor's id, live or not."""
+        return self._sessions.get((site_id, user_id))
+
+    def put(self, session: Session) -> None:
+        """Keep a visit's state, as that of the visit with the latest activity."""
         key = (session.site_id, session.user_id)
         self._sessions[key] = session
         self._sessions.move_to_end(key)

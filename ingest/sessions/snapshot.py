@@ -2,36 +2,81 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from ingest.sessions.session import Session
 
-VERSION = 1
-"""Version of the text form; changed whenever `Session` is."""
+VERSION: Final = 2
+"""Version of the text form; changed whenever `Session` is. Version 1 knew of no journal."""
 
-_SESSION = TypeAdapter(Session)
-
-
-def write_snapshot(sessions: Iterable[Session]) -> Iterator[bytes]:
-    """Write visits as JSON lines: a header with the version, then a visit a line."""
-    yield json.dumps({"version": VERSION}).encode() + b"\n"
-    for session in sessions:
-        yield json.dumps(_SESSION.dump_python(session)).encode() + b"\n"
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Session)
 
 
-def read_snapshot(lines: Iterable[bytes]) -> Iterator[Session]:
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The visits open at one moment.
+
+    Attributes:
+        journal: The id of the journal that the position belongs to; empty for none.
+        position: The journal's, up to which events have been applied to the visits.
+        sessions: Least recently active first.
+    """
+
+    journal: str
+    position: int
+    sessions: tuple[Session, ...]
+
+
+EMPTY: Final = Snapshot("", 0, ())
+
+
+def write_header(journal: str, position: int) -> bytes:
+    """The first line of a snapshot; the arguments are those of `Snapshot`."""
+    header = {"version": VERSION, "journal": journal, "position": position}
+    return json.dumps(header).encode() + b"\n"
+
+
+def write_sessions(sessions: Iterable[Session]) -> bytes:
+    """Visits as JSON lines, which follow the header in any number of parts."""
+    return b"".join(map(_write, sessions))
+
+
+def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
     """Read visits back.
 
     Raises:
-        ValueError: The text is not a snapshot of this version.
+        ValueError: The text is not a snapshot of a known version.
     """
+    iterator = iter(lines)
     try:
-        iterator = iter(lines)
         header = json.loads(next(iterator, b"{}"))
-        if not isinstance(header, dict) or header.get("version") != VERSION:
-            raise ValueError("not a session snapshot of this version")
-        for line in iterator:
-            yield _SESSION.validate_python(json.loads(line))
-    except (ValidationError, json.JSONDecodeError) as error:
+        match header:
+            case {"version": 1}:
+                journal, position = "", 0
+            case {"version": 2, "journal": str(journal), "position": int(position)}:
+                pass
+            case _:
+                raise ValueError("not a session snapshot of this version")
+        return Snapshot(journal, position, tuple(_read(iterator)))
+    except (msgspec.MsgspecError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"broken session snapshot: {type(error).__name__}") from None
+
+
+def _write(session: Session) -> bytes:
+    try:
+        return _ENCODER.encode(session) + b"\n"
+    except UnicodeEncodeError:
+        # Bytes of a URL that are no UTF-8, kept as surrogates (see `ingest.event`).
+        return json.dumps(msgspec.to_builtins(session)).encode() + b"\n"
+
+
+def _read(lines: Iterator[bytes]) -> Iterator[Session]:
+    for line in lines:
+        try:
+            yield _DECODER.decode(line)
+        except msgspec.DecodeError:
+            yield msgspec.convert(json.loads(line), Session)

@@ -10,7 +10,10 @@ from ingest.rows.schema import Table
 
 
 class FakeStore:
-    """Keeps rows by table, each token once, as a store with deduplication does."""
+    """Keeps rows by table, each token once, as a store with deduplication does.
+
+    With `looks_first` it knows no tokens, and says instead which rows it has.
+    """
 
     name = "fake"
     findings: tuple[str, ...] = ()
@@ -25,6 +28,8 @@ class FakeStore:
         self.seconds = 0.0
         self.hangs = False
         self.opened = 0
+        self.looks_first = False
+        self.last_rows: list[tuple[Any, ...]] = []
 
     async def open(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -47,9 +52,18 @@ class FakeStore:
         self._keep(table, rows, token)
 
     def _keep(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
+        self.last_rows = list(rows)
+        if self.looks_first:
+            token = f"{token} {len(self.tokens)}"
         if token not in self.tokens:
             self.tokens.append(token)
             self.rows.setdefault(table.name, []).extend(rows)
+
+    async def missing(
+        self, table: Table, rows: Sequence[tuple[Any, ...]]
+    ) -> Sequence[tuple[Any, ...]]:
+        await trio.lowlevel.checkpoint()
+        return [] if self.looks_first and self.last_rows == list(rows) else rows
 
     async def query(self, sql: str) -> list[str]:
         await trio.lowlevel.checkpoint()

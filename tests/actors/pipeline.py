@@ -1,5 +1,6 @@
 """A whole pipeline over a store in memory."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,11 +10,13 @@ import trio
 
 from actors.clock import Clock
 from actors.collector import Collector, CollectorOptions
+from actors.journal.journal import Journal, MemoryJournal
 from actors.salt_keeper import SaltKeeper, load_salts
 from actors.supervisor import RestartPolicy
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.pipeline.reference import Reference
 from ingest.rows.schema import TABLES
+from ingest.sessions.open_sessions import OpenSessions
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
 from ingest.verdict import Verdict
@@ -26,7 +29,14 @@ EVENT_COLUMNS = [column.name for column in TABLES["events_v2"].inserted]
 class Pipeline:
     """A collector for `example.com`, with its store."""
 
-    def __init__(self, directory: Path, *, start: float = NOON, **policy: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        start: float = NOON,
+        journal: Journal | None = None,
+        **policy: Any,
+    ) -> None:
         self.clock = Clock(start)
         self.store = FakeStore()
         salts_file = directory / "salts.json"
@@ -34,10 +44,13 @@ class Pipeline:
         self.reference = Reference(
             SiteRegistry([site]), NoGeoDatabase(), load_salts(salts_file, start), RateLimiter()
         )
+        self.journal = journal or MemoryJournal()
         self.collector = Collector(
             self.reference,
             self.store,
             self.clock,
+            self.journal,
+            OpenSessions(1800, lambda: secrets.randbits(64)),
             directory / "letters",
             CollectorOptions(flush_rows=100, flush_seconds=5),
             keepers=[SaltKeeper(salts_file, self.reference, self.clock)],

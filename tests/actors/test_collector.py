@@ -1,15 +1,20 @@
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from actors.intake import OverloadedError
+from actors.journal.file_journal import FileJournal
+from actors.journal.recovery import rebuild_sessions
 from actors.supervisor import Condition
 from ingest.event import Revenue
 from ingest.rows.batch import Insert
+from ingest.sessions.snapshot import EMPTY
 from ingest.verdict import ACCEPTED, DropReason, Verdict
 from tests.actors.fakes import an_outage
 from tests.actors.pipeline import Pipeline, fail_once, running
@@ -281,3 +286,128 @@ async def test_figures_are_read_from_their_owners(
         assert "sluice_rows_gathered 1.0" in figures
         await trio.sleep(1801)
         assert "sluice_sessions_open 0.0" in pipeline.collector.metrics.exposition().decode()
+
+
+async def crashed(pipeline: Pipeline, sends: Sequence[dict[str, Any]]) -> list[list[Verdict]]:
+    """Send, and end as `kill -9` does: nothing is drained, saved or closed."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pipeline.collector.run)
+        verdicts = [await pipeline.send(**request) for request in sends]
+        nursery.cancel_scope.cancel()
+    return verdicts
+
+
+@pytest.mark.parametrize("landed", [False, True], ids=["lost on the way", "stored unheard"])
+async def test_after_a_crash_everything_is_stored_once_and_visits_go_on(
+    mock_clock: MockClock, tmp_path: Path, landed: bool
+) -> None:
+    mock_clock.autojump_threshold = 0.01
+    first = Pipeline(tmp_path, journal=FileJournal.open(tmp_path / "journal", limit=1_000_000))
+    first.store.lands_before_failing = landed
+    first.store.outages = [an_outage() for _ in range(10_000)]
+    sends = [{"pathname": f"/{number}"} for number in range(250)]
+    verdicts = await crashed(first, sends)
+    assert verdicts == [[ACCEPTED]] * 250
+    assert (first.journal.backlog, first.journal.stored) == (250, 0)
+
+    second = Pipeline(tmp_path, journal=FileJournal.open(tmp_path / "journal", limit=1_000_000))
+    second.store = first.store
+    second.collector.writer._store = first.store
+    first.store.outages = []
+    rebuild_sessions(second.collector.open_sessions, EMPTY, second.journal)
+    async with running(second):
+        assert await second.send(pathname="/last", name="engagement") == [ACCEPTED]
+        await trio.sleep(30)
+        assert second.journal.backlog == 0
+    assert [event["pathname"] for event in second.events()] == [
+        *(f"/{number}" for number in range(250)),
+        "/last",
+    ]
+    assert len({event["session_id"] for event in second.events()}) == 1
+    assert sum(row[1] * row[10] for row in second.store.rows["sessions_v2"]) == 250
+    assert sum(row[1] for row in second.store.rows["sessions_v2"]) == 1
+
+
+async def test_an_outage_longer_than_memory_waits_on_disk(
+    mock_clock: MockClock, tmp_path: Path
+) -> None:
+    mock_clock.autojump_threshold = 0.01
+    pipeline = Pipeline(tmp_path, journal=FileJournal.open(tmp_path / "journal", limit=10_000_000))
+    pipeline.store.outages = [an_outage() for _ in range(10_000)]
+    async with running(pipeline):
+        for number in range(2_000):
+            assert await pipeline.send(pathname=f"/{number}") == [ACCEPTED]
+        status = pipeline.collector.status()
+        assert status["journal"]["backlog_events"] == 2_000
+        assert status["store"]["status"] == "degraded"
+        assert pipeline.collector.batcher.gathered <= 200
+        pipeline.store.outages = []
+        await trio.sleep(60)
+        assert pipeline.journal.backlog == 0
+    assert [event["pathname"] for event in pipeline.events()] == [
+        f"/{number}" for number in range(2_000)
+    ]
+
+
+async def test_a_full_journal_refuses_and_takes_again(
+    mock_clock: MockClock, tmp_path: Path
+) -> None:
+    mock_clock.autojump_threshold = 0.01
+    journal = FileJournal.open(tmp_path / "journal", limit=30_000)
+    pipeline = Pipeline(tmp_path, journal=journal)
+    pipeline.store.outages = [an_outage() for _ in range(10_000)]
+    accepted = 0
+
+    async def send_for_ever() -> None:
+        nonlocal accepted
+        while True:
+            accepted += len(await pipeline.send())
+
+    async with running(pipeline):
+        with pytest.raises(OverloadedError):
+            await send_for_ever()
+        assert not pipeline.collector.accepting
+        assert pipeline.collector.status()["journal"]["status"] == "down"
+        pipeline.store.outages = []
+        await trio.sleep(60)
+        journal.retire(journal.end)
+        assert pipeline.collector.accepting
+        assert await pipeline.send() == [ACCEPTED]
+    assert len(pipeline.events()) == accepted + 1
+
+
+@pytest.mark.parametrize("actor", ["gate", "enrichment", "sessions", "batcher", "writer"])
+async def test_each_actor_may_fail_under_load(
+    mock_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actor: str
+) -> None:
+    """One failure in the middle of a stream: what was accepted is stored, once."""
+    mock_clock.autojump_threshold = 0.01
+    methods = {"batcher": "_take_in", "writer": "_attempt"}
+    pipeline = Pipeline(tmp_path, journal=FileJournal.open(tmp_path / "journal", limit=10_000_000))
+    accepted: list[str] = []
+    async with running(pipeline):
+
+        async def visit(visitor: int) -> None:
+            for number in range(20):
+                page = f"/{visitor}/{number}"
+                verdicts = await pipeline.send(pathname=page, client_ip=f"203.0.113.{visitor}")
+                if verdicts == [ACCEPTED]:
+                    accepted.append(page)
+                await trio.sleep(0.1)
+
+        async with trio.open_nursery() as visitors:
+            for visitor in range(20):
+                visitors.start_soon(visit, visitor)
+            await trio.sleep(0.5)
+            owner = getattr(pipeline.collector, actor)
+            failed = fail_once(owner, methods.get(actor, "handle"), monkeypatch)
+        await trio.sleep(30)
+        assert failed()
+        for letter in list(pipeline.collector.letters.ids()):
+            pipeline.collector.letters.mark(letter)
+        await trio.sleep(30)
+    assert len(accepted) >= 399
+    stored = [event["pathname"] for event in pipeline.events()]
+    assert sorted(stored) == sorted({*accepted, *stored})
+    assert set(accepted) <= set(stored)
+    assert len(stored) == 400

@@ -8,33 +8,40 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.dead_letters import DeadLetters
+from actors.journal.file_journal import FileJournal
+from actors.journal.journal import Journal, JournalError, MemoryJournal
 from actors.sessions import Sessions
 from actors.supervisor import Supervisor
 from actors.verdicts import Verdicts
 from ingest.counters import Counters
 from ingest.event import EnrichedEvent, Visitor
 from ingest.metrics import Metrics
-from ingest.rows.layout import EventRows
+from ingest.rows.layout import EventRows, Run
 from ingest.sessions.open_sessions import OpenSessions
+from ingest.verdict import ACCEPTED, Verdict
+from tests.actors.pipeline import fail_once
 from tests.examples import NOON, an_enriched_event
 
 
 class Desk:
-    def __init__(self, directory: Path, room: int = 100) -> None:
+    def __init__(self, directory: Path, room: int = 100, journal: Journal | None = None) -> None:
         self.counters = Counters()
         self.verdicts = Verdicts(self.counters, Metrics(lambda domain: True))
         self.letters = DeadLetters(directory)
         self.open_sessions = OpenSessions(1800, count(1).__next__)
         self.send, inbox = trio.open_memory_channel[Sequence[EnrichedEvent]](100)
-        outlet, self.receive = trio.open_memory_channel[Sequence[EventRows]](room)
-        self.sessions = Sessions(inbox, outlet, self.open_sessions, self.verdicts, self.letters)
+        outlet, self.receive = trio.open_memory_channel[Run](room)
+        self.journal = journal or MemoryJournal()
+        self.sessions = Sessions(
+            inbox, outlet, self.open_sessions, self.journal, self.verdicts, self.letters
+        )
 
     async def track(self, *events: EnrichedEvent) -> list[EventRows]:
         self.send.send_nowait(events)
         self.send.close()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(Supervisor().supervise, self.sessions)
-            return [rows async for run in self.receive for rows in run]
+            return [rows async for run in self.receive for rows in run.rows]
 
     def metrics(self) -> Counter[str]:
         counted: Counter[str] = Counter()
@@ -119,3 +126,157 @@ async def test_a_failing_event_is_set_aside_and_changes_no_visit(
     letter = desk.letters.read(letter_id)
     assert (letter.actor, letter.kind) == ("sessions", "enriched_event")
     assert desk.metrics() == {"buffered": 2, "dropped_persist_error": 1}
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> FileJournal:
+    return FileJournal.open(tmp_path / "journal", limit=1_000_000)
+
+
+async def test_accepted_once_the_journal_has_the_rows_however_busy_the_batcher(
+    tmp_path: Path, nursery: trio.Nursery, on_disk: FileJournal
+) -> None:
+    desk = Desk(tmp_path, room=0, journal=on_disk)
+    tickets = [desk.verdicts.open(1) for _ in range(3)]
+    for ticket in tickets:
+        desk.send.send_nowait([an_enriched_event(ticket=ticket.number)])
+        nursery.start_soon(desk.verdicts.wait, ticket, 1)
+    nursery.start_soon(desk.sessions.run)
+    await wait_all_tasks_blocked()
+    assert [ticket.missing for ticket in tickets] == [0, 0, 0]
+    assert on_disk.read(0).rows[2].sessions[1][11] == 3
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_the_journal_does_not_take_has_never_been(
+    autojump_clock: MockClock, tmp_path: Path, on_disk: FileJournal
+) -> None:
+    """The visit goes on as if the refused events had not been sent."""
+    desk = Desk(tmp_path, journal=on_disk)
+    append = on_disk.append
+    refusals = iter([False, True, False])
+
+    def refuse(run: Sequence[EventRows]) -> int:
+        if next(refusals):
+            raise JournalError("No space left on device")
+        return append(run)
+
+    on_disk.append = refuse  # type: ignore[method-assign]
+    other = Visitor(2, None)
+    rows: list[EventRows] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Supervisor().supervise, desk.sessions)
+        for run in (
+            [an_enriched_event(), an_enriched_event(pathname="/b")],
+            [
+                an_enriched_event(pathname="/refused"),
+                an_enriched_event(visitor=other),
+                an_enriched_event(name="engagement", timestamp=NOON + 5),
+                an_enriched_event(pathname="/refused", timestamp=NOON + 9),
+            ],
+            [an_enriched_event(pathname="/c"), an_enriched_event(name="Late", visitor=other)],
+        ):
+            desk.send.send_nowait(run)
+            await wait_all_tasks_blocked()
+        desk.send.close()
+        rows = [rows async for run in desk.receive for rows in run.rows]
+        nursery.cancel_scope.cancel()
+    assert [row.event[6] for row in rows] == ["/", "/b", "/c", "/"]
+    assert [state[1:2] + state[9:12] for state in rows[2].sessions] == [
+        (-1, "/b", 2, 2),
+        (1, "/c", 3, 3),
+    ]
+    assert [state[1:2] + state[11:12] for state in rows[3].sessions] == [(1, 1)]
+    assert desk.metrics() == {"buffered": 4, "dropped_persist_timeout": 4}
+
+
+async def test_with_always_the_answer_waits_for_the_sync(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = FileJournal.open(tmp_path / "journal", limit=1_000_000, fsync="always")
+    desk = Desk(tmp_path, journal=journal)
+    synced = trio.Event()
+    monkeypatch.setattr(journal, "secure", synced.wait)
+    ticket = desk.verdicts.open(1)
+    verdicts: list[Verdict] = []
+
+    async def wait() -> None:
+        verdicts.extend(await desk.verdicts.wait(ticket, 5))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.sessions.run)
+        nursery.start_soon(wait)
+        desk.send.send_nowait([an_enriched_event(ticket=ticket.number)])
+        await trio.sleep(10)
+        # Too late to say no: it is on its way to the disk.
+        assert verdicts == []
+        synced.set()
+        await wait_all_tasks_blocked()
+        assert verdicts == [ACCEPTED]
+        nursery.cancel_scope.cancel()
+
+
+async def test_with_always_a_sync_that_fails_is_no_acceptance(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = FileJournal.open(tmp_path / "journal", limit=1_000_000, fsync="always")
+    desk = Desk(tmp_path, journal=journal)
+
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        raise JournalError("Input/output error")
+
+    monkeypatch.setattr(journal, "secure", fail)
+    assert len(await desk.track(an_enriched_event())) == 1
+    assert desk.metrics() == {"dropped_persist_timeout": 1}
+
+
+async def test_what_was_handled_before_a_failure_is_kept_at_once(
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    on_disk: FileJournal,
+) -> None:
+    """So that visits and journal agree whenever somebody looks."""
+    desk = Desk(tmp_path, journal=on_disk)
+    fail_once(desk.verdicts, "expired", monkeypatch)
+    desk.send.send_nowait([an_enriched_event(), an_enriched_event()])
+    with pytest.raises(ZeroDivisionError):
+        await desk.sessions.run()
+    assert on_disk.end == 0
+    desk.sessions.failed(ZeroDivisionError())
+    calls = iter([False, True])
+    monkeypatch.setattr(desk.verdicts, "expired", lambda number: next(calls) and _divide_by_zero())
+    desk.send.send_nowait([an_enriched_event(), an_enriched_event()])
+    with pytest.raises(ZeroDivisionError):
+        await desk.sessions.run()
+    desk.sessions.failed(ZeroDivisionError())
+    assert on_disk.end == 1
+
+
+def _divide_by_zero() -> bool:
+    raise ZeroDivisionError
+
+
+async def test_a_run_that_cannot_be_written_is_set_aside_and_changes_no_visit(
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    on_disk: FileJournal,
+) -> None:
+    desk = Desk(tmp_path, journal=on_disk)
+    failed = fail_once(on_disk, "append", monkeypatch)
+    rows: list[EventRows] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Supervisor().supervise, desk.sessions)
+        for pages in (("/a", "/b"), ("/c",)):
+            desk.send.send_nowait([an_enriched_event(pathname=page) for page in pages])
+            await wait_all_tasks_blocked()
+        desk.send.close()
+        rows = [rows async for run in desk.receive for rows in run.rows]
+    assert failed()
+    assert [(row.event[6], len(row.sessions), row.sessions[0][11]) for row in rows] == [
+        ("/c", 1, 1)
+    ]
+    assert len(list(desk.letters.ids())) == 2
+    assert desk.metrics() == {"buffered": 1, "dropped_persist_error": 2}

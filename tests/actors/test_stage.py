@@ -20,7 +20,6 @@ class Doubling(Stage[int, int]):
     ) -> None:
         super().__init__(inbox, outlet)
         self.aside: list[tuple[int, str]] = []
-        self.confirmed: list[int] = []
 
     def handle(self, message: int) -> int | None:
         if message % 13 == 0:
@@ -29,9 +28,6 @@ class Doubling(Stage[int, int]):
 
     def set_aside(self, message: int, error: Exception | None) -> None:
         self.aside.append((message, type(error).__name__))
-
-    def delivered(self, messages: Sequence[int]) -> None:
-        self.confirmed.extend(messages)
 
 
 class Line:
@@ -55,7 +51,6 @@ async def test_handles_in_order_and_ends_with_its_inbox(nursery: trio.Nursery) -
     line.send.close()
     nursery.start_soon(Supervisor().supervise, line.stage)
     assert await line.received() == wanted(range(1, 10))
-    assert line.stage.confirmed == wanted(range(1, 10))
 
 
 async def test_a_failing_message_costs_no_other(
@@ -84,7 +79,6 @@ async def test_waits_for_room_without_losing_or_confirming(nursery: trio.Nursery
     line.send.close()
     nursery.start_soon(Supervisor().supervise, line.stage)
     await wait_all_tasks_blocked()
-    assert line.stage.confirmed == []
     assert line.stage.backlog == 5
     assert await line.received() == wanted(range(1, 6))
     assert line.stage.backlog == 0

@@ -6,10 +6,13 @@ import trio
 from trio.testing import MockClock
 
 from actors.dead_letters import DeadLetters
+from actors.journal.file_journal import FileJournal
+from actors.journal.journal import MemoryJournal
 from actors.supervisor import Supervisor
-from actors.writer import INSERT_SECONDS, LETTERS_PER_INSERT, Retry, Writer
+from actors.writer import BREAKS_AFTER, INSERT_SECONDS, LETTERS_PER_INSERT, Retry, Writer
 from ingest.metrics import Metrics
 from ingest.rows.batch import Flush, Insert
+from ingest.rows.schema import TABLES
 from tests.actors.fakes import FakeStore, an_outage
 
 
@@ -22,12 +25,14 @@ class Desk:
 
     def __init__(self, directory: Path, *, opened: bool = True) -> None:
         self.store = FakeStore()
+        self.journal = MemoryJournal()
         self.letters = DeadLetters(directory, lambda: 1_790_000_000.0)
         self.metrics = Metrics(lambda domain: True)
         self.send, inbox = trio.open_memory_channel[Flush](10)
         self.writer = Writer(
             inbox,
             self.store,
+            self.journal,
             self.letters,
             self.metrics,
             opened=opened,
@@ -194,3 +199,113 @@ async def test_giving_up_keeps_everything_on_disk(autojump_clock: MockClock, des
 )
 def test_delays(failures: int, jitter: float, seconds: float) -> None:
     assert Retry(first=1, longest=8).delay(failures, jitter) == seconds
+
+
+def of_batch(end: int, *numbers: int, table: str = "events_v2", attempted: bool = False) -> Insert:
+    rows = tuple((number,) for number in numbers)
+    return Insert(table, rows, f"j-{end}-{table}", end=end, attempted=attempted)
+
+
+async def test_the_journal_hears_of_a_batch_once_all_of_it_is_stored(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    heard: list[tuple[int, int]] = []
+    acknowledge = desk.journal.acknowledge
+
+    def note(end: int) -> None:
+        heard.append((end, len(desk.store.tokens)))
+        acknowledge(end)
+
+    desk.journal.acknowledge = note  # type: ignore[method-assign]
+    desk.store.outages = [an_outage()]
+    desk.store.bad_rows = {5}
+    await desk.write(
+        (of_batch(3, 1, table="sessions_v2"), of_batch(3, 2, 3, 4)),
+        (an_insert(99),),
+        (of_batch(7, 5, 6, 7, 8),),
+    )
+    assert [end for end, _ in heard] == [3, 7]
+    assert heard[0][1] == 2
+    assert desk.journal.stored == 7
+    assert len(desk.kept()) == 1
+
+
+async def test_the_circuit_opens_and_closes(
+    autojump_clock: MockClock, desk: Desk, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    """While it is open the rows stay here, and only a sign of life is asked for."""
+    pings: list[float] = []
+    alive = False
+
+    async def ping() -> None:
+        pings.append(trio.current_time())
+        await trio.sleep(0.1)
+        if not alive:
+            raise an_outage()
+
+    monkeypatch.setattr(desk.store, "ping", ping)
+    desk.store.outages = [an_outage() for _ in range(BREAKS_AFTER)]
+    nursery.start_soon(desk.write, (an_insert(1),))
+    await trio.sleep(60)
+    assert len(desk.store.attempts) == BREAKS_AFTER
+    assert desk.writer.circuit == "open"
+    assert len(pings) > 3
+    alive = True
+    await trio.sleep(20)
+    assert desk.writer.circuit == "closed"
+    assert desk.store.rows["events_v2"] == [(1,)]
+
+
+async def test_a_store_that_knows_no_tokens_is_asked_before_a_repetition(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    desk.store.looks_first = True
+    desk.store.lands_before_failing = True
+    desk.store.outages = [an_outage(), an_outage()]
+    await desk.write((an_insert(1, 2),), (of_batch(5, 3), of_batch(5, 4)))
+    assert desk.store.rows["events_v2"] == [(1,), (2,), (3,), (4,)]
+
+
+async def test_a_batch_that_an_earlier_process_may_have_stored_is_asked_for_first(
+    autojump_clock: MockClock, desk: Desk
+) -> None:
+    desk.store.looks_first = True
+    desk.store._keep(TABLES["events_v2"], [(3,)], "of the process before")
+    await desk.write((of_batch(5, 3, attempted=True),))
+    assert desk.store.rows["events_v2"] == [(3,)]
+    assert desk.journal.stored == 5
+
+
+async def test_a_row_refused_again_after_a_crash_is_one_letter(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        desk = Desk(tmp_path)
+        desk.store.bad_rows = {2}
+        await desk.write((of_batch(5, 1, 2, 3),))
+    assert [insert.rows for insert in desk.kept()] == [((2,),)]
+
+
+async def test_a_row_whose_letter_cannot_be_written_waits(
+    autojump_clock: MockClock,
+    desk: Desk,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk.store.bad_rows = {2}
+    with monkeypatch.context() as patch:
+        patch.setattr(DeadLetters, "keep", lambda *arguments, **keywords: False)
+        nursery.start_soon(desk.write, (of_batch(5, 2),))
+        await trio.sleep(60)
+        assert desk.writer.pending == 1
+        assert desk.journal.stored == 0
+    await trio.sleep(60)
+    assert [insert.rows for insert in desk.kept()] == [((2,),)]
+    assert desk.journal.stored == 5
+
+
+async def test_what_the_journal_has_is_not_spilled(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "letters")
+    desk.writer._journal = FileJournal.open(tmp_path / "journal", limit=1_000_000)
+    assert desk.writer.spill([(of_batch(5, 1, 2), an_insert(9))]) == 1
+    assert [insert.rows for insert in desk.kept()] == [((9,),)]

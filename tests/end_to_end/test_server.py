@@ -292,6 +292,73 @@ def test_an_outage_of_the_server_loses_and_doubles_nothing(
         assert sluice.stop() == 0
 
 
+def test_without_a_journal_what_a_dead_store_does_not_take_is_kept_as_letters(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with ClickHouseServer(tmp_path_factory.mktemp("letters")) as server:
+        environment = {"SLUICE_SHUTDOWN_SECONDS": "4", "SLUICE_DURABILITY": "memory"}
+        with Sluice(tmp_path, server.url("letters"), **environment) as sluice:
+            sluice.send()
+            sluice.events("1")
+            server.kill()
+            for _ in range(5):
+                sluice.send()
+            assert sluice.stop() == 0
+            letters = sluice.command("dead-letters").stdout.splitlines()
+            assert {json.loads(letter)["to_be_replayed"] for letter in letters} == {True}
+        server.start()
+        with sluice:
+            assert len(sluice.events("1", 6)) == 6
+            wait_until(lambda: sluice.command("dead-letters").stdout == "", 10)
+
+
+@pytest.mark.parametrize("store_up", [False, True], ids=["store down", "store up"])
+def test_kill_9_loses_and_doubles_nothing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, store_up: bool
+) -> None:
+    """Killed with events in memory, then again while it replays."""
+    with ClickHouseServer(tmp_path_factory.mktemp("killed")) as server:
+        sluice = Sluice(tmp_path, server.url("killed"), SLUICE_FLUSH_SECONDS="0.2")
+        pages = 0
+        for _ in range(3):
+            with sluice:
+                if not store_up:
+                    server.kill()
+                for _ in range(40):
+                    sent = sluice.send(url=f"https://example.com/{pages}")
+                    assert (sent.status_code, sent.headers.get("x-plausible-dropped")) == (
+                        202,
+                        None,
+                    )
+                    pages += 1
+                assert sluice.stop(signal.SIGKILL) == -signal.SIGKILL
+            if not store_up:
+                server.start()
+        with sluice:
+            events = sluice.events("1", pages)
+            assert sorted(int(row["pathname"][1:]) for row in events) == list(range(pages))
+            assert len({row["session_id"] for row in events}) == 1
+            (visit,) = sluice.query(
+                "SELECT sum(sign) AS v, sum(sign * pageviews) AS p FROM sessions_v2"
+            )
+            assert visit == {"v": 1, "p": pages}
+            wait_until(
+                lambda: sluice.client.get("/ready").json()["journal"]["backlog_events"] == 0, 10
+            )
+
+
+def test_turning_the_journal_off_loses_nothing(fresh: Sluice) -> None:
+    with fresh:
+        fresh.send(url="https://example.com/journal")
+        fresh.stop(signal.SIGKILL)
+    fresh.environment["SLUICE_DURABILITY"] = "memory"
+    with fresh:
+        fresh.send(url="https://example.com/memory")
+        assert len({row["session_id"] for row in fresh.events("1", 2)}) == 1
+        assert fresh.stop() == 0
+    assert not list((fresh.state / "journal").iterdir())
+
+
 def test_what_a_dead_store_does_not_take_is_stored_after_the_next_start(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -304,8 +371,9 @@ def test_what_a_dead_store_does_not_take_is_stored_after_the_next_start(
             for _ in range(5):
                 sluice.send()
             assert sluice.stop() == 0
+            # The counters; events are in the journal.
             letters = sluice.command("dead-letters").stdout.splitlines()
-            assert {json.loads(letter)["to_be_replayed"] for letter in letters} == {True}
+            assert {json.loads(letter)["table"] for letter in letters} <= {"ingest_counters"}
         server.start()
         with sluice:
             assert len(sluice.events("1", 6)) == 6

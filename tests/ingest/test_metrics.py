@@ -17,6 +17,7 @@ NAMES = {
     "sluice_batch_rows",
     "sluice_flush_duration_seconds",
     "sluice_flush_failures",
+    "sluice_journal_sync_seconds",
     "sluice_dead_letters",
     "sluice_actor_restarts",
     "sluice_event_loop_lag_seconds",

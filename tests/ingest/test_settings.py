@@ -23,7 +23,9 @@ CONTRACT = {
     "SLUICE_FLUSH_SECONDS": "5",
     "SLUICE_SESSION_MINUTES": "30",
     "SLUICE_TRUSTED_PROXIES": "private",
-    "SLUICE_DURABILITY": "memory",
+    "SLUICE_DURABILITY": "journal",
+    "SLUICE_JOURNAL_FSYNC": "interval",
+    "SLUICE_JOURNAL_MEGABYTES": "1024",
     "SLUICE_ADMIN_TOKEN": "unset",
     "SLUICE_UNKNOWN_SITES": "drop",
     "SLUICE_LOG_LEVEL": "info",
@@ -58,7 +60,7 @@ def test_defaults() -> None:
     assert (settings.geoip_database, settings.admin_token) == (None, None)
     assert (settings.flush_rows, settings.flush_seconds) == (10_000, 5)
     assert settings.session_minutes == 30
-    assert (settings.trusted_proxies, settings.durability) == ("private", "memory")
+    assert (settings.trusted_proxies, settings.durability) == ("private", "journal")
     assert (settings.unknown_sites, settings.log_level, settings.log_format) == (
         "drop",
         "info",
@@ -93,7 +95,9 @@ def test_defaults() -> None:
             "trusted_proxies",
             "10.0.0.0/8, fc00::/7",
         ),
-        ("SLUICE_DURABILITY", "journal", "durability", "journal"),
+        ("SLUICE_DURABILITY", " Memory", "durability", "memory"),
+        ("SLUICE_JOURNAL_FSYNC", "ALWAYS", "journal_fsync", "always"),
+        ("SLUICE_JOURNAL_MEGABYTES", "20", "journal_megabytes", 20),
         ("SLUICE_UNKNOWN_SITES", "accept", "unknown_sites", "accept"),
         ("SLUICE_LOG_LEVEL", "WARNING", "log_level", "warning"),
         ("SLUICE_LOG_FORMAT", "json", "log_format", "json"),
@@ -121,6 +125,8 @@ def test_valid_values(
         ("SLUICE_FLUSH_SECONDS", "inf", "a number of seconds greater than 0, got 'inf'"),
         ("SLUICE_SESSION_MINUTES", "1441", "a whole number of minutes from 1 to 1440, got '1441'"),
         ("SLUICE_DURABILITY", "disk", "journal or memory, got 'disk'"),
+        ("SLUICE_JOURNAL_FSYNC", "daily", "always, interval or never, got 'daily'"),
+        ("SLUICE_JOURNAL_MEGABYTES", "0", "a whole number from 1 to 1000000, got '0'"),
         ("SLUICE_UNKNOWN_SITES", "yes", "drop or accept, got 'yes'"),
         ("SLUICE_LOG_LEVEL", "loud", "debug, info, warning, error or critical, got 'loud'"),
         ("SLUICE_LOG_FORMAT", "xml", "console or json, got 'xml'"),

@@ -17,6 +17,7 @@ REASONS = [
     "invalid",
     "no_session_for_engagement",
     "lock_timeout",
+    "persist_timeout",
     "persist_error",
 ]
 

@@ -56,13 +56,12 @@ class Application:
         pipeline: Pipeline,
         *,
         token: str | None = None,
-        durability: str = "memory",
         geo: bool = False,
     ) -> None:
         self.pipeline = pipeline
         self.sites = a_reload("sites_file")
         self.geo = a_reload("geo_database") if geo else None
-        self.health = Health(pipeline.collector, self.sites, self.geo, durability)
+        self.health = Health(pipeline.collector, self.sites, self.geo)
         self.app: QuartTrio = create_app(
             pipeline.collector,
             self.health,

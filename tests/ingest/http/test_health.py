@@ -1,6 +1,7 @@
 """What the health routes say of the pipeline's parts."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.dead_letters import LETTERS_LIMIT
+from actors.journal.file_journal import FileJournal
 from tests.actors.fakes import an_outage
 from tests.actors.pipeline import Pipeline
 from tests.ingest.http.application import Application
@@ -47,17 +49,12 @@ def break_store(application: Application) -> None:
     application.pipeline.collector.writer.last_error = SECRET
 
 
-def ask_for_a_journal(application: Application) -> None:
-    application.health._durability = "journal"
-
-
 @pytest.mark.parametrize(
     ("break_it", "part"),
     [
         (break_sites, "registry"),
         (break_geo, "geo_database"),
         (break_store, "store"),
-        (ask_for_a_journal, "journal"),
     ],
 )
 async def test_what_needs_care_is_degraded_and_explained_to_operators(
@@ -130,9 +127,35 @@ async def test_the_registry_stands_for_postgres(
     assert (await application.ask("GET", "/api/health")).status == 500
 
 
-@pytest.mark.parametrize(("durability", "status"), [("memory", "ok"), ("journal", "degraded")])
 async def test_readiness_says_that_there_is_no_journal(
-    autojump_clock: MockClock, pipeline: Pipeline, durability: str, status: str
+    autojump_clock: MockClock, pipeline: Pipeline
 ) -> None:
-    report = (await Application(pipeline, durability=durability).ask("GET", "/ready")).json
-    assert report["journal"] == {"status": status, "durability": "memory"}
+    report = (await Application(pipeline).ask("GET", "/ready")).json
+    assert report["journal"] == {"status": "ok", "durability": "memory", "backlog_events": 0}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "ready"),
+    [
+        pytest.param(None, "ok", True, id="nothing"),
+        pytest.param({"problem": SECRET}, "degraded", True, id="a write failed"),
+        pytest.param({"lost": 1}, "degraded", True, id="events are missing"),
+        pytest.param({"limit": 10}, "down", False, id="full"),
+    ],
+)
+async def test_readiness_shows_the_journal(
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    trouble: dict[str, Any] | None,
+    status: str,
+    ready: bool,
+) -> None:
+    journal = FileJournal.open(tmp_path / "journal", limit=1_000_000)
+    for name, value in (trouble or {}).items():
+        setattr(journal, name, value)
+    application = Application(Pipeline(tmp_path, journal=journal))
+    answer = await application.ask("GET", "/ready")
+    assert answer.status == (200 if ready else 503)
+    assert answer.json["journal"]["status"] == status
+    assert answer.json["journal"]["backlog_events"] == 0
+    assert SECRET not in answer.body.decode()

@@ -35,7 +35,7 @@ def rows_of(sessions: OpenSessions, user: int, name: str, timestamp: int) -> Eve
 def fill(*names: str, sessions: OpenSessions | None = None) -> Batch:
     if sessions is None:
         sessions = OpenSessions(1800, count(1).__next__)
-    batch = Batch()
+    batch = Batch(0)
     for second, name in enumerate(names):
         rows = rows_of(sessions, 1, name, NOON + second)
         assert rows is not None
@@ -44,15 +44,24 @@ def fill(*names: str, sessions: OpenSessions | None = None) -> Batch:
 
 
 def test_an_empty_batch_flushes_nothing() -> None:
-    assert Batch().flush("b") == ()
+    assert Batch(0).flush("b") == ()
 
 
 def test_session_rows_come_first_each_insert_with_its_token() -> None:
     flush = fill("pageview").flush("b")
     assert [(insert.table, insert.token, len(insert.rows)) for insert in flush] == [
-        ("sessions_v2", "b-sessions", 1),
-        ("events_v2", "b-events", 1),
+        ("sessions_v2", "b-0-1-sessions", 1),
+        ("events_v2", "b-0-1-events", 1),
     ]
+    assert {(insert.end, insert.attempted) for insert in flush} == {(1, False)}
+
+
+def test_tokens_name_the_positions_also_where_events_are_lost() -> None:
+    batch = Batch(100)
+    batch.skip_to(105)
+    batch.add(EventRows((1,), ()))
+    (insert,) = batch.flush("b", attempted=True)
+    assert (insert.token, insert.end, insert.attempted) == ("b-100-106-events", 106, True)
 
 
 def test_a_visit_within_one_batch_is_one_session_row() -> None:
@@ -93,7 +102,7 @@ def test_coalescing_changes_no_sum(steps: list[tuple[int, str, bool]]) -> None:
     """Whatever is left out cancels: sums over all batches are those of the last states."""
     sessions = OpenSessions(1800, count(1).__next__)
     written: list[Row] = []
-    batch = Batch()
+    batch = Batch(0)
     for second, (user, name, flush) in enumerate(steps):
         rows = rows_of(sessions, user, name, NOON + second)
         if rows is not None:
@@ -105,7 +114,7 @@ def test_coalescing_changes_no_sum(steps: list[tuple[int, str, bool]]) -> None:
                 for row in insert.rows
                 if insert.table == "sessions_v2"
             ]
-            batch = Batch()
+            batch = Batch(0)
     written += [
         row for insert in batch.flush("b") for row in insert.rows if insert.table == "sessions_v2"
     ]

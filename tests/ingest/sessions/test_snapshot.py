@@ -3,18 +3,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.sessions.session import begin
-from ingest.sessions.snapshot import read_snapshot, write_snapshot
+from ingest.sessions.snapshot import Snapshot, read_snapshot, write_header, write_sessions
 from tests.examples import an_enriched_event
+
+HEADER = b'{"version": 2, "journal": "j", "position": 3}'
+VISIT = begin(an_enriched_event(), 7)
 
 
 @given(st.text(st.characters(exclude_categories=())), st.integers(0, 2**64 - 1))
 def test_visits_come_back_as_they_were(pathname: str, session_id: int) -> None:
     session = begin(an_enriched_event(pathname=pathname, props=((pathname, "v"),)), session_id)
-    assert list(read_snapshot(list(write_snapshot([session, session])))) == [session, session]
+    text = write_header("j", 12) + write_sessions([session, session])
+    lines = text.splitlines(keepends=True)
+    assert read_snapshot(lines) == Snapshot("j", 12, (session, session))
 
 
 def test_none_come_back_as_none() -> None:
-    assert list(read_snapshot(write_snapshot([]))) == []
+    assert read_snapshot([write_header("", 0)]) == Snapshot("", 0, ())
+
+
+def test_the_version_without_a_journal_is_still_read() -> None:
+    lines = [b'{"version": 1}\n', write_sessions([VISIT])]
+    assert read_snapshot(lines) == Snapshot("", 0, (VISIT,))
 
 
 @pytest.mark.parametrize(
@@ -22,12 +32,18 @@ def test_none_come_back_as_none() -> None:
     [
         pytest.param([], id="empty"),
         pytest.param([b"garbage"], id="no JSON"),
+        pytest.param([b"\xff"], id="no text"),
         pytest.param([b"[]"], id="no header"),
         pytest.param([b'{"version": 0}'], id="another version"),
-        pytest.param([b'{"version": 1}', b'{"session_id": 1}'], id="a visit that lacks fields"),
-        pytest.param([b'{"version": 1}', b'{"sess'], id="cut off"),
+        pytest.param([b'{"version": 2}'], id="a header that lacks fields"),
+        pytest.param([HEADER, b'{"session_id": 1}'], id="a visit that lacks fields"),
+        pytest.param([HEADER, b'{"sess'], id="cut off"),
+        pytest.param([HEADER, b"\xff"], id="a visit that is no text"),
+        pytest.param(
+            [HEADER, write_sessions([VISIT]).replace(b"7", b'"7"')], id="a field of another type"
+        ),
     ],
 )
 def test_anything_else_is_refused(lines: list[bytes]) -> None:
     with pytest.raises(ValueError, match="snapshot"):
-        list(read_snapshot(lines))
+        read_snapshot(lines)

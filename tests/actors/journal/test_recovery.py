@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.dead_letters import DeadLetters
+from actors.journal.file_journal import FileJournal
+from actors.journal.journal import JournalError, MemoryJournal
+from actors.journal.recovery import rebuild_sessions, spill_backlog
+from ingest.event import ENGAGEMENT, Visitor
+from ingest.rows.batch import Insert
+from ingest.rows.layout import EventRows, Row, event_row, session_row
+from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.session import Session
+from ingest.sessions.snapshot import EMPTY, Snapshot
+from tests.examples import NOON, an_enriched_event
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(1, 3),
+        st.sampled_from(["pageview", "Signup", "engagement"]),
+        st.integers(0, 900),
+    ),
+    max_size=30,
+)
+
+
+def a_journal(directory: Path) -> FileJournal:
+    return FileJournal.open(directory, limit=1_000_000)
+
+
+def track(sessions: OpenSessions, user: int, name: str, timestamp: int) -> EventRows | None:
+    """As the sessions actor does."""
+    event = an_enriched_event(visitor=Visitor(user, None), name=name, timestamp=timestamp)
+    transition = sessions.transition(event)
+    if transition is None:
+        return None
+    sessions.commit(transition)
+    before, after = transition.before, transition.after
+    states: tuple[Row, ...] = () if name == ENGAGEMENT else (session_row(after, 1),)
+    if before is not None and states:
+        states = (session_row(before, -1), *states)
+    return EventRows(event_row(event, after), states)
+
+
+def by_visitor(sessions: OpenSessions) -> dict[int, Session]:
+    return {session.user_id: session for session in sessions}
+
+
+@given(STEPS, st.integers(0, 30))
+def test_visits_are_what_they_were_before_the_crash(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str, int]], saved_at: int
+) -> None:
+    """From any snapshot and the events after it."""
+    journal = a_journal(tmp_path_factory.mktemp("journal"))
+    sessions = OpenSessions(1800, lambda: journal.end + 1)
+    snapshot = EMPTY
+    timestamp = NOON
+    for number, (user, name, later) in enumerate(steps):
+        if number == saved_at:
+            snapshot = Snapshot(journal.id, journal.end, tuple(sessions))
+        timestamp += later
+        rows = track(sessions, user, name, timestamp)
+        if rows is not None:
+            journal.append([rows])
+    rebuilt = OpenSessions(1800, lambda: 0)
+    rebuild_sessions(rebuilt, snapshot, journal)
+    assert by_visitor(rebuilt) == by_visitor(sessions)
+    journal.close()
+
+
+def test_a_snapshot_of_another_journal_is_older_than_everything(tmp_path: Path) -> None:
+    journal = a_journal(tmp_path)
+    sessions = OpenSessions(1800, lambda: 5)
+    rows = track(sessions, 1, "pageview", NOON)
+    assert rows is not None
+    journal.append([rows])
+    rebuilt = OpenSessions(1800, lambda: 0)
+    rebuild_sessions(rebuilt, Snapshot("another", 1000, ()), journal)
+    assert len(rebuilt) == 1
+
+
+def test_without_a_journal_there_is_the_snapshot(tmp_path: Path) -> None:
+    sessions = OpenSessions(1800, lambda: 5)
+    track(sessions, 1, "pageview", NOON)
+    rebuilt = OpenSessions(1800, lambda: 0)
+    rebuild_sessions(rebuilt, Snapshot("", 0, tuple(sessions)), MemoryJournal())
+    assert by_visitor(rebuilt) == by_visitor(sessions)
+
+
+def spilled(letters: DeadLetters) -> dict[str, int]:
+    """Events by token of the letters that are to be put back."""
+    contents = [letters.read(letter_id).content for letter_id in letters.to_replay()]
+    return {
+        insert.token: len(insert.rows)
+        for insert in contents
+        if isinstance(insert, Insert) and insert.table == "events_v2"
+    }
+
+
+def test_a_backlog_becomes_letters_cut_as_it_was(tmp_path: Path) -> None:
+    journal = a_journal(tmp_path / "journal")
+    sessions = OpenSessions(10**6, lambda: journal.end + 1)
+    for second in range(100):
+        rows = track(sessions, second % 7, "pageview", NOON + second)
+        assert rows is not None
+        journal.append([rows])
+    journal.plan(10)
+    journal.acknowledge(10)
+    journal.plan(23)
+    letters = DeadLetters(tmp_path / "letters")
+    for _ in range(2):  # a crash in between: the same letters, once
+        assert spill_backlog(journal, letters, 50) == 90
+        assert spilled(letters) == {
+            f"{journal.id}-10-23-events": 13,
+            f"{journal.id}-23-73-events": 50,
+            f"{journal.id}-73-100-events": 27,
+        }
+    attempted = [
+        content.attempted
+        for letter_id in letters.to_replay()
+        if isinstance(content := letters.read(letter_id).content, Insert)
+    ]
+    assert attempted.count(True) == 2
+
+
+def test_a_backlog_that_cannot_be_spilled_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = a_journal(tmp_path / "journal")
+    rows = track(OpenSessions(1800, lambda: 1), 1, "pageview", NOON)
+    assert rows is not None
+    journal.append([rows])
+    monkeypatch.setattr(DeadLetters, "keep", lambda *arguments, **keywords: False)
+    with pytest.raises(JournalError):
+        spill_backlog(journal, DeadLetters(tmp_path / "letters"), 50)
+    assert journal.backlog == 1
