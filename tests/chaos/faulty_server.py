@@ -1,0 +1,123 @@
+"""`python -m tests.chaos.faulty_server`: `sluice serve` with faults to be had by a signal.
+
+SIGUSR1 makes one call fail with an exception that nobody expects, the next of `FAILING` in turn;
+SIGUSR2 makes the stages fail again and again, until the supervisor gives up. `signal_of` a moment
+has the process kill itself, as `kill -9` would, when that moment has come.
+"""
+
+import functools
+import inspect
+import itertools
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+from actors.enrichment import Enrichment
+from actors.gate import Gate
+from actors.journal.file_journal import FileJournal
+from actors.sessions import Sessions
+from actors.stores.clickhouse import ClickHouseStore
+from actors.stores.embedded import EmbeddedStore
+from ingest.cli import main
+from tests.chaos.moments import MOMENTS, SELDOM, signal_of
+
+AGAIN_AND_AGAIN: Final = 0.3
+"""Share of messages that fail after SIGUSR2. Not all: the first actor would let nothing through to
+the others, and its back-off alone is long."""
+
+LATEST_CALL: Final = 3
+"""A moment comes with the first to third call: rows of visits and of events alternate."""
+
+STAGES: Final = ("gate", "enrichment", "sessions")
+FAILING: Final = (*STAGES, "insert", "plan", "append")
+
+
+class Sabotage:
+    """What is to fail or to end, and when."""
+
+    def __init__(self) -> None:
+        """Nothing is."""
+        self._failures: Counter[str] = Counter()
+        self._calls_left: dict[str, int] = {}
+        self._share = 0.0
+        self._random = random.Random(os.getpid())  # noqa: S311 - not secret
+        # The process's number, so that not every process begins with the same call.
+        turn = os.getpid() % len(FAILING)
+        self._turns = itertools.cycle(FAILING[turn:] + FAILING[:turn])
+
+    def listen(self) -> None:
+        """Handle the signals from now on."""
+
+        def fail_once(number: int, frame: FrameType | None) -> None:
+            self._failures[next(self._turns)] += 1
+
+        def fail_often(number: int, frame: FrameType | None) -> None:
+            self._share = AGAIN_AND_AGAIN
+
+        def die_at(number: int, frame: FrameType | None) -> None:
+            moment = MOMENTS[number - signal_of(MOMENTS[0])]
+            latest = 1 if moment in SELDOM else LATEST_CALL
+            self._calls_left[moment] = self._random.randint(1, latest)
+
+        signal.signal(signal.SIGUSR1, fail_once)
+        signal.signal(signal.SIGUSR2, fail_often)
+        for moment in MOMENTS:
+            signal.signal(signal_of(moment), die_at)
+
+    def install(self, owner: type, method: str, name: str) -> None:
+        """Have a method fail, or the process end before or after it, when it is due.
+
+        Args:
+            owner: The method's class.
+            method: Its name.
+            name: What it is called in `FAILING` and `MOMENTS`.
+        """
+        original: Callable[..., Any] = getattr(owner, method)
+
+        @functools.wraps(original)
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._begin(name)
+            result = original(*arguments, **options)
+            self._die_if_due(f"after {name}")
+            return result
+
+        @functools.wraps(original)
+        async def call_async(*arguments: Any, **options: Any) -> Any:
+            self._begin(name)
+            result = await original(*arguments, **options)
+            self._die_if_due(f"after {name}")
+            return result
+
+        setattr(owner, method, call_async if inspect.iscoroutinefunction(original) else call)
+
+    def _begin(self, name: str) -> None:
+        self._die_if_due(f"before {name}")
+        if self._failures[name]:
+            self._failures[name] -= 1
+        elif name not in STAGES or self._random.random() >= self._share:
+            return
+        raise ZeroDivisionError("injected")
+
+    def _die_if_due(self, moment: str) -> None:
+        if moment in self._calls_left:
+            self._calls_left[moment] -= 1
+            if self._calls_left[moment] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sabotage = Sabotage()
+    for stage in (Gate, Enrichment, Sessions):
+        sabotage.install(stage, "handle", stage.name)
+    for store in (EmbeddedStore, ClickHouseStore):
+        sabotage.install(store, "insert", "insert")
+    for method in ("append", "plan", "acknowledge", "retire"):
+        sabotage.install(FileJournal, method, method)
+    sabotage.listen()
+    sys.argv = ["sluice", "serve"]
+    main()

@@ -1,0 +1,267 @@
+"""The server's process: one generation after the other, on one port, with one state directory."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from tests.chaos.traffic import SITES
+
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 40.0
+QUERY_SECONDS: Final = 120.0
+SHUTDOWN_SECONDS: Final = 8
+WATCH_SECONDS: Final = 0.2
+
+FSYNC: Final = ("interval", "always", "never")
+"""The processes take turns: each finds what another has left."""
+
+
+class ServerError(Exception):
+    """The server did what it must not do."""
+
+
+class SluiceProcess:
+    """`sluice serve`, killed and started again.
+
+    Attributes:
+        port: Always the same, so that clients find it again.
+        generations: Processes started so far.
+        peak_kb: Largest resident memory of any of them, as the kernel has seen it.
+        faulty: Whether the running process is one whose actors can be made to fail.
+    """
+
+    def __init__(self, directory: Path, state: Path, port: int, store_url: str) -> None:
+        """Start nothing yet.
+
+        Args:
+            directory: For sites file and log.
+            state: The state directory, which may be on a disk of its own.
+            port: To listen on.
+            store_url: `CLICKHOUSE_URL`.
+        """
+        self.directory = directory
+        self.state = state
+        self.port = port
+        self.generations = 0
+        self.peak_kb = 0
+        self.faulty = False
+        self.log = directory / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._token = ""
+        sites = directory / "sites.toml"
+        sites.write_text(SITES)
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if "SLUICE" not in name},
+            "PORT": str(port),
+            "HOST": "127.0.0.1",
+            "CLICKHOUSE_URL": store_url,
+            "SLUICE_SITES": str(sites),
+            "SLUICE_STATE_DIR": str(state),
+            "SLUICE_DURABILITY": "journal",
+            "SLUICE_FLUSH_SECONDS": "0.5",
+            # Small, so that a few seconds fill batches and segments.
+            "SLUICE_FLUSH_ROWS": "100",
+            "SLUICE_JOURNAL_MEGABYTES": "4",
+            "SLUICE_SHUTDOWN_SECONDS": str(SHUTDOWN_SECONDS),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        self._watching = threading.Event()
+        self._watcher = threading.Thread(target=self._watch_memory, daemon=True)
+        self._watcher.start()
+
+    def launch(self, *, faulty: bool = False) -> None:
+        """Start a process without waiting for it."""
+        fsync = FSYNC[self.generations % len(FSYNC)]
+        module = ["tests.chaos.faulty_server"] if faulty else ["ingest", "serve"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *module],
+                env={**self._environment, "SLUICE_JOURNAL_FSYNC": fsync},
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.generations += 1
+        self.faulty = faulty
+
+    def start(self, *, faulty: bool = False) -> None:
+        """Start a process and wait until it answers.
+
+        Raises:
+            ServerError: It does not.
+        """
+        self.launch(faulty=faulty)
+        self.await_answer()
+
+    def await_answer(self) -> None:
+        """Wait until the running process answers.
+
+        Raises:
+            ServerError: It does not.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise ServerError(f"no answer within {START_SECONDS:g} s\n{self.log_tail()}")
+            time.sleep(0.03)
+
+    def _answers(self) -> bool:
+        self.check_alive()
+        try:
+            announced = json.loads((self.state / "server.json").read_text())
+        except (OSError, ValueError):
+            return False
+        if announced["pid"] != self.pid:
+            return False
+        self._token = str(announced["token"])
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self._request("GET", "/health", timeout=5.0)[0] == 200
+        return False
+
+    @property
+    def pid(self) -> int:
+        """Of the latest process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
+    def check_alive(self) -> None:
+        """Raise `ServerError` when the process has ended by itself."""
+        assert self._process is not None
+        if not self.running:
+            raise ServerError(
+                f"the server ended by itself with {self._process.returncode}\n{self.log_tail()}"
+            )
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self.check_alive()
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """`kill -9`, also of a process that has just begun."""
+        assert self._process is not None
+        self._note_memory()
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """The exit code of a process that is to end.
+
+        Raises:
+            ServerError: It does not end.
+        """
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ServerError(f"no end within {seconds:g} s\n{self.log_tail()}") from None
+
+    def terminate(self) -> None:
+        """SIGTERM, and wait for the end.
+
+        Raises:
+            ServerError: It does not end, or not with 0.
+        """
+        self._note_memory()
+        self.signal(signal.SIGTERM)
+        code = self.wait()
+        if code != 0:
+            raise ServerError(f"exit code {code} after SIGTERM\n{self.log_tail()}")
+
+    def close(self) -> None:
+        """End whatever is running."""
+        self._watching.set()
+        if self.running:
+            self.kill()
+
+    def command(self, *arguments: str) -> str:
+        """What `sluice ARGUMENTS` prints."""
+        return subprocess.run(
+            [sys.executable, "-m", "ingest", *arguments],
+            env=self._environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=True,
+        ).stdout
+
+    def ready(self) -> dict[str, Any]:
+        """What `/ready` says.
+
+        Raises:
+            OSError: Nothing answers.
+            http.client.HTTPException: The same.
+        """
+        report: dict[str, Any] = json.loads(self._request("GET", "/ready", timeout=10.0)[1])
+        return report
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of the store.
+
+        Raises:
+            ServerError: The query failed.
+        """
+        status, text = self._request("POST", "/api/query", sql.encode(), QUERY_SECONDS)
+        if status != 200:
+            raise ServerError(f"query answered {status}: {text[:500]!r}")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def _request(
+        self, method: str, path: str, body: bytes | None = None, timeout: float = 10.0
+    ) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            headers = {"authorization": f"Bearer {self._token}", "connection": "close"}
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def log_tail(self) -> str:
+        """The end of the log."""
+        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+
+    def _watch_memory(self) -> None:
+        while not self._watching.wait(WATCH_SECONDS):
+            self._note_memory()
+
+    def _note_memory(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            if match := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
+                self.peak_kb = max(self.peak_kb, int(match[1]))
+
+
+def fixed_port(random: Random) -> int:
+    """A free port that stays free while nothing listens on it.
+
+    Not one that the kernel gives to outgoing connections: a client that keeps trying to reach such
+    a port while its server is away ends up connected to itself.
+    """
+    while True:
+        port = random.randint(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -1,0 +1,87 @@
+"""Reads what the server has kept: rows of the store, and dead letters."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from tests.chaos.audit import Figures, StoredEvent, StoredSession
+from tests.chaos.server import SluiceProcess
+from tests.chaos.traffic import UID, UID_PROP
+
+ROWS_PER_QUERY: Final = 250_000
+"""Well below what one query may return."""
+
+_EVENTS: Final = f"""
+SELECT meta.value[indexOf(meta.key, '{UID_PROP}')] AS uid, name, pathname,
+    toString(session_id) AS session, toUnixTimestamp(timestamp) AS time
+FROM events_v2 WHERE user_id % {{parts}} = {{part}}
+"""
+_SUMS: Final = """
+SELECT toString(session_id) AS session, sum(sign) AS signs, sum(sign * events) AS events,
+    sum(sign * pageviews) AS pageviews, sum(sign * duration) AS duration,
+    sum(sign * is_bounce) AS bounces
+FROM sessions_v2 GROUP BY session_id
+"""
+_FINAL: Final = """
+SELECT toString(session_id) AS session, events, pageviews, toUnixTimestamp(start) AS began,
+    duration, is_bounce, entry_page, exit_page
+FROM sessions_v2 FINAL
+"""
+
+
+def read_events(server: SluiceProcess) -> Iterator[StoredEvent]:
+    """All rows of `events_v2`."""
+    count = int(server.query("SELECT count() AS rows FROM events_v2")[0]["rows"])
+    parts = count // ROWS_PER_QUERY + 1
+    for part in range(parts):
+        for row in server.query(_EVENTS.format(parts=parts, part=part)):
+            yield StoredEvent(
+                row["uid"], row["name"], row["pathname"], int(row["session"]), int(row["time"])
+            )
+
+
+def read_sessions(server: SluiceProcess) -> Iterator[StoredSession]:
+    """All visits of `sessions_v2`."""
+    left: dict[str, list[dict[str, Any]]] = {}
+    for row in server.query(_FINAL):
+        left.setdefault(row["session"], []).append(row)
+    for row in server.query(_SUMS):
+        rows = left.get(row["session"], [])
+        sums = tuple(int(row[key]) for key in ("events", "pageviews", "duration", "bounces"))
+        yield StoredSession(
+            session_id=int(row["session"]),
+            signs=int(row["signs"]),
+            rows=len(rows),
+            sums=(sums[0], sums[1], sums[2], sums[3]),
+            figures=_figures(rows[0]) if rows else Figures(0, 0, 0, 0, 0, "", ""),
+        )
+
+
+def _figures(row: dict[str, Any]) -> Figures:
+    return Figures(
+        events=int(row["events"]),
+        pageviews=int(row["pageviews"]),
+        start=int(row["began"]),
+        duration=int(row["duration"]),
+        is_bounce=int(row["is_bounce"]),
+        entry_page=row["entry_page"],
+        exit_page=row["exit_page"],
+    )
+
+
+def set_aside(state: Path) -> set[str]:
+    """Names of the events in dead letters."""
+    return {match[0] for path in _letters(state) for match in UID.finditer(path.read_text("utf-8"))}
+
+
+def letters_of_rows(state: Path) -> list[str]:
+    """Ids of the letters that hold rows: events that were acknowledged, and failed later."""
+    return [path.stem for path in _letters(state) if json.loads(path.read_text())["kind"] == "rows"]
+
+
+def _letters(state: Path) -> list[Path]:
+    directory = state / "dead-letters"
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if path.suffix in (".json", ".replay"))

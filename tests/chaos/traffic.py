@@ -1,0 +1,123 @@
+"""The visitors and what they do: the same for the same seed, whatever happens to the server."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+PAGEVIEW: Final = "pageview"
+ENGAGEMENT: Final = "engagement"
+SIGNUP: Final = "Signup"
+IMPRESSION: Final = "Impression"
+"""The one that is sent with `i: false`: it does not end a bounce."""
+
+DOMAINS: Final = ("example.com", "shop.example")
+UID: Final = re.compile(r"ev-(\d{6})-(\d{5})")
+UID_PROP: Final = "uid"
+
+SITES: Final = "\n".join(
+    f'[[site]]\nid = {number}\ndomain = "{domain}"\n' for number, domain in enumerate(DOMAINS, 1)
+)
+
+_PAGES: Final = ("/", "/pricing", "/blog", "/blog/first-post", "/docs/install", "/about", "/café")
+_REFERRERS: Final = (
+    None,
+    None,
+    "https://www.google.com/",
+    "https://news.ycombinator.com/item?id=1",
+    "https://duckduckgo.com/",
+)
+_AGENTS: Final = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{version}.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{version}.0) Gecko/20100101 Firefox/{version}.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+    "Gecko) Version/17.{version} Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{version}.0.0.0 Mobile Safari/537.36",
+)
+_SHORTEST_VISIT, _LONGEST_VISIT = 4, 90
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An event that a visitor is about to send.
+
+    Attributes:
+        uid: Names it everywhere: `ev-VISITOR-SEQUENCE`.
+        visitor: Number of the visitor.
+        sequence: Number of the event among the visitor's, from 0.
+        name: Of the event.
+        pathname: The page's path, as it is stored.
+        headers: Of the request.
+        body: Of the request.
+    """
+
+    uid: str
+    visitor: int
+    sequence: int
+    name: str
+    pathname: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def uid_of(visitor: int, sequence: int) -> str:
+    """The name of a visitor's event."""
+    return f"ev-{visitor:06d}-{sequence:05d}"
+
+
+def parse_uid(uid: str) -> tuple[int, int]:
+    """Visitor and sequence of a name.
+
+    Raises:
+        ValueError: It is none.
+    """
+    match = UID.fullmatch(uid)
+    if match is None:
+        raise ValueError(f"not an event of this run: {uid!r}")
+    return int(match[1]), int(match[2])
+
+
+def seeded(seed: int, *purpose: object) -> Random:
+    """Random numbers of their own for each purpose: more of one does not change another's."""
+    return Random("/".join(map(str, (seed, *purpose))))  # noqa: S311 - repeatable, not secret
+
+
+def visit(seed: int, visitor: int) -> Iterator[Planned]:
+    """All events of one visitor, in order: 70 % pageviews, 20 % engagement, 10 % others.
+
+    Args:
+        seed: Of the run.
+        visitor: The visitor's number; decides address, browser, site and events.
+    """
+    random = seeded(seed, "visitor", visitor)
+    domain = random.choice(DOMAINS)
+    headers = {
+        "content-type": "text/plain",
+        "user-agent": random.choice(_AGENTS).format(version=random.randint(100, 140)),
+        # Of the networks set aside for benchmarks (RFC 2544): no one's address.
+        "x-forwarded-for": f"198.{18 + (visitor >> 16 & 1)}.{visitor >> 8 & 255}.{visitor & 255}",
+    }
+    referrer, page = random.choice(_REFERRERS), random.choice(_PAGES)
+    for sequence in range(random.randint(_SHORTEST_VISIT, _LONGEST_VISIT)):
+        uid = uid_of(visitor, sequence)
+        fields: dict[str, object] = {"d": domain, "v": 34, "p": {UID_PROP: uid}}
+        draw = random.random()
+        if draw < 0.7:
+            name, page = PAGEVIEW, random.choice(_PAGES)
+            if sequence == 0 and referrer is not None:
+                fields["r"] = referrer
+        elif draw < 0.9:
+            name = ENGAGEMENT
+            fields |= {"sd": random.randint(0, 100), "e": random.randint(100, 60_000)}
+        elif draw < 0.97:
+            name = SIGNUP
+            fields["p"] = {UID_PROP: uid, "plan": random.choice(("free", "pro"))}
+        else:
+            name = IMPRESSION
+            fields["i"] = False
+        fields |= {"n": name, "u": f"https://{domain}{page}"}
+        yield Planned(uid, visitor, sequence, name, page, headers, json.dumps(fields).encode())
