@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: run test install lint types unit clean
+.PHONY: run test install lint types unit chaos bench-durability clean
 
 run: install
 	$(BIN)/sluice serve
@@ -30,6 +30,14 @@ unit: install
 	tests/end_to_end/provide_npm
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python -m tests.core_coverage .coverage.json
+
+# Ten minutes of faults under load, then an audit; a short run is among the tests.
+chaos: install
+	tests/end_to_end/provide_npm
+	$(BIN)/python -m tests.chaos
+
+bench-durability: install
+	$(BIN)/python -m benchmarks.durability
 
 clean:
 	rm -rf .venv .cache .coverage .coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis
