@@ -3,20 +3,40 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types unit chaos bench-durability clean
+.PHONY: run test install lint types unit chaos chaos-short bench-durability lock audit clean
 
 run: install
 	$(BIN)/sluice serve
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
+# Exactly the versions that were tested, each with its checksum.
+$(STAMP): pyproject.toml requirements/development.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	$(PIP) install --require-hashes --requirement requirements/development.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(PIP) check
 	touch $@
 
-test: install lint types unit
+# Brings the pinned versions up to date with pyproject.toml.
+lock:
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/pip install --quiet pip-tools
+	.cache/lock/bin/pip-compile $(LOCK) --output-file requirements/runtime.txt pyproject.toml
+	.cache/lock/bin/pip-compile $(LOCK) --extra embedded --extra dev \
+		--constraint requirements/runtime.txt --output-file requirements/development.txt pyproject.toml
+
+# Asks PyPI for known vulnerabilities of the pinned versions.
+audit:
+	$(PYTHON) -m venv .cache/audit
+	.cache/audit/bin/pip install --quiet pip-audit
+	.cache/audit/bin/pip-audit --requirement requirements/development.txt --disable-pip
+
+test: install lint types unit chaos-short
 
 lint: install
 	$(BIN)/ruff check .
@@ -32,6 +52,9 @@ unit: install
 	$(BIN)/python -m tests.core_coverage .coverage.json
 
 # Ten minutes of faults under load, then an audit; a short run is among the tests.
+chaos-short: install
+	$(BIN)/python -m tests.chaos --short
+
 chaos: install
 	tests/end_to_end/provide_npm
 	$(BIN)/python -m tests.chaos

@@ -2,12 +2,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ingest.event import Visitor
+from ingest.event import EnrichedEvent, Visitor
 from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sessions.session import Session
+from ingest.sessions.snapshot import read_snapshot, write_header, write_sessions
 from tests.examples import NOON, an_enriched_event
 
 TIMEOUT = 1800
@@ -161,3 +163,98 @@ def test_counters_agree_with_the_events(steps: list[tuple[int, int, str]]) -> No
         assert state.events == counted[session_id]
         assert state.pageviews <= state.events
         assert state.start <= state.timestamp
+
+
+class Visits(RuleBasedStateMachine):
+    """Any order of events, refusals, silence, rotations of the salts and restarts.
+
+    The model keeps every accepted event and works each visit's figures out anew from them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids = count(1)
+        self.sessions = OpenSessions(TIMEOUT, self.ids.__next__)
+        self.now = NOON
+        self.day = 0
+        self.accepted: dict[int, list[EnrichedEvent]] = {}
+        self.latest: dict[int, tuple[int, int, int]] = {}
+
+    @rule(
+        person=st.integers(0, 3),
+        name=st.sampled_from(["pageview", "Signup", "engagement"]),
+        interactive=st.booleans(),
+        page=st.sampled_from(["/", "/a", "/b"]),
+        kept=st.booleans() | st.just(True),
+    )
+    def send(self, person: int, name: str, interactive: bool, page: str, kept: bool) -> None:
+        event = an_enriched_event(
+            visitor=Visitor(
+                1000 * self.day + person,
+                1000 * (self.day - 1) + person if self.day else None,
+            ),
+            name=name,
+            interactive=interactive,
+            pathname=page,
+            timestamp=self.now,
+        )
+        self.sessions.expire(self.now)
+        transition = self.sessions.transition(event)
+        expected = self.expected_visit(person)
+        if transition is None:
+            assert name == "engagement"
+            assert expected is None
+            return
+        self.sessions.commit(transition)
+        if not kept:
+            self.sessions.undo(transition)
+            return
+        visit = transition.after.session_id
+        assert (transition.before is None) == (expected is None)
+        assert expected in (None, visit)
+        self.accepted.setdefault(visit, []).append(event)
+        self.latest[person] = (visit, self.now, self.day)
+
+    def expected_visit(self, person: int) -> int | None:
+        """The visit that goes on: no longer silence, no second rotation since it began."""
+        if person not in self.latest:
+            return None
+        visit, seen, _ = self.latest[person]
+        began = self.accepted[visit][0].visitor.user_id // 1000
+        return visit if self.now - seen <= TIMEOUT and self.day - began <= 1 else None
+
+    @rule(seconds=st.integers(0, 2 * TIMEOUT))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule()
+    def rotate(self) -> None:
+        self.day += 1
+
+    @rule()
+    def restart(self) -> None:
+        snapshot = write_header("j", 0) + write_sessions(self.sessions)
+        self.sessions = OpenSessions(TIMEOUT, self.ids.__next__)
+        self.sessions.restore(read_snapshot(snapshot.splitlines(keepends=True)).sessions)
+
+    @invariant()
+    def figures_are_those_of_the_events(self) -> None:
+        for session in self.sessions:
+            if session.session_id not in self.accepted:
+                continue
+            events = self.accepted[session.session_id]
+            counted = [event for event in events if event.name != "engagement"]
+            pages = [event for event in counted if event.name == "pageview"]
+            assert session.events == len(counted)
+            assert session.pageviews == len(pages)
+            assert session.start == events[0].timestamp
+            assert session.timestamp == events[-1].timestamp
+            assert session.duration == counted[-1].timestamp - session.start
+            assert session.entry_page == (pages[0].pathname if pages else "")
+            assert session.exit_page == (pages[-1].pathname if pages else "")
+            active = any(event.interactive and event.name != "pageview" for event in counted)
+            assert session.is_bounce == (len(pages) < 2 and not active)
+
+
+TestVisits = Visits.TestCase
+TestVisits.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
