@@ -51,10 +51,10 @@ unit: install
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python -m tests.core_coverage .coverage.json
 
-# Ten minutes of faults under load, then an audit; a short run is among the tests.
 chaos-short: install
 	$(BIN)/python -m tests.chaos --short
 
+# Ten minutes of faults under load, then an audit; a short run is among the tests.
 chaos: install
 	tests/end_to_end/provide_npm
 	$(BIN)/python -m tests.chaos

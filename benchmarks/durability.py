@@ -254,7 +254,7 @@ def load(port: int, seconds: float, connections: int) -> float:
 
 def over_http(directory: Path, seconds: float) -> None:
     """The whole way, with the embedded store."""
-    lines = []
+    lines: list[tuple[str, float]] = []
     for name, environment in (
         ("memory", {"SLUICE_DURABILITY": "memory"}),
         ("journal, fsync=interval", {"SLUICE_JOURNAL_FSYNC": "interval"}),

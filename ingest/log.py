@@ -39,6 +39,8 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
+    # When standard error cannot be written, the report would quote what is being handled.
+    logging.raiseExceptions = False
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

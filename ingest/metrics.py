@@ -58,6 +58,12 @@ class Metrics:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
+        self.requests_refused = Counter(
+            "sluice_requests_refused",
+            "Events refused before they were read, by reason.",
+            ["reason"],
+            registry=registry,
+        )
         self.connections_refused = Counter(
             "sluice_connections_refused",
             "Connections closed at once because too many were open.",

@@ -107,6 +107,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             admin_token=settings.admin_token,
             query_token=query_token,
             version=__version__,
+            flood_requests_per_minute=settings.flood_requests_per_minute,
         )
         server = Server(app, listeners, collector.metrics)
         port = listeners[0].socket.getsockname()[1]

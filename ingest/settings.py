@@ -150,8 +150,16 @@ class Settings(BaseSettings):
         "SLUICE_TRUSTED_PROXIES",
         "private",
         "whose forwarded-for and IP-type headers are believed: all, private (loopback and private "
-        "peers), or a list of networks in CIDR form",
+        "peers), or a list of networks in CIDR form, with which the right-most stranger counts",
         "all, private, or networks in CIDR form separated by commas",
+    )
+    flood_requests_per_minute: int = _setting(
+        "SLUICE_FLOOD_REQUESTS_PER_MINUTE",
+        0,
+        "events that one address (IPv6: one /64) may send in a minute, further ones are answered "
+        "with 429; 0: any number",
+        "a whole number, 0 or greater",
+        ge=0,
     )
     durability: Annotated[Literal["journal", "memory"], BeforeValidator(_lower)] = _setting(
         "SLUICE_DURABILITY",

@@ -16,6 +16,9 @@ _COUNTRY: Final = re.compile(r"\.(?:(?:co|com|org|net|edu|gov)\.[a-z]{2}|[a-z]{2
 _APP: Final = f"{ANDROID_APP}://"
 _CACHED_LENGTH: Final = 300
 
+_MAX_HOST: Final = 253
+"""Characters of a host name (RFC 1035); a longer one is in no table."""
+
 
 def source_of(query: Mapping[str, str], referral: Referral | None) -> str:
     """Name the source (spec/enrichment.md §5).
@@ -79,6 +82,8 @@ def _listed(host: str, path: str) -> str | None:
 
 def _candidates(host: str) -> Iterator[str]:
     """The host and the domains above it, each also as a family's member (`google.{}`)."""
+    if len(host) > _MAX_HOST:
+        return
     country = _COUNTRY.search(host)
     while "." in host:
         yield host

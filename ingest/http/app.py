@@ -1,5 +1,6 @@
 """The web application: turns requests into events, and verdicts into responses."""
 
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from actors.collector import Collector
 from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
 from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.http.admin import bears, may_administer
+from ingest.http.flood import FloodGuard
 from ingest.http.health import Health
 from ingest.http.responses import (
     PREFLIGHT_HEADERS,
@@ -26,7 +28,12 @@ from ingest.http.responses import (
 )
 from ingest.log import stack_of
 from ingest.request.body import BODY_LIMIT, reads_raw
-from ingest.request.client_address import TrustedProxies, resolve_client_ip
+from ingest.request.client_address import (
+    JOINED_HEADERS,
+    ClientAddress,
+    TrustedProxies,
+    resolve_client_ip,
+)
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
 from ingest.request.parse import parse_request
 from ingest.request.schema import openapi_document
@@ -45,6 +52,7 @@ def create_app(
     admin_token: SecretStr | None,
     query_token: str,
     version: str,
+    flood_requests_per_minute: int = 0,
 ) -> QuartTrio:
     """Make the application that serves one collector.
 
@@ -55,6 +63,7 @@ def create_app(
         admin_token: For the operator's routes; None: they answer on loopback only.
         query_token: For `POST /api/query`, known to this machine's command line.
         version: The program's, for `/openapi.json`.
+        flood_requests_per_minute: Events that one address may send; 0: any number.
     """
     app = QuartTrio("sluice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
@@ -63,6 +72,9 @@ def create_app(
     token = None if admin_token is None else admin_token.get_secret_value()
     openapi = openapi_document(version)
     metrics = collector.metrics
+    flood = None
+    if flood_requests_per_minute:
+        flood = FloodGuard(flood_requests_per_minute, secrets.token_bytes(32))
 
     @app.post("/api/event")
     async def event() -> Response:
@@ -71,13 +83,17 @@ def create_app(
             return error(406, "request", "Must accept application/json")
         if not collector.accepting:
             raise OverloadedError
+        client = client_of(request.scope, headers, trusted_proxies)
+        if flood is not None and (wait := flood.seconds_to_wait(client.ip, trio.current_time())):
+            metrics.requests_refused.labels("flood").inc()
+            message = "Too many requests from this address"
+            return error(429, "request", message, {"retry-after": str(wait)})
         try:
             body = await read_body()
         except RequestEntityTooLarge:
             if reads_raw(headers.get("content-type")):
                 return refuse(UNPARSABLE)
             return error(413, "request", f"Must be at most {BODY_LIMIT} bytes")
-        client = resolve_client_ip(headers, peer_of(request.scope), trusted_proxies)
         try:
             event_request = parse_request(
                 headers.get("content-type"),
@@ -204,6 +220,28 @@ def first_headers(scope: Any) -> dict[str, str]:
     for name, value in scope["headers"]:
         headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
     return headers
+
+
+def joined_headers(scope: Any) -> dict[str, str]:
+    """Headers that are lists, by lower-case name: all their occurrences, joined in their order."""
+    lists: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name in JOINED_HEADERS:
+            lists[name] = f"{lists[name]},{value}" if name in lists else value
+    return lists
+
+
+def client_of(scope: Any, headers: Mapping[str, str], trusted: TrustedProxies) -> ClientAddress:
+    """Where a request came from.
+
+    Args:
+        scope: The request's.
+        headers: Its `first_headers`.
+        trusted: Whose headers are believed.
+    """
+    lists = joined_headers(scope) if trusted.listed else None
+    return resolve_client_ip(headers, peer_of(scope), trusted, lists)
 
 
 def peer_of(scope: Any) -> str:

@@ -14,6 +14,10 @@ PREFLIGHT_HEADERS = {
 """Any page may send events, and its browser need not ask again for a day."""
 
 
+MAX_OFFERS = 32
+"""Media types looked at in an `Accept` header; browsers name fewer than ten."""
+
+
 def text(
     status: int,
     body: str | bytes,
@@ -47,7 +51,7 @@ def accepts_json(accept: str | None) -> bool:
     """Whether a client takes JSON: it does when it does not say (spec/ingestion.md §1)."""
     if accept is None or not accept.strip():
         return True
-    for offer in accept.split(","):
+    for offer in accept.split(",", MAX_OFFERS)[:MAX_OFFERS]:
         media_type, *parameters = (part.strip().lower() for part in offer.split(";"))
         if any(parameter in ("q=0", "q=0.0", "q=0.00", "q=0.000") for parameter in parameters):
             continue

@@ -20,6 +20,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 
+from ingest.http.protocol import HEAD_BYTES, StrictHTTP
 from ingest.log import stack_of
 from ingest.metrics import Metrics
 
@@ -37,9 +38,6 @@ WRITE_SECONDS = 15.0
 LINGER_SECONDS = 0.25
 """How long an idle connection stays open when the server stops: a request that the client has sent
 meanwhile is still answered."""
-
-HEAD_BYTES = 16 * 1024
-"""The largest request head; hypercorn answers 4xx to a larger one."""
 
 CONNECTIONS = 4096
 """Connections open at a time, fewer where the process may have fewer open files."""
@@ -63,7 +61,11 @@ class PatientStream:
             trio.BrokenResourceError: The client did not take it in time; the connection is over.
         """
         with trio.move_on_after(WRITE_SECONDS) as patience:
-            await self._stream.send_all(data)
+            try:
+                await self._stream.send_all(data)
+            except trio.BusyResourceError:
+                # hypercorn ends a stream in one task while another still has something to say.
+                raise trio.BrokenResourceError("the connection is being closed") from None
         if patience.cancelled_caught:
             await trio.aclose_forcefully(self._stream)
             raise trio.BrokenResourceError("the client does not read")
@@ -78,6 +80,7 @@ class Connection(TCPServer):
     """
 
     async def _read_data(self) -> None:
+        self.protocol.protocol = StrictHTTP.of(self.protocol)
         await super()._read_data()
         await self.idle_task.stop()
 

@@ -1,14 +1,11 @@
 """Bodies as mappings of keys to values, whatever their content type (spec/ingestion.md §1)."""
 
 import re
-from collections.abc import Iterable
-from io import BytesIO
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from pydantic_core import from_json
-from werkzeug.exceptions import HTTPException
-from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
@@ -18,6 +15,12 @@ BODY_LIMIT: Final = 1_000_000
 
 FIELDS_LIMIT: Final = 1000
 """Fields of a form."""
+
+BOUNDARY_BYTES: Final = 70
+"""RFC 2046 §5.1.1."""
+
+PART_HEAD_BYTES: Final = 4096
+"""Header lines of a part, which are a name of some letters and little else."""
 
 _NESTED: Final = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
 
@@ -40,8 +43,9 @@ def reads_raw(content_type: str | None) -> bool:
 def parse_body(content_type: str | None, body: bytes) -> dict[str, Any]:
     """Decode a body.
 
-    JSON follows RFC 8259: UTF-8 only, no lone surrogates, at most 200 levels deep; of a repeated
-    key the last one counts. In a form, `key[name]=value` makes a mapping; all values are text.
+    JSON follows RFC 8259: UTF-8 only, no byte order mark, no lone surrogates, at most 200 levels
+    deep, integers of at most 4,300 digits; of a repeated key the last one counts. In a form,
+    `key[name]=value` makes a mapping; all values are text.
 
     Args:
         content_type: The header; None when absent.
@@ -82,17 +86,46 @@ def _parse_form(kind: str, content_type: str, body: bytes) -> dict[str, Any]:
         return _nested(
             parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=FIELDS_LIMIT)
         )
-    except (ValueError, HTTPException):
+    except ValueError:
         raise InvalidRequest(UNPARSABLE) from None
 
 
-def _multipart_pairs(content_type: str, body: bytes) -> Iterable[tuple[str, str]]:
-    boundary = parse_options_header(content_type)[1].get("boundary", "")
-    if not boundary:
+def _multipart_pairs(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """The fields of a form in parts (RFC 7578); files, and parts without a name, are passed over.
+
+    Raises:
+        ValueError: The form is none, or has no end, or exceeds a limit.
+    """
+    boundary = (
+        parse_options_header(content_type)[1].get("boundary", "").encode("latin-1", "replace")
+    )
+    if not 0 < len(boundary) <= BOUNDARY_BYTES:
         raise ValueError("no boundary")
-    parser = MultiPartParser(max_form_memory_size=BODY_LIMIT, max_form_parts=FIELDS_LIMIT)
-    form, _files = parser.parse(BytesIO(body), boundary.encode("latin-1", "replace"), len(body))
-    return list(form.items(multi=True))
+    # The first delimiter may stand at the very beginning; what comes before it means nothing.
+    parts = (b"\r\n" + body).split(b"\r\n--" + boundary, FIELDS_LIMIT + 2)[1:]
+    for number, part in enumerate(parts):
+        if part.startswith(b"--"):
+            return
+        if number == FIELDS_LIMIT:
+            raise ValueError("too many parts")
+        padding, _, part = part.partition(b"\r\n")
+        head, found, content = (b"\r\n" + part).partition(b"\r\n\r\n")
+        if padding.strip(b" \t") or not found or len(head) > PART_HEAD_BYTES:
+            raise ValueError("not a part")
+        name = _part_name(head)
+        if name is not None:
+            yield name, content.decode("utf-8", "replace")
+    raise ValueError("no end")
+
+
+def _part_name(head: bytes) -> str | None:
+    """The name of a field; None for a file, and for what has none."""
+    for line in head.decode("utf-8", "replace").split("\r\n"):
+        header, _, value = line.partition(":")
+        if header.lower() == "content-disposition":
+            parameters = parse_options_header(value)[1]
+            return None if "filename" in parameters else parameters.get("name")
+    return None
 
 
 def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Self
@@ -17,9 +17,16 @@ IP_TYPES: Final = frozenset({"dc_ip", "threat_ip", "anonymous_vpn_ip"})
 MAX_ADDRESS_LENGTH: Final = 256
 """Characters of a forwarded address that are used; the longest real one, with port, has 47."""
 
+MAX_PROXIES: Final = 100
+"""Elements of a list that are walked from its end; what stands before them counts as one."""
+
 _WHOLE_VALUE_HEADERS: Final = ("x-plausible-ip", "cf-connecting-ip")
 _LIST_HEADERS: Final = ("b-forwarded-for", "x-forwarded-for")
 _FORWARDED: Final = "forwarded"
+
+JOINED_HEADERS: Final = frozenset({*_LIST_HEADERS, _FORWARDED})
+"""Headers whose value is a list, so that several of them are one (RFC 9110 §5.3)."""
+
 _FOR_PARAMETER: Final = re.compile(r"(?:^|[;,\s])for=([^;,]*)", re.IGNORECASE)
 _PORT: Final = re.compile(r"(\.[0-9]+|\]):[0-9]+\Z")
 
@@ -49,10 +56,13 @@ class TrustedProxies:
     Attributes:
         everyone: Whether all peers are trusted, as Plausible does.
         networks: Otherwise, where they connect from.
+        listed: Whether an operator has named networks. Then each proxy on the way is known, and
+            only what those proxies have added to a list of addresses is believed.
     """
 
     everyone: bool
     networks: tuple[IPNetwork, ...] = ()
+    listed: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -81,7 +91,8 @@ class TrustedProxies:
                 raise ValueError(
                     f"trusted proxies: {error}; expected all, private or a list of networks"
                 ) from None
-        return cls(everyone=False, networks=tuple(networks))
+        listed = any(word.lower() != "private" for word in words)
+        return cls(everyone=False, networks=tuple(networks), listed=listed)
 
     def trusts(self, peer: str) -> bool:
         """Whether to believe the headers of a peer.
@@ -95,8 +106,11 @@ class TrustedProxies:
         if self.everyone:
             return True
         address = _address(peer)
-        candidates = _LOOPBACK if address is None else (address,)
-        return any(address in network for network in self.networks for address in candidates)
+        return any(map(self.holds, _LOOPBACK)) if address is None else self.holds(address)
+
+    def holds(self, address: IPAddress) -> bool:
+        """Whether an address lies in one of the networks."""
+        return any(address in network for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +129,27 @@ class ClientAddress:
 
 
 def resolve_client_ip(
-    headers: Mapping[str, str], peer: str, trusted: TrustedProxies
+    headers: Mapping[str, str],
+    peer: str,
+    trusted: TrustedProxies,
+    lists: Mapping[str, str] | None = None,
 ) -> ClientAddress:
     """Find the visitor's address (spec/enrichment.md §1).
 
     The first header that yields any text wins; of an untrusted peer no header is looked at.
 
+    Of a list of addresses the left-most counts, as the specification says, and anybody may write
+    one there. When the operator has listed networks, it is the right-most that is in none of them:
+    each proxy appends the address that it saw, so what a client puts in front changes nothing. If
+    all are in the networks, the left-most counts. What is no address at that place is the visitor's
+    all the same, as text: a proxy has vouched for it, and nothing left of it is to be believed.
+
     Args:
         headers: First value of each header, by lower-case name.
         peer: The connection's remote address; anything else for a Unix socket, which has none.
         trusted: Whose headers are believed.
+        lists: All values of each of `JOINED_HEADERS`, joined by commas in their order; looked at
+            when networks are listed. None: as in `headers`.
     """
     if not trusted.trusts(peer):
         return ClientAddress(_peer_text(peer), None, None)
@@ -134,16 +159,80 @@ def resolve_client_ip(
     for header in _WHOLE_VALUE_HEADERS:
         if (value := headers.get(header)) and (ip := _clean(value)):
             return ClientAddress(ip, header, ip_type)
+    if trusted.listed:
+        found = _rightmost(headers if lists is None else lists, trusted)
+    else:
+        found = _leftmost(headers)
+    if found is None:
+        return ClientAddress(_peer_text(peer), None, ip_type)
+    return ClientAddress(*found, ip_type)
+
+
+def _leftmost(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """The first address of the first list that has one, and the list's header."""
     for header in _LIST_HEADERS:
         if (value := headers.get(header)) and (ip := _clean(value.partition(",")[0])):
-            return ClientAddress(ip, header, ip_type)
+            return ip, header
     if (
         (value := headers.get(_FORWARDED))
         and (parameter := _FOR_PARAMETER.search(value))
         and (ip := _clean(parameter[1].strip().strip('"')))
     ):
-        return ClientAddress(ip, _FORWARDED, ip_type)
-    return ClientAddress(_peer_text(peer), None, ip_type)
+        return ip, _FORWARDED
+    return None
+
+
+def _rightmost(lists: Mapping[str, str], trusted: TrustedProxies) -> tuple[str, str] | None:
+    """The last address that is no proxy's of the first list that has any, and the list's header."""
+    for header in (*_LIST_HEADERS, _FORWARDED):
+        if value := lists.get(header):
+            elements = value.rsplit(",", MAX_PROXIES)
+            if header == _FORWARDED:
+                ip = _before_proxies(map(_forwarded_for, reversed(elements)), trusted)
+            else:
+                ip = _before_proxies(reversed(elements), trusted)
+            if ip:
+                return ip, header
+    return None
+
+
+def _before_proxies(values: Iterable[str | None], trusted: TrustedProxies) -> str:
+    """The first of the values that is not in the networks, else the last of them.
+
+    Args:
+        values: From the right to the left. None ends the walk: no telling who stands before.
+        trusted: The networks.
+    """
+    ip = ""
+    for value in values:
+        if value is None:
+            break
+        if not value.strip():
+            continue  # an empty element of a list is none (RFC 9110 §5.6.1)
+        cleaned = _clean(value)
+        if not cleaned:
+            break
+        ip = cleaned
+        address = _parse_address(ip)
+        if address is None or not trusted.holds(address):
+            break
+    return ip
+
+
+def _forwarded_for(element: str) -> str | None:
+    """What one proxy says of the address before it (RFC 7239 §4).
+
+    Returns:
+        None when it says nothing, or when it cannot be told: elements are cut at every comma, and
+        one inside of quotes, which a client's `Host` may have brought in, makes two halves.
+    """
+    if not element.strip():
+        return ""
+    found = _FOR_PARAMETER.findall(element)
+    if len(found) != 1 or element.count('"') % 2:
+        return None
+    value: str = found[0].strip().strip('"').strip()
+    return value or None
 
 
 def _clean(value: str) -> str:
@@ -155,16 +244,19 @@ def _clean(value: str) -> str:
     return _PORT.sub(r"\1", value).removeprefix("[").removesuffix("]")
 
 
-@lru_cache(maxsize=4096)
-def _address(peer: str) -> IPAddress | None:
-    """Parse a peer's address; an IPv4 client of a dual-stack listener is an IPv4 client."""
+def _parse_address(text: str) -> IPAddress | None:
+    """Parse an address; an IPv4 client of a dual-stack listener is an IPv4 client."""
     try:
-        address = ipaddress.ip_address(peer)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+_address = lru_cache(maxsize=4096)(_parse_address)
+"""For peers, which are few behind proxies and send many requests."""
 
 
 def _peer_text(peer: str) -> str:

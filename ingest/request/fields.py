@@ -53,12 +53,22 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
 
 INTERACTIVE_KEYS: Final = ("i", "interactive")
 
+_LARGEST_VERSION: Final = 65_535
+"""The column is UInt16."""
+
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_LARGEST_BITS: Final = 400
+"""More than any number of `NAME_LENGTH` digits has: longer ones are not written out."""
+
+_TOO_LONG: Final = "9" * (NAME_LENGTH + 1)
+_WINDOW: Final = 256
+"""Code points in which clusters are looked for at a time: to find where one ends, `regex` goes back
+to the beginning of a run of flags, for each flag anew."""
 
 
 def _event_name(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+        value = str(value) if value.bit_length() <= _LARGEST_BITS else _TOO_LONG
     if value is None:
         raise PydanticCustomError("blank", "can't be blank")
     if not isinstance(value, str):
@@ -106,7 +116,9 @@ def _hash_mode(value: object) -> int:
 
 
 def _tracker_version(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return min(max(value, 0), _LARGEST_VERSION)
 
 
 def _scroll_depth(value: object) -> int:
@@ -257,11 +269,19 @@ def first_graphemes(text: str, limit: int) -> str:
     does not depend on the length.
     """
     head = text[: 32 * limit]
-    end = 0
-    for count, cluster in enumerate(regex.finditer(r"\X", head), 1):
-        end = cluster.end()
-        if count == limit:
-            break
+    end = count = 0
+    size = _WINDOW
+    while count < limit and end < len(head):
+        ends = [cluster.end() for cluster in regex.finditer(r"\X", head[end : end + size])]
+        if end + size < len(head):
+            ends.pop()  # the last one may go on beyond the window
+        if not ends:
+            size *= 2
+            continue
+        ends = ends[: limit - count]
+        count += len(ends)
+        end += ends[-1]
+        size = _WINDOW
     return head[:end]
 
 

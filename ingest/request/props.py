@@ -11,6 +11,12 @@ PROPS_LIMIT: Final = 30
 KEY_BYTES: Final = 300
 VALUE_BYTES: Final = 2000
 
+_LARGEST_BITS: Final = 6700
+"""More than any number of `VALUE_BYTES` digits has. Writing numbers out takes time in proportion to
+the square of their digits, so those that are too long anyway are not."""
+
+_TOO_LONG: Final = "9" * (VALUE_BYTES + 1)
+
 PATH_SYNCED_EVENTS: Final = frozenset({"404", "WP Form Completions", "Form: Submission"})
 """Events whose page is what matters, so it becomes a property (spec/ingestion.md §6)."""
 
@@ -43,33 +49,37 @@ def parse_props(value: object, event_name: str, pathname: str) -> Props:
     Raises:
         PropsTooLong: A pair that would be stored is too long.
     """
-    pairs = [
-        (key, text)
-        for key, raw in (object_of(value) or {}).items()
-        if key.strip() and (text := _text(raw)) is not None
-    ]
-    if len(pairs) > 1:
-        pairs.sort()
-    if event_name in PATH_SYNCED_EVENTS and all(key != "path" for key, _ in pairs):
-        pairs.insert(0, ("path", pathname))
-    kept = pairs[-PROPS_LIMIT:]
+    values = object_of(value) or {}
+    keys = [key for key, raw in values.items() if key.strip() and _is_stored(raw)]
+    if len(keys) > 1:
+        keys.sort()
+    if event_name in PATH_SYNCED_EVENTS and "path" not in keys:
+        keys.insert(0, "path")
+        values = {**values, "path": pathname}
+    kept = [(key, _text(values[key])) for key in keys[-PROPS_LIMIT:]]
     for key, text in kept:
         if _bytes(key) > KEY_BYTES or _bytes(text) > VALUE_BYTES:
             raise PropsTooLong
     return tuple(sorted(kept))
 
 
-def _text(value: object) -> str | None:
+def _is_stored(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int)
+
+
+def _text(value: object) -> str:
     match value:
-        case str():
-            return value if value.strip() else None
         case bool():
             return "true" if value else "false"
         case int():
-            return str(value)
-        case float() if math.isfinite(value):
+            return str(value) if value.bit_length() <= _LARGEST_BITS else _TOO_LONG
+        case float():
             return _float_text(value)
-    return None
+    return str(value)
 
 
 def _float_text(value: float) -> str:

@@ -130,6 +130,8 @@ def _event_operation() -> dict[str, Any]:
             "406": _errors("The client does not accept JSON"),
             "408": _errors("The body did not arrive in time"),
             "413": _errors("A JSON or form body is too long"),
+            "429": _errors("One address has sent too many requests", _RETRY_AFTER),
+            "431": _errors("The request's head is too large"),
             "503": _errors("Events cannot be taken now", _RETRY_AFTER),
         },
     }

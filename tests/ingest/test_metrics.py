@@ -11,6 +11,7 @@ NAMES = {
     "sluice_events_dropped",
     "sluice_validation_errors",
     "sluice_request_duration_seconds",
+    "sluice_requests_refused",
     "sluice_connections_refused",
     "sluice_connection_errors",
     "sluice_batches",

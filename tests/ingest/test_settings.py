@@ -23,6 +23,7 @@ CONTRACT = {
     "SLUICE_FLUSH_SECONDS": "5",
     "SLUICE_SESSION_MINUTES": "30",
     "SLUICE_TRUSTED_PROXIES": "private",
+    "SLUICE_FLOOD_REQUESTS_PER_MINUTE": "0",
     "SLUICE_DURABILITY": "journal",
     "SLUICE_JOURNAL_FSYNC": "interval",
     "SLUICE_JOURNAL_MEGABYTES": "1024",
@@ -89,6 +90,7 @@ def test_defaults() -> None:
         ("SLUICE_FLUSH_SECONDS", "0.25", "flush_seconds", 0.25),
         ("SLUICE_SESSION_MINUTES", "1440", "session_minutes", 1440),
         ("SLUICE_TRUSTED_PROXIES", "all", "trusted_proxies", "all"),
+        ("SLUICE_FLOOD_REQUESTS_PER_MINUTE", "600", "flood_requests_per_minute", 600),
         (
             "SLUICE_TRUSTED_PROXIES",
             "10.0.0.0/8, fc00::/7",
@@ -118,6 +120,7 @@ def test_valid_values(
         ("PORT", "65536", "a whole number from 0 to 65535, got '65536'"),
         ("PORT", "-1", "a whole number from 0 to 65535, got '-1'"),
         ("HOST", " ", "an address or a host name, got ' '"),
+        ("SLUICE_FLOOD_REQUESTS_PER_MINUTE", "-1", "a whole number, 0 or greater, got '-1'"),
         ("SLUICE_FLUSH_ROWS", "0", "a whole number from 1 to 1000000, got '0'"),
         ("SLUICE_FLUSH_ROWS", "1000001", "a whole number from 1 to 1000000, got '1000001'"),
         ("SLUICE_FLUSH_SECONDS", "0", "a number of seconds greater than 0, got '0'"),

@@ -57,6 +57,8 @@ class Application:
         *,
         token: str | None = None,
         geo: bool = False,
+        trusted: str = "all",
+        flood: int = 0,
     ) -> None:
         self.pipeline = pipeline
         self.sites = a_reload("sites_file")
@@ -65,10 +67,11 @@ class Application:
         self.app: QuartTrio = create_app(
             pipeline.collector,
             self.health,
-            trusted_proxies=TrustedProxies(everyone=True),
+            trusted_proxies=TrustedProxies.parse(trusted),
             admin_token=None if token is None else SecretStr(token),
             query_token=QUERY_TOKEN,
             version="1.2.3",
+            flood_requests_per_minute=flood,
         )
 
     async def ask(

@@ -1,5 +1,7 @@
 """Who may see the operator's pages."""
 
+import hmac
+
 import pytest
 
 from ingest.http.admin import FORWARDED_HEADERS, bears, is_loopback, may_administer
@@ -63,6 +65,26 @@ def test_with_a_token_only_the_token_counts(peer: str, carried: bool) -> None:
 @pytest.mark.parametrize(("peer", "expected"), [("127.0.0.1", True), ("203.0.113.9", False)])
 def test_without_a_token_only_this_machine_may(peer: str, expected: bool) -> None:
     assert may_administer({"accept": "*/*"}, peer, None) is expected
+
+
+def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[object, object]] = []
+
+    def compare(given: bytes, token: bytes) -> bool:
+        compared.append((given, token))
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    assert not bears({"authorization": "Bearer \xe9"}, TOKEN)
+    assert not bears({}, TOKEN)
+    assert compared == [("\xe9".encode(), TOKEN.encode()), (b"", TOKEN.encode())]
+
+
+@pytest.mark.parametrize("origin", ["https://example.com", "http://localhost:8000", "null", ""])
+def test_a_web_page_on_this_machine_is_not_its_operator(origin: str) -> None:
+    assert not may_administer({"origin": origin}, "127.0.0.1", None)
+    headers = {"origin": origin, "authorization": f"Bearer {TOKEN}"}
+    assert may_administer(headers, "203.0.113.9", TOKEN)
 
 
 @pytest.mark.parametrize("header", FORWARDED_HEADERS)

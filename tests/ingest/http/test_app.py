@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.event import Event, EventRequest
-from ingest.http.app import first_headers, peer_of
+from ingest.http.app import first_headers, joined_headers, peer_of
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline import Pipeline, fail_once
 from tests.ingest.http.application import CHROME, EVENT, PEER, QUERY_TOKEN, Application
@@ -406,6 +406,81 @@ async def test_a_query_that_is_too_long(
 def test_the_first_of_a_repeated_header_counts() -> None:
     headers = [(b"X-Forwarded-For", b"a"), (b"x-forwarded-for", b"b"), (b"x", b"\xe9")]
     assert first_headers({"headers": headers}) == {"x-forwarded-for": "a", "x": "\xe9"}
+
+
+def test_the_occurrences_of_a_list_are_joined() -> None:
+    headers = [
+        (b"X-Forwarded-For", b"a, b"),
+        (b"forwarded", b"for=x"),
+        (b"x", b"1"),
+        (b"x-forwarded-for", b"c"),
+        (b"x-plausible-ip", b"d"),
+        (b"Forwarded", b"for=\xe9"),
+    ]
+    assert joined_headers({"headers": headers}) == {
+        "x-forwarded-for": "a, b,c",
+        "forwarded": "for=x,for=\xe9",
+    }
+
+
+async def visitors(application: Application) -> list[Any]:
+    """The ids of the visitors that were stored, in the order of their events."""
+    await trio.sleep(6)
+    return [event["user_id"] for event in application.pipeline.events()]
+
+
+async def test_of_listed_proxies_the_right_most_stranger_is_the_visitor(
+    autojump_clock: MockClock, pipeline: Pipeline
+) -> None:
+    application = Application(pipeline, trusted="203.0.113.0/24")
+    for forwarded in ("192.0.2.1", "192.0.2.66, 192.0.2.1", "192.0.2.1, 203.0.113.4", "192.0.2.2"):
+        await application.post({"x-forwarded-for": forwarded})
+    first, *others, last = await visitors(application)
+    assert others == [first] * 2
+    assert last != first
+
+
+async def test_without_a_list_the_left_most_is_the_visitor(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    for forwarded in ("192.0.2.1", "192.0.2.1, 192.0.2.66", "192.0.2.66, 192.0.2.1"):
+        await application.post({"x-forwarded-for": forwarded})
+    first, second, third = await visitors(application)
+    assert first == second != third
+
+
+@pytest.mark.parametrize("flood", [0, 3])
+async def test_floods_are_refused(
+    autojump_clock: MockClock, pipeline: Pipeline, flood: int
+) -> None:
+    application = Application(pipeline, flood=flood)
+    metrics = pipeline.collector.metrics.registry
+    for _ in range(3):
+        assert (await application.post()).status == 202
+    answer = await application.post()
+    if not flood:
+        assert answer.status == 202
+        return
+    assert (answer.status, answer.headers["retry-after"]) == (429, "20")
+    assert answer.json == {"errors": {"request": ["Too many requests from this address"]}}
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "retry-after" in answer.headers["access-control-expose-headers"]
+    refused = metrics.get_sample_value("sluice_requests_refused_total", {"reason": "flood"})
+    assert refused == 1
+    assert (await application.post({"x-forwarded-for": "192.0.2.1"})).status == 202
+    for method, path in (("OPTIONS", "/api/event"), ("GET", "/health")):
+        assert (await application.ask(method, path)).status < 300
+    await trio.sleep(20)
+    assert (await application.post()).status == 202
+    assert (await application.post()).status == 429
+
+
+async def test_requests_that_are_wrong_count_as_a_flood_too(
+    autojump_clock: MockClock, pipeline: Pipeline
+) -> None:
+    application = Application(pipeline, flood=2)
+    answers = [await application.ask("POST", "/api/event", b"{") for _ in range(3)]
+    assert [answer.status for answer in answers] == [400, 400, 429]
 
 
 @pytest.mark.parametrize(

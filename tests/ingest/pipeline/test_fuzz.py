@@ -66,7 +66,8 @@ def pass_through(body: bytes, content_type: str | None, agent: str | None) -> Ev
             ip_type=None,
         )
     except InvalidRequest as invalid:
-        return answered(dict(invalid.errors))
+        answered(dict(invalid.errors))
+        return None
     for position, domain in enumerate(request.domains):
         gated = pass_gate(Event(0, position, domain, request), REFERENCE)
         if isinstance(gated, DropReason):

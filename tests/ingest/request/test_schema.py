@@ -23,9 +23,12 @@ def test_the_document_is_whole() -> None:
     assert document["openapi"] == "3.1.0"
     assert document["info"]["version"] == "1.2.3"
     operation = document["paths"]["/api/event"]["post"]
-    assert set(operation["responses"]) == {"202", "400", "406", "408", "413", "503"}
+    assert set(operation["responses"]) == {
+        *("202", "400", "406", "408", "413", "429", "431", "503")
+    }
     assert "X-Plausible-Dropped" in operation["responses"]["202"]["headers"]
-    assert "Retry-After" in operation["responses"]["503"]["headers"]
+    for status in ("429", "503"):
+        assert "Retry-After" in operation["responses"][status]["headers"]
     assert "text/plain" in operation["requestBody"]["content"]
     for path in ("/health", "/ready", "/api/health", "/metrics", "/openapi.json"):
         assert document["paths"][path]["get"]["responses"]

@@ -1,0 +1,145 @@
+"""hypercorn's HTTP/1, stricter: what two servers might read in two ways is refused.
+
+A proxy in front and this server must agree where each request ends, else a client can hide one
+request in another. So a message whose length is told twice is no message here, and a connection
+stays what it is: it becomes neither HTTP/2 nor a WebSocket, through which requests would pass by
+the proxy's rules, under the proxy's own address.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+import h11
+from hypercorn.events import Closed, RawData
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.typing import H11SendableEvent
+
+HEAD_BYTES: Final = 16 * 1024
+"""The largest request head."""
+
+HEADERS: Final = 100
+"""Header lines of a request; browsers send some twenty, and proxies add some ten."""
+
+_UPGRADE: Final = b"upgrade"
+_CONTENT_LENGTH: Final = b"content-length"
+_TRANSFER_ENCODING: Final = b"transfer-encoding"
+
+
+class Refusal(NamedTuple):
+    """Why a request is not handled at all; its connection is closed, as its end is unknown."""
+
+    status: HTTPStatus
+    message: str
+
+
+TOO_LARGE: Final = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"A request's head has at most {HEAD_BYTES} bytes"
+)
+TOO_MANY: Final = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"A request has at most {HEADERS} headers"
+)
+TWO_LENGTHS: Final = Refusal(
+    HTTPStatus.BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other"
+)
+NOT_IN_HTTP_1_0: Final = Refusal(HTTPStatus.BAD_REQUEST, "HTTP/1.0 knows no Transfer-Encoding")
+NOT_HTTP_1: Final = Refusal(HTTPStatus.BAD_REQUEST, "Speaks HTTP/1 only")
+NO_TUNNEL: Final = Refusal(HTTPStatus.BAD_REQUEST, "Makes no tunnels")
+
+
+def refusal_of(request: h11.Request) -> Refusal | None:
+    """What makes a well-formed request unacceptable, whatever it asks for; None when nothing does.
+
+    RFC 9112 §6.1 has a server treat a message with both lengths, and an HTTP/1.0 message with a
+    transfer coding, as an error or at least as suspicious.
+    """
+    if not request.http_version.startswith(b"1."):
+        return NOT_HTTP_1
+    if request.method == b"CONNECT":
+        return NO_TUNNEL
+    headers = request.headers
+    if len(headers) > HEADERS:
+        return TOO_MANY
+    size = len(request.target)
+    told = coded = False
+    for name, value in headers:
+        size += len(name) + len(value) + 4  # the colon, a space and the line's end
+        told = told or name == _CONTENT_LENGTH
+        coded = coded or name == _TRANSFER_ENCODING
+    if size > HEAD_BYTES:
+        return TOO_LARGE
+    if coded and told:
+        return TWO_LENGTHS
+    if coded and request.http_version == b"1.0":
+        return NOT_IN_HTTP_1_0
+    return None
+
+
+def error_response(status: int, message: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of an error that ends its connection, in the form of all others."""
+    body = json.dumps({"errors": {"request": [message]}}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"access-control-allow-origin", b"*"),
+        (b"connection", b"close"),
+    ]
+    return headers, body
+
+
+class StrictHTTP(H11Protocol):
+    """One connection."""
+
+    @classmethod
+    def of(cls, wrapper: ProtocolWrapper) -> "StrictHTTP":
+        """The protocol for the connection that hypercorn has prepared."""
+        return cls(
+            wrapper.app,
+            wrapper.config,
+            wrapper.context,
+            wrapper.task_group,
+            wrapper.state,
+            wrapper.ssl,
+            wrapper.client,
+            wrapper.server,
+            wrapper.send,
+        )
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Upgrade to nothing: a server may leave the header unheeded (RFC 9110 §7.8)."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        refusal = refusal_of(request)
+        if refusal is not None:
+            await self._refuse(*refusal, with_body=request.method != b"HEAD")
+            await self.send(Closed())
+            return
+        if any(name == _UPGRADE for name, _ in request.headers):
+            request = h11.Request(
+                method=request.method,
+                target=request.target,
+                headers=[header for header in request.headers if header[0] != _UPGRADE],
+                http_version=request.http_version,
+            )
+        await super()._create_stream(request)
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """For what h11 finds wrong; the code is its own."""
+        phrase = HTTPStatus(status_code).phrase
+        too_large = status_code == TOO_LARGE.status
+        await self._refuse(status_code, TOO_LARGE.message if too_large else phrase)
+
+    async def _refuse(self, status: int, message: str, *, with_body: bool = True) -> None:
+        headers, body = error_response(status, message)
+        headers += self.config.response_headers("h11")
+        events: list[H11SendableEvent] = [h11.Response(status_code=status, headers=headers)]
+        if with_body:
+            events.append(h11.Data(data=body))
+        events.append(h11.EndOfMessage())
+        try:
+            # In one piece, so that no response of the application comes in between.
+            data = b"".join(self.connection.send(event) or b"" for event in events)
+        except h11.LocalProtocolError:
+            return  # the application has begun to answer; the connection ends in the middle of it
+        await self.send(RawData(data=data))
