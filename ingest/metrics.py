@@ -58,6 +58,8 @@ class Metrics:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
+        # Looking a label up costs as much as counting.
+        self._requests: dict[tuple[str, int], Histogram] = {}
         self.requests_refused = Counter(
             "sluice_requests_refused",
             "Events refused before they were read, by reason.",
@@ -129,6 +131,14 @@ class Metrics:
             ["currency"],
             registry=registry,
         )
+
+    def observe_request(self, route: str, status: int, seconds: float) -> None:
+        """Note a request's time."""
+        histogram = self._requests.get((route, status))
+        if histogram is None:
+            histogram = self.requests.labels(route, str(status))
+            self._requests[route, status] = histogram
+        histogram.observe(seconds)
 
     def count_verdict(self, domain: str, verdict: Verdict) -> None:
         """Count one event's outcome."""

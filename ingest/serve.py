@@ -28,8 +28,11 @@ from ingest import __version__
 from ingest.durability import DurabilityError, hand_over, open_journal
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.http.app import create_app
+from ingest.http.event_endpoint import EventEndpoint
+from ingest.http.fast_door import FastDoor
+from ingest.http.flood import FloodGuard
 from ingest.http.health import Health
-from ingest.http.server import Server
+from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.sessions.open_sessions import OpenSessions
@@ -100,16 +103,28 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             keepers=keepers,
         )
         query_token = secrets.token_urlsafe(32)
+        endpoint = EventEndpoint(
+            collector,
+            TrustedProxies.parse(settings.trusted_proxies),
+            flood_guard(settings.flood_requests_per_minute),
+        )
         app = create_app(
             collector,
             Health(collector, sites, geo),
-            trusted_proxies=TrustedProxies.parse(settings.trusted_proxies),
+            endpoint=endpoint,
             admin_token=settings.admin_token,
             query_token=query_token,
             version=__version__,
-            flood_requests_per_minute=settings.flood_requests_per_minute,
         )
-        server = Server(app, listeners, collector.metrics)
+        door = None
+        if settings.fast_door == "on":
+            door = FastDoor(
+                endpoint,
+                collector.metrics,
+                idle_seconds=IDLE_SECONDS,
+                linger_seconds=LINGER_SECONDS,
+            )
+        server = Server(app, listeners, collector.metrics, door)
         port = listeners[0].socket.getsockname()[1]
         with _announced(files.server, port, query_token):
             exit_code = await _run(collector, server, settings.shutdown_seconds, port)
@@ -163,6 +178,13 @@ class StopReason:
         """Stop when actors fail too often."""
         await supervisor.fatal.wait()
         self._give("actors failed too often")
+
+
+def flood_guard(requests_per_minute: int) -> FloodGuard | None:
+    """The limit for one address of the settings; None for 0."""
+    if not requests_per_minute:
+        return None
+    return FloodGuard(requests_per_minute, secrets.token_bytes(32))
 
 
 def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:

@@ -161,6 +161,13 @@ class Settings(BaseSettings):
         "a whole number, 0 or greater",
         ge=0,
     )
+    fast_door: Annotated[Literal["on", "off"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_FAST_DOOR",
+        "on",
+        "on: plain event requests are read without hypercorn and Quart, several times as fast; "
+        "off: all requests go through both",
+        "on or off",
+    )
     durability: Annotated[Literal["journal", "memory"], BeforeValidator(_lower)] = _setting(
         "SLUICE_DURABILITY",
         "journal",

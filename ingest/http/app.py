@@ -1,8 +1,6 @@
 """The web application: turns requests into events, and verdicts into responses."""
 
-import secrets
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -13,29 +11,22 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from actors.collector import Collector
-from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
 from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.http.admin import bears, may_administer
-from ingest.http.flood import FloodGuard
+from ingest.http.answer import CORS_HEADERS
+from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.responses import (
     PREFLIGHT_HEADERS,
-    accepts_json,
     empty,
     error,
     json_response,
+    respond,
     text,
 )
 from ingest.log import stack_of
-from ingest.request.body import BODY_LIMIT, reads_raw
-from ingest.request.client_address import (
-    JOINED_HEADERS,
-    ClientAddress,
-    TrustedProxies,
-    resolve_client_ip,
-)
-from ingest.request.invalid import UNPARSABLE, InvalidRequest
-from ingest.request.parse import parse_request
+from ingest.request.body import BODY_LIMIT
+from ingest.request.client_address import JOINED_HEADERS
 from ingest.request.schema import openapi_document
 
 log = structlog.get_logger()
@@ -48,22 +39,20 @@ def create_app(
     collector: Collector,
     health: Health,
     *,
-    trusted_proxies: TrustedProxies,
+    endpoint: EventEndpoint,
     admin_token: SecretStr | None,
     query_token: str,
     version: str,
-    flood_requests_per_minute: int = 0,
 ) -> QuartTrio:
     """Make the application that serves one collector.
 
     Args:
         collector: Where events go.
         health: What the health routes answer from.
-        trusted_proxies: Whose headers are believed.
+        endpoint: Answers events.
         admin_token: For the operator's routes; None: they answer on loopback only.
         query_token: For `POST /api/query`, known to this machine's command line.
         version: The program's, for `/openapi.json`.
-        flood_requests_per_minute: Events that one address may send; 0: any number.
     """
     app = QuartTrio("sluice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
@@ -72,47 +61,21 @@ def create_app(
     token = None if admin_token is None else admin_token.get_secret_value()
     openapi = openapi_document(version)
     metrics = collector.metrics
-    flood = None
-    if flood_requests_per_minute:
-        flood = FloodGuard(flood_requests_per_minute, secrets.token_bytes(32))
 
-    @app.post("/api/event")
+    @app.post(ROUTE)
     async def event() -> Response:
-        headers = first_headers(request.scope)
-        if not accepts_json(headers.get("accept")):
-            return error(406, "request", "Must accept application/json")
-        if not collector.accepting:
-            raise OverloadedError
-        client = client_of(request.scope, headers, trusted_proxies)
-        if flood is not None and (wait := flood.seconds_to_wait(client.ip, trio.current_time())):
-            metrics.requests_refused.labels("flood").inc()
-            message = "Too many requests from this address"
-            return error(429, "request", message, {"retry-after": str(wait)})
+        scope = request.scope
+        headers = first_headers(scope)
+        lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
+        client = endpoint.client_of(headers, lists, peer_of(scope))
+        refusal = endpoint.refusal(headers, client)
+        if refusal is not None:
+            return respond(refusal)
         try:
             body = await read_body()
         except RequestEntityTooLarge:
-            if reads_raw(headers.get("content-type")):
-                return refuse(UNPARSABLE)
-            return error(413, "request", f"Must be at most {BODY_LIMIT} bytes")
-        try:
-            event_request = parse_request(
-                headers.get("content-type"),
-                body,
-                timestamp=collector.clock.seconds(),
-                client_ip=client.ip,
-                user_agent=headers.get("user-agent"),
-                ip_type=client.ip_type,
-            )
-        except InvalidRequest as invalid:
-            return refuse(invalid.errors)
-        verdicts = await collector.intake.submit(event_request)
-        dropped = sum(not verdict.accepted for verdict in verdicts)
-        return text(202, "ok", {"x-plausible-dropped": str(dropped)} if dropped else {})
-
-    def refuse(errors: Mapping[str, list[str]]) -> Response:
-        for field in errors:
-            metrics.validation_errors.labels(field).inc()
-        return json_response(400, {"errors": dict(errors)})
+            return respond(endpoint.too_large(headers))
+        return respond(await endpoint.answer(headers, client, body))
 
     @app.get("/health")
     async def liveness() -> Response:
@@ -167,21 +130,14 @@ def create_app(
 
     @app.after_request
     async def finish(response: Response) -> Response:
-        response.headers["access-control-allow-origin"] = "*"
-        response.headers["access-control-expose-headers"] = "x-plausible-dropped, retry-after"
-        seconds = time.perf_counter() - g.started
+        response.headers.update(CORS_HEADERS)
         route = "(none)" if request.url_rule is None else request.url_rule.rule
-        metrics.requests.labels(route, str(response.status_code)).observe(seconds)
+        metrics.observe_request(route, response.status_code, time.perf_counter() - g.started)
         return response
 
     @app.errorhandler(trio.TooSlowError)
     async def too_slow(_: trio.TooSlowError) -> Response:
         return error(408, "request", "The body did not arrive in time", {"connection": "close"})
-
-    @app.errorhandler(OverloadedError)
-    async def overloaded(_: OverloadedError) -> Response:
-        message = "Cannot take events now, try again later"
-        return error(503, "request", message, {"retry-after": str(RETRY_AFTER_SECONDS)})
 
     @app.errorhandler(HTTPException)
     async def http_error(failure: HTTPException) -> Response:
@@ -230,18 +186,6 @@ def joined_headers(scope: Any) -> dict[str, str]:
         if name in JOINED_HEADERS:
             lists[name] = f"{lists[name]},{value}" if name in lists else value
     return lists
-
-
-def client_of(scope: Any, headers: Mapping[str, str], trusted: TrustedProxies) -> ClientAddress:
-    """Where a request came from.
-
-    Args:
-        scope: The request's.
-        headers: Its `first_headers`.
-        trusted: Whose headers are believed.
-    """
-    lists = joined_headers(scope) if trusted.listed else None
-    return resolve_client_ip(headers, peer_of(scope), trusted, lists)
 
 
 def peer_of(scope: Any) -> str:

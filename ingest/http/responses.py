@@ -6,6 +6,8 @@ from typing import Any
 
 from quart import Response
 
+from ingest.http.answer import TEXT, Answer, answer_error
+
 PREFLIGHT_HEADERS = {
     "access-control-allow-methods": "GET, POST, OPTIONS",
     "access-control-allow-headers": "*, authorization, content-type",
@@ -22,10 +24,15 @@ def text(
     status: int,
     body: str | bytes,
     headers: Mapping[str, str],
-    content_type: str = "text/plain; charset=utf-8",
+    content_type: str = TEXT,
 ) -> Response:
     """A plain response."""
     return Response(body, status, {**headers, "content-type": content_type})
+
+
+def respond(answer: Answer) -> Response:
+    """An answer as Quart sends it."""
+    return text(answer.status, answer.body, dict(answer.headers), answer.content_type)
 
 
 def empty(status: int, headers: Mapping[str, str]) -> Response:
@@ -44,7 +51,7 @@ def error(
     status: int, field: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error in the form of the endpoint's validation errors (spec/ingestion.md §3)."""
-    return json_response(status, {"errors": {field: [message]}}, headers)
+    return respond(answer_error(status, field, message, headers))
 
 
 def accepts_json(accept: str | None) -> bool:

@@ -15,11 +15,13 @@ from typing import Any
 import structlog
 import trio
 from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 
+from ingest.http.fast_door import FastDoor
 from ingest.http.protocol import HEAD_BYTES, StrictHTTP
 from ingest.log import stack_of
 from ingest.metrics import Metrics
@@ -49,10 +51,22 @@ class PatientStream:
     def __init__(self, stream: trio.SocketStream) -> None:
         """Own the stream."""
         self._stream = stream
+        self._unread = b""
         self.socket = stream.socket
-        self.receive_some = stream.receive_some
         self.send_eof = stream.send_eof
         self.aclose = stream.aclose
+
+    def put_back(self, data: bytes) -> None:
+        """Have bytes read again before any others."""
+        self._unread = data
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Read what is there, or wait for it."""
+        if self._unread:
+            data, self._unread = self._unread, b""
+            await trio.lowlevel.checkpoint()
+            return data
+        return await self._stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes) -> None:
         """Send data.
@@ -71,18 +85,52 @@ class PatientStream:
             raise trio.BrokenResourceError("the client does not read")
 
 
+LAST_ANSWER_SECONDS = 40.0
+"""How long a request may take after its client has closed its own side: longer than any verdict."""
+
+READ_BYTES = 65_536
+
+
 class Connection(TCPServer):
     """hypercorn's connection, with another end.
 
     hypercorn's own waits for its idle timer even after the client has closed, so that clients that
-    come for one request would fill the server up. And when the server stops, it closes idle
+    come for one request would fill the server up; and it leaves a client unanswered that has closed
+    its own side of the connection after its request. When the server stops, it closes idle
     connections at once, among them those whose next request is already on its way.
     """
 
+    def __init__(self, *arguments: Any) -> None:
+        """As hypercorn's."""
+        super().__init__(*arguments)
+        self._answered = trio.Event()
+        self._answered.set()
+
     async def _read_data(self) -> None:
         self.protocol.protocol = StrictHTTP.of(self.protocol)
-        await super()._read_data()
+        try:
+            while data := await self._receive():
+                await self.protocol.handle(RawData(bytes(data)))
+            await self.protocol.handle(RawData(b""))
+            # A client that has said all may still be listening.
+            with trio.move_on_after(LAST_ANSWER_SECONDS):
+                await self._answered.wait()
+        except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
+            pass
+        await self.protocol.handle(Closed())
         await self.idle_task.stop()
+
+    async def _receive(self) -> bytes | bytearray:
+        with trio.fail_after(READ_SECONDS):
+            return await self.stream.receive_some(READ_BYTES)
+
+    async def protocol_send(self, event: Event) -> None:
+        """Note whether a request is being answered, and leave the rest to hypercorn."""
+        if isinstance(event, Closed) or (isinstance(event, Updated) and event.idle):
+            self._answered.set()
+        elif isinstance(event, Updated):
+            self._answered = trio.Event()
+        await super().protocol_send(event)
 
     async def _idle_timeout(self) -> None:
         with trio.move_on_after(IDLE_SECONDS):
@@ -115,7 +163,11 @@ class Server:
     """Accepts connections and serves them until told to stop."""
 
     def __init__(
-        self, app: Any, listeners: Sequence[trio.SocketListener], metrics: Metrics
+        self,
+        app: Any,
+        listeners: Sequence[trio.SocketListener],
+        metrics: Metrics,
+        door: FastDoor | None = None,
     ) -> None:
         """Own the listeners.
 
@@ -123,11 +175,13 @@ class Server:
             app: The ASGI application.
             listeners: Open sockets.
             metrics: Where refused and failed connections are counted.
+            door: Serves what connections begin with, before the application does; None: nothing.
         """
         self._config = hypercorn_config()
         self._app = wrap_app(self._finishing(app), self._config.wsgi_max_body_size, "asgi")
         self._listeners = list(listeners)
         self._metrics = metrics
+        self._door = door
         self._context = WorkerContext(None)
         self._limit = connection_limit()
         self._open = 0
@@ -147,6 +201,13 @@ class Server:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until stopped and the requests under way have their responses."""
+        async with trio.open_nursery() as watching:
+            if self._door is not None:
+                watching.start_soon(self._door.watch)
+            await self._serve_until_stopped(task_status)
+            watching.cancel_scope.cancel()
+
+    async def _serve_until_stopped(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 accepting.start_soon(self._accept, connections)
@@ -154,6 +215,8 @@ class Server:
                 await self._stopping.wait()
                 accepting.cancel_scope.cancel()
             connections.cancel_scope.deadline = trio.current_time() + self._grace
+            if self._door is not None:
+                self._door.stop()
             await self._context.terminated.set()
 
     def _finishing(self, app: Any) -> Any:
@@ -179,6 +242,24 @@ class Server:
 
         return call
 
+    async def _converse(self, stream: PatientStream) -> None:
+        """Serve a connection through the fast door as long as that can, then through hypercorn."""
+        if self._door is not None:
+            peer = str(stream.socket.getpeername()[0])
+            unread = await self._door.serve(stream, stream.socket.fileno(), peer)
+            if unread is None:
+                await stream.send_eof()
+                await stream.aclose()
+                return
+            stream.put_back(unread)
+        await Connection(
+            self._app,
+            self._config,
+            self._context,
+            ConnectionState({}),
+            stream,
+        )
+
     async def _accept(self, connections: trio.Nursery) -> None:
         await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections)
 
@@ -189,13 +270,9 @@ class Server:
             return
         self._open += 1
         try:
-            await Connection(
-                self._app,
-                self._config,
-                self._context,
-                ConnectionState({}),
-                PatientStream(stream),  # type: ignore[arg-type]
-            )
+            await self._converse(PatientStream(stream))
+        except (OSError, trio.BrokenResourceError):
+            pass  # The client has gone.
         except Exception as error:
             # One client's bytes must not end the others' service.
             self._metrics.connection_errors.inc()

@@ -1,4 +1,8 @@
-"""The same tests against both stores: chDB in the server's process, and a ClickHouse server."""
+"""The same tests against both stores and through both doors.
+
+The stores are chDB in the server's process, and a ClickHouse server; the doors the fast one, and
+hypercorn's for all requests.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +19,20 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseS
         yield server
 
 
-@pytest.fixture(scope="session", params=["chdb", "clickhouse"])
+@pytest.fixture(scope="session", params=["chdb", "clickhouse", "chdb-hypercorn"])
 def store(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def doors(store: str) -> dict[str, str]:
+    """The setting of the doors that a case asks for."""
+    return {"SLUICE_FAST_DOOR": "off" if store.endswith("hypercorn") else "on"}
 
 
 @pytest.fixture(scope="session")
 def clickhouse_url(store: str, request: pytest.FixtureRequest) -> str:
     """The `CLICKHOUSE_URL` of a store that the whole run of tests shares."""
-    if store == "chdb":
+    if store.startswith("chdb"):
         return "chdb://chdb"
     server: ClickHouseServer = request.getfixturevalue("clickhouse")
     return server.url("shared")
@@ -34,18 +43,18 @@ def sluice(
     clickhouse_url: str, store: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sluice]:
     """A server that the whole run of tests shares; tests tell their events apart by page."""
-    with Sluice(tmp_path_factory.mktemp(store), clickhouse_url) as server:
+    with Sluice(tmp_path_factory.mktemp(store), clickhouse_url, **doors(store)) as server:
         yield server
 
 
 @pytest.fixture
 def fresh(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sluice]:
     """A server, not yet started, with a store of its own."""
-    if store == "chdb":
+    if store.startswith("chdb"):
         url = "chdb://chdb"
     else:
         clickhouse: ClickHouseServer = request.getfixturevalue("clickhouse")
         url = clickhouse.url(tmp_path.name.replace("-", "_")[:60])
-    server = Sluice(tmp_path, url)
+    server = Sluice(tmp_path, url, **doors(store))
     yield server
     server.__exit__()

@@ -13,8 +13,10 @@ from werkzeug.datastructures import Headers
 
 from actors.reload import Reload
 from ingest.http.app import create_app
+from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.health import Health
 from ingest.request.client_address import TrustedProxies
+from ingest.serve import flood_guard
 from tests.actors.pipeline import Pipeline
 
 CHROME = (
@@ -64,14 +66,16 @@ class Application:
         self.sites = a_reload("sites_file")
         self.geo = a_reload("geo_database") if geo else None
         self.health = Health(pipeline.collector, self.sites, self.geo)
+        self.endpoint = EventEndpoint(
+            pipeline.collector, TrustedProxies.parse(trusted), flood_guard(flood)
+        )
         self.app: QuartTrio = create_app(
             pipeline.collector,
             self.health,
-            trusted_proxies=TrustedProxies.parse(trusted),
+            endpoint=self.endpoint,
             admin_token=None if token is None else SecretStr(token),
             query_token=QUERY_TOKEN,
             version="1.2.3",
-            flood_requests_per_minute=flood,
         )
 
     async def ask(

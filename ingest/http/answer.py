@@ -1,0 +1,44 @@
+"""Answers to a request, before any server's own form of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+JSON: Final = "application/json"
+TEXT: Final = "text/plain; charset=utf-8"
+
+CORS_HEADERS: Final = (
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "x-plausible-dropped, retry-after"),
+)
+"""In every answer: any page may send events and read what became of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client is told.
+
+    Attributes:
+        status: HTTP status code.
+        body: Content.
+        content_type: Its type.
+        headers: Further headers, lower case, without those that every answer has.
+    """
+
+    status: int
+    body: bytes
+    content_type: str = TEXT
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def answer_json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer in JSON."""
+    return Answer(status, json.dumps(content).encode(), JSON, tuple((headers or {}).items()))
+
+
+def answer_error(
+    status: int, field: str, message: str, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """An error in the form of the endpoint's validation errors (spec/ingestion.md §3)."""
+    return answer_json(status, {"errors": {field: [message]}}, headers)

@@ -1,0 +1,118 @@
+"""`POST /api/event`, whichever door the request came through."""
+
+from collections.abc import Mapping
+
+import structlog
+import trio
+
+from actors.collector import Collector
+from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
+from ingest.http.answer import Answer, answer_error, answer_json
+from ingest.http.flood import FloodGuard
+from ingest.http.responses import accepts_json
+from ingest.log import stack_of
+from ingest.request.body import BODY_LIMIT, reads_raw
+from ingest.request.client_address import ClientAddress, TrustedProxies, resolve_client_ip
+from ingest.request.invalid import UNPARSABLE, InvalidRequest
+from ingest.request.parse import parse_request
+
+log = structlog.get_logger()
+
+ROUTE = "/api/event"
+
+ACCEPTED = Answer(202, b"ok")
+INTERNAL_ERROR = answer_error(500, "request", "Internal error")
+NOT_ACCEPTABLE = answer_error(406, "request", "Must accept application/json")
+OVERLOADED = answer_error(
+    503,
+    "request",
+    "Cannot take events now, try again later",
+    {"retry-after": str(RETRY_AFTER_SECONDS)},
+)
+TOO_LARGE = answer_error(413, "request", f"Must be at most {BODY_LIMIT} bytes")
+
+
+class EventEndpoint:
+    """Decides on requests for one collector. What it answers does not depend on the door."""
+
+    def __init__(
+        self, collector: Collector, trusted_proxies: TrustedProxies, flood: FloodGuard | None = None
+    ) -> None:
+        """Serve a collector.
+
+        Args:
+            collector: Where events go.
+            trusted_proxies: Whose headers are believed.
+            flood: Limits the requests of one address; None: no limit.
+        """
+        self.trusted_proxies = trusted_proxies
+        self._collector = collector
+        self._metrics = collector.metrics
+        self._flood = flood
+
+    def client_of(
+        self, headers: Mapping[str, str], lists: Mapping[str, str] | None, peer: str
+    ) -> ClientAddress:
+        """Where a request came from.
+
+        Args:
+            headers: First occurrence of each header, by lower-case name.
+            lists: All occurrences of list headers, joined; None unless proxies are listed.
+            peer: The connection's other end.
+        """
+        return resolve_client_ip(headers, peer, self.trusted_proxies, lists)
+
+    def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
+        """What is said without looking at the body; None when that has to be looked at."""
+        if not accepts_json(headers.get("accept")):
+            return NOT_ACCEPTABLE
+        if not self._collector.accepting:
+            return OVERLOADED
+        if self._flood is None:
+            return None
+        wait = self._flood.seconds_to_wait(client.ip, trio.current_time())
+        if not wait:
+            return None
+        self._metrics.requests_refused.labels("flood").inc()
+        message = "Too many requests from this address"
+        return answer_error(429, "request", message, {"retry-after": str(wait)})
+
+    def too_large(self, headers: Mapping[str, str]) -> Answer:
+        """What is said of a body beyond the limit."""
+        return self._invalid(UNPARSABLE) if reads_raw(headers.get("content-type")) else TOO_LARGE
+
+    async def answer(
+        self, headers: Mapping[str, str], client: ClientAddress, body: bytes
+    ) -> Answer:
+        """Parse, validate, send into the pipeline, and wait for the verdicts. Never raises."""
+        try:
+            request = parse_request(
+                headers.get("content-type"),
+                body,
+                timestamp=self._collector.clock.seconds(),
+                client_ip=client.ip,
+                user_agent=headers.get("user-agent"),
+                ip_type=client.ip_type,
+            )
+            verdicts = await self._collector.intake.submit(request)
+        except InvalidRequest as invalid:
+            return self._invalid(invalid.errors)
+        except OverloadedError:
+            return OVERLOADED
+        except Exception as failure:
+            log.error(
+                "request failed",
+                path=ROUTE,
+                error=type(failure).__name__,
+                stack=stack_of(failure),
+            )
+            return INTERNAL_ERROR
+        dropped = sum(not verdict.accepted for verdict in verdicts)
+        if not dropped:
+            return ACCEPTED
+        return Answer(202, b"ok", headers=(("x-plausible-dropped", str(dropped)),))
+
+    def _invalid(self, errors: Mapping[str, list[str]]) -> Answer:
+        for field in errors:
+            self._metrics.validation_errors.labels(field).inc()
+        return answer_json(400, {"errors": dict(errors)})

@@ -1,0 +1,317 @@
+"""Both doors give the same answers, to the byte."""
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from ingest.http.answer import Answer
+from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
+from ingest.http.fast_door import PART_SECONDS, FastDoor, encode
+from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from tests.actors.pipeline import Pipeline, running
+from tests.ingest.http.application import Application
+from tests.ingest.http.odd_requests import ODD_REQUESTS, POST
+
+AGENT = b"user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
+DATE = re.compile(rb"date: [^\r]+\r\n")
+
+
+def post(
+    body: bytes | None = None,
+    headers: bytes = b"content-type: text/plain\r\n",
+    line: bytes = b"POST /api/event HTTP/1.1\r\nhost: a\r\n",
+    **fields: Any,
+) -> bytes:
+    if body is None:
+        event = {"n": "pageview", "u": "https://example.com/", "d": "example.com", **fields}
+        body = json.dumps(event).encode()
+    return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (line, AGENT, headers, len(body), body)
+
+
+LAST = post(headers=b"connection: close\r\n")
+OLD = b"POST /api/event HTTP/1.0\r\n"
+
+CASES = {
+    "accepted": post() + LAST,
+    "dropped": post(d="nowhere.example,example.com") + LAST,
+    "wrong": post(b"{}") + LAST,
+    "not JSON": post(b"{") + LAST,
+    "a form": post(b"n=a&d=b", b"content-type: application/x-www-form-urlencoded\r\n") + LAST,
+    "no body": post(b"") + LAST,
+    "not acceptable": post(headers=b"accept: text/html\r\n") + LAST,
+    "a large body": post(u="https://example.com/" + "a" * 100_000) + LAST,
+    "three in one": post() + post(b"{}") + post() + LAST,
+    "an event, a page, an event": post() + b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n" + LAST,
+    "a preflight, an event": b"OPTIONS /api/event HTTP/1.1\r\nhost: a\r\n\r\n" + LAST,
+    "another path": post(line=b"POST /api/events HTTP/1.1\r\nhost: a\r\n") + LAST,
+    "another method": post(line=b"PUT /api/event HTTP/1.1\r\nhost: a\r\n") + LAST,
+    "HTTP/1.0": post(line=OLD),
+    "HTTP/1.0, kept": post(line=OLD, headers=b"connection: keep-alive\r\n"),
+    "an expectation": post(headers=b"expect: 100-continue\r\n") + LAST,
+    "chunks": POST + AGENT + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + LAST,
+    "an end within a head": post()[:60],
+    "an end within a body": post()[:-5],
+    **{f"odd: {name}": odd.sent for name, odd in ODD_REQUESTS.items()},
+}
+
+
+class Doors:
+    """One application behind two servers: with the fast door, and without."""
+
+    def __init__(self, pipeline: Pipeline, application: Application) -> None:
+        self.pipeline = pipeline
+        self.application = application
+        self.ports: list[int] = []
+        self.servers: list[Server] = []
+
+    async def open(self, nursery: trio.Nursery) -> None:
+        metrics = self.pipeline.collector.metrics
+        door = FastDoor(
+            self.application.endpoint,
+            metrics,
+            idle_seconds=IDLE_SECONDS,
+            linger_seconds=LINGER_SECONDS,
+        )
+        for each in (door, None):
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            # Gauges are registered once.
+            self.servers.append(
+                Server(self.application.app, listeners, type(metrics)(lambda domain: True), each)
+            )
+            await nursery.start(self.servers[-1].run)
+            self.ports.append(listeners[0].socket.getsockname()[1])
+
+    async def connect(self, door: int) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.ports[door])
+
+    async def answers(self, sent: bytes, piece: int = 1_000_000) -> list[bytes]:
+        """What comes back through each, without dates."""
+        return [await self.answer(door, sent, piece) for door in (0, 1)]
+
+    async def answer(self, door: int, sent: bytes, piece: int) -> bytes:
+        received = b""
+        async with await self.connect(door) as stream:
+            try:
+                with trio.fail_after(20):
+                    for start in range(0, len(sent), piece):
+                        await stream.send_all(sent[start : start + piece])
+                        if piece < len(sent):
+                            await trio.sleep(0.002)
+                    await stream.send_eof()
+                    async for chunk in stream:
+                        received += chunk
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass  # closed before everything was read
+        return DATE.sub(b"", received)
+
+
+@asynccontextmanager
+async def open_doors(directory: Path) -> AsyncIterator[Doors]:
+    async with running(Pipeline(directory)) as pipeline, trio.open_nursery() as nursery:
+        doors = Doors(pipeline, Application(pipeline))
+        await doors.open(nursery)
+        yield doors
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_answers_are_the_same(tmp_path: Path, case: str) -> None:
+    async with open_doors(tmp_path) as doors:
+        fast, slow = await doors.answers(CASES[case])
+        assert fast == slow
+        assert fast.startswith(b"HTTP/1.1 ") or "an end" in case
+
+
+@pytest.mark.parametrize("case", ["accepted", "three in one", "an event, a page, an event"])
+@pytest.mark.parametrize("piece", [1, 7, 100])
+async def test_answers_do_not_depend_on_how_the_bytes_arrive(
+    tmp_path: Path, case: str, piece: int
+) -> None:
+    async with open_doors(tmp_path) as doors:
+        fast, slow = await doors.answers(CASES[case], piece)
+        assert fast == slow
+        assert fast == (await doors.answers(CASES[case]))[0]
+
+
+async def test_events_are_stored_whichever_door_they_came_through(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        await doors.answers(post() + LAST)
+        doors.pipeline.collector.drain(5)
+    fast, _, slow, _ = doors.pipeline.events()
+    assert fast["browser"] == "Firefox"
+    changing = {"timestamp"}
+    assert {key: fast[key] for key in fast.keys() - changing} == {
+        key: slow[key] for key in slow.keys() - changing
+    }
+
+
+async def test_an_overloaded_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_doors(tmp_path) as doors:
+        doors.pipeline.collector.intake.close()
+        fast, slow = await doors.answers(post() + LAST)
+        assert fast == slow
+        assert fast.count(b"HTTP/1.1 503 ") == 2
+        assert b"retry-after: 5\r\n" in fast
+
+
+async def test_an_exception_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    async with open_doors(tmp_path) as doors:
+        monkeypatch.setattr(doors.pipeline.collector.intake, "submit", fail)
+        fast, slow = await doors.answers(post() + LAST)
+        assert fast == slow
+        assert fast.count(b"HTTP/1.1 500 ") == 2
+
+
+async def test_requests_are_counted_alike(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        await doors.answers(post(b"{}") + LAST)
+        sample = doors.pipeline.collector.metrics.registry.get_sample_value
+        for status in ("202", "400"):
+            labels = {"route": "/api/event", "status": status}
+            assert sample("sluice_request_duration_seconds_count", labels) == 2
+
+
+class Alone:
+    """The fast door on one connection, on a clock of its own."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        endpoint: EventEndpoint = Application(pipeline).endpoint
+        self.door = FastDoor(
+            endpoint,
+            pipeline.collector.metrics,
+            idle_seconds=IDLE_SECONDS,
+            linger_seconds=LINGER_SECONDS,
+        )
+        self.left: list[bytes | None] = []
+
+    async def serve(self, nursery: trio.Nursery) -> trio.SocketStream:
+        here, there = trio.socket.socketpair()
+        stream = trio.SocketStream(there)
+
+        async def serve() -> None:
+            self.left.append(await self.door.serve(stream, there.fileno(), "203.0.113.9"))
+            await stream.aclose()
+
+        nursery.start_soon(serve)
+        nursery.start_soon(self.door.watch)
+        return trio.SocketStream(here)
+
+
+async def test_a_silent_connection_is_closed(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post())
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    started = trio.current_time()
+    assert await stream.receive_some() == b""
+    assert IDLE_SECONDS <= trio.current_time() - started < IDLE_SECONDS + 1
+    assert alone.left == [None]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_request_is_left_to_hypercorn(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post() + post()[:50])
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    await trio.sleep(PART_SECONDS + 1)
+    assert alone.left == [post()[:50]]
+    nursery.cancel_scope.cancel()
+
+
+async def test_stopping_lets_a_request_finish_and_closes_idle_connections(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    submit = pipeline.collector.intake.submit
+
+    async def slow(request: Any) -> Any:
+        await trio.sleep(3)
+        return await submit(request)
+
+    monkeypatch.setattr(pipeline.collector.intake, "submit", slow)
+    idle, busy = await alone.serve(nursery), await alone.serve(nursery)
+    await busy.send_all(post())
+    await trio.sleep(1)
+    alone.door.stop()
+    assert await idle.receive_some() == b""
+    assert trio.current_time() < 2
+    answer = bytes(await busy.receive_some())
+    assert answer.startswith(b"HTTP/1.1 202")
+    assert b"connection: close\r\n" in answer
+    assert await busy.receive_some() == b""
+    nursery.cancel_scope.cancel()
+
+
+async def test_bytes_that_come_as_patience_ends_are_not_begun(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    """Else the event would be stored, and its sender not answered."""
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await trio.testing.wait_all_tasks_blocked()
+    (visit,) = alone.door._visits
+    await stream.send_all(post())
+    visit.patience.cancel()
+    await trio.testing.wait_all_tasks_blocked()
+    assert alone.left in ([post()], [None])
+    assert len(pipeline.collector.verdicts) == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_does_not_fit_at_once_is_sent_in_the_end(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = iter([5, None])
+
+    def write(descriptor: int, data: bytes) -> int:
+        size = next(sizes)
+        if size is None:
+            raise BlockingIOError
+        return real(descriptor, data[:size])
+
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    real = os.write
+    monkeypatch.setattr(os, "write", write)
+    await stream.send_all(post() + LAST)
+    received = b""
+    async for chunk in stream:
+        received += chunk
+    assert received.count(b"HTTP/1.1 202 ") == 2
+    nursery.cancel_scope.cancel()
+
+
+def test_answers_on_the_wire() -> None:
+    plain = encode(ACCEPTED, asked=False, stopping=False)
+    assert DATE.sub(b"", plain) == (
+        b"HTTP/1.1 202 \r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 2\r\n"
+        b"access-control-allow-origin: *\r\n"
+        b"access-control-expose-headers: x-plausible-dropped, retry-after\r\n\r\nok"
+    )
+    dropped = encode(
+        Answer(202, b"ok", headers=(("x-plausible-dropped", "2"),)), asked=True, stopping=False
+    )
+    assert b"\r\nx-plausible-dropped: 2\r\n" in dropped
+    assert b"\r\nConnection: close\r\n\r\n" in dropped
