@@ -20,6 +20,7 @@ from actors.intake import Intake
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import Journal
 from actors.journal_keeper import JournalKeeper, SaveSessions
+from actors.patience import Patience
 from actors.replay import Replay
 from actors.sessions import Sessions
 from actors.stores.store import Store
@@ -158,7 +159,12 @@ class Collector:
             self.tally,
             self.writer,
         )
-        self._keepers = [*keepers, Heartbeat(clock, self.metrics, wall), self.replay]
+        self._keepers = [
+            *keepers,
+            Patience(self.verdicts),
+            Heartbeat(clock, self.metrics, wall),
+            self.replay,
+        ]
         if isinstance(journal, FileJournal) and save_sessions is not None:
             self._keepers.append(
                 JournalKeeper(journal, self.open_sessions, save_sessions, self.metrics)

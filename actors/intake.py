@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import trio
 
-from actors.verdicts import VERDICT_SECONDS, Verdicts
+from actors.verdicts import Verdicts
 from ingest.event import Event, EventRequest
 from ingest.verdict import DropReason, Verdict
 
@@ -60,7 +60,7 @@ class Intake:
         except (trio.WouldBlock, trio.BrokenResourceError):
             self._verdicts.withdraw(ticket)
             raise OverloadedError from None
-        verdicts = await self._verdicts.wait(ticket, VERDICT_SECONDS)
+        verdicts = await self._verdicts.settled(ticket)
         if not any(verdict.accepted for verdict in verdicts) and any(
             verdict.reason in _TRY_AGAIN for verdict in verdicts
         ):

@@ -10,7 +10,7 @@ import trio
 from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal, JournalError
 from actors.stage import Stage
-from actors.verdicts import Verdicts
+from actors.verdicts import LATE, Verdicts
 from ingest.event import ENGAGEMENT, EnrichedEvent
 from ingest.log import stack_of
 from ingest.rows.layout import EventRows, Row, Run, event_row, session_row
@@ -19,7 +19,6 @@ from ingest.verdict import ACCEPTED, DropReason, Verdict
 
 log = structlog.get_logger()
 
-LATE = Verdict(DropReason.LOCK_TIMEOUT)
 NO_SESSION = Verdict(DropReason.NO_SESSION_FOR_ENGAGEMENT)
 SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 NOT_KEPT = Verdict(DropReason.PERSIST_TIMEOUT)

@@ -19,6 +19,8 @@ milliseconds), shorter than any client's patience."""
 HELD_SECONDS = 30.0
 """How much longer it waits once its events are being kept, and it is too late to forget them."""
 
+LATE = Verdict(DropReason.LOCK_TIMEOUT)
+
 Message = TypeVar("Message", Event, EnrichedEvent)
 
 
@@ -32,6 +34,7 @@ class Ticket:
         missing: How many are still to come.
         complete: Set when none is.
         held: Whether one of its events is being kept.
+        opened: When, on trio's clock.
     """
 
     number: int
@@ -39,6 +42,7 @@ class Ticket:
     missing: int
     complete: trio.Event = field(default_factory=trio.Event)
     held: bool = False
+    opened: float = field(default_factory=trio.current_time)
 
 
 class Verdicts:
@@ -93,6 +97,23 @@ class Verdicts:
             del self._tickets[event.ticket]
             ticket.complete.set()
 
+    async def settled(self, ticket: Ticket) -> list[Verdict]:
+        """As `wait`, for as long as `give_up_waiting` lets it; a deadline of its own costs more."""
+        await ticket.complete.wait()
+        return self._verdicts_of(ticket)
+
+    def give_up_waiting(self, now: float) -> None:
+        """End the waits that have lasted `VERDICT_SECONDS`, or longer for events being kept."""
+        late: list[Ticket] = []
+        for ticket in self._tickets.values():
+            if ticket.opened > now - VERDICT_SECONDS:
+                break  # the others are younger
+            if not ticket.held or ticket.opened <= now - VERDICT_SECONDS - HELD_SECONDS:
+                late.append(ticket)
+        for ticket in late:
+            self.withdraw(ticket)
+            ticket.complete.set()
+
     async def wait(self, ticket: Ticket, seconds: float) -> list[Verdict]:
         """Wait until every event of a request has its verdict.
 
@@ -112,8 +133,10 @@ class Verdicts:
                 await ticket.complete.wait()
         if ticket.missing:
             self.withdraw(ticket)
-        late = Verdict(DropReason.LOCK_TIMEOUT)
-        return [verdict or late for verdict in ticket.verdicts]
+        return self._verdicts_of(ticket)
+
+    def _verdicts_of(self, ticket: Ticket) -> list[Verdict]:
+        return [verdict or LATE for verdict in ticket.verdicts]
 
     async def readmit(
         self, event: Message, outlet: trio.MemorySendChannel[Sequence[Message]]

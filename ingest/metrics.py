@@ -58,6 +58,7 @@ class Metrics:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
+        self._accepted: dict[str, Counter] = {}
         # Looking a label up costs as much as counting.
         self._requests: dict[tuple[str, int], Histogram] = {}
         self.requests_refused = Counter(
@@ -143,10 +144,13 @@ class Metrics:
     def count_verdict(self, domain: str, verdict: Verdict) -> None:
         """Count one event's outcome."""
         site = domain if self._is_site(domain) else UNKNOWN_SITE
-        if verdict.reason is None:
-            self.events_accepted.labels(site).inc()
-        else:
+        if verdict.reason is not None:
             self.events_dropped.labels(site, verdict.reason.value).inc()
+            return
+        counter = self._accepted.get(site)
+        if counter is None:
+            counter = self._accepted[site] = self.events_accepted.labels(site)
+        counter.inc()
 
     def read(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a figure that is read from its owner whenever `/metrics` is asked."""

@@ -33,6 +33,11 @@ QUERY_SECONDS = 60.0
 QUERY_ROWS = 1_000_000
 
 
+NICE = 10
+"""Inserts and queries let requests go first: on one core a flush would hold them up for as long as
+it lasts."""
+
+
 class EmbeddedStore:
     """Owns two sessions on one directory: one that writes, and one that can only read.
 
@@ -54,8 +59,8 @@ class EmbeddedStore:
         self._path = address.path.absolute()
         self._database = address.database
         self._query_seconds = query_seconds
-        self._writing = SerialThread("chdb-writer")
-        self._reading = SerialThread("chdb-reader")
+        self._writing = SerialThread("chdb-writer", nice=NICE)
+        self._reading = SerialThread("chdb-reader", nice=NICE)
         self._writer: Any = None
         self._reader: Any = None
         self._migrated: Migrated | None = None

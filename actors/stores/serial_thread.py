@@ -1,5 +1,6 @@
 """A thread of one's own for calls that block, cannot be interrupted, and must not overlap."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -54,13 +55,16 @@ class SerialThread:
     keep the process from ending.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, nice: int = 0) -> None:
         """Start nothing yet.
 
         Args:
             name: Of the thread.
+            nice: How much it lets other threads go first, as in `nice(1)`; inherited by threads
+                that its functions start.
         """
         self._name = name
+        self._nice = nice
         self._calls: queue.SimpleQueue[_Call[object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -94,6 +98,10 @@ class SerialThread:
         self._thread = None
 
     def _run(self) -> None:
+        if self._nice:
+            # Linux has priorities for threads; elsewhere it would be the whole process's.
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while (call := self._calls.get()) is not None:
             call.run()
             del call

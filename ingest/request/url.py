@@ -56,7 +56,7 @@ class PageURL:
         return pathname
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=8192)
 def parse_url(url: str) -> PageURL:
     """Split an address; never fails. Meant for texts of at most `URL_BYTES`, as it caches."""
     scheme, host, path, query, fragment = split_url(url)

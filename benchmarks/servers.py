@@ -1,0 +1,174 @@
+"""Servers under measurement: each a process on one core."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+START_SECONDS: Final = 60.0
+SITES: Final = 50
+"""As many as `traffic.lua` sends for."""
+
+NGINX: Final = """
+worker_processes 1;
+pid {directory}/pid;
+error_log {directory}/error.log;
+daemon off;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_temp_path {directory};
+    proxy_temp_path {directory};
+    fastcgi_temp_path {directory};
+    uwsgi_temp_path {directory};
+    scgi_temp_path {directory};
+    server {{ listen 127.0.0.1:{port}; location / {{ return 202 "ok"; }} }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running one.
+
+    Attributes:
+        port: Where it listens.
+        pid: Its process, or that of its only worker.
+    """
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used, all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> dict[str, float]:
+        """Megabytes now (`VmRSS`) and at most so far (`VmHWM`)."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        pairs = (line.partition(":") for line in lines)
+        return {
+            name: int(value.split()[0]) / 1024
+            for name, _, value in pairs
+            if name.startswith("Vm")
+            if name in ("VmRSS", "VmHWM")
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Sluice's own figures, by name and labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in pairs}
+
+    def accepted(self) -> float:
+        """Events accepted so far."""
+        figures = self.metrics().items()
+        return sum(
+            value for name, value in figures if name.startswith("sluice_events_accepted_total")
+        )
+
+
+def write_sites(path: Path, sites: int = SITES) -> None:
+    """The sites that the traffic is for."""
+    path.write_text(
+        "".join(
+            f'[[site]]\nid = {number + 1}\ndomain = "site{number}.example"\n'
+            for number in range(sites)
+        )
+    )
+
+
+@contextmanager
+def sluice(directory: Path, core: int, **environment: str) -> Iterator[Server]:
+    """The real server, with a fresh state directory."""
+    directory.mkdir(parents=True)
+    write_sites(directory / "sites.toml", int(environment.pop("sites", SITES)))
+    settings = {
+        "PORT": str(free_port()),
+        "HOST": "127.0.0.1",
+        "SLUICE_SITES": str(directory / "sites.toml"),
+        "PYTHONPATH": str(ROOT),
+        **environment,
+    }
+    command = [sys.executable, "-m", "ingest", "serve"]
+    with _process(command, directory, core, settings) as process:
+        yield Server(int(settings["PORT"]), process.pid)
+
+
+@contextmanager
+def floor(name: str, directory: Path, core: int) -> Iterator[Server]:
+    """An empty endpoint of `benchmarks.floors`, or nginx."""
+    directory.mkdir(parents=True)
+    port = free_port()
+    if name == "nginx":
+        config = directory / "nginx.conf"
+        config.write_text(NGINX.format(directory=directory, port=port))
+        command = [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config)]
+    else:
+        command = [sys.executable, "-m", "benchmarks.floors", name, str(port)]
+    with _process(
+        command, directory, core, {"PORT": str(port), "PYTHONPATH": str(ROOT)}
+    ) as process:
+        yield Server(port, _worker(process.pid) if name == "nginx" else process.pid)
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], directory: Path, core: int, settings: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    log = directory / "log"
+    environment = {key: value for key, value in os.environ.items() if "SLUICE" not in key}
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603
+            ["taskset", "-c", str(core), *command],  # noqa: S607
+            cwd=directory,
+            env={**environment, **settings},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(int(settings["PORT"])):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/health")
+    try:
+        urllib.request.urlopen(request, timeout=1)  # noqa: S310
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _worker(master: int) -> int:
+    """The one child that does nginx's work."""
+    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    return int(children[0])
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

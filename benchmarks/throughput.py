@@ -1,0 +1,225 @@
+"""Events per second on one core, beside empty endpoints: `python -m benchmarks.throughput`.
+
+All servers run in turn on the same core, the load generator (wrk) on another, with the traffic of
+`traffic.lua`. Prints one table, and writes it with the machine's description to
+`benchmarks/results/throughput.json`.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.servers import ROOT, Server, floor, sluice
+
+SERVER_CORE, LOAD_CORE = 0, 1
+CONNECTIONS: Final = 64
+SETTLE_SECONDS: Final = 2
+RESULTS: Final = ROOT / "benchmarks" / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What wrk saw.
+
+    Attributes:
+        rate: Requests per second.
+        p50: Milliseconds.
+        p99: Milliseconds.
+        p999: Milliseconds.
+        errors: Requests that failed or were not answered with 2xx.
+    """
+
+    rate: float
+    p50: float
+    p99: float
+    p999: float
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One server's figures.
+
+    Attributes:
+        name: Which.
+        full: At full load.
+        cpu: Microseconds of processor time for a request, all threads.
+        half: At about half that load; None where it is not of interest.
+        lag: Longest delay of the event loop that was seen, milliseconds; None for the others.
+        memory: Megabytes at most.
+    """
+
+    name: str
+    full: Load
+    cpu: float
+    half: Load | None
+    lag: float | None
+    memory: float
+
+
+def wrk(port: int, seconds: float, wait: float = 0) -> Load:
+    """Run the load; `wait` milliseconds between an answer and the next request."""
+    command = [
+        "taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s",
+        "--timeout", "10s", "-s", str(ROOT / "benchmarks" / "traffic.lua"),
+        f"http://127.0.0.1:{port}",
+    ]  # fmt: skip
+    environment = {**os.environ, "WAIT": str(round(wait))}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)  # noqa: S603
+    for text in result.stdout.splitlines():
+        if text.startswith("RESULT "):
+            requests, duration, p50, p99, p999, errors = map(float, text.split()[1:])
+            return Load(requests / duration * 1e6, p50 / 1000, p99 / 1000, p999 / 1000, int(errors))
+    raise RuntimeError(result.stdout + result.stderr)
+
+
+def measure(
+    name: str,
+    open_server: Callable[[], AbstractContextManager[Server]],
+    seconds: float,
+    *,
+    ours: bool,
+) -> Line:
+    """Start a server, warm it up, and put it under load."""
+    with open_server() as server:
+        wrk(server.port, SETTLE_SECONDS)
+        cpu, accepted, started = server.cpu_seconds(), _accepted(server, ours), time.perf_counter()
+        full = wrk(server.port, seconds)
+        if ours:
+            # Until what was accepted is stored: its cost belongs to the events.
+            while server.metrics()["sluice_journal_backlog_events"]:
+                time.sleep(0.1)
+        used = server.cpu_seconds() - cpu
+        requests = full.rate * seconds
+        half = lag = None
+        if ours:
+            taken = time.perf_counter() - started
+            accepted = _accepted(server, ours) - accepted
+            share = accepted / requests
+            full = Load(full.rate * share, full.p50, full.p99, full.p999, full.errors)
+            wait = 2 * CONNECTIONS / full.rate * 1000 - full.p50 / 4
+            half = wrk(server.port, seconds, wait)
+            lag = _longest_lag(server, seconds)
+            print(f"  {name}: stored {accepted / taken:,.0f}/s until the last row", file=sys.stderr)
+        return Line(name, full, used / requests * 1e6, half, lag, server.memory()["VmHWM"])
+
+
+def _accepted(server: Server, ours: bool) -> float:
+    return server.accepted() if ours else 0.0
+
+
+def _longest_lag(server: Server, seconds: float) -> float:
+    """Look at the loop's lag while it is under full load."""
+    load = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", _LOAD.format(port=server.port, seconds=seconds)], cwd=ROOT
+    )
+    longest = 0.0
+    while load.poll() is None:
+        longest = max(longest, server.metrics()["sluice_event_loop_lag_seconds"])
+        time.sleep(0.5)
+    return longest * 1000
+
+
+_LOAD = "from benchmarks.throughput import wrk; wrk({port}, {seconds})"
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "processor": cpu,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def table(lines: list[Line]) -> str:
+    """The figures as text; the factor is to the first line."""
+    header = (
+        f"{'server':<44}{'req/s':>8}{'factor':>8}{'µs cpu':>8}{'p50':>7}{'p99':>7}"
+        f"{'| half: req/s':>14}{'p50':>6}{'p99':>7}{'p99.9':>7}{'lag':>6}{'MB':>6}"
+    )
+    rows = [header]
+    for line in lines:
+        full, half = line.full, line.half
+        text = (
+            f"{line.name:<44}{full.rate:>8,.0f}{full.rate / lines[0].full.rate:>7.1f}×"
+            f"{line.cpu:>8.0f}{full.p50:>7.1f}{full.p99:>7.1f}"
+        )
+        if half is not None and line.lag is not None:
+            text += f"{half.rate:>14,.0f}{half.p50:>6.1f}{half.p99:>7.1f}{half.p999:>7.1f}"
+            text += f"{line.lag:>6.1f}"
+        else:
+            text += " " * 40
+        rows.append(f"{text}{line.memory:>6.0f}")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Measure everything, print the table, write it down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10, help="of load for each figure")
+    parser.add_argument("--only", default="", help="servers whose name has this in it")
+    options = parser.parse_args()
+    for tool in ("wrk", "nginx", "taskset"):
+        if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin") is None:
+            sys.exit(f"{tool} is needed: benchmarks/provide_tools installs it on Debian")
+    with tempfile.TemporaryDirectory(dir=ROOT) as name:
+        lines = list(_measure_all(Path(name), options.seconds, options.only))
+    text = table(lines)
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    document = {"machine": machine(), "lines": [asdict(line) for line in lines], "table": text}
+    (RESULTS / "throughput.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+def _measure_all(directory: Path, seconds: float, only: str) -> Any:
+    from tests.end_to_end.clickhouse_server import ClickHouseServer
+
+    floors = {
+        "empty raw ASGI, hypercorn with trio": "hypercorn_raw",
+        "empty Quart-Trio, hypercorn with trio": "hypercorn_quart",
+        "empty raw ASGI, uvicorn with httptools": "uvicorn_httptools",
+        "nginx, return 202": "nginx",
+    }
+    for title, name in floors.items():
+        if only in title:
+            opened = partial(floor, name, directory / name, SERVER_CORE)
+            yield measure(title, opened, seconds, ours=False)
+    with ClickHouseServer(directory / "clickhouse") as clickhouse:
+        os.sched_setaffinity(clickhouse.pid, {LOAD_CORE})
+        variants = {
+            "Sluice: embedded store, journal": {},
+            "Sluice: embedded store, journal, fsync always": {"SLUICE_JOURNAL_FSYNC": "always"},
+            "Sluice: embedded store, memory": {"SLUICE_DURABILITY": "memory"},
+            "Sluice: ClickHouse over TCP, journal": {"CLICKHOUSE_URL": clickhouse.url("bench")},
+            "Sluice: embedded store, journal, hypercorn": {"SLUICE_FAST_DOOR": "off"},
+        }
+        for number, (title, environment) in enumerate(variants.items()):
+            if only in title:
+                opened = partial(sluice, directory / f"sluice{number}", SERVER_CORE, **environment)
+                yield measure(title, opened, seconds, ours=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+-- Realistic traffic for wrk, the same for every run: many visitors, pages, referrers and browsers;
+-- 70 % pageviews, 20 % engagement, 10 % custom events with properties. Sites are those of
+-- benchmarks/servers.py. WAIT (milliseconds) slows each connection down.
+local VISITORS, PAGES, SITES, REQUESTS = 5000, 200, 50, 8192
+local wait = tonumber(os.getenv("WAIT") or "0")
+local requests, number = {}, 0
+
+local systems = {
+  "Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64",
+  "Linux; Android 10; K", "iPhone; CPU iPhone OS 18_1 like Mac OS X",
+}
+local referrers = {
+  "https://www.google.com/", "https://news.ycombinator.com/item?id=1", "https://t.co/abc",
+  "https://www.bing.com/search?q=x", "https://example.org/links", "https://github.com/a/b",
+}
+
+local function agent(visitor)
+  local system = systems[visitor % #systems + 1]
+  if system:find("iPhone") then
+    return "Mozilla/5.0 (" .. system .. ") AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18."
+      .. visitor % 3 .. " Mobile/15E148 Safari/604.1"
+  end
+  return "Mozilla/5.0 (" .. system .. ") AppleWebKit/537.36 (KHTML, like Gecko) Chrome/"
+    .. 110 + visitor % 30 .. ".0.0.0 Safari/537.36"
+end
+
+local function body(kind, visitor)
+  local site = "site" .. visitor % SITES .. ".example"
+  local url = "https://" .. site .. "/blog/post-" .. math.random(PAGES)
+  if kind <= 70 then
+    local referrer = "null"
+    if kind <= 40 then
+      referrer = '"' .. referrers[math.random(#referrers)] .. '"'
+    end
+    if kind <= 5 then
+      url = url .. "?utm_source=newsletter&utm_medium=email"
+    end
+    return '{"n":"pageview","v":36,"u":"' .. url .. '","d":"' .. site .. '","r":' .. referrer .. "}"
+  elseif kind <= 90 then
+    return '{"n":"engagement","v":36,"sd":' .. math.random(100) .. ',"d":"' .. site .. '","u":"'
+      .. url .. '","e":' .. math.random(60000) .. "}"
+  end
+  return '{"n":"Signup","v":36,"u":"' .. url .. '","d":"' .. site
+    .. '","r":null,"p":{"plan":"pro","seats":' .. math.random(9) .. ',"trial":true}}'
+end
+
+function init()
+  math.randomseed(42)
+  for i = 1, REQUESTS do
+    -- The first round makes a visit for everybody, so that engagement finds one.
+    local visitor = i % VISITORS
+    local kind = i <= VISITORS and 50 or math.random(100)
+    requests[i] = wrk.format("POST", "/api/event", {
+      ["Host"] = "stats.example",
+      ["User-Agent"] = agent(visitor),
+      ["Accept"] = "*/*",
+      ["Accept-Language"] = "en-US,en;q=0.5",
+      ["Accept-Encoding"] = "gzip, deflate, br",
+      ["Content-Type"] = "text/plain",
+      ["Origin"] = "https://site" .. visitor % SITES .. ".example",
+      ["X-Forwarded-For"] = "198." .. visitor % 100 .. "." .. math.floor(visitor / 100) .. ".7",
+    }, body(kind, visitor))
+  end
+end
+
+function request()
+  number = number % REQUESTS + 1
+  return requests[number]
+end
+
+function delay()
+  return wait
+end
+
+function done(summary, latency)
+  io.write(string.format(
+    "RESULT %d %d %.1f %.1f %.1f %d\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
+    summary.errors.status + summary.errors.connect + summary.errors.read
+      + summary.errors.write + summary.errors.timeout
+  ))
+end
