@@ -38,11 +38,11 @@ class Intake:
         """Whether requests are taken at all."""
         return self._open
 
-    async def submit(self, request: EventRequest) -> list[Verdict]:
-        """Send a request's events through the pipeline.
+    async def submit(self, *requests: EventRequest) -> list[Verdict]:
+        """Send the events of a request, or of several that came together, through the pipeline.
 
         Returns:
-            A verdict for each of the request's domains, in order.
+            A verdict for each of the requests' domains, in order.
 
         Raises:
             OverloadedError: The pipeline is full or closed, gave no verdict in time, or could not
@@ -50,10 +50,11 @@ class Intake:
         """
         if not self._open:
             raise OverloadedError
-        ticket = self._verdicts.open(len(request.domains))
+        named = [(request, domain) for request in requests for domain in request.domains]
+        ticket = self._verdicts.open(len(named))
         events = tuple(
             Event(ticket.number, position, domain, request)
-            for position, domain in enumerate(request.domains)
+            for position, (request, domain) in enumerate(named)
         )
         try:
             self._outlet.send_nowait(events)

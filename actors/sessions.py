@@ -19,6 +19,10 @@ from ingest.verdict import ACCEPTED, DropReason, Verdict
 
 log = structlog.get_logger()
 
+PAST_VISITS = 100_000
+"""Visits of the past that may go on at a time. Those that are sent in the order of their events
+need as many as had been open then; these are not kept over a restart."""
+
 NO_SESSION = Verdict(DropReason.NO_SESSION_FOR_ENGAGEMENT)
 SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 NOT_KEPT = Verdict(DropReason.PERSIST_TIMEOUT)
@@ -42,7 +46,8 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
 
     A durable journal makes room: when the batcher's inbox is full, the rows are not sent, and the
     batcher reads them from the journal. Without one, this actor waits for the batcher, and the
-    verdict is given when its inbox has the rows. A restart finds the visits as they were.
+    verdict is given when its inbox has the rows. Visits of the past, which others send in after the
+    fact, are kept apart from those of now. A restart finds the visits as they were.
     """
 
     name = "sessions"
@@ -60,6 +65,7 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         super().__init__(inbox, outlet)
         self._runs = outlet
         self._open = open_sessions
+        self._past = OpenSessions(open_sessions.timeout, open_sessions.new_id)
         self._journal = journal
         self._verdicts = verdicts
         self._letters = letters
@@ -72,8 +78,9 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         if self._verdicts.expired(message.ticket):
             self._verdicts.give(message, LATE)
             return None
-        self._open.expire(message.timestamp)
-        transition = self._open.transition(message)
+        visits = self._past if message.received is not None else self._open
+        visits.expire(message.timestamp)
+        transition = visits.transition(message)
         if transition is None:
             self._verdicts.give(message, NO_SESSION)
             return None
@@ -84,7 +91,9 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         elif message.name != ENGAGEMENT:
             states = (session_row(before, -1), session_row(after, 1))
         rows = EventRows(event_row(message, after), states)
-        self._open.commit(transition)
+        visits.commit(transition)
+        if visits is self._past:
+            visits.forget_beyond(PAST_VISITS)
         self._transitions.append((message, transition))
         return rows
 
@@ -116,8 +125,8 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         try:
             first = self._journal.append(rows)
         except Exception as error:
-            for _, transition in reversed(transitions):
-                self._open.undo(transition)
+            for event, transition in reversed(transitions):
+                (self._open if event.received is None else self._past).undo(transition)
             self._refuse(events, error)
             return
         if self._refused:

@@ -64,9 +64,11 @@ class Stage(Actor, Generic[In, Out]):
         """Handle messages until the channel that feeds this stage ends."""
         while True:
             await self.send_handled()
-            if not self._waiting and not await self._receive():
+            if self._waiting:
+                await trio.lowlevel.checkpoint()
+            elif not await self._receive():
                 return
-            while self._waiting and len(self._handled) < RUN_LENGTH:
+            for _ in range(min(RUN_LENGTH, len(self._waiting))):
                 self._handling = True
                 message = self.handle(self._waiting[0])
                 self._handling = False

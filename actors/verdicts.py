@@ -86,7 +86,7 @@ class Verdicts:
 
     def give(self, event: Event | EnrichedEvent, verdict: Verdict) -> None:
         """Count an event's verdict and hand it to the request, if that still waits."""
-        self._counters.count(event.timestamp, verdict.metric, event.domain, event.tracker_version)
+        self._counters.count(event.counted_at, verdict.metric, event.domain, event.tracker_version)
         self._metrics.count_verdict(event.domain, verdict)
         ticket = self._tickets.get(event.ticket)
         if ticket is None or ticket.verdicts[event.position] is not None:

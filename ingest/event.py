@@ -52,6 +52,8 @@ class EventRequest:
         user_agent: The header as sent; None when absent. Never logged nor in a row; a dead letter
             keeps it until it is put back.
         ip_type: What a trusted proxy says of the address (`X-Plausible-IP-Type`); None when absent.
+        received: When an event of the past was sent to us, Unix seconds; None for an event that
+            happens now.
     """
 
     timestamp: int
@@ -70,6 +72,7 @@ class EventRequest:
     client_ip: str
     user_agent: str | None
     ip_type: str | None
+    received: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,12 @@ class Event:
         return self.request.timestamp
 
     @property
+    def counted_at(self) -> int:
+        """Unix seconds at which its verdict is counted."""
+        received = self.request.received
+        return self.request.timestamp if received is None else received
+
+    @property
     def tracker_version(self) -> int:
         """The script's version."""
         return self.request.tracker_version
@@ -227,6 +236,7 @@ class EnrichedEvent:
         device: What the visitor uses.
         attribution: Where the visitor came from.
         revenue: None unless the site has a revenue goal of this name.
+        received: As in `EventRequest`.
     """
 
     ticket: int
@@ -247,3 +257,9 @@ class EnrichedEvent:
     device: Device
     attribution: Attribution
     revenue: RevenueAmounts | None
+    received: int | None = None
+
+    @property
+    def counted_at(self) -> int:
+        """Unix seconds at which its verdict is counted."""
+        return self.timestamp if self.received is None else self.received

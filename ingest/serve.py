@@ -30,6 +30,7 @@ from ingest import __version__
 from ingest.durability import DurabilityError, hand_over, open_journal
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.http.app import create_app
+from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.fast_door import FastDoor
 from ingest.http.flood import FloodGuard
@@ -124,6 +125,14 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             collector,
             Health(collector, sites, geo),
             endpoint=endpoint,
+            batches=BatchEndpoint(
+                collector,
+                endpoint,
+                admin_token=None
+                if settings.admin_token is None
+                else settings.admin_token.get_secret_value(),
+                past_days=settings.past_days,
+            ),
             admin_token=settings.admin_token,
             query_token=query_token,
             version=__version__,

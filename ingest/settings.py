@@ -161,6 +161,14 @@ class Settings(BaseSettings):
         "a whole number, 0 or greater",
         ge=0,
     )
+    past_days: int = _setting(
+        "SLUICE_PAST_DAYS",
+        400,
+        "how many days ago an event may have been that a site's own server sends with its time",
+        "a whole number of days from 0 to 10000",
+        ge=0,
+        le=10_000,
+    )
     fast_door: Annotated[Literal["on", "off"], BeforeValidator(_lower)] = _setting(
         "SLUICE_FAST_DOOR",
         "on",

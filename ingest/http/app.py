@@ -14,6 +14,8 @@ from actors.collector import Collector
 from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.http.admin import bears, may_administer
 from ingest.http.answer import CORS_HEADERS
+from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
+from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.responses import (
@@ -25,6 +27,7 @@ from ingest.http.responses import (
     text,
 )
 from ingest.log import stack_of
+from ingest.request.batch import BATCH_BYTES
 from ingest.request.body import BODY_LIMIT
 from ingest.request.client_address import JOINED_HEADERS
 from ingest.request.schema import openapi_document
@@ -40,6 +43,7 @@ def create_app(
     health: Health,
     *,
     endpoint: EventEndpoint,
+    batches: BatchEndpoint,
     admin_token: SecretStr | None,
     query_token: str,
     version: str,
@@ -50,6 +54,7 @@ def create_app(
         collector: Where events go.
         health: What the health routes answer from.
         endpoint: Answers events.
+        batches: Answers batches of events.
         admin_token: For the operator's routes; None: they answer on loopback only.
         query_token: For `POST /api/query`, known to this machine's command line.
         version: The program's, for `/openapi.json`.
@@ -76,6 +81,19 @@ def create_app(
         except RequestEntityTooLarge:
             return respond(endpoint.too_large(headers))
         return respond(await endpoint.answer(headers, client, body))
+
+    @app.post(BATCH_ROUTE)
+    async def events() -> Response:
+        request.max_content_length = BATCH_BYTES
+        scope = request.scope
+        headers = first_headers(scope)
+        lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
+        client = endpoint.client_of(headers, lists, peer_of(scope))
+        try:
+            body = await read_body()
+        except RequestEntityTooLarge:
+            return error(413, "request", f"Must be at most {BATCH_BYTES} bytes")
+        return respond(await batches.answer(headers, client, body))
 
     @app.get("/health")
     async def liveness() -> Response:

@@ -112,7 +112,11 @@ class EventEndpoint:
             return ACCEPTED
         return Answer(202, b"ok", headers=(("x-plausible-dropped", str(dropped)),))
 
-    def _invalid(self, errors: Mapping[str, list[str]]) -> Answer:
+    def count_mistakes(self, errors: Mapping[str, list[str]]) -> None:
+        """Count an event that is none."""
         for field in errors:
             self._metrics.validation_errors.labels(field).inc()
+
+    def _invalid(self, errors: Mapping[str, list[str]]) -> Answer:
+        self.count_mistakes(errors)
         return answer_json(400, {"errors": dict(errors)})

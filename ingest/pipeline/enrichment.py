@@ -17,7 +17,7 @@ from ingest.event import (
 from ingest.pipeline.gate import GatedEvent
 from ingest.pipeline.reference import Reference
 from ingest.request.revenue import convert
-from ingest.sessions.salts import Salts
+from ingest.sessions.salts import Salts, of_day
 from ingest.sessions.visitor import identify
 from ingest.verdict import DropReason
 
@@ -87,8 +87,10 @@ def drop_invalid(enrichment: _Enrichment, reference: Reference) -> DropReason | 
 
 
 def visitor_of(event: Event, salts: Salts) -> Visitor:
-    """The visitor's ids under the salts."""
+    """The visitor's ids under the salts; in the past, under those made of them for the day."""
     request = event.request
+    if request.received is not None:
+        salts = of_day(salts, request.timestamp)
     return identify(salts, request.user_agent, request.client_ip, event.domain, request.hostname)
 
 
@@ -135,4 +137,5 @@ def enrich(gated: GatedEvent, reference: Reference) -> EnrichedEvent | DropReaso
         device=enrichment.device,
         attribution=enrichment.attribution,
         revenue=enrichment.revenue,
+        received=request.received,
     )

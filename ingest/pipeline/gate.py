@@ -54,12 +54,17 @@ def drop_unpaid(passage: _Passage, reference: Reference) -> DropReason | None:
 
 
 def drop_over_rate_limit(passage: _Passage, reference: Reference) -> DropReason | None:
-    """Every event that comes this far counts, also one that is dropped later."""
+    """Every event that comes this far counts, also one that is dropped later.
+
+    Events of the past come from the site's own servers, as fast as they can.
+    """
     limit = passage.site.rate_limit
     if limit is None:
         return None
     if limit.events == 0:
         return DropReason.BLOCK
+    if passage.event.request.received is not None:
+        return None
     allowed = reference.limiter.allow(passage.site, passage.event.timestamp)
     return None if allowed else DropReason.THROTTLE
 

@@ -1,5 +1,7 @@
 """A body and what surrounds it become a valid request, or the list of its mistakes."""
 
+from typing import Any
+
 from ingest.event import ENGAGEMENT, EventRequest
 from ingest.request.body import parse_body
 from ingest.request.fields import SYSTEM_EVENTS, UNKNOWN_SCROLL_DEPTH, EventFields, read_fields
@@ -31,7 +33,38 @@ def parse_request(
     Raises:
         InvalidRequest: With every mistake found.
     """
-    fields, errors = read_fields(parse_body(content_type, body))
+    return parse_event(
+        parse_body(content_type, body),
+        timestamp=timestamp,
+        client_ip=client_ip,
+        user_agent=user_agent,
+        ip_type=ip_type,
+    )
+
+
+def parse_event(
+    params: dict[str, Any],
+    *,
+    timestamp: int,
+    client_ip: str,
+    user_agent: str | None,
+    ip_type: str | None,
+    received: int | None = None,
+) -> EventRequest:
+    """Validate the fields of one event (spec/ingestion.md §2 to §9).
+
+    Args:
+        params: By the keys of the wire.
+        timestamp: Unix seconds.
+        client_ip: The visitor's address.
+        user_agent: None when unknown.
+        ip_type: What a trusted proxy says of the address.
+        received: As in `EventRequest`.
+
+    Raises:
+        InvalidRequest: With every mistake found.
+    """
+    fields, errors = read_fields(params)
     url = parse_url(fields.url)
     domains = fields.domains or ((url.host,) if url.host else ())
     if not domains:
@@ -68,6 +101,7 @@ def parse_request(
         client_ip=client_ip,
         user_agent=user_agent,
         ip_type=ip_type,
+        received=received,
     )
 
 

@@ -36,7 +36,7 @@ class OpenSessions:
             new_id: Gives a random 64-bit session id.
         """
         self.timeout = timeout
-        self._new_id = new_id
+        self.new_id = new_id
         # Least recently active first, so that expiry looks at what has expired only.
         self._sessions: OrderedDict[tuple[int, int], Session] = OrderedDict()
 
@@ -73,7 +73,7 @@ class OpenSessions:
             return Transition(session, advance(session, event))
         if event.name == ENGAGEMENT:
             return None
-        return Transition(None, begin(event, self._new_id()))
+        return Transition(None, begin(event, self.new_id()))
 
     def commit(self, transition: Transition) -> None:
         """Make the visit's new state the one that later events find."""
@@ -101,6 +101,11 @@ class OpenSessions:
         """Take over visits kept from an earlier run, least recently active first."""
         for session in sorted(sessions, key=lambda session: session.timestamp):
             self._sessions[(session.site_id, session.user_id)] = session
+
+    def forget_beyond(self, limit: int) -> None:
+        """Forget the least recently active visits until there are no more than `limit`."""
+        while len(self._sessions) > limit:
+            self._sessions.popitem(last=False)
 
     def expire(self, now: int) -> int:
         """Forget the visits that are over at `now` (Unix seconds).

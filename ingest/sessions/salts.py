@@ -7,6 +7,7 @@ Without its salt an id cannot be computed again, so nothing links a visitor's da
 import json
 import secrets
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Final
 
 KEY_BYTES: Final = 16
@@ -96,6 +97,25 @@ def expire(salts: Salts, now: float) -> Salts:
     if salts.previous is not None and now - salts.previous.created_at > LIFETIME:
         return replace(salts, previous=None)
     return salts
+
+
+def of_day(salts: Salts, timestamp: int) -> Salts:
+    """The salts for events of a past day.
+
+    A visitor of that day has one id, whatever day it is now, as long as the current salt lasts; it
+    is nobody's id today. The day before gives the id that finds visits over midnight.
+
+    Args:
+        salts: Those in force.
+        timestamp: Of the event, Unix seconds.
+    """
+    day = timestamp // _DAY
+    return Salts(_derived(salts.current, day), _derived(salts.current, day - 1))
+
+
+def _derived(salt: Salt, day: int) -> Salt:
+    key = blake2b(b"%d" % day, key=salt.key, digest_size=KEY_BYTES).digest()
+    return Salt(key, salt.created_at)
 
 
 def next_rotation(now: float) -> int:

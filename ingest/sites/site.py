@@ -48,6 +48,8 @@ class Site:
         allow_server_clients: Whether library user agents (`python-requests`, …) are no bots here.
         shields: What is blocked.
         revenue_goals: Currency (ISO 4217) of the goal for each event name that has one.
+        server_key: Secret of the site's own servers, which may send events of others and of the
+            past; None when there is none.
     """
 
     id: int
@@ -58,6 +60,7 @@ class Site:
     allow_server_clients: bool = False
     shields: Shields = NO_SHIELDS
     revenue_goals: Mapping[str, str] = field(default_factory=dict, hash=False)
+    server_key: str | None = field(default=None, repr=False)
 
 
 class SiteRegistry:

@@ -182,6 +182,7 @@ def _site(model: SiteModel) -> Site:
         rate_limit=None if limit is None else RateLimit(limit.events, limit.seconds),
         accept_traffic_until=model.accept_traffic_until,
         allow_server_clients=model.allow_server_clients,
+        server_key=model.server_key,
         shields=Shields(
             ips=tuple(shields.ips),
             countries=tuple(shields.countries),

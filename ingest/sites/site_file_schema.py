@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -156,6 +157,22 @@ def _rate(value: object, handler: ValidatorFunctionWrapHandler) -> Decimal:
 _Rate = Annotated[Decimal, WrapValidator(_rate)]
 
 
+MIN_SERVER_KEY: Final = 16
+"""Characters."""
+
+_KEY: Final = re.compile(rf"[!-~]{{{MIN_SERVER_KEY},}}")
+
+
+def _server_key(value: object, _: Any) -> str:
+    if isinstance(value, str) and _KEY.fullmatch(value):
+        return value
+    # The mistake is not shown: it is a secret all the same.
+    raise _mistake(f"at least {MIN_SERVER_KEY} ASCII characters without spaces", "something else")
+
+
+_ServerKey = Annotated[str, WrapValidator(_server_key)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -192,6 +209,7 @@ class SiteModel(_Table):
     rate_limit: RateLimitModel | None = None
     accept_traffic_until: _Day | None = None
     allow_server_clients: _Flag = False
+    server_key: _ServerKey | None = None
     shields: ShieldsModel = ShieldsModel()
     revenue_goals: list[RevenueGoalModel] = []
 

@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 
 from actors.reload import Reload
 from ingest.http.app import create_app
+from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.health import Health
 from ingest.request.client_address import TrustedProxies
@@ -73,6 +74,9 @@ class Application:
             pipeline.collector,
             self.health,
             endpoint=self.endpoint,
+            batches=BatchEndpoint(
+                pipeline.collector, self.endpoint, admin_token=token, past_days=400
+            ),
             admin_token=None if token is None else SecretStr(token),
             query_token=QUERY_TOKEN,
             version="1.2.3",

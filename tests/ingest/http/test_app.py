@@ -147,7 +147,7 @@ async def test_clients_must_take_json(
     ("method", "path", "status"),
     [
         ("GET", "/", 404),
-        ("GET", "/api/events", 404),
+        ("GET", "/api/events", 405),
         ("POST", "/api/event/", 404),
         ("POST", "//api//event", 404),
         ("GET", "/api/event", 405),

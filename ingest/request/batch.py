@@ -1,0 +1,163 @@
+"""Many events in one body, for servers that send for others and for the past.
+
+An item has the fields of a single event, and may have three more: `timestamp`, `ip` and
+`user_agent`, which only those may set who have shown a key.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from ingest.event import EventRequest
+from ingest.request.body import media_type
+from ingest.request.invalid import InvalidRequest
+from ingest.request.parse import parse_event
+
+ITEMS_LIMIT: Final = 5_000
+BATCH_BYTES: Final = 8_000_000
+"""After decompression."""
+
+USER_AGENT_LENGTH: Final = 2_000
+
+RECENT_SECONDS: Final = 1800
+"""An event that is no older belongs to the visits of now: its sender has only gathered a few."""
+
+NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+"""Types of bodies with an event a line; others are told by how they begin."""
+
+_TRUSTED: Final = ("timestamp", "ip", "user_agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends a batch.
+
+    Attributes:
+        received: When, Unix seconds.
+        oldest: Unix seconds of the earliest event that is taken.
+        client_ip: Address of the sender, for items without one.
+        user_agent: The sender's, for items without one.
+        ip_type: What a trusted proxy says of the sender's address.
+        may_set: Whether the sender has shown a key for a domain.
+    """
+
+    received: int
+    oldest: int
+    client_ip: str
+    user_agent: str | None
+    ip_type: str | None
+    may_set: Callable[[str], bool]
+
+
+def split_batch(content_type: str | None, body: bytes) -> list[object]:
+    """The items of a body: a JSON array, or JSON values on lines of their own.
+
+    A line that is no JSON is an item that is no event, so that it costs no other.
+
+    Args:
+        content_type: The header; None when absent.
+        body: At most `BATCH_BYTES`.
+
+    Raises:
+        InvalidRequest: It is neither, has no item or too many.
+    """
+    if media_type(content_type) in NDJSON or body.lstrip()[:1] != b"[":
+        lines = [line for line in body.split(b"\n", ITEMS_LIMIT + 1) if line.strip()]
+        items: list[object] = [_value(line) for line in lines[: ITEMS_LIMIT + 1]]
+        if len(items) == 1 and items[0] is None:
+            raise _refusal("Unable to parse request body as a JSON array or JSON lines")
+    else:
+        value = _value(body)
+        if not isinstance(value, list):
+            raise _refusal("Unable to parse request body as a JSON array or JSON lines")
+        items = value
+    if not items:
+        raise _refusal("has no events")
+    if len(items) > ITEMS_LIMIT:
+        raise _refusal(f"has more than {ITEMS_LIMIT} events")
+    return items
+
+
+def read_item(item: object, sender: Sender) -> EventRequest:
+    """Validate one item.
+
+    Raises:
+        InvalidRequest: With every mistake found.
+    """
+    if not isinstance(item, dict):
+        raise InvalidRequest({"event": ["expected a JSON object"]})
+    given = {key: item[key] for key in _TRUSTED if item.get(key) is not None}
+    timestamp, client_ip, user_agent = sender.received, sender.client_ip, sender.user_agent
+    errors: dict[str, list[str]] = {}
+    if "timestamp" in given:
+        try:
+            timestamp = _timestamp(given["timestamp"], sender)
+        except ValueError as error:
+            errors["timestamp"] = [str(error)]
+    if "ip" in given:
+        try:
+            # Of anything but text it would make an address, too.
+            client_ip = str(ipaddress.ip_address(str(given["ip"])))
+        except ValueError:
+            errors["ip"] = ["expected an IPv4 or IPv6 address"]
+    if "user_agent" in given:
+        user_agent = given["user_agent"]
+        if not isinstance(user_agent, str) or len(user_agent) > USER_AGENT_LENGTH:
+            errors["user_agent"] = [f"expected text of at most {USER_AGENT_LENGTH} characters"]
+    try:
+        request = parse_event(
+            item,
+            timestamp=timestamp,
+            client_ip=client_ip,
+            user_agent=user_agent if isinstance(user_agent, str) else None,
+            ip_type=None if "ip" in given else sender.ip_type,
+            received=sender.received if timestamp < sender.received - RECENT_SECONDS else None,
+        )
+    except InvalidRequest as invalid:
+        raise InvalidRequest({**invalid.errors, **errors}) from None
+    if given and not all(map(sender.may_set, request.domains)):
+        for key in given:
+            errors[key] = ["needs the admin token or the site's server key"]
+    if errors:
+        raise InvalidRequest(errors)
+    return request
+
+
+def _timestamp(value: object, sender: Sender) -> int:
+    """Unix seconds of a number of them, or of a time in ISO 8601 (UTC unless it says otherwise).
+
+    Raises:
+        ValueError: It is neither, or not in the time that is taken; the text says which.
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("expected Unix seconds or a time in ISO 8601") from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = int(moment.timestamp())
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = int(value)
+    else:
+        raise ValueError("expected Unix seconds or a time in ISO 8601")
+    if seconds > sender.received:
+        raise ValueError("must not be in the future")
+    if seconds < sender.oldest:
+        raise ValueError("is longer ago than events are taken for")
+    return seconds
+
+
+def _value(text: bytes) -> Any:
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+
+
+def _refusal(message: str) -> InvalidRequest:
+    return InvalidRequest({"request": [message]})
