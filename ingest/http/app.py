@@ -8,6 +8,7 @@ import trio
 from pydantic import SecretStr
 from quart import Response, g, request
 from quart_trio import QuartTrio
+from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from actors.collector import Collector
@@ -38,6 +39,18 @@ BODY_SECONDS = 10.0
 """How long a client may take to send a body."""
 
 
+class BoundedRequest(TrioRequest):
+    """A request whose body has the limit of its route."""
+
+    def __init__(
+        self, method: str, scheme: str, path: str, *arguments: Any, **options: Any
+    ) -> None:
+        """As Quart makes it, before it looks for the route."""
+        if path == BATCH_ROUTE:
+            options["max_content_length"] = BATCH_BYTES
+        super().__init__(method, scheme, path, *arguments, **options)
+
+
 def create_app(
     collector: Collector,
     health: Health,
@@ -60,6 +73,7 @@ def create_app(
         version: The program's, for `/openapi.json`.
     """
     app = QuartTrio("sluice", static_folder=None)
+    app.request_class = BoundedRequest
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     # No redirects to where the client believes the server to be: `//health` is no route.
     app.url_map.merge_slashes = False
@@ -84,7 +98,6 @@ def create_app(
 
     @app.post(BATCH_ROUTE)
     async def events() -> Response:
-        request.max_content_length = BATCH_BYTES
         scope = request.scope
         headers = first_headers(scope)
         lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
