@@ -5,6 +5,7 @@ An item has the fields of a single event, and may have three more: `timestamp`, 
 """
 
 import ipaddress
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,8 +101,7 @@ def read_item(item: object, sender: Sender) -> EventRequest:
             errors["timestamp"] = [str(error)]
     if "ip" in given:
         try:
-            # Of anything but text it would make an address, too.
-            client_ip = str(ipaddress.ip_address(str(given["ip"])))
+            client_ip = _address(given["ip"])
         except ValueError:
             errors["ip"] = ["expected an IPv4 or IPv6 address"]
     if "user_agent" in given:
@@ -125,6 +125,21 @@ def read_item(item: object, sender: Sender) -> EventRequest:
     if errors:
         raise InvalidRequest(errors)
     return request
+
+
+def _address(value: object) -> str:
+    """An address in its canonical form.
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = str(value)
+    try:
+        # The usual case, in a tenth of the time: what `inet_pton` takes for IPv4 is canonical.
+        socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return str(ipaddress.ip_address(text))
+    return text
 
 
 def _timestamp(value: object, sender: Sender) -> int:

@@ -51,6 +51,11 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
 }
 """The keys of each field, in the order in which they are tried (spec/ingestion.md §2)."""
 
+_PLACES: Final = {
+    key: (field, rank) for field, keys in ALIASES.items() for rank, key in enumerate(keys)
+}
+"""The field of each key, and when it is tried."""
+
 INTERACTIVE_KEYS: Final = ("i", "interactive")
 
 _LARGEST_VERSION: Final = 65_535
@@ -236,9 +241,15 @@ def read_fields(body: dict[str, Any]) -> tuple[EventFields, dict[str, list[str]]
         The fields, with stand-ins for those that are wrong, and the messages by field
         (spec/ingestion.md §3).
     """
-    chosen = {
-        field: value for field, keys in ALIASES.items() if (value := _first(body, keys)) is not None
-    }
+    chosen: dict[str, Any] = {}
+    ranks: dict[str, int] = {}
+    for key, value in body.items():
+        place = _PLACES.get(key)
+        if place is None or value is None or value is False:
+            continue
+        field, rank = place
+        if rank < ranks.get(field, len(ALIASES)):
+            chosen[field], ranks[field] = value, rank
     for key in INTERACTIVE_KEYS:
         if isinstance(body.get(key), bool):
             chosen["interactive"] = body[key]
@@ -252,14 +263,6 @@ def read_fields(body: dict[str, Any]) -> tuple[EventFields, dict[str, list[str]]
             chosen[field] = _STAND_INS[field]
             errors.setdefault(_ERROR_KEYS.get(field, field), []).append(mistake["msg"])
         return EventFields.model_validate(chosen), errors
-
-
-def _first(body: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    for key in keys:
-        value = body.get(key)
-        if value is not None and value is not False:
-            return value
-    return None
 
 
 def first_graphemes(text: str, limit: int) -> str:
