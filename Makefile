@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types unit chaos chaos-short bench-durability lock audit clean
+.PHONY: run test install lint types unit chaos chaos-short bench bench-durability lock audit clean
 
 run: install
 	$(BIN)/sluice serve
@@ -58,6 +58,17 @@ chaos-short: install
 chaos: install
 	tests/end_to_end/provide_npm
 	$(BIN)/python -m tests.chaos
+
+# Needs two cores; about ten minutes. Results go to benchmarks/results and docs/throughput.png.
+bench: install
+	benchmarks/provide_tools
+	tests/end_to_end/provide_npm
+	$(PIP) install 'uvicorn>=0.30' 'matplotlib>=3.9' 'pyperf>=2.8'
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.plot
+	$(BIN)/python -m benchmarks.batch
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.stages --fast --quiet
 
 bench-durability: install
 	$(BIN)/python -m benchmarks.durability

@@ -95,7 +95,7 @@ def measure(
     """Start a server, warm it up, and put it under load."""
     with open_server() as server:
         wrk(server.port, SETTLE_SECONDS)
-        cpu, accepted, started = server.cpu_seconds(), _accepted(server, ours), time.perf_counter()
+        cpu, accepted = server.cpu_seconds(), _accepted(server, ours)
         full = wrk(server.port, seconds)
         if ours:
             # Until what was accepted is stored: its cost belongs to the events.
@@ -105,14 +105,12 @@ def measure(
         requests = full.rate * seconds
         half = lag = None
         if ours:
-            taken = time.perf_counter() - started
             accepted = _accepted(server, ours) - accepted
             share = accepted / requests
             full = Load(full.rate * share, full.p50, full.p99, full.p999, full.errors)
             wait = 2 * CONNECTIONS / full.rate * 1000 - full.p50 / 4
             half = wrk(server.port, seconds, wait)
             lag = _longest_lag(server, seconds)
-            print(f"  {name}: stored {accepted / taken:,.0f}/s until the last row", file=sys.stderr)
         return Line(name, full, used / requests * 1e6, half, lag, server.memory()["VmHWM"])
 
 

@@ -1,0 +1,92 @@
+"""Memory by open visits and by sites, and what an event costs then.
+
+Run as `python -m benchmarks.memory`.
+"""
+
+import gc
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ingest.event import Attribution, Device, EnrichedEvent, Place, Visitor
+from ingest.sessions.open_sessions import OpenSessions
+from ingest.sites.site import Site, SiteRegistry
+
+NOW = 1_790_078_400
+SESSIONS = (1_000, 10_000, 100_000, 1_000_000)
+SITES = (1, 100, 10_000)
+
+DEVICES = [Device("Chrome", f"{n}.0", "Windows", "10", "Desktop") for n in range(40)]
+ATTRIBUTIONS = [Attribution(f"site{n}.example", f"Site {n}") for n in range(200)]
+PLACES = [Place("DE", city_geoname_id=n) for n in range(500)]
+
+
+def event(visitor: int, timestamp: int) -> EnrichedEvent:
+    """A pageview; what the look-ups' caches share is shared here, too."""
+    return EnrichedEvent(
+        0, 0, "example.com", 36, 1 + visitor % 50, Visitor(visitor * 7_919 + 2**40, None),
+        timestamp, "pageview", f"host{visitor % 50}.example", f"/blog/post-{visitor % 1000}", (),
+        True, 0, 0, PLACES[visitor % 500], DEVICES[visitor % 40], ATTRIBUTIONS[visitor % 200], None,
+    )  # fmt: skip
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def measure_sessions(count: int) -> None:
+    """Open that many visits, then see what the next event of some of them costs."""
+    gc.collect()
+    before = resident()
+    sessions = OpenSessions(1800, iter(range(2**40, 2**41)).__next__)
+
+    def apply(visitor: int, timestamp: int) -> None:
+        transition = sessions.transition(event(visitor, timestamp))
+        if transition is not None:
+            sessions.commit(transition)
+
+    for visitor in range(count):
+        apply(visitor, NOW)
+    used = resident() - before
+    events = [event(visitor, NOW + 60) for visitor in range(0, count, max(1, count // 1000))]
+    started = time.perf_counter()
+    for one in events:
+        sessions.expire(one.timestamp)
+        transition = sessions.transition(one)
+        if transition is not None:
+            sessions.commit(transition)
+    each = (time.perf_counter() - started) / len(events) * 1e6
+    memory = f"{used / 1e6:>9.1f} MB {used / count:>8.0f} bytes each"
+    print(f"{count:>10,} visits {memory} {each:>7.1f} µs an event")
+
+
+def measure_sites(count: int) -> None:
+    """Register that many sites, then look some up."""
+    before = resident()
+    registry = SiteRegistry(Site(n + 1, f"site{n}.example") for n in range(count))
+    used = resident() - before
+    names = [f"site{n % count}.example" for n in range(0, 100_000, 7)]
+    started = time.perf_counter()
+    for name in names:
+        registry.find(name)
+    each = (time.perf_counter() - started) / len(names) * 1e6
+    print(f"{count:>10,} sites  {used / 1e6:>9.1f} MB {'':>19} {each:>7.2f} µs a look-up")
+
+
+def main() -> None:
+    """Measure each in a process of its own, where nothing was freed before."""
+    if len(sys.argv) == 3:
+        kind, count = sys.argv[1], int(sys.argv[2])
+        (measure_sessions if kind == "sessions" else measure_sites)(count)
+        return
+    for kind, counts in (("sessions", SESSIONS), ("sites", SITES)):
+        for count in counts:
+            command = [sys.executable, "-m", "benchmarks.memory", kind, str(count)]
+            subprocess.run(command, check=True)  # noqa: S603
+
+
+if __name__ == "__main__":
+    main()
