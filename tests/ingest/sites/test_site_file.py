@@ -234,6 +234,20 @@ RATE = SITE + "rate_limit = "
             "4: site.allow_server_clients: expected true or false, got 1",
             id="flag-as-number",
         ),
+        *(
+            pytest.param(
+                SITE + f"server_key = {secret}",
+                "4: site.server_key: expected at least 16 ASCII characters without spaces, "
+                'got "something else"',
+                id=name,
+            )
+            for name, secret in (
+                ("short-key", "'only-15-letters'"),
+                ("key-with-space", "'a key with spaces in it'"),
+                ("key-beyond-ascii", "'ein-schlüssel-mit-umlaut'"),
+                ("key-as-number", "1234567890123456789"),
+            )
+        ),
         pytest.param(
             SITE + "shields.ips = '203.0.113.7'",
             '4: site.shields.ips: expected an array of strings, got "203.0.113.7"',
@@ -490,6 +504,7 @@ def test_the_examples_in_the_file_that_is_shipped() -> None:
     assert site.rate_limit
     assert site.accept_traffic_until
     assert site.allow_server_clients
+    assert site.server_key
     assert site.shields.ips
     assert site.shields.countries
     assert site.shields.pages
@@ -531,7 +546,16 @@ VALUES = st.sampled_from(
 KEYS = st.sampled_from(
     [
         *("id", "domain", "previous_domain", "rate_limit", "accept_traffic_until", "shields"),
-        *("allow_server_clients", "revenue_goals", "site", "exchange_rates", "EUR", "USD", "x"),
+        *(
+            "server_key",
+            "allow_server_clients",
+            "revenue_goals",
+            "site",
+            "exchange_rates",
+            "EUR",
+            "USD",
+            "x",
+        ),
         *("shields.ips", "shields.countries", "shields.pages", "site.id", '"\\n"', "events"),
     ]
 )
