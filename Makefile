@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
-LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .PHONY: run test install lint types unit chaos chaos-short bench bench-durability lock audit clean
@@ -22,12 +22,14 @@ $(STAMP): pyproject.toml requirements/development.txt
 	$(PIP) check
 	touch $@
 
-# Brings the pinned versions up to date with pyproject.toml.
+# Brings the pinned versions up to date with pyproject.toml. The first list serves as a constraint,
+# where pip allows no extras; the second keeps them, since pip takes a pin without the extra for another
+# requirement, and refuses the newest version that it then finds.
 lock:
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet pip-tools
-	.cache/lock/bin/pip-compile $(LOCK) --output-file requirements/runtime.txt pyproject.toml
-	.cache/lock/bin/pip-compile $(LOCK) --extra embedded --extra dev \
+	.cache/lock/bin/pip-compile $(LOCK) --strip-extras --output-file requirements/runtime.txt pyproject.toml
+	.cache/lock/bin/pip-compile $(LOCK) --no-strip-extras --extra embedded --extra plausible --extra telemetry --extra dev \
 		--constraint requirements/runtime.txt --output-file requirements/development.txt pyproject.toml
 
 # Asks PyPI for known vulnerabilities of the pinned versions.
