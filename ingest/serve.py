@@ -35,6 +35,7 @@ from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.fast_door import FastDoor
 from ingest.http.flood import FloodGuard
 from ingest.http.health import Health
+from ingest.http.operator import Operator
 from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
@@ -116,6 +117,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             keepers=keepers,
         )
         query_token = secrets.token_urlsafe(32)
+        operator = Operator(settings.admin_token)
         endpoint = EventEndpoint(
             collector,
             TrustedProxies.parse(settings.trusted_proxies),
@@ -128,12 +130,10 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             batches=BatchEndpoint(
                 collector,
                 endpoint,
-                admin_token=None
-                if settings.admin_token is None
-                else settings.admin_token.get_secret_value(),
+                admin_token=operator.token,
                 past_days=settings.past_days,
             ),
-            admin_token=settings.admin_token,
+            operator=operator,
             query_token=query_token,
             version=__version__,
         )

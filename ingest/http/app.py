@@ -5,38 +5,32 @@ from typing import Any
 
 import structlog
 import trio
-from pydantic import SecretStr
 from quart import Response, g, request
 from quart_trio import QuartTrio
 from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from actors.collector import Collector
-from actors.stores.store import QueryRefused, StoreUnavailable
-from ingest.http.admin import bears, may_administer
 from ingest.http.answer import CORS_HEADERS
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.health import Health
+from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
+from ingest.http.operator import Operator
+from ingest.http.operator_routes import add_operator_routes
 from ingest.http.responses import (
     PREFLIGHT_HEADERS,
     empty,
     error,
     json_response,
     respond,
-    text,
 )
 from ingest.log import stack_of
 from ingest.request.batch import BATCH_BYTES
 from ingest.request.body import BODY_LIMIT
-from ingest.request.client_address import JOINED_HEADERS
-from ingest.request.schema import openapi_document
 
 log = structlog.get_logger()
-
-BODY_SECONDS = 10.0
-"""How long a client may take to send a body."""
 
 
 class BoundedRequest(TrioRequest):
@@ -57,7 +51,7 @@ def create_app(
     *,
     endpoint: EventEndpoint,
     batches: BatchEndpoint,
-    admin_token: SecretStr | None,
+    operator: Operator,
     query_token: str,
     version: str,
 ) -> QuartTrio:
@@ -68,7 +62,7 @@ def create_app(
         health: What the health routes answer from.
         endpoint: Answers events.
         batches: Answers batches of events.
-        admin_token: For the operator's routes; None: they answer on loopback only.
+        operator: Whom the operator's routes answer.
         query_token: For `POST /api/query`, known to this machine's command line.
         version: The program's, for `/openapi.json`.
     """
@@ -77,8 +71,6 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     # No redirects to where the client believes the server to be: `//health` is no route.
     app.url_map.merge_slashes = False
-    token = None if admin_token is None else admin_token.get_secret_value()
-    openapi = openapi_document(version)
     metrics = collector.metrics
 
     @app.post(ROUTE)
@@ -114,7 +106,7 @@ def create_app(
 
     @app.get("/ready")
     async def readiness() -> Response:
-        ready, report = health.readiness(detailed=is_admin())
+        ready, report = health.readiness(detailed=operator.asks())
         return json_response(200 if ready else 503, report)
 
     @app.get("/api/health")
@@ -123,36 +115,7 @@ def create_app(
         healthy = all(state == "ok" for state in report.values())
         return json_response(200 if healthy else 500, report)
 
-    @app.get("/metrics")
-    async def figures() -> Response:
-        if not is_admin():
-            return forbidden()
-        return text(200, metrics.exposition(), {}, "text/plain; version=0.0.4; charset=utf-8")
-
-    @app.get("/openapi.json")
-    async def description() -> Response:
-        return json_response(200, openapi) if is_admin() else forbidden()
-
-    @app.post("/api/query")
-    async def query() -> Response:
-        if not bears(first_headers(request.scope), query_token):
-            return forbidden()
-        try:
-            sql = (await read_body()).decode("utf-8", "replace")
-            rows = await collector.store.query(sql)
-        except QueryRefused as refused:
-            return error(400, "query", str(refused))
-        except StoreUnavailable as unavailable:
-            return error(503, "query", str(unavailable))
-        return text(200, "".join(f"{row}\n" for row in rows), {}, "application/x-ndjson")
-
-    def is_admin() -> bool:
-        return may_administer(first_headers(request.scope), peer_of(request.scope), token)
-
-    def forbidden() -> Response:
-        if token is None:
-            return error(403, "request", "Answered on loopback only; set SLUICE_ADMIN_TOKEN")
-        return error(401, "request", "Needs the admin token", {"www-authenticate": "Bearer"})
+    add_operator_routes(app, collector, operator, query_token=query_token, version=version)
 
     @app.before_request
     async def begin() -> Response | None:
@@ -187,39 +150,3 @@ def create_app(
         return error(500, "request", "Internal error")
 
     return app
-
-
-async def read_body() -> bytes:
-    """The request's body.
-
-    Raises:
-        RequestEntityTooLarge: It has more than `BODY_LIMIT` bytes; it is not read any further.
-        trio.TooSlowError: It did not arrive in time.
-    """
-    with trio.fail_after(BODY_SECONDS):
-        body: bytes = await request.body
-    return body
-
-
-def first_headers(scope: Any) -> dict[str, str]:
-    """The first occurrence of each header, by lower-case name."""
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-    return headers
-
-
-def joined_headers(scope: Any) -> dict[str, str]:
-    """Headers that are lists, by lower-case name: all their occurrences, joined in their order."""
-    lists: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        if name in JOINED_HEADERS:
-            lists[name] = f"{lists[name]},{value}" if name in lists else value
-    return lists
-
-
-def peer_of(scope: Any) -> str:
-    """The address of the connection's other end; empty when it has none."""
-    client = scope.get("client")
-    return "" if client is None else str(client[0])

@@ -16,6 +16,7 @@ from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.health import Health
+from ingest.http.operator import Operator
 from ingest.request.client_address import TrustedProxies
 from ingest.serve import flood_guard
 from tests.actors.pipeline import Pipeline
@@ -77,7 +78,7 @@ class Application:
             batches=BatchEndpoint(
                 pipeline.collector, self.endpoint, admin_token=token, past_days=400
             ),
-            admin_token=None if token is None else SecretStr(token),
+            operator=Operator(None if token is None else SecretStr(token)),
             query_token=QUERY_TOKEN,
             version="1.2.3",
         )

@@ -10,7 +10,6 @@ from trio.testing import MockClock
 
 from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.event import Event, EventRequest
-from ingest.http.app import first_headers, joined_headers, peer_of
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline import Pipeline, fail_once
 from tests.ingest.http.application import CHROME, EVENT, PEER, QUERY_TOKEN, Application
@@ -403,26 +402,6 @@ async def test_a_query_that_is_too_long(
     assert (await application.ask("POST", "/api/query", TOO_LONG, BEARER)).status == 413
 
 
-def test_the_first_of_a_repeated_header_counts() -> None:
-    headers = [(b"X-Forwarded-For", b"a"), (b"x-forwarded-for", b"b"), (b"x", b"\xe9")]
-    assert first_headers({"headers": headers}) == {"x-forwarded-for": "a", "x": "\xe9"}
-
-
-def test_the_occurrences_of_a_list_are_joined() -> None:
-    headers = [
-        (b"X-Forwarded-For", b"a, b"),
-        (b"forwarded", b"for=x"),
-        (b"x", b"1"),
-        (b"x-forwarded-for", b"c"),
-        (b"x-plausible-ip", b"d"),
-        (b"Forwarded", b"for=\xe9"),
-    ]
-    assert joined_headers({"headers": headers}) == {
-        "x-forwarded-for": "a, b,c",
-        "forwarded": "for=x,for=\xe9",
-    }
-
-
 async def visitors(application: Application) -> list[Any]:
     """The ids of the visitors that were stored, in the order of their events."""
     await trio.sleep(6)
@@ -481,11 +460,3 @@ async def test_requests_that_are_wrong_count_as_a_flood_too(
     application = Application(pipeline, flood=2)
     answers = [await application.ask("POST", "/api/event", b"{") for _ in range(3)]
     assert [answer.status for answer in answers] == [400, 400, 429]
-
-
-@pytest.mark.parametrize(
-    ("scope", "peer"),
-    [({"client": ("198.51.100.1", 1)}, "198.51.100.1"), ({"client": None}, ""), ({}, "")],
-)
-def test_peers(scope: dict[str, Any], peer: str) -> None:
-    assert peer_of(scope) == peer

@@ -1,0 +1,49 @@
+"""The routes that tools of the operator ask: figures, the endpoint's description, queries."""
+
+from quart import Response, request
+from quart_trio import QuartTrio
+
+from actors.collector import Collector
+from actors.stores.store import QueryRefused, StoreUnavailable
+from ingest.http.admin import bears
+from ingest.http.incoming import first_headers, read_body
+from ingest.http.operator import Operator
+from ingest.http.responses import error, json_response, text
+from ingest.request.schema import openapi_document
+
+
+def add_operator_routes(
+    app: QuartTrio, collector: Collector, operator: Operator, *, query_token: str, version: str
+) -> None:
+    """Add the routes.
+
+    Args:
+        app: The application.
+        collector: Whose figures and store they show.
+        operator: Whom they answer.
+        query_token: For `POST /api/query`, known to this machine's command line.
+        version: The program's, for `/openapi.json`.
+    """
+    openapi = openapi_document(version)
+
+    @app.get("/metrics")
+    async def figures() -> Response:
+        exposition = "text/plain; version=0.0.4; charset=utf-8"
+        return operator.refusal() or text(200, collector.metrics.exposition(), {}, exposition)
+
+    @app.get("/openapi.json")
+    async def description() -> Response:
+        return operator.refusal() or json_response(200, openapi)
+
+    @app.post("/api/query")
+    async def query() -> Response:
+        if not bears(first_headers(request.scope), query_token):
+            return operator.refusal_of_stranger()
+        try:
+            sql = (await read_body()).decode("utf-8", "replace")
+            rows = await collector.store.query(sql)
+        except QueryRefused as refused:
+            return error(400, "query", str(refused))
+        except StoreUnavailable as unavailable:
+            return error(503, "query", str(unavailable))
+        return text(200, "".join(f"{row}\n" for row in rows), {}, "application/x-ndjson")
