@@ -1,4 +1,4 @@
-"""The same tests against both stores and through both doors.
+"""The same tests against both stores and through both doors; a browser for those that need one.
 
 The stores are chDB in the server's process, and a ClickHouse server; the doors the fast one, and
 hypercorn's for all requests.
@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.end_to_end.browser import find_chromium, required, running_browser
 from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.pages import Pages
 from tests.end_to_end.sluice import Sluice
 
 
@@ -58,3 +61,23 @@ def fresh(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
     server = Sluice(tmp_path, url, **doors(store))
     yield server
     server.__exit__()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser that the whole run of tests shares; each test is a visitor of its own in it."""
+    program = find_chromium()
+    if program is None:
+        message = "no Chromium on this machine: tests/end_to_end/provide_chromium installs it"
+        if required():
+            pytest.fail(message)
+        pytest.skip(message)
+    with running_browser(program) as running:
+        yield running
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    """A web server for the test's own pages, on another origin than the collector's."""
+    with Pages() as server:
+        yield server

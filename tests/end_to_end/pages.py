@@ -1,0 +1,81 @@
+"""A small web server for the pages that tests open in a browser, on an origin of its own."""
+
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+HTML = "text/html; charset=utf-8"
+SCRIPT = "text/javascript; charset=utf-8"
+PLAIN = "text/plain; charset=utf-8"
+
+
+class Pages:
+    """Serves what it is given, under every host name that leads to this machine."""
+
+    def __init__(self, content: Mapping[str, str] | None = None) -> None:
+        """Listen, and serve nothing yet.
+
+        Args:
+            content: By path. The type follows from the path's ending; without one it is a page.
+        """
+        self.content = dict(content or {})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._server.server_address[1])
+
+    def url(self, path: str = "/", host: str = "example.com") -> str:
+        """The address of a page for a browser that resolves every name to this machine."""
+        return f"http://{host}:{self.port}{path}"
+
+    def __enter__(self) -> Self:
+        """Serve."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Serve no longer."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        pages = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                path = urlsplit(self.path).path
+                content = pages.content.get(path)
+                body = ("nothing here" if content is None else content).encode()
+                self.send_response(404 if content is None else 200)
+                self.send_header("content-type", type_of(path))
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Tests say what they need to."""
+
+        return Handler
+
+
+def type_of(path: str) -> str:
+    """The media type of what is found under a path."""
+    name = path.rpartition("/")[2]
+    if name.endswith(".js"):
+        return SCRIPT
+    return PLAIN if "." in name and not name.endswith(".html") else HTML
