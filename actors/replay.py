@@ -1,10 +1,10 @@
 """Puts dead letters back that an operator, or the last shutdown, has marked."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from actors.actor import Actor
 from actors.dead_letters import DeadLetters, LetterNotFoundError

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 import structlog
 import trio
+from msgspec.structs import replace
 
 from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal, JournalError
@@ -28,8 +29,7 @@ SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 NOT_KEPT = Verdict(DropReason.PERSIST_TIMEOUT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True, gc=False):
     """A run that is in the journal, and the events whose senders wait to hear of it."""
 
     run: Run

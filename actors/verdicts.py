@@ -1,11 +1,12 @@
 """Brings verdicts back to the requests that wait for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
 
 import trio
+from msgspec.structs import replace
 
 from ingest.counters import Counters
 from ingest.event import EnrichedEvent, Event

@@ -3,10 +3,11 @@
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from actors.actor import Actor
 from actors.dead_letters import DeadLetters, LetterNotFoundError

@@ -4,11 +4,12 @@ import ipaddress
 import json
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
+from msgspec.structs import replace
 
 from ingest.event import EnrichedEvent, Event, Visitor
 from ingest.rows.batch import Insert
@@ -18,11 +19,14 @@ VERSION = 1
 
 Content = Event | EnrichedEvent | Insert
 
-_KINDS: dict[str, TypeAdapter[Any]] = {
-    "event": TypeAdapter(Event),
-    "enriched_event": TypeAdapter(EnrichedEvent),
-    "rows": TypeAdapter(Insert),
+_KINDS: dict[str, type[Content]] = {
+    "event": Event,
+    "enriched_event": EnrichedEvent,
+    "rows": Insert,
 }
+
+_AS_THEY_ARE = (Decimal,)
+"""What is written and read below, not by msgspec, which would make plain text of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class DeadLetter:
 
     def to_json(self) -> str:
         """The letter as one JSON object, ASCII only."""
-        content = _KINDS[self.kind].dump_python(self.content, mode="python")
+        content = msgspec.to_builtins(self.content, builtin_types=_AS_THEY_ARE)
         return json.dumps(
             {
                 "version": VERSION,
@@ -73,7 +77,9 @@ class DeadLetter:
             fields = json.loads(text, object_hook=_decode)
             if fields["version"] != VERSION:
                 raise ValueError(f"version {fields['version']} of the letter is not known")
-            content = _KINDS[fields["kind"]].validate_python(fields["content"])
+            content = msgspec.convert(
+                fields["content"], _KINDS[fields["kind"]], builtin_types=_AS_THEY_ARE
+            )
             if isinstance(content, Insert):
                 content = replace(content, rows=tuple(map(_row, content.rows)))
             return cls(
@@ -84,7 +90,7 @@ class DeadLetter:
                 error=fields["error"],
                 content=content,
             )
-        except (KeyError, TypeError, ValidationError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, msgspec.ValidationError, json.JSONDecodeError) as error:
             raise ValueError(f"not a dead letter: {type(error).__name__}") from None
 
     def summary(self) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal, JournalError

@@ -1,8 +1,9 @@
 """Referrers: which count, and what of them is stored (spec/enrichment.md §4)."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from ingest.url import clean_host, split_url
 
@@ -10,8 +11,7 @@ ANDROID_APP: Final = "android-app"
 _SCHEMES: Final = frozenset({"http", "https", ANDROID_APP})
 
 
-@dataclass(frozen=True, slots=True)
-class Referral:
+class Referral(msgspec.Struct, frozen=True, gc=False):
     """A referrer that counts: another site or an app.
 
     Attributes:

@@ -5,10 +5,10 @@ chunked body, an expectation, a head or body of unusual size, and everything tha
 the two can never disagree about where a request ends.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import httptools
+import msgspec
 
 from ingest.http.protocol import HEAD_BYTES, HEADERS
 from ingest.request.client_address import JOINED_HEADERS
@@ -38,8 +38,7 @@ _USED: Final = {
 _LEFT_TO_HYPERCORN: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 
 
-@dataclass(frozen=True, slots=True)
-class EventRequestBytes:
+class EventRequestBytes(msgspec.Struct, frozen=True, gc=False):
     """A request, read but not yet understood.
 
     Attributes:

@@ -1,7 +1,8 @@
 """The later steps: what the visitor uses, where the visit came from, whose it is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from ingest.enrichment.attribution import attribute
 from ingest.enrichment.user_agent import describe
@@ -25,8 +26,7 @@ NO_ATTRIBUTION = Attribution()
 NOBODY = Visitor(0, None)
 
 
-@dataclass(slots=True)
-class _Enrichment:
+class _Enrichment(msgspec.Struct, gc=False):
     """An event on its way through the steps, which fill in what they find out."""
 
     gated: GatedEvent

@@ -1,8 +1,9 @@
 """The first steps: is the event's site there, and does it take the event?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from ingest.enrichment.geo import ANONYMOUS_VPN
 from ingest.enrichment.spam import is_spam
@@ -15,8 +16,7 @@ VERIFICATION_AGENT = "Plausible Verification Agent - if abused, contact support@
 """User agent of the installation check (spec/ingestion.md §10)."""
 
 
-@dataclass(frozen=True, slots=True)
-class GatedEvent:
+class GatedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that its site takes.
 
     Attributes:
@@ -30,8 +30,7 @@ class GatedEvent:
     place: Place
 
 
-@dataclass(slots=True)
-class _Passage:
+class _Passage(msgspec.Struct, gc=False):
     """An event on its way through the gate; steps fill in what they find out."""
 
     event: Event

@@ -1,7 +1,9 @@
 """Rows gathered for one insert, without the session rows that cancel each other."""
 
 import enum
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from ingest.rows.layout import SESSION_EVENTS, SESSION_ID, SESSION_SIGN, EventRows, Row
 
@@ -16,8 +18,7 @@ class Trigger(enum.StrEnum):
     """Cut where an earlier process had cut it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(msgspec.Struct, frozen=True):
     """Rows for one table that are stored together, exactly once.
 
     Attributes:

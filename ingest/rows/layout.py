@@ -1,8 +1,10 @@
 """How an event and its session become rows, in the order of the tables' columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from ingest.event import Attribution, Device, EnrichedEvent, Place
 from ingest.sessions.open_sessions import OpenSessions
@@ -14,8 +16,7 @@ SESSION_ID, SESSION_SIGN, SESSION_EVENTS = 0, 1, 11
 """Positions in a session row."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRows:
+class EventRows(msgspec.Struct, frozen=True, gc=False):
     """The rows that one event causes.
 
     Attributes:
@@ -27,8 +28,7 @@ class EventRows:
     sessions: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, gc=False):
     """Events that follow each other in the journal, as rows.
 
     Attributes:

@@ -2,14 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from ingest.event import ENGAGEMENT, EnrichedEvent
 from ingest.sessions.session import Session, advance, begin
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """What one event does to its visit.
 
     Attributes:

@@ -1,6 +1,7 @@
 """A visit and its arithmetic: how each event changes it (spec/sessions.md §3 to §5)."""
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from ingest.event import (
     ENGAGEMENT,
@@ -13,8 +14,7 @@ from ingest.event import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, gc=False):
     """The state of one visit.
 
     Attributes:

@@ -1,10 +1,10 @@
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.dead_letter import DeadLetter, describe, kind_of, network_of, redact
 from ingest.event import Revenue, RevenueAmounts, Visitor

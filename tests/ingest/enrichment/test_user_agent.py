@@ -1,8 +1,7 @@
-from dataclasses import astuple
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from ingest.enrichment import user_agent
 from ingest.enrichment.user_agent import MAX_LENGTH, Client, describe

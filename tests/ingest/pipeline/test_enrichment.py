@@ -1,8 +1,8 @@
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.event import EnrichedEvent, Place, Revenue, RevenueAmounts, Visitor

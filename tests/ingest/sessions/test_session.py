@@ -1,7 +1,7 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.event import Attribution, Device, Place
 from ingest.sessions.session import Session, advance, begin
