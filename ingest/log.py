@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from ingest.request_id import CURRENT
+
 MASKED: Final = "***"
 
 _SENSITIVE_KEY: Final = re.compile(
@@ -33,6 +35,7 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_request_id,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
@@ -76,6 +79,14 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
 def stack_of(error: BaseException) -> str:
     """Where an exception arose, without its text, which may quote what a visitor has sent."""
     return "".join(traceback.format_tb(error.__traceback__)).rstrip()
+
+
+def add_request_id(logger: WrappedLogger | None, method: str, event: EventDict) -> EventDict:
+    """Say which request is being handled, if any; libraries' lines get it, too."""
+    current = CURRENT.get()
+    if current is not None:
+        event.setdefault("request_id", current.text)
+    return event
 
 
 def mask_sensitive(logger: WrappedLogger | None, method: str, event: EventDict) -> EventDict:

@@ -29,6 +29,8 @@ from actors.supervisor import Supervisor
 from ingest import __version__
 from ingest.durability import DurabilityError, hand_over, open_journal
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
+from ingest.http.access_log import AccessLog
+from ingest.http.answered import Observer
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
@@ -117,6 +119,9 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             keepers=keepers,
         )
         query_token = secrets.token_urlsafe(32)
+        observers: list[Observer] = []
+        if settings.access_log != "off":
+            observers.append(AccessLog(settings.access_log))
         operator = Operator(settings.admin_token)
         endpoint = EventEndpoint(
             collector,
@@ -136,6 +141,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             operator=operator,
             query_token=query_token,
             version=__version__,
+            observers=observers,
         )
         door = None
         if settings.fast_door == "on":
@@ -144,6 +150,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
                 collector.metrics,
                 idle_seconds=IDLE_SECONDS,
                 linger_seconds=LINGER_SECONDS,
+                observers=observers,
             )
         server = Server(app, listeners, collector.metrics, door)
         port = listeners[0].socket.getsockname()[1]

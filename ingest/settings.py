@@ -228,6 +228,13 @@ class Settings(BaseSettings):
         "console for people, json for machines (one object a line); both on standard error",
         "console or json",
     )
+    access_log: Annotated[Literal["off", "errors", "all"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_ACCESS_LOG",
+        "off",
+        "a line in the log for each request, without address and user agent: off, errors (those "
+        "answered with 4xx or 5xx) or all",
+        "off, errors or all",
+    )
     shutdown_seconds: float = _setting(
         "SLUICE_SHUTDOWN_SECONDS",
         25.0,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 JSON: Final = "application/json"
@@ -10,9 +10,13 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 CORS_HEADERS: Final = (
     ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "x-plausible-dropped, retry-after"),
+    ("access-control-expose-headers", "x-plausible-dropped, retry-after, x-request-id"),
 )
 """In every answer: any page may send events and read what became of them."""
+
+
+FIRST_ERROR: Final = 400
+"""The lowest status of answers that say which request they are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ class Answer:
         body: Content.
         content_type: Its type.
         headers: Further headers, lower case, without those that every answer has.
+        reasons: Why events were dropped; for the log, not for the client.
     """
 
     status: int
     body: bytes
     content_type: str = TEXT
     headers: tuple[tuple[str, str], ...] = ()
+    reasons: tuple[str, ...] = field(default=(), compare=False)
 
 
 def answer_json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -1,6 +1,7 @@
 """The web application: turns requests into events, and verdicts into responses."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -11,7 +12,8 @@ from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from actors.collector import Collector
-from ingest.http.answer import CORS_HEADERS
+from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
+from ingest.http.answered import Answered, Observer
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
@@ -29,6 +31,7 @@ from ingest.http.responses import (
 from ingest.log import stack_of
 from ingest.request.batch import BATCH_BYTES
 from ingest.request.body import BODY_LIMIT
+from ingest.request_id import CURRENT, HEADER
 
 log = structlog.get_logger()
 
@@ -54,6 +57,7 @@ def create_app(
     operator: Operator,
     query_token: str,
     version: str,
+    observers: Sequence[Observer] = (),
 ) -> QuartTrio:
     """Make the application that serves one collector.
 
@@ -65,6 +69,7 @@ def create_app(
         operator: Whom the operator's routes answer.
         query_token: For `POST /api/query`, known to this machine's command line.
         version: The program's, for `/openapi.json`.
+        observers: Are told of each request.
     """
     app = QuartTrio("sluice", static_folder=None)
     app.request_class = BoundedRequest
@@ -81,12 +86,12 @@ def create_app(
         client = endpoint.client_of(headers, lists, peer_of(scope))
         refusal = endpoint.refusal(headers, client)
         if refusal is not None:
-            return respond(refusal)
+            return _told(refusal)
         try:
             body = await read_body()
         except RequestEntityTooLarge:
-            return respond(endpoint.too_large(headers))
-        return respond(await endpoint.answer(headers, client, body))
+            return _told(endpoint.too_large(headers))
+        return _told(await endpoint.answer(headers, client, body))
 
     @app.post(BATCH_ROUTE)
     async def events() -> Response:
@@ -98,7 +103,7 @@ def create_app(
             body = await read_body()
         except RequestEntityTooLarge:
             return error(413, "request", f"Must be at most {BATCH_BYTES} bytes")
-        return respond(await batches.answer(headers, client, body))
+        return _told(await batches.answer(headers, client, body))
 
     @app.get("/health")
     async def liveness() -> Response:
@@ -120,13 +125,25 @@ def create_app(
     @app.before_request
     async def begin() -> Response | None:
         g.started = time.perf_counter()
+        g.id = endpoint.request_id(peer_of(request.scope))
+        g.id.begin(first_headers(request.scope))
+        CURRENT.set(g.id)
         return empty(204, PREFLIGHT_HEADERS) if request.method == "OPTIONS" else None
 
     @app.after_request
     async def finish(response: Response) -> Response:
         response.headers.update(CORS_HEADERS)
         route = "(none)" if request.url_rule is None else request.url_rule.rule
-        metrics.observe_request(route, response.status_code, time.perf_counter() - g.started)
+        status, seconds = response.status_code, time.perf_counter() - g.started
+        metrics.observe_request(route, status, seconds)
+        if status >= FIRST_ERROR:
+            response.headers[HEADER] = g.id.text
+        if observers:
+            parent = endpoint.traceparent(first_headers(request.scope), peer_of(request.scope))
+            reasons = g.get("reasons", ())
+            answered = Answered(request.method, route, status, seconds, reasons, parent)
+            for observe in observers:
+                observe(answered)
         return response
 
     @app.errorhandler(trio.TooSlowError)
@@ -150,3 +167,9 @@ def create_app(
         return error(500, "request", "Internal error")
 
     return app
+
+
+def _told(answer: Answer) -> Response:
+    """An answer as Quart sends it; why events were dropped is kept for whoever observes."""
+    g.reasons = answer.reasons
+    return respond(answer)

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -158,6 +159,11 @@ def _result(request: EventRequest, verdicts: Sequence[Verdict]) -> Result:
     return {"status": "accepted" if accepted else "dropped", "reasons": reasons}
 
 
+def _drop_reasons(results: Sequence[Result]) -> tuple[str, ...]:
+    reasons = {reason for result in results for reason in result.get("reasons", {}).values()}
+    return tuple(sorted(reasons))
+
+
 def _report(results: list[Result]) -> Answer:
     """Say 202 when something was decided, 503 when nothing was taken, 400 when all is invalid."""
     counts = {
@@ -166,7 +172,7 @@ def _report(results: list[Result]) -> Answer:
     }
     content = {**counts, "results": results}
     if counts["accepted"] or counts["dropped"]:
-        return answer_json(202, content)
+        return replace(answer_json(202, content), reasons=_drop_reasons(results))
     if counts["unavailable"]:
         return answer_json(503, content, {"retry-after": str(RETRY_AFTER_SECONDS)})
     return answer_json(400, content)

@@ -1,6 +1,7 @@
 """`POST /api/event`, whichever door the request came through."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 import trio
@@ -15,6 +16,7 @@ from ingest.request.body import BODY_LIMIT, reads_raw
 from ingest.request.client_address import ClientAddress, TrustedProxies, resolve_client_ip
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
 from ingest.request.parse import parse_request
+from ingest.request_id import RequestId
 
 log = structlog.get_logger()
 
@@ -62,6 +64,24 @@ class EventEndpoint:
         """
         return resolve_client_ip(headers, peer, self.trusted_proxies, lists)
 
+    def request_id(self, peer: str) -> RequestId:
+        """What names the requests of a connection.
+
+        Args:
+            peer: The connection's other end.
+        """
+        return RequestId(partial(self.trusted_proxies.trusts, peer))
+
+    def traceparent(self, headers: Mapping[str, str], peer: str) -> str | None:
+        """The trace that a request belongs to, if its sender is believed; None when it says none.
+
+        Args:
+            headers: First occurrence of each header, by lower-case name.
+            peer: The connection's other end.
+        """
+        parent = headers.get("traceparent")
+        return parent if parent is not None and self.trusted_proxies.trusts(peer) else None
+
     def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
         """What is said without looking at the body; None when that has to be looked at."""
         if not accepts_json(headers.get("accept")):
@@ -107,10 +127,11 @@ class EventEndpoint:
                 stack=stack_of(failure),
             )
             return INTERNAL_ERROR
-        dropped = sum(not verdict.accepted for verdict in verdicts)
-        if not dropped:
+        reasons = [verdict.reason.value for verdict in verdicts if verdict.reason is not None]
+        if not reasons:
             return ACCEPTED
-        return Answer(202, b"ok", headers=(("x-plausible-dropped", str(dropped)),))
+        dropped = (("x-plausible-dropped", str(len(reasons))),)
+        return Answer(202, b"ok", headers=dropped, reasons=tuple(reasons))
 
     def count_mistakes(self, errors: Mapping[str, list[str]]) -> None:
         """Count an event that is none."""

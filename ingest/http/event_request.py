@@ -30,6 +30,8 @@ _USED: Final = {
         "x-plausible-ip",
         "x-plausible-ip-type",
         "cf-connecting-ip",
+        "x-request-id",
+        "traceparent",
         *JOINED_HEADERS,
     )
 }

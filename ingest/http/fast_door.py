@@ -9,16 +9,19 @@ to hypercorn with all its bytes, and stays there.
 import math
 import os
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 from wsgiref.handlers import format_date_time
 
 import trio
 
-from ingest.http.answer import CORS_HEADERS, Answer
+from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
+from ingest.http.answered import Answered, Observer
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.event_request import EventRequestBytes, NotPlainError, read_request
 from ingest.metrics import Metrics
+from ingest.request_id import CURRENT
 
 READ_BYTES: Final = 65_536
 
@@ -88,6 +91,7 @@ class FastDoor:
         *,
         idle_seconds: float,
         linger_seconds: float,
+        observers: Sequence[Observer] = (),
     ) -> None:
         """Serve an endpoint.
 
@@ -96,11 +100,13 @@ class FastDoor:
             metrics: Counts them.
             idle_seconds: How long a connection may be silent between requests.
             linger_seconds: The same, once the server stops.
+            observers: Are told of each request.
         """
         self._endpoint = endpoint
         self._metrics = metrics
         self._idle_seconds = idle_seconds
         self._linger_seconds = linger_seconds
+        self._observers = tuple(observers)
         self._visits: set[_Visit] = set()
         self._stopped_at = math.inf
 
@@ -146,11 +152,19 @@ class FastDoor:
         """
         visit = _Visit(descriptor)
         self._visits.add(visit)
+        name = self._endpoint.request_id(peer)
+        context = CURRENT.set(name)
         try:
             with visit.patience:
                 while (request := await self._next_request(visit)) is not None:
+                    name.begin(request.headers)
                     answer = await self._answer(request, peer)
-                    data = encode(answer, asked=request.closes, stopping=self._stopping)
+                    data = encode(
+                        answer,
+                        asked=request.closes,
+                        stopping=self._stopping,
+                        request_id=name.text if answer.status >= FIRST_ERROR else "",
+                    )
                     await _send(stream, descriptor, data)
                     if request.closes or self._stopping:
                         return None
@@ -158,6 +172,7 @@ class FastDoor:
             pass
         finally:
             self._visits.discard(visit)
+            CURRENT.reset(context)
         return bytes(visit.unread) or None
 
     async def _next_request(self, visit: _Visit) -> EventRequestBytes | None:
@@ -182,8 +197,17 @@ class FastDoor:
         answer = endpoint.refusal(request.headers, client)
         if answer is None:
             answer = await endpoint.answer(request.headers, client, request.body)
-        self._metrics.observe_request(ROUTE, answer.status, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._metrics.observe_request(ROUTE, answer.status, seconds)
+        if self._observers:
+            self._tell(request, answer, seconds, peer)
         return answer
+
+    def _tell(self, request: EventRequestBytes, answer: Answer, seconds: float, peer: str) -> None:
+        parent = self._endpoint.traceparent(request.headers, peer)
+        answered = Answered("POST", ROUTE, answer.status, seconds, answer.reasons, parent)
+        for observe in self._observers:
+            observe(answered)
 
 
 async def _send(stream: Sending, descriptor: int, data: bytes) -> None:
@@ -196,15 +220,18 @@ async def _send(stream: Sending, descriptor: int, data: bytes) -> None:
         await stream.send_all(data[sent:])
 
 
-def encode(answer: Answer, *, asked: bool, stopping: bool) -> bytes:
+def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "") -> bytes:
     """An answer as hypercorn writes it, to the byte.
 
     Args:
         answer: What is answered.
         asked: Whether the client has asked for the connection to be closed.
         stopping: Whether the server closes it, whatever was asked for.
+        request_id: What an error says it is the answer to; empty for other answers.
     """
     head, tail = _around_date(answer)
+    if request_id:
+        head = b"%bx-request-id: %b\r\n" % (head, request_id.encode())
     date = _date(int(time.time()))
     if stopping:
         return b"%bconnection: close\r\ndate: %b\r\n%b" % (head, date, tail)

@@ -6,6 +6,7 @@ import pytest
 import structlog
 
 from ingest.log import MASKED, configure, mask_sensitive, stack_of
+from ingest.request_id import CURRENT, RequestId
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -171,3 +172,16 @@ def test_a_stack_quotes_no_visitor() -> None:
         stack = stack_of(error)
     assert "test_a_stack_quotes_no_visitor" in stack
     assert "KeyError: " not in stack
+
+
+def test_the_request_that_is_being_handled_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "json")
+    structlog.get_logger().info("before")
+    name = RequestId(lambda: True)
+    name.begin({"x-request-id": "abc"})
+    token = CURRENT.set(name)
+    structlog.get_logger().info("ours")
+    logging.getLogger("any.library").warning("a library's")
+    CURRENT.reset(token)
+    structlog.get_logger().info("after")
+    assert [line.get("request_id") for line in lines(capsys)] == [None, "abc", "abc", None]

@@ -33,6 +33,7 @@ CONTRACT = {
     "SLUICE_UNKNOWN_SITES": "drop",
     "SLUICE_LOG_LEVEL": "info",
     "SLUICE_LOG_FORMAT": "console",
+    "SLUICE_ACCESS_LOG": "off",
     "SLUICE_SHUTDOWN_SECONDS": "25",
 }
 

@@ -1,7 +1,7 @@
 """The application over a whole pipeline, asked without sockets."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
 from actors.reload import Reload
+from ingest.http.answered import Observer
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
@@ -63,6 +64,7 @@ class Application:
         geo: bool = False,
         trusted: str = "all",
         flood: int = 0,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.pipeline = pipeline
         self.sites = a_reload("sites_file")
@@ -81,6 +83,7 @@ class Application:
             operator=Operator(None if token is None else SecretStr(token)),
             query_token=QUERY_TOKEN,
             version="1.2.3",
+            observers=observers,
         )
 
     async def ask(

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from ingest.http.answer import Answer
+from ingest.http.answered import Observer
 from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
 from ingest.http.fast_door import PART_SECONDS, FastDoor, encode
 from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
@@ -22,6 +23,7 @@ from tests.ingest.http.odd_requests import ODD_REQUESTS, POST
 
 AGENT = b"user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
 DATE = re.compile(rb"date: [^\r]+\r\n")
+MADE_ID = re.compile(rb"(?<=\nx-request-id: )[0-9a-f]{16}(?=\r\n)")
 
 
 def post(
@@ -46,6 +48,9 @@ CASES = {
     "not JSON": post(b"{") + LAST,
     "a form": post(b"n=a&d=b", b"content-type: application/x-www-form-urlencoded\r\n") + LAST,
     "no body": post(b"") + LAST,
+    "wrong, with an id": post(b"{}", b"x-request-id: abc-1\r\n") + post(b"{}") + LAST,
+    "wrong, with an odd id": post(b"{}", b"x-request-id: a b\r\n") + LAST,
+    "wrong, with two ids": post(b"{}", b"x-request-id: a\r\nX-Request-Id: b\r\n") + LAST,
     "not acceptable": post(headers=b"accept: text/html\r\n") + LAST,
     "a large body": post(u="https://example.com/" + "a" * 100_000) + LAST,
     "three in one": post() + post(b"{}") + post() + LAST,
@@ -72,13 +77,14 @@ class Doors:
         self.ports: list[int] = []
         self.servers: list[Server] = []
 
-    async def open(self, nursery: trio.Nursery) -> None:
+    async def open(self, nursery: trio.Nursery, observers: Sequence[Observer] = ()) -> None:
         metrics = self.pipeline.collector.metrics
         door = FastDoor(
             self.application.endpoint,
             metrics,
             idle_seconds=IDLE_SECONDS,
             linger_seconds=LINGER_SECONDS,
+            observers=observers,
         )
         for each in (door, None):
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -93,7 +99,7 @@ class Doors:
         return await trio.open_tcp_stream("127.0.0.1", self.ports[door])
 
     async def answers(self, sent: bytes, piece: int = 1_000_000) -> list[bytes]:
-        """What comes back through each, without dates."""
+        """What comes back through each, without dates and random ids."""
         return [await self.answer(door, sent, piece) for door in (0, 1)]
 
     async def answer(self, door: int, sent: bytes, piece: int) -> bytes:
@@ -110,7 +116,7 @@ class Doors:
                         received += chunk
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass  # closed before everything was read
-        return DATE.sub(b"", received)
+        return MADE_ID.sub(b"made", DATE.sub(b"", received))
 
 
 @asynccontextmanager
@@ -308,7 +314,7 @@ def test_answers_on_the_wire() -> None:
     assert DATE.sub(b"", plain) == (
         b"HTTP/1.1 202 \r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 2\r\n"
         b"access-control-allow-origin: *\r\n"
-        b"access-control-expose-headers: x-plausible-dropped, retry-after\r\n\r\nok"
+        b"access-control-expose-headers: x-plausible-dropped, retry-after, x-request-id\r\n\r\nok"
     )
     dropped = encode(
         Answer(202, b"ok", headers=(("x-plausible-dropped", "2"),)), asked=True, stopping=False

@@ -1,0 +1,30 @@
+"""What is told of a request once it is answered, to whoever wants to know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request and its answer, without anything that tells of the visitor.
+
+    Attributes:
+        method: HTTP method.
+        route: The route's pattern; `(none)` when there is none.
+        status: HTTP status code.
+        seconds: From the complete request to its answer.
+        reasons: Why events of it were dropped.
+        traceparent: What a believed proxy says of the trace that the request belongs to (W3C Trace
+            Context §3.2); None when nothing.
+    """
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+    reasons: tuple[str, ...] = ()
+    traceparent: str | None = None
+
+
+Observer = Callable[[Answered], None]
+"""Called in the request's task before the answer is sent; neither blocks nor raises."""
