@@ -75,7 +75,7 @@ class Batcher(Actor):
         self._cuts = deque(journal.planned)
         self._deadline = math.inf
         self._planned: Batch | None = None
-        self._replayed = False
+        self._trigger = Trigger.SIZE
         self._leaving: Flush | None = None
         self._ahead: Run | None = None
         self._unadded: deque[tuple[int, EventRows]] = deque()
@@ -189,8 +189,8 @@ class Batcher(Actor):
     def _cut(self, trigger: Trigger) -> None:
         """Close the batch and begin the next."""
         self._planned, self._batch = self._batch, Batch(self._batch.end)
-        self._replayed = trigger is Trigger.REPLAY
-        if self._replayed:
+        self._trigger = trigger
+        if trigger is Trigger.REPLAY:
             self._cuts.popleft()
         self._deadline = math.inf
         self._metrics.batches.labels(trigger.value).inc()
@@ -206,8 +206,11 @@ class Batcher(Actor):
             except JournalError as error:
                 log.error("batch waits for the journal", error=str(error))
                 await trio.sleep(JOURNAL_SECONDS)
+        trigger = self._trigger
         self._planned = None
-        self._leaving = batch.flush(self._journal.id, attempted=self._replayed)
+        self._leaving = batch.flush(
+            self._journal.id, attempted=trigger is Trigger.REPLAY, trigger=trigger
+        )
         self._wake()
 
     async def _until_due(self) -> Trigger | None:

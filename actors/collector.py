@@ -26,6 +26,7 @@ from actors.sessions import Sessions
 from actors.stores.store import Store
 from actors.supervisor import RestartPolicy, Supervisor
 from actors.tally import Tally
+from actors.tracing import Tracing
 from actors.verdicts import Verdicts
 from actors.writer import Writer
 from ingest.counters import Counters
@@ -85,6 +86,7 @@ class Collector:
         wall: Callable[[], float] = time.time,
         keepers: Iterable[Actor] = (),
         policy: RestartPolicy | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Build everything without starting it; must be called inside `trio.run`.
 
@@ -101,6 +103,7 @@ class Collector:
             store_opened: Whether the store has been opened; otherwise the writer does it.
             keepers: Further actors that own time only, such as the reload of files.
             policy: How failing actors are restarted.
+            tracing: Told of inserts and restarts; None: nobody is.
         """
         options = options or CollectorOptions()
         self.reference = reference
@@ -116,9 +119,8 @@ class Collector:
             lambda actor: self.metrics.dead_letters.labels(actor).inc(),
         )
         self.open_sessions = open_sessions
-        self.supervisor = Supervisor(
-            policy, on_restart=lambda name: self.metrics.actor_restarts.labels(name).inc()
-        )
+        self._tracing = tracing
+        self.supervisor = Supervisor(policy, on_restart=self._note_restart)
         prefix = f"{clock.seconds()}-{secrets.token_hex(4)}"
 
         to_gate, gate_inbox = trio.open_memory_channel[Sequence[Event]](FRONT_REQUESTS)
@@ -146,7 +148,13 @@ class Collector:
         )
         self.tally = Tally(self.counters, to_writer.clone(), reference, clock, prefix)
         self.writer = Writer(
-            writer_inbox, store, journal, self.letters, self.metrics, opened=store_opened
+            writer_inbox,
+            store,
+            journal,
+            self.letters,
+            self.metrics,
+            opened=store_opened,
+            tracing=tracing,
         )
         self.replay = Replay(
             self.letters, self.intake, self.verdicts, to_sessions.clone(), to_writer.clone()
@@ -218,6 +226,11 @@ class Collector:
         """Begin to end: `run` returns within that many seconds."""
         self._seconds_left = max(seconds - SPILL_SECONDS, 0.0)
         self._draining.set()
+
+    def _note_restart(self, actor: str) -> None:
+        self.metrics.actor_restarts.labels(actor).inc()
+        if self._tracing is not None:
+            self._tracing.restarted(actor)
 
     def _is_site(self, domain: str) -> bool:
         return self.reference.registry.find(domain) is not None

@@ -13,6 +13,7 @@ from actors.actor import Actor
 from actors.dead_letters import DeadLetters, LetterNotFoundError
 from actors.journal.journal import Journal
 from actors.stores.store import RowsRefused, Store, StoreError, StoreUnavailable
+from actors.tracing import Outcome, Tracing
 from ingest.metrics import Metrics
 from ingest.rows.batch import Flush, Insert
 from ingest.rows.layout import Row
@@ -76,6 +77,7 @@ class Writer(Actor):
         opened: bool = True,
         retry: Retry | None = None,
         jitter: Callable[[], float] = random.random,
+        tracing: Tracing | None = None,
     ) -> None:
         """Own the channel half until `close`; the store stays the caller's.
 
@@ -88,6 +90,7 @@ class Writer(Actor):
             opened: Whether the store has been opened; otherwise that is tried until it succeeds.
             retry: How long to wait between attempts.
             jitter: Gives numbers from 0 to 1.
+            tracing: Told of each attempt to insert; None: nobody is.
         """
         self._inbox = inbox
         self._store = store
@@ -96,6 +99,7 @@ class Writer(Actor):
         self._metrics = metrics
         self._retry = retry or Retry()
         self._jitter = jitter
+        self._tracing = tracing
         self._opened = opened
         self._inserts: deque[Insert] = deque()
         self._singled_out: dict[str, int] = {}
@@ -136,6 +140,7 @@ class Writer(Actor):
 
     async def _store_or_set_aside(self, insert: Insert) -> None:
         """Bring one insert to its end, and only then out of the queue."""
+        started = trio.current_time()
         try:
             if self.circuit == "open":
                 with trio.fail_after(PROBE_SECONDS):
@@ -143,14 +148,21 @@ class Writer(Actor):
             await self._attempt(insert)
         except (StoreUnavailable, trio.TooSlowError) as error:
             self._metrics.flush_failures.labels(insert.table, "unavailable").inc()
+            self._trace(insert, "unavailable", started)
             await self._back_off(error)
         except RowsRefused as error:
+            self._trace(insert, "refused", started)
             if not self._isolate(insert, error):
                 await self._back_off(error)
         else:
+            self._trace(insert, "stored", started)
             self._inserts.popleft()
             self._recovered()
             self._finish(insert)
+
+    def _trace(self, insert: Insert, outcome: Outcome, started: float) -> None:
+        if self._tracing is not None:
+            self._tracing.inserted(insert, outcome, trio.current_time() - started)
 
     async def _attempt(self, insert: Insert) -> None:
         started = trio.current_time()
@@ -209,7 +221,7 @@ class Writer(Actor):
     def _set_aside(
         self, insert: Insert, error: Exception | str | None, *, replay: bool = False
     ) -> bool:
-        kept = replace(insert, letter=None, end=None)
+        kept = replace(insert, letter=None, end=None, trigger=None)
         # After a crash the same rows may be refused again.
         key = None if insert.end is None else insert.token
         if not self._letters.keep(self.name, kept, error, replay=replay, key=key):

@@ -46,6 +46,7 @@ from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site_file import SitesFileError, read_sites
 from ingest.state_files import StateFiles
+from ingest.telemetry import open_telemetry
 
 log = structlog.get_logger()
 
@@ -99,7 +100,11 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
     clock = Clock.system()
     reference = load_reference(settings, files, clock)
     listeners = await _listen(settings.host, settings.port)
-    async with _store(settings) as (store, opened), contextlib.AsyncExitStack() as stack:
+    async with (
+        open_telemetry(settings) as telemetry,
+        _store(settings) as (store, opened),
+        contextlib.AsyncExitStack() as stack,
+    ):
         sites, geo = _reloads(settings, reference)
         keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
         if geo is not None:
@@ -117,11 +122,14 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             save_sessions=partial(save_sessions, files.sessions),
             store_opened=opened,
             keepers=keepers,
+            tracing=telemetry,
         )
         query_token = secrets.token_urlsafe(32)
         observers: list[Observer] = []
         if settings.access_log != "off":
             observers.append(AccessLog(settings.access_log))
+        if telemetry is not None:
+            observers.append(telemetry)
         operator = Operator(settings.admin_token)
         endpoint = EventEndpoint(
             collector,

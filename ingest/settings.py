@@ -20,8 +20,8 @@ DOTENV: Final = Path(".env")
 MIN_TOKEN_LENGTH: Final = 16
 
 _PREFIX: Final = "SLUICE_"
-_SECRETS: Final = frozenset({"SLUICE_ADMIN_TOKEN", "CLICKHOUSE_URL"})
-"""Whose values are never shown; the URL may hold a password."""
+_SECRETS: Final = frozenset({"SLUICE_ADMIN_TOKEN", "CLICKHOUSE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"})
+"""Whose values are never shown; a URL may hold a password."""
 
 
 class SettingsError(ValueError):
@@ -48,6 +48,13 @@ def _store_url(url: str) -> str:
 def _trusted_proxies(text: str) -> str:
     TrustedProxies.parse(text)
     return text
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("no such URL")
+    return url
 
 
 def _token(token: SecretStr) -> SecretStr:
@@ -234,6 +241,23 @@ class Settings(BaseSettings):
         "a line in the log for each request, without address and user agent: off, errors (those "
         "answered with 4xx or 5xx) or all",
         "off, errors or all",
+    )
+    otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "where OpenTelemetry traces are sent, by OTLP over HTTP, such as http://localhost:4318; "
+        "unset: no traces; needs the extra `telemetry`",
+        "a URL that begins with http:// or https://",
+    )
+    trace_requests: float = _setting(
+        "SLUICE_TRACE_REQUESTS",
+        0.01,
+        "part of the requests that are traced unless a trusted proxy's traceparent says which; "
+        "inserts and restarts of actors always are",
+        "a number from 0 to 1",
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
     )
     shutdown_seconds: float = _setting(
         "SLUICE_SHUTDOWN_SECONDS",

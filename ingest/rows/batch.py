@@ -29,6 +29,7 @@ class Insert(msgspec.Struct, frozen=True):
         end: The journal's position after the events that these rows are of; None when they are of
             no events in the journal.
         attempted: Whether the store may have the rows already.
+        trigger: Why the batch that they are of was flushed; None when they are of none.
     """
 
     table: str
@@ -37,6 +38,7 @@ class Insert(msgspec.Struct, frozen=True):
     letter: str | None = None
     end: int | None = None
     attempted: bool = False
+    trigger: Trigger | None = None
 
     def halves(self) -> tuple["Insert", "Insert"]:
         """Split in two, each with a token derived from this one's."""
@@ -93,7 +95,9 @@ class Batch:
         """Go on with the event at a position: those before it are lost."""
         self.end = position
 
-    def flush(self, journal: str, *, attempted: bool = False) -> Flush:
+    def flush(
+        self, journal: str, *, attempted: bool = False, trigger: Trigger | None = None
+    ) -> Flush:
         """Everything gathered, session rows first (spec/sessions.md §6).
 
         The tokens follow from the events' positions: the same events give the same tokens.
@@ -101,6 +105,7 @@ class Batch:
         Args:
             journal: The journal's id.
             attempted: Whether an earlier process may have stored some of it.
+            trigger: Why it is flushed.
         """
         batch_id = f"{journal}-{self.first}-{self.end}"
         sessions = (*self._cancellations, *self._states.values())
@@ -109,5 +114,7 @@ class Batch:
             Insert("events_v2", tuple(self._events), f"{batch_id}-events"),
         )
         return tuple(
-            replace(insert, end=self.end, attempted=attempted) for insert in inserts if insert.rows
+            replace(insert, end=self.end, attempted=attempted, trigger=trigger)
+            for insert in inserts
+            if insert.rows
         )

@@ -1,4 +1,4 @@
-"""A store in memory that misbehaves as told."""
+"""What stands in for a store, and for whoever traces."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import trio
 
 from actors.stores.store import RowsRefused, StoreUnavailable
+from ingest.rows.batch import Insert
 from ingest.rows.schema import Table
 
 
@@ -78,3 +79,17 @@ class FakeStore:
 
 def an_outage() -> StoreUnavailable:
     return StoreUnavailable("connection refused")
+
+
+class Told:
+    """Takes what is traced."""
+
+    def __init__(self) -> None:
+        self.inserts: list[tuple[str, str, float]] = []
+        self.restarts: list[str] = []
+
+    def inserted(self, insert: Insert, outcome: str, seconds: float) -> None:
+        self.inserts.append((insert.token, outcome, seconds))
+
+    def restarted(self, actor: str) -> None:
+        self.restarts.append(actor)

@@ -13,6 +13,7 @@ from actors.collector import Collector, CollectorOptions
 from actors.journal.journal import Journal, MemoryJournal
 from actors.salt_keeper import SaltKeeper, load_salts
 from actors.supervisor import RestartPolicy
+from actors.tracing import Tracing
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.pipeline.reference import Reference
 from ingest.rows.schema import TABLES
@@ -35,6 +36,7 @@ class Pipeline:
         *,
         start: float = NOON,
         journal: Journal | None = None,
+        tracing: Tracing | None = None,
         **policy: Any,
     ) -> None:
         self.clock = Clock(start)
@@ -56,6 +58,7 @@ class Pipeline:
             keepers=[SaltKeeper(salts_file, self.reference, self.clock)],
             wall=self.clock.now,
             policy=RestartPolicy(**policy) if policy else None,
+            tracing=tracing,
         )
 
     async def send(self, **request: Any) -> list[Verdict]:

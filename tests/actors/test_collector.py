@@ -16,7 +16,7 @@ from ingest.event import Revenue
 from ingest.rows.batch import Insert
 from ingest.sessions.snapshot import EMPTY
 from ingest.verdict import ACCEPTED, DropReason, Verdict
-from tests.actors.fakes import an_outage
+from tests.actors.fakes import Told, an_outage
 from tests.actors.pipeline import Pipeline, fail_once, running
 from tests.examples import NOON
 
@@ -60,7 +60,8 @@ async def test_a_drain_stores_everything_at_once(autojump_clock: MockClock, tmp_
 async def test_a_failing_stage_costs_one_event(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actor: str
 ) -> None:
-    async with running(Pipeline(tmp_path)) as pipeline:
+    told = Told()
+    async with running(Pipeline(tmp_path, tracing=told)) as pipeline:
         failed = fail_once(getattr(pipeline.collector, actor), "handle", monkeypatch)
         verdicts: list[Verdict] = []
 
@@ -73,6 +74,7 @@ async def test_a_failing_stage_costs_one_event(
         assert failed()
         assert sorted(map(str, verdicts)) == sorted(map(str, [SET_ASIDE] + [ACCEPTED] * 29))
         assert pipeline.collector.supervisor.watches[actor].restarts == 1
+        assert told.restarts == [actor]
     assert len(pipeline.events()) == 29
     (letter_id,) = pipeline.collector.letters.ids()
     assert pipeline.collector.letters.read(letter_id).actor == actor

@@ -9,11 +9,12 @@ from actors.dead_letters import DeadLetters
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import MemoryJournal
 from actors.supervisor import Supervisor
+from actors.tracing import Tracing
 from actors.writer import BREAKS_AFTER, INSERT_SECONDS, LETTERS_PER_INSERT, Retry, Writer
 from ingest.metrics import Metrics
 from ingest.rows.batch import Flush, Insert
 from ingest.rows.schema import TABLES
-from tests.actors.fakes import FakeStore, an_outage
+from tests.actors.fakes import FakeStore, Told, an_outage
 
 
 def an_insert(*numbers: int, token: str = "t", letter: str | None = None) -> Insert:
@@ -23,7 +24,9 @@ def an_insert(*numbers: int, token: str = "t", letter: str | None = None) -> Ins
 class Desk:
     """A writer with its store and its dead letters."""
 
-    def __init__(self, directory: Path, *, opened: bool = True) -> None:
+    def __init__(
+        self, directory: Path, *, opened: bool = True, tracing: Tracing | None = None
+    ) -> None:
         self.store = FakeStore()
         self.journal = MemoryJournal()
         self.letters = DeadLetters(directory, lambda: 1_790_000_000.0)
@@ -38,6 +41,7 @@ class Desk:
             opened=opened,
             retry=Retry(first=1, longest=8),
             jitter=lambda: 1.0,
+            tracing=tracing,
         )
 
     async def write(self, *flushes: Flush) -> None:
@@ -309,3 +313,11 @@ async def test_what_the_journal_has_is_not_spilled(tmp_path: Path) -> None:
     desk.writer._journal = FileJournal.open(tmp_path / "journal", limit=1_000_000)
     assert desk.writer.spill([(of_batch(5, 1, 2), an_insert(9))]) == 1
     assert [insert.rows for insert in desk.kept()] == [((9,),)]
+
+
+async def test_each_attempt_is_told(autojump_clock: MockClock, tmp_path: Path) -> None:
+    told = Told()
+    desk = Desk(tmp_path, tracing=told)
+    desk.store.outages = [an_outage()]
+    await desk.write((an_insert(1, token="a"), an_insert(2, token="b")))
+    assert told.inserts == [("a", "unavailable", 0), ("a", "stored", 0), ("b", "stored", 0)]

@@ -34,6 +34,8 @@ CONTRACT = {
     "SLUICE_LOG_LEVEL": "info",
     "SLUICE_LOG_FORMAT": "console",
     "SLUICE_ACCESS_LOG": "off",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "unset",
+    "SLUICE_TRACE_REQUESTS": "0.01",
     "SLUICE_SHUTDOWN_SECONDS": "25",
 }
 
