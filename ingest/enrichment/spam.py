@@ -8,6 +8,12 @@ _SPAM = spam_hosts()
 
 def is_spam(referrer: str | None) -> bool:
     """Whether a referrer's host, without `www.`, is on the list: exactly, in its letters' case."""
+    return spam_host(referrer) is not None
+
+
+def spam_host(referrer: str | None) -> str | None:
+    """The entry of the list that a referrer's host is; None when it is none."""
     if not referrer:
-        return False
-    return clean_host(split_url(referrer).host) in _SPAM
+        return None
+    host = clean_host(split_url(referrer).host)
+    return host if host in _SPAM else None

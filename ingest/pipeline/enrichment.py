@@ -26,7 +26,7 @@ NO_ATTRIBUTION = Attribution()
 NOBODY = Visitor(0, None)
 
 
-class _Enrichment(msgspec.Struct, gc=False):
+class Passage(msgspec.Struct, gc=False):
     """An event on its way through the steps, which fill in what they find out."""
 
     gated: GatedEvent
@@ -35,52 +35,77 @@ class _Enrichment(msgspec.Struct, gc=False):
     revenue: RevenueAmounts | None = None
     visitor: Visitor = NOBODY
 
+    def passed(self) -> EnrichedEvent:
+        """What the event is after the last step."""
+        event, request = self.gated.event, self.gated.event.request
+        return EnrichedEvent(
+            ticket=event.ticket,
+            position=event.position,
+            domain=event.domain,
+            tracker_version=request.tracker_version,
+            site_id=self.gated.site.id,
+            visitor=self.visitor,
+            timestamp=request.timestamp,
+            name=request.name,
+            hostname=request.hostname,
+            pathname=request.pathname,
+            props=request.props,
+            interactive=request.interactive,
+            scroll_depth=request.scroll_depth,
+            engagement_time=request.engagement_time,
+            place=self.gated.place,
+            device=self.device,
+            attribution=self.attribution,
+            revenue=self.revenue,
+            received=request.received,
+        )
 
-def drop_bot(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+
+def drop_bot(passage: Passage, reference: Reference) -> DropReason | None:
     """Describe the device. Programs that send events count as bots unless the site takes them."""
-    client = describe(enrichment.gated.event.request.user_agent)
-    if client.is_unwanted(enrichment.gated.site.allow_server_clients):
+    client = describe(passage.gated.event.request.user_agent)
+    if client.is_unwanted(passage.gated.site.allow_server_clients):
         return DropReason.BOT
-    enrichment.device = client.device
+    passage.device = client.device
     return None
 
 
-def add_attribution(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+def add_attribution(passage: Passage, reference: Reference) -> DropReason | None:
     """Find the source, the campaign and the channel."""
-    request = enrichment.gated.event.request
-    enrichment.attribution = attribute(request.referrer, request.hostname, request.query)
+    request = passage.gated.event.request
+    passage.attribution = attribute(request.referrer, request.hostname, request.query)
     return None
 
 
-def add_revenue(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+def add_revenue(passage: Passage, reference: Reference) -> DropReason | None:
     """Keep an amount only if the site has a revenue goal for the event."""
-    request, site = enrichment.gated.event.request, enrichment.gated.site
+    request, site = passage.gated.event.request, passage.gated.site
     if request.revenue is None:
         return None
     currency = site.revenue_goals.get(request.name)
     if currency is not None:
         rates = reference.registry.exchange_rates
-        enrichment.revenue = convert(request.revenue, currency, rates)
+        passage.revenue = convert(request.revenue, currency, rates)
     return None
 
 
-def add_visitor(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+def add_visitor(passage: Passage, reference: Reference) -> DropReason | None:
     """Work out the visitor's ids, unless that was done when the event was set aside."""
-    event = enrichment.gated.event
-    enrichment.visitor = event.visitor or visitor_of(event, reference.salts)
+    event = passage.gated.event
+    passage.visitor = event.visitor or visitor_of(event, reference.salts)
     return None
 
 
-def drop_invalid(enrichment: _Enrichment, reference: Reference) -> DropReason | None:
+def drop_invalid(passage: Passage, reference: Reference) -> DropReason | None:
     """A last look at what the rows cannot do without."""
-    event, site = enrichment.gated.event, enrichment.gated.site
+    event, site = passage.gated.event, passage.gated.site
     request = event.request
     complete = (
         request.name
         and site.id
         and request.hostname
         and request.pathname
-        and enrichment.visitor is not NOBODY
+        and passage.visitor is not NOBODY
         and request.timestamp
     )
     return None if complete else DropReason.INVALID
@@ -94,7 +119,7 @@ def visitor_of(event: Event, salts: Salts) -> Visitor:
     return identify(salts, request.user_agent, request.client_ip, event.domain, request.hostname)
 
 
-Step = Callable[[_Enrichment, Reference], DropReason | None]
+Step = Callable[[Passage, Reference], DropReason | None]
 
 STEPS: tuple[tuple[str, Step], ...] = (
     ("user_agent", drop_bot),
@@ -112,30 +137,9 @@ def enrich(gated: GatedEvent, reference: Reference) -> EnrichedEvent | DropReaso
     Returns:
         All that the event's rows need, or why the event is dropped.
     """
-    enrichment = _Enrichment(gated)
+    passage = Passage(gated)
     for _, step in STEPS:
-        reason = step(enrichment, reference)
+        reason = step(passage, reference)
         if reason is not None:
             return reason
-    event, request = gated.event, gated.event.request
-    return EnrichedEvent(
-        ticket=event.ticket,
-        position=event.position,
-        domain=event.domain,
-        tracker_version=request.tracker_version,
-        site_id=gated.site.id,
-        visitor=enrichment.visitor,
-        timestamp=request.timestamp,
-        name=request.name,
-        hostname=request.hostname,
-        pathname=request.pathname,
-        props=request.props,
-        interactive=request.interactive,
-        scroll_depth=request.scroll_depth,
-        engagement_time=request.engagement_time,
-        place=gated.place,
-        device=enrichment.device,
-        attribution=enrichment.attribution,
-        revenue=enrichment.revenue,
-        received=request.received,
-    )
+    return passage.passed()

@@ -7,7 +7,7 @@ import msgspec
 
 from ingest.enrichment.geo import ANONYMOUS_VPN
 from ingest.enrichment.spam import is_spam
-from ingest.event import NOWHERE, Event, Place
+from ingest.event import NOWHERE, Event, EventRequest, Place
 from ingest.pipeline.reference import Reference
 from ingest.sites.site import Site
 from ingest.verdict import DropReason
@@ -30,20 +30,36 @@ class GatedEvent(msgspec.Struct, frozen=True, gc=False):
     place: Place
 
 
-class _Passage(msgspec.Struct, gc=False):
+_NO_SITE = Site(0, "")
+
+
+class Passage(msgspec.Struct, gc=False):
     """An event on its way through the gate; steps fill in what they find out."""
 
     event: Event
-    site: Site
+    site: Site = _NO_SITE
     place: Place = NOWHERE
 
+    def passed(self) -> GatedEvent:
+        """What the event is after the last step."""
+        return GatedEvent(self.event, self.site, self.place)
 
-def drop_spam_referrer(event: Event) -> DropReason | None:
+
+def drop_spam_referrer(passage: Passage, reference: Reference) -> DropReason | None:
     """Concerns the request as a whole: sites are not looked up, rate limits not consumed."""
-    return DropReason.SPAM_REFERRER if is_spam(event.request.referrer) else None
+    return DropReason.SPAM_REFERRER if is_spam(passage.event.request.referrer) else None
 
 
-def drop_unpaid(passage: _Passage, reference: Reference) -> DropReason | None:
+def find_site(passage: Passage, reference: Reference) -> DropReason | None:
+    """Find the site by its current or previous domain."""
+    site = reference.site(passage.event.domain)
+    if site is None:
+        return DropReason.NOT_FOUND
+    passage.site = site
+    return None
+
+
+def drop_unpaid(passage: Passage, reference: Reference) -> DropReason | None:
     """The last day on which a site's traffic is taken counts in full, in UTC."""
     until = passage.site.accept_traffic_until
     if until is None:
@@ -52,7 +68,7 @@ def drop_unpaid(passage: _Passage, reference: Reference) -> DropReason | None:
     return DropReason.PAYMENT_REQUIRED if today > until else None
 
 
-def drop_over_rate_limit(passage: _Passage, reference: Reference) -> DropReason | None:
+def drop_over_rate_limit(passage: Passage, reference: Reference) -> DropReason | None:
     """Every event that comes this far counts, also one that is dropped later.
 
     Events of the past come from the site's own servers, as fast as they can.
@@ -69,7 +85,7 @@ def drop_over_rate_limit(passage: _Passage, reference: Reference) -> DropReason 
 
 
 def drop_verification_agent(
-    passage: _Passage,
+    passage: Passage,
     reference: Reference,
 ) -> DropReason | None:
     """The installation check must not show up in the statistics."""
@@ -77,7 +93,7 @@ def drop_verification_agent(
     return DropReason.VERIFICATION_AGENT if agent == VERIFICATION_AGENT else None
 
 
-def drop_ip_type(passage: _Passage, reference: Reference) -> DropReason | None:
+def drop_ip_type(passage: Passage, reference: Reference) -> DropReason | None:
     """A proxy in front has classified the address."""
     match passage.event.request.ip_type:
         case "dc_ip":
@@ -88,7 +104,7 @@ def drop_ip_type(passage: _Passage, reference: Reference) -> DropReason | None:
 
 
 def drop_blocked_hostname(
-    passage: _Passage,
+    passage: Passage,
     reference: Reference,
 ) -> DropReason | None:
     """The hostname shield is a list of those allowed."""
@@ -97,7 +113,7 @@ def drop_blocked_hostname(
 
 
 def drop_blocked_page(
-    passage: _Passage,
+    passage: Passage,
     reference: Reference,
 ) -> DropReason | None:
     """The page shield is a list of patterns for the decoded path."""
@@ -106,7 +122,7 @@ def drop_blocked_page(
 
 
 def drop_blocked_ip(
-    passage: _Passage,
+    passage: Passage,
     reference: Reference,
 ) -> DropReason | None:
     """The address shield is a list of addresses and networks."""
@@ -114,18 +130,21 @@ def drop_blocked_ip(
     return DropReason.SITE_IP_BLOCKLIST if blocked else None
 
 
-def locate(passage: _Passage, reference: Reference) -> DropReason | None:
+def locate(passage: Passage, reference: Reference) -> DropReason | None:
     """Find the place of the address, unless it is known to hide it."""
-    request = passage.event.request
-    if request.ip_type == "anonymous_vpn_ip":
-        passage.place = ANONYMOUS_VPN
-    else:
-        passage.place = reference.geo.lookup(request.client_ip)
+    passage.place = place_of(passage.event.request, reference)
     return None
 
 
+def place_of(request: EventRequest, reference: Reference) -> Place:
+    """Where a request's address is."""
+    if request.ip_type == "anonymous_vpn_ip":
+        return ANONYMOUS_VPN
+    return reference.geo.lookup(request.client_ip)
+
+
 def drop_blocked_country(
-    passage: _Passage,
+    passage: Passage,
     reference: Reference,
 ) -> DropReason | None:
     """The country shield; an unknown country is blocked by its own code."""
@@ -133,9 +152,11 @@ def drop_blocked_country(
     return DropReason.SITE_COUNTRY_BLOCKLIST if blocked else None
 
 
-Step = Callable[[_Passage, Reference], DropReason | None]
+Step = Callable[[Passage, Reference], DropReason | None]
 
 STEPS: tuple[tuple[str, Step], ...] = (
+    ("spam_referrer", drop_spam_referrer),
+    ("site", find_site),
     ("traffic_accepted", drop_unpaid),
     ("rate_limit", drop_over_rate_limit),
     ("verification_agent", drop_verification_agent),
@@ -146,7 +167,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("geolocation", locate),
     ("country_shield", drop_blocked_country),
 )
-"""The steps after the site is known, in the order of spec/ingestion.md §10."""
+"""In the order of spec/ingestion.md §10."""
 
 
 def pass_gate(event: Event, reference: Reference) -> GatedEvent | DropReason:
@@ -155,15 +176,9 @@ def pass_gate(event: Event, reference: Reference) -> GatedEvent | DropReason:
     Returns:
         The event with its site and place, or why it is dropped.
     """
-    reason = drop_spam_referrer(event)
-    if reason is not None:
-        return reason
-    site = reference.site(event.domain)
-    if site is None:
-        return DropReason.NOT_FOUND
-    passage = _Passage(event, site)
+    passage = Passage(event)
     for _, step in STEPS:
         reason = step(passage, reference)
         if reason is not None:
             return reason
-    return GatedEvent(event, site, passage.place)
+    return passage.passed()

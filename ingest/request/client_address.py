@@ -27,6 +27,9 @@ _FORWARDED: Final = "forwarded"
 JOINED_HEADERS: Final = frozenset({*_LIST_HEADERS, _FORWARDED})
 """Headers whose value is a list, so that several of them are one (RFC 9110 §5.3)."""
 
+ADDRESS_HEADERS: Final = (*_WHOLE_VALUE_HEADERS, *_LIST_HEADERS, _FORWARDED)
+"""All headers that may give the visitor's address, in the order in which they are tried."""
+
 _FOR_PARAMETER: Final = re.compile(r"(?:^|[;,\s])for=([^;,]*)", re.IGNORECASE)
 _PORT: Final = re.compile(r"(\.[0-9]+|\]):[0-9]+\Z")
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,17 +52,18 @@ class Patterns:
     by piece, each at its first place after the one before. No text makes that go back.
     """
 
-    __slots__ = ("_everything", "_exact", "_pieces", "_prefixes", "_suffixes")
+    __slots__ = ("_everything", "_exact", "_pieces", "_prefixes", "_split", "_suffixes")
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Sort the patterns by the kind of match they need."""
+        self._split = tuple((pattern, _WILDCARD.split(pattern)) for pattern in patterns)
         exact: set[str] = set()
         prefixes: list[str] = []
         suffixes: list[str] = []
         pieces: list[tuple[str, tuple[str, ...], str, int]] = []
         self._everything = False
-        for pattern in patterns:
-            match _WILDCARD.split(pattern):
+        for _, parts in self._split:
+            match parts:
                 case [whole]:
                     exact.add(whole)
                 case ["", ""]:
@@ -95,8 +96,25 @@ class Patterns:
             for start, middle, end, least in self._pieces
         )
 
+    def find(self, text: str) -> str | None:
+        """The first pattern that matches the whole text; None where `match` is false."""
+        for pattern, (start, *rest) in self._split:
+            if not rest:
+                if text == start:
+                    return pattern
+                continue
+            *middle, end = rest
+            if (
+                len(text) >= len(start) + len(end)
+                and text.startswith(start)
+                and text.endswith(end)
+                and _in_order(middle, text, len(start), len(text) - len(end))
+            ):
+                return pattern
+        return None
 
-def _in_order(pieces: tuple[str, ...], text: str, begin: int, end: int) -> bool:
+
+def _in_order(pieces: Sequence[str], text: str, begin: int, end: int) -> bool:
     for piece in pieces:
         found = text.find(piece, begin, end)
         if found < 0:
@@ -141,13 +159,15 @@ class Shields:
     _networks: tuple[tuple[int, int, frozenset[int]], ...] = field(
         init=False, repr=False, compare=False
     )
+    _entries: tuple[IPNetwork, ...] = field(init=False, repr=False, compare=False)
     _countries: frozenset[str] = field(init=False, repr=False, compare=False)
     _pages: Patterns = field(init=False, repr=False, compare=False)
     _hostnames: Patterns = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile the rules."""
-        object.__setattr__(self, "_networks", _by_length(map(parse_network, self.ips)))
+        object.__setattr__(self, "_entries", tuple(map(parse_network, self.ips)))
+        object.__setattr__(self, "_networks", _by_length(self._entries))
         object.__setattr__(self, "_countries", frozenset(self.countries))
         object.__setattr__(self, "_pages", Patterns(self.pages))
         object.__setattr__(self, "_hostnames", Patterns(self.hostnames))
@@ -167,17 +187,30 @@ class Shields:
         """
         if not self._networks:
             return False
-        try:
-            address = ipaddress.ip_address(client_ip)
-        except ValueError:
+        address = _address(client_ip)
+        if address is None:
             return False
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or address
         version, number = address.version, int(address)
         return any(
             version == rule_version and number >> shift in starts
             for rule_version, shift, starts in self._networks
         )
+
+    def blocking_network(self, client_ip: str) -> tuple[int, IPNetwork] | None:
+        """The first network that blocks an address, and which entry of `ips` it is, from 1.
+
+        Returns:
+            None where `blocks_ip` is false.
+        """
+        address = _address(client_ip)
+        if address is None:
+            return None
+        entries = enumerate(self._entries, 1)
+        return next((entry for entry in entries if address in entry[1]), None)
+
+    def blocking_page(self, pathname: str) -> str | None:
+        """The first pattern that blocks a page; None where `blocks_page` is false."""
+        return self._pages.find(pathname)
 
     def blocks_country(self, country_code: str) -> bool:
         """Whether a country is blocked.
@@ -185,7 +218,23 @@ class Shields:
         Args:
             country_code: ISO 3166-1 alpha-2; empty when unknown, which `ZZ` blocks.
         """
-        return (country_code.upper() or UNKNOWN_COUNTRY) in self._countries
+        return self.country_rule(country_code) in self._countries
+
+    @staticmethod
+    def country_rule(country_code: str) -> str:
+        """The entry of `countries` that blocks a country."""
+        return country_code.upper() or UNKNOWN_COUNTRY
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address in whichever form, IPv4 as IPv4; None for other text."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address
+    return address
 
 
 NO_SHIELDS: Final = Shields()

@@ -187,3 +187,19 @@ def test_code_lists() -> None:
     assert len(COUNTRIES) == 249 + 42
     assert {"USD", "EUR", "BRL", "JPY"} <= CURRENCIES
     assert all(re.fullmatch("[A-Z]{3}", code) for code in CURRENCIES)
+
+
+@given(st.lists(st.text("ab/*", max_size=8), max_size=4), st.text("ab/", max_size=12))
+def test_the_pattern_that_matches_is_found(patterns: list[str], text: str) -> None:
+    expected = next((pattern for pattern in patterns if Patterns([pattern]).match(text)), None)
+    assert Patterns(patterns).find(text) == expected
+
+
+def test_the_network_that_blocks_is_found() -> None:
+    shields = Shields(ips=("198.51.100.0/24", "203.0.113.7", "203.0.113.0/24", "2001:db8::/32"))
+    assert shields.blocking_network("203.0.113.7") == (2, parse_network("203.0.113.7"))
+    assert shields.blocking_network("::ffff:203.0.113.8") == (3, parse_network("203.0.113.0/24"))
+    assert shields.blocking_network("2001:db8::1") == (4, parse_network("2001:db8::/32"))
+    for other in ("192.0.2.1", "2001:db9::1", "", "unix:", "203.0.113.7 "):
+        assert shields.blocking_network(other) is None
+        assert not shields.blocks_ip(other)
