@@ -32,7 +32,8 @@ IDLE_SECONDS = 15.0
 """How long a connection may take to send a request's head, from its start or the last response."""
 
 READ_SECONDS = 15
-"""How long a connection may send nothing in the middle of a request."""
+"""How long a connection may send nothing in the middle of a request. While it is being answered it
+need not send anything: the body's time is limited where it is read."""
 
 WRITE_SECONDS = 15.0
 """How long a client may take to make room for what is sent to it."""
@@ -121,8 +122,11 @@ class Connection(TCPServer):
         await self.idle_task.stop()
 
     async def _receive(self) -> bytes | bytearray:
-        with trio.fail_after(READ_SECONDS):
-            return await self.stream.receive_some(READ_BYTES)
+        while True:
+            with trio.move_on_after(READ_SECONDS):
+                return await self.stream.receive_some(READ_BYTES)
+            if self._answered.is_set():
+                raise trio.TooSlowError
 
     async def protocol_send(self, event: Event) -> None:
         """Note whether a request is being answered, and leave the rest to hypercorn."""
