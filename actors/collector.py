@@ -11,6 +11,7 @@ import trio
 
 from actors.actor import Actor
 from actors.batcher import Batcher
+from actors.broadcast import Broadcast
 from actors.clock import Clock
 from actors.dead_letters import LETTERS_LIMIT, DeadLetters
 from actors.enrichment import Enrichment
@@ -112,7 +113,8 @@ class Collector:
         self.journal = journal
         self.counters = Counters()
         self.metrics = Metrics(self._is_site)
-        self.verdicts = Verdicts(self.counters, self.metrics)
+        self.broadcast = Broadcast(reference, clock.seconds())
+        self.verdicts = Verdicts(self.counters, self.metrics, self.broadcast)
         self.letters = DeadLetters(
             letters_directory,
             clock.now,
@@ -241,6 +243,11 @@ class Collector:
             "sluice_requests_waiting",
             "Requests that wait for their verdicts.",
             lambda: len(self.verdicts),
+        )
+        self.metrics.read(
+            "sluice_followers",
+            "Clients that follow events as they come.",
+            lambda: self.broadcast.followers,
         )
         self.metrics.read(
             "sluice_rows_gathered",

@@ -8,6 +8,7 @@ from typing import TypeVar
 import trio
 from msgspec.structs import replace
 
+from actors.broadcast import Broadcast
 from ingest.counters import Counters
 from ingest.event import EnrichedEvent, Event
 from ingest.metrics import Metrics
@@ -55,10 +56,17 @@ class Verdicts:
     sender was told to try again.
     """
 
-    def __init__(self, counters: Counters, metrics: Metrics) -> None:
-        """Start with no request."""
+    def __init__(self, counters: Counters, metrics: Metrics, broadcast: Broadcast) -> None:
+        """Start with no request.
+
+        Args:
+            counters: Where verdicts are counted for the store.
+            metrics: Where they are counted for `/metrics`.
+            broadcast: Shows them to those who look.
+        """
         self._counters = counters
         self._metrics = metrics
+        self._broadcast = broadcast
         self._tickets: dict[int, Ticket] = {}
         self._numbers = count(1)
 
@@ -89,6 +97,10 @@ class Verdicts:
         """Count an event's verdict and hand it to the request, if that still waits."""
         self._counters.count(event.counted_at, verdict.metric, event.domain, event.tracker_version)
         self._metrics.count_verdict(event.domain, verdict)
+        if verdict.reason is not None:
+            self._broadcast.dropped(event, verdict.reason)
+        elif isinstance(event, EnrichedEvent):
+            self._broadcast.accepted(event)
         ticket = self._tickets.get(event.ticket)
         if ticket is None or ticket.verdicts[event.position] is not None:
             return

@@ -124,13 +124,13 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             keepers=keepers,
             tracing=telemetry,
         )
-        query_token = secrets.token_urlsafe(32)
         observers: list[Observer] = []
         if settings.access_log != "off":
             observers.append(AccessLog(settings.access_log))
         if telemetry is not None:
             observers.append(telemetry)
-        operator = Operator(settings.admin_token)
+        command_token = secrets.token_urlsafe(32)
+        operator = Operator(settings.admin_token, command_token)
         endpoint = EventEndpoint(
             collector,
             TrustedProxies.parse(settings.trusted_proxies),
@@ -147,7 +147,6 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
                 past_days=settings.past_days,
             ),
             operator=operator,
-            query_token=query_token,
             version=__version__,
             observers=observers,
         )
@@ -162,7 +161,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             )
         server = Server(app, listeners, collector.metrics, door)
         port = listeners[0].socket.getsockname()[1]
-        with _announced(files.server, port, query_token):
+        with _announced(files.server, port, command_token):
             exit_code = await _run(collector, server, settings.shutdown_seconds, port)
         await hand_over(files, collector)
     log.info("stopped", exit_code=exit_code)
@@ -184,6 +183,7 @@ async def _run(collector: Collector, server: Server, seconds: float, port: int) 
                     await stop.given.wait()
                     deadline = trio.current_time() + seconds
                     log.info("draining", reason=stop.reason, seconds=seconds)
+                    collector.broadcast.close()
                     server.stop(seconds * GRACE_SHARE)
                 collector.drain(deadline - trio.current_time())
             watching.cancel_scope.cancel()

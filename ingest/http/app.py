@@ -19,6 +19,7 @@ from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
+from ingest.http.observation_routes import add_observation_routes
 from ingest.http.operator import Operator
 from ingest.http.operator_routes import add_operator_routes
 from ingest.http.responses import (
@@ -55,7 +56,6 @@ def create_app(
     endpoint: EventEndpoint,
     batches: BatchEndpoint,
     operator: Operator,
-    query_token: str,
     version: str,
     observers: Sequence[Observer] = (),
 ) -> QuartTrio:
@@ -67,7 +67,6 @@ def create_app(
         endpoint: Answers events.
         batches: Answers batches of events.
         operator: Whom the operator's routes answer.
-        query_token: For `POST /api/query`, known to this machine's command line.
         version: The program's, for `/openapi.json`.
         observers: Are told of each request.
     """
@@ -120,7 +119,8 @@ def create_app(
         healthy = all(state == "ok" for state in report.values())
         return json_response(200 if healthy else 500, report)
 
-    add_operator_routes(app, collector, operator, query_token=query_token, version=version)
+    add_operator_routes(app, collector, operator, version)
+    add_observation_routes(app, collector.broadcast, collector.reference, operator)
 
     @app.before_request
     async def begin() -> Response | None:

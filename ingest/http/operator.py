@@ -1,9 +1,11 @@
 """Tells the operator's requests from everybody's."""
 
+from collections.abc import Mapping
+
 from pydantic import SecretStr
 from quart import Response, request
 
-from ingest.http.admin import may_administer
+from ingest.http.admin import bears, may_administer
 from ingest.http.incoming import first_headers, peer_of
 from ingest.http.responses import error
 
@@ -11,13 +13,16 @@ from ingest.http.responses import error
 class Operator:
     """Who may see what is not for everybody, by the settings of one server."""
 
-    def __init__(self, token: SecretStr | None) -> None:
+    def __init__(self, token: SecretStr | None, command_token: str) -> None:
         """Know the operator.
 
         Args:
             token: What the operator shows; None: the operator sits at this machine.
+            command_token: What this machine's command line shows, new with each start; good for
+                everything, whether a token is set or not.
         """
         self._token = None if token is None else token.get_secret_value()
+        self._command_token = command_token
 
     @property
     def token(self) -> str | None:
@@ -27,7 +32,25 @@ class Operator:
     def asks(self) -> bool:
         """Whether the request at hand is the operator's."""
         scope = request.scope
-        return may_administer(first_headers(scope), peer_of(scope), self._token)
+        headers = first_headers(scope)
+        return bears(headers, self._command_token) or may_administer(
+            headers, peer_of(scope), self._token
+        )
+
+    def asks_by_command(self) -> bool:
+        """Whether the request at hand comes from this machine's command line."""
+        return bears(first_headers(request.scope), self._command_token)
+
+    def has_signed(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request that anybody may make bears one of the operator's tokens.
+
+        Args:
+            headers: By lower-case name.
+        """
+        if "authorization" not in headers:
+            return False
+        signed = self._token is not None and bears(headers, self._token)
+        return signed or bears(headers, self._command_token)
 
     def refusal(self) -> Response | None:
         """What to answer to a request that is not the operator's; None when it is."""

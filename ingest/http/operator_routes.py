@@ -1,19 +1,18 @@
 """The routes that tools of the operator ask: figures, the endpoint's description, queries."""
 
-from quart import Response, request
+from quart import Response
 from quart_trio import QuartTrio
 
 from actors.collector import Collector
 from actors.stores.store import QueryRefused, StoreUnavailable
-from ingest.http.admin import bears
-from ingest.http.incoming import first_headers, read_body
+from ingest.http.incoming import read_body
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response, text
 from ingest.request.schema import openapi_document
 
 
 def add_operator_routes(
-    app: QuartTrio, collector: Collector, operator: Operator, *, query_token: str, version: str
+    app: QuartTrio, collector: Collector, operator: Operator, version: str
 ) -> None:
     """Add the routes.
 
@@ -21,7 +20,6 @@ def add_operator_routes(
         app: The application.
         collector: Whose figures and store they show.
         operator: Whom they answer.
-        query_token: For `POST /api/query`, known to this machine's command line.
         version: The program's, for `/openapi.json`.
     """
     openapi = openapi_document(version)
@@ -37,7 +35,7 @@ def add_operator_routes(
 
     @app.post("/api/query")
     async def query() -> Response:
-        if not bears(first_headers(request.scope), query_token):
+        if not operator.asks_by_command():
             return operator.refusal_of_stranger()
         try:
             sql = (await read_body()).decode("utf-8", "replace")

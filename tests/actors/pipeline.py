@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from actors.broadcast import Broadcast
 from actors.clock import Clock
 from actors.collector import Collector, CollectorOptions
 from actors.journal.journal import Journal, MemoryJournal
@@ -18,6 +19,7 @@ from ingest.enrichment.geo import NoGeoDatabase
 from ingest.pipeline.reference import Reference
 from ingest.rows.schema import TABLES
 from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
 from ingest.verdict import Verdict
@@ -25,6 +27,12 @@ from tests.actors.fakes import FakeStore
 from tests.examples import NOON, a_request
 
 EVENT_COLUMNS = [column.name for column in TABLES["events_v2"].inserted]
+
+
+def no_broadcast() -> Broadcast:
+    """Of verdicts that nobody looks at."""
+    salts = Salts(Salt(bytes(16), 0))
+    return Broadcast(Reference(SiteRegistry(), NoGeoDatabase(), salts, RateLimiter()), NOON)
 
 
 class Pipeline:

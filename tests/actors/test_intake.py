@@ -11,6 +11,7 @@ from ingest.counters import Counters
 from ingest.event import Event
 from ingest.metrics import Metrics
 from ingest.verdict import ACCEPTED, DropReason, Verdict
+from tests.actors.pipeline import no_broadcast
 from tests.examples import a_request
 
 BOT = Verdict(DropReason.BOT)
@@ -20,7 +21,7 @@ class Desk:
     """An intake before a pipeline that gives the verdicts of a script, by domain."""
 
     def __init__(self, room: int = 1) -> None:
-        self.verdicts = Verdicts(Counters(), Metrics(lambda domain: True))
+        self.verdicts = Verdicts(Counters(), Metrics(lambda domain: True), no_broadcast())
         send, self.receive = trio.open_memory_channel[Sequence[Event]](room)
         self.intake = Intake(send, self.verdicts)
         self.script: dict[str, Verdict] = {}

@@ -6,13 +6,14 @@ from actors.verdicts import HELD_SECONDS, LATE, VERDICT_SECONDS, Verdicts
 from ingest.counters import Counters
 from ingest.metrics import Metrics
 from ingest.verdict import ACCEPTED, Verdict
+from tests.actors.pipeline import no_broadcast
 from tests.examples import an_event
 
 
 async def test_each_request_waits_for_its_own_time(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    verdicts = Verdicts(Counters(), Metrics(lambda domain: True))
+    verdicts = Verdicts(Counters(), Metrics(lambda domain: True), no_broadcast())
     nursery.start_soon(Patience(verdicts).run)
     ended: dict[str, tuple[float, list[Verdict]]] = {}
 

@@ -15,6 +15,7 @@ from ingest.event import EnrichedEvent, Event
 from ingest.metrics import Metrics
 from ingest.rows.batch import Flush, Insert
 from ingest.verdict import ACCEPTED
+from tests.actors.pipeline import no_broadcast
 from tests.examples import an_enriched_event, an_event
 
 ROWS = Insert("events_v2", ((1,),), "token")
@@ -24,7 +25,7 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.letters = DeadLetters(directory)
-        self.verdicts = Verdicts(Counters(), Metrics(lambda domain: True))
+        self.verdicts = Verdicts(Counters(), Metrics(lambda domain: True), no_broadcast())
         to_gate, self.gate = trio.open_memory_channel[Sequence[Event]](10)
         to_sessions, self.sessions = trio.open_memory_channel[Sequence[EnrichedEvent]](10)
         to_writer, self.writer = trio.open_memory_channel[Flush](10)

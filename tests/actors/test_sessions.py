@@ -19,14 +19,14 @@ from ingest.metrics import Metrics
 from ingest.rows.layout import EventRows, Run
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.verdict import ACCEPTED, Verdict
-from tests.actors.pipeline import fail_once
+from tests.actors.pipeline import fail_once, no_broadcast
 from tests.examples import NOON, an_enriched_event
 
 
 class Desk:
     def __init__(self, directory: Path, room: int = 100, journal: Journal | None = None) -> None:
         self.counters = Counters()
-        self.verdicts = Verdicts(self.counters, Metrics(lambda domain: True))
+        self.verdicts = Verdicts(self.counters, Metrics(lambda domain: True), no_broadcast())
         self.letters = DeadLetters(directory)
         self.open_sessions = OpenSessions(1800, count(1).__next__)
         self.send, inbox = trio.open_memory_channel[Sequence[EnrichedEvent]](100)

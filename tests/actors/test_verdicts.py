@@ -9,6 +9,7 @@ from ingest.counters import Counters
 from ingest.event import Event
 from ingest.metrics import Metrics
 from ingest.verdict import ACCEPTED, DropReason, Verdict
+from tests.actors.pipeline import no_broadcast
 from tests.examples import an_event
 
 BOT = Verdict(DropReason.BOT)
@@ -17,7 +18,7 @@ LATE = Verdict(DropReason.LOCK_TIMEOUT)
 
 @pytest.fixture
 def verdicts() -> Verdicts:
-    return Verdicts(Counters(), Metrics(lambda domain: domain == "example.com"))
+    return Verdicts(Counters(), Metrics(lambda domain: domain == "example.com"), no_broadcast())
 
 
 def two(ticket: int) -> list[Event]:
@@ -69,7 +70,7 @@ def test_nobody_waits_for_ticket_zero(verdicts: Verdicts) -> None:
 
 def test_each_verdict_is_counted_once() -> None:
     counters, metrics = Counters(), Metrics(lambda domain: domain == "example.com")
-    verdicts = Verdicts(counters, metrics)
+    verdicts = Verdicts(counters, metrics, no_broadcast())
     verdicts.give(an_event(tracker_version=36), ACCEPTED)
     verdicts.give(an_event(domains=("unknown.example",)), Verdict(DropReason.NOT_FOUND))
     rows = {

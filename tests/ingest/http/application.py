@@ -27,7 +27,7 @@ CHROME = (
     "(KHTML, like Gecko) Chrome/70.0.3538.110 Safari/537.36"
 )
 PEER = "203.0.113.9"
-QUERY_TOKEN = "query-token"
+COMMAND_TOKEN = "command-token"
 EVENT: dict[str, Any] = {
     "name": "pageview",
     "url": "https://example.com/page",
@@ -80,8 +80,7 @@ class Application:
             batches=BatchEndpoint(
                 pipeline.collector, self.endpoint, admin_token=token, past_days=400
             ),
-            operator=Operator(None if token is None else SecretStr(token)),
-            query_token=QUERY_TOKEN,
+            operator=Operator(None if token is None else SecretStr(token), COMMAND_TOKEN),
             version="1.2.3",
             observers=observers,
         )

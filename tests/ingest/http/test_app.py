@@ -12,7 +12,7 @@ from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.event import Event, EventRequest
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline import Pipeline, fail_once
-from tests.ingest.http.application import CHROME, EVENT, PEER, QUERY_TOKEN, Application
+from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, PEER, Application
 
 UNPARSABLE = {"errors": {"request": ["Unable to parse request body as json"]}}
 TOO_LONG = b" " * (BODY_LIMIT + 1)
@@ -365,7 +365,7 @@ async def test_the_description_names_the_version(
     assert "/api/event" in answer.json["paths"]
 
 
-BEARER = {"authorization": f"Bearer {QUERY_TOKEN}"}
+BEARER = {"authorization": f"Bearer {COMMAND_TOKEN}"}
 
 
 async def test_queries_need_their_token(

@@ -16,14 +16,14 @@ from ingest.http.server import Server
 from ingest.log import configure
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline import Pipeline, fail_once
-from tests.ingest.http.application import QUERY_TOKEN, Answer, Application
+from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
 
 PEER = "198.51.100.77"
 FORWARDED = "192.0.2.177"
 AGENT = "MarkerAgent/7.7 (do not show)"
 ADMIN_TOKEN = "admin-token-do-not-show"
 LINE_END = "\r\nset-cookie: marker=1"
-SECRETS = (PEER, FORWARDED, "MarkerAgent", "do not show", ADMIN_TOKEN, QUERY_TOKEN, "set-cookie")
+SECRETS = (PEER, FORWARDED, "MarkerAgent", "do not show", ADMIN_TOKEN, COMMAND_TOKEN, "set-cookie")
 
 HEADERS = {"user-agent": AGENT, "x-forwarded-for": FORWARDED, "content-type": "text/plain"}
 LONG = b" " * (BODY_LIMIT + 1)
@@ -158,7 +158,7 @@ async def test_refusals(
 
     application = Application(pipeline, flood=1)
     monkeypatch.setattr(pipeline.store, "query", refuse)
-    bearer = HEADERS | {"authorization": f"Bearer {QUERY_TOKEN}"}
+    bearer = HEADERS | {"authorization": f"Bearer {COMMAND_TOKEN}"}
     answers = [
         await application.ask("POST", "/api/event", event(), HEADERS, peer=PEER),
         await application.ask("POST", "/api/event", event(), HEADERS, peer=PEER),

@@ -1,0 +1,100 @@
+"""The routes that show single events: the last drops, and all events as they come."""
+
+import math
+from typing import Final
+
+from quart import Response, request
+from quart_trio import QuartTrio
+
+from actors.broadcast import WAITING, Broadcast
+from actors.intake import RETRY_AFTER_SECONDS
+from ingest.http.event_stream import EventStream, head_response, stream_response
+from ingest.http.operator import Operator
+from ingest.http.responses import error, json_response
+from ingest.observation.observed import as_json
+from ingest.observation.selection import Selection, select
+from ingest.pipeline.reference import Reference
+
+DROPS_SHOWN: Final = 100
+DROPS_LIMIT: Final = 1000
+
+_KINDS: Final = frozenset({"accepted", "dropped"})
+_NUMBER_DIGITS: Final = 19
+
+
+def add_observation_routes(
+    app: QuartTrio, broadcast: Broadcast, reference: Reference, operator: Operator
+) -> None:
+    """Add the routes.
+
+    Args:
+        app: The application.
+        broadcast: Knows the events.
+        reference: Knows the sites.
+        operator: Whom they answer.
+    """
+
+    @app.get("/api/drops")
+    async def drops() -> Response:
+        refusal = operator.refusal()
+        if refusal is not None:
+            return refusal
+        limit = _whole(request.args.get("limit"), DROPS_SHOWN, DROPS_LIMIT)
+        if limit is None:
+            return error(400, "limit", f"expected a whole number from 0 to {DROPS_LIMIT}")
+        recent = broadcast.recent
+        selection = select(reference, _site(), accepted=False)
+        found = recent.drops(selection.shows)[:limit]
+        totals = {reason.value: count for reason, count in recent.dropped.most_common()}
+        report = {
+            "drops": [as_json(observed) for observed in found],
+            "since": recent.since,
+            "dropped_since": totals,
+        }
+        return json_response(200, report, {"cache-control": "no-store"})
+
+    @app.get("/api/live")
+    async def live() -> Response:
+        refusal = operator.refusal()
+        if refusal is not None:
+            return refusal
+        selection = _selection(reference)
+        if selection is None:
+            return error(400, "kind", "expected accepted, dropped or both, separated by a comma")
+        replay = _whole(request.args.get("replay"), 0, WAITING)
+        if replay is None:
+            return error(400, "replay", f"expected a whole number from 0 to {WAITING}")
+        if broadcast.full:
+            retry = {"retry-after": str(RETRY_AFTER_SECONDS)}
+            return error(503, "request", "Too many follow already, try again later", retry)
+        if request.method == "HEAD":
+            return head_response()
+        stream = EventStream(broadcast, selection, after=_last_seen(), replay=replay)
+        return stream_response(stream)
+
+
+def _selection(reference: Reference) -> Selection | None:
+    """What a client wants to follow; None when it asks for something that there is not."""
+    kinds = {kind.strip() for kind in request.args.get("kind", "").split(",")} - {""} or _KINDS
+    if not kinds <= _KINDS:
+        return None
+    return select(reference, _site(), accepted="accepted" in kinds, dropped="dropped" in kinds)
+
+
+def _site() -> str | None:
+    return request.args.get("site") or None
+
+
+def _last_seen() -> float:
+    """The number of the last event that a client saw before it lost the connection."""
+    text = request.headers.get("last-event-id", "")
+    return int(text) if text.isdecimal() and len(text) <= _NUMBER_DIGITS else math.inf
+
+
+def _whole(text: str | None, default: int, largest: int) -> int | None:
+    """A parameter's value; None for what is no number from 0 to the largest."""
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > _NUMBER_DIGITS or int(text) > largest:
+        return None
+    return int(text)

@@ -1,0 +1,1 @@
+"""What an operator sees of single events: the last ones, why they were dropped, how they went."""

@@ -1,0 +1,82 @@
+"""What may be shown of an address: its network and what kind it is, never the address."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ingest.request.client_address import (
+    ADDRESS_HEADERS,
+    IP_TYPE_HEADER,
+    ClientAddress,
+    TrustedProxies,
+)
+from ingest.sites.shields import IPNetwork
+
+SHOWN_BITS: Final = {4: 24, 6: 48}
+"""Bits of an address that are shown, by the version of IP."""
+
+_KINDS: Final = (
+    ("unspecified", "is_unspecified"),
+    ("loopback", "is_loopback"),
+    ("link-local", "is_link_local"),
+    ("multicast", "is_multicast"),
+    ("private", "is_private"),
+)
+"""Kinds by the property of `ipaddress` that tells them; some addresses have several."""
+
+
+def shown_network(network: IPNetwork) -> str:
+    """A network, widened to what may be shown if it holds few addresses."""
+    bits = min(network.prefixlen, SHOWN_BITS[network.version])
+    return str(network.supernet(new_prefix=bits))
+
+
+def describe_address(text: str) -> dict[str, Any]:
+    """Kind, version of IP and network of an address.
+
+    Args:
+        text: As a header or a connection gives it; what is no address is told as `invalid`, and no
+            character of it.
+    """
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return {"class": "none" if not text else "invalid", "version": None, "network": None}
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    kind = next((kind for kind, told in _KINDS if getattr(address, told)), "public")
+    return {
+        "class": kind,
+        "version": address.version,
+        "network": shown_network(ipaddress.ip_network(address)),
+    }
+
+
+def describe_client(
+    client: ClientAddress, headers: Mapping[str, str], peer: str, trusted: TrustedProxies
+) -> dict[str, Any]:
+    """Where the visitor's address came from, and which headers were passed over.
+
+    Args:
+        client: What was found.
+        headers: First occurrence of each header, by lower-case name.
+        peer: The connection's other end.
+        trusted: Whose headers are believed.
+    """
+    trusts = trusted.trusts(peer)
+    given = [name for name in (*ADDRESS_HEADERS, IP_TYPE_HEADER) if name in headers]
+    used = {client.header} | ({IP_TYPE_HEADER} if client.ip_type is not None else set())
+    return {
+        "source": client.header or "peer",
+        **describe_address(client.ip),
+        "ip_type": client.ip_type,
+        "peer": {**describe_address(peer), "trusted": trusts},
+        "headers_ignored": [name for name in given if name not in used],
+        "why_ignored": _why_ignored(trusts) if set(given) - used else None,
+    }
+
+
+def _why_ignored(trusts: bool) -> str:
+    if not trusts:
+        return "the peer is not among SLUICE_TRUSTED_PROXIES"
+    return "another header came first, or the value says nothing"

@@ -1,0 +1,129 @@
+"""An event as its operator sees it: what was sent for which site, and what became of it."""
+
+from typing import Any, Final
+
+import msgspec
+
+from ingest.enrichment.user_agent import describe
+from ingest.event import UNKNOWN_DEVICE, Device, EnrichedEvent, Event
+from ingest.verdict import DropReason
+
+DOMAIN_LENGTH: Final = 255
+NAME_LENGTH: Final = 120
+HOSTNAME_LENGTH: Final = 255
+PATHNAME_LENGTH: Final = 200
+RULE_LENGTH: Final = 250
+"""Characters that are kept of what clients make up: they must not fill the memory."""
+
+_AGENT_READ: Final = frozenset({DropReason.BOT, DropReason.INVALID})
+"""Reasons that are found after the user agent has been read; its description is at hand then."""
+
+
+class ObservedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event that has its verdict; without address and user agent.
+
+    Attributes:
+        number: Greater than that of any event before it, also of those before a restart.
+        at: When it came, Unix seconds.
+        domain: As the client sent it, cut to `DOMAIN_LENGTH`.
+        site_id: The site's; None when no site has the domain.
+        reason: Why it was dropped; None when it was accepted.
+        rule: What hit, in a few words; empty for accepted events.
+        name: The event's name.
+        hostname: The page's host.
+        pathname: The page's path, cut to `PATHNAME_LENGTH`.
+        referrer_source: Where the visit came from; empty when unknown, or not looked at before the
+            drop. The same holds for the fields below.
+        country_code: ISO 3166-1 alpha-2.
+        browser: Family.
+        operating_system: Family.
+        screen_size: `Mobile`, `Tablet`, `Desktop` or empty.
+    """
+
+    number: int
+    at: int
+    domain: str
+    site_id: int | None
+    reason: DropReason | None
+    rule: str
+    name: str
+    hostname: str
+    pathname: str
+    referrer_source: str = ""
+    country_code: str = ""
+    browser: str = ""
+    operating_system: str = ""
+    screen_size: str = ""
+
+
+def observe(
+    number: int,
+    event: Event | EnrichedEvent,
+    site_id: int | None = None,
+    reason: DropReason | None = None,
+    rule: str = "",
+) -> ObservedEvent:
+    """Take over of an event what may be kept and shown.
+
+    Args:
+        number: The observation's.
+        event: As far as it came.
+        site_id: Its site's, if the event does not know.
+        reason: Why it was dropped.
+        rule: What hit.
+    """
+    if isinstance(event, EnrichedEvent):
+        page = (event.name, event.hostname, event.pathname)
+        site_id, device, place = event.site_id, event.device, event.place
+        source, country = event.attribution.referrer_source, place.country_code
+    else:
+        request = event.request
+        page = (request.name, request.hostname, request.pathname)
+        device = _device_of(event, reason)
+        source = country = ""
+    name, hostname, pathname = page
+    return ObservedEvent(
+        number=number,
+        at=event.counted_at,
+        domain=cut(event.domain, DOMAIN_LENGTH),
+        site_id=site_id,
+        reason=reason,
+        rule=cut(rule, RULE_LENGTH),
+        name=cut(name, NAME_LENGTH),
+        hostname=cut(hostname, HOSTNAME_LENGTH),
+        pathname=cut(pathname, PATHNAME_LENGTH),
+        referrer_source=cut(source, HOSTNAME_LENGTH),
+        country_code=country,
+        browser=device.browser,
+        operating_system=device.operating_system,
+        screen_size=device.screen_size,
+    )
+
+
+def as_json(observed: ObservedEvent) -> dict[str, Any]:
+    """The form in which routes and the command line show it."""
+    return {
+        "number": observed.number,
+        "at": observed.at,
+        "domain": observed.domain,
+        "site_id": observed.site_id,
+        "reason": None if observed.reason is None else observed.reason.value,
+        "rule": observed.rule,
+        "name": observed.name,
+        "hostname": observed.hostname,
+        "pathname": observed.pathname,
+        "referrer_source": observed.referrer_source,
+        "country_code": observed.country_code,
+        "browser": observed.browser,
+        "operating_system": observed.operating_system,
+        "screen_size": observed.screen_size,
+    }
+
+
+def cut(text: str, length: int) -> str:
+    """The beginning of a text, with an ellipsis for what is left out."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _device_of(event: Event, reason: DropReason | None) -> Device:
+    return describe(event.request.user_agent).device if reason in _AGENT_READ else UNKNOWN_DEVICE

@@ -1,0 +1,50 @@
+from typing import Any
+
+import pytest
+
+from ingest.enrichment.geo import NoGeoDatabase
+from ingest.observation.observed import observe
+from ingest.observation.selection import select
+from ingest.pipeline.reference import Reference
+from ingest.sessions.salts import Salt, Salts
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site import Site, SiteRegistry
+from ingest.verdict import DropReason
+from tests.examples import an_enriched_event, an_event
+
+REFERENCE = Reference(
+    SiteRegistry([Site(1, "example.com", previous_domain="old.example")]),
+    NoGeoDatabase(),
+    Salts(Salt(bytes(16), 0)),
+    RateLimiter(),
+)
+
+
+@pytest.mark.parametrize(
+    ("domain", "kinds", "accepted", "dropped", "unknown"),
+    [
+        pytest.param(None, {}, True, True, True, id="everything"),
+        pytest.param("example.com", {}, True, True, False, id="a site"),
+        pytest.param("old.example", {}, True, True, False, id="its previous domain"),
+        pytest.param("nowhere.example", {}, False, False, True, id="no site's domain"),
+        pytest.param("else.example", {}, False, False, False, id="another domain"),
+        pytest.param(None, {"accepted": False}, False, True, True, id="drops"),
+        pytest.param(None, {"dropped": False}, True, False, False, id="accepted"),
+    ],
+)
+def test_selections(
+    domain: str | None, kinds: dict[str, Any], accepted: bool, dropped: bool, unknown: bool
+) -> None:
+    selection = select(REFERENCE, domain, **kinds)
+    event = an_enriched_event(site_id=1)
+    assert selection.shows_accepted(event) is accepted
+    assert selection.shows(observe(1, event)) is accepted
+    assert selection.shows(observe(2, an_event(), 1, DropReason.BOT)) is dropped
+    nowhere = an_event(domains=("nowhere.example",))
+    assert selection.shows(observe(3, nowhere, None, DropReason.NOT_FOUND)) is unknown
+
+
+def test_a_long_domain_is_found_though_it_is_kept_cut() -> None:
+    domain = "d" * 1000
+    observed = observe(1, an_event(domains=(domain,)), None, DropReason.NOT_FOUND)
+    assert select(REFERENCE, domain).shows(observed)
