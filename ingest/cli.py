@@ -6,10 +6,11 @@ from typing import NoReturn
 import click
 
 from ingest import __version__
-from ingest.commands.configuration import settings_of_command
+from ingest.commands.check import check_command
+from ingest.commands.configuration import settings_of_command, settings_text
 from ingest.commands.dead_letters import dead_letters
 from ingest.serve import StartError, serve
-from ingest.settings import SettingsError, describe_settings
+from ingest.settings import SettingsError
 
 EXIT_MISTAKE = 1
 
@@ -39,29 +40,10 @@ def serve_command() -> None:
     sys.exit(serve(settings_of_command()))
 
 
-def settings_text() -> str:
-    """Every setting with its default and meaning, as a block of text."""
-    return "\n".join(
-        f"{setting.name}  (default: {setting.default})\n    {setting.meaning}"
-        for setting in describe_settings()
-    )
-
-
 @commands.command("settings")
 def settings_command() -> None:
     """Explain every setting."""
     click.echo(settings_text())
-
-
-@commands.command("check", epilog="\b\n" + settings_text().replace("\n", "\n"))
-def check_command() -> None:
-    """Read the configuration, reach the store, create or migrate its tables; print what was found.
-
-    Exit code 0 when the server could start, 1 when not.
-    """
-    from ingest.check import check
-
-    sys.exit(0 if check(settings_of_command(), click.echo) else EXIT_MISTAKE)
 
 
 @commands.command("query")
@@ -80,5 +62,8 @@ def query_command(sql: str) -> None:
         raise click.ClickException(str(error)) from None
 
 
-for _command in (dead_letters,):
+for _command in (
+    check_command,
+    dead_letters,
+):
     commands.add_command(_command)

@@ -98,11 +98,16 @@ def mask_sensitive(logger: WrappedLogger | None, method: str, event: EventDict) 
     return {key: _masked(key, value, _MAX_DEPTH) for key, value in event.items()}
 
 
+def mask_credentials(text: str) -> str:
+    """Cut user and password out of the URLs in a text."""
+    return _URL_CREDENTIALS.sub(f"://{MASKED}@", text)
+
+
 def _masked(key: object, value: Any, depth: int) -> Any:
     if isinstance(key, str) and _SENSITIVE_KEY.search(key.lower().replace("-", "_")):
         return MASKED
     if isinstance(value, str):
-        return _URL_CREDENTIALS.sub(f"://{MASKED}@", value)
+        return mask_credentials(value)
     if isinstance(value, Mapping | list | tuple):
         if depth == 0:
             return MASKED

@@ -35,7 +35,7 @@ def query(settings: Settings, sql: str) -> Iterable[str]:
     try:
         return trio.run(_ask_store, open_store(settings.clickhouse_url), sql)
     except StoreBusy as busy:
-        return _ask_server(StateFiles(settings.state_dir).server, sql, busy)
+        return ask_server(StateFiles(settings.state_dir).server, sql, busy)
     except StoreError as error:
         raise QueryError(str(error)) from None
 
@@ -48,7 +48,17 @@ async def _ask_store(store: Store, sql: str) -> list[str]:
         await store.aclose()
 
 
-def _ask_server(announcement: Path, sql: str, busy: StoreBusy) -> list[str]:
+def ask_server(announcement: Path, sql: str, busy: StoreBusy) -> list[str]:
+    """Ask the server that has the embedded store.
+
+    Args:
+        announcement: The file by which it says how it is reached.
+        sql: One statement that reads.
+        busy: Why the store cannot be asked.
+
+    Raises:
+        QueryError: The query is refused, or the server cannot be reached.
+    """
     try:
         server = json.loads(announcement.read_text())
     except (OSError, json.JSONDecodeError):

@@ -67,10 +67,7 @@ class ProgressFile:
         except BaseException:
             os.close(descriptor)
             raise
-        found = [
-            slot for start in (0, SLOT_BYTES) if (slot := _read(data[start : start + SLOT_BYTES]))
-        ]
-        turn, progress = max(found, key=lambda slot: slot[0], default=(0, None))
+        turn, progress = _latest(data)
         return cls(descriptor, turn), progress
 
     def write(self, progress: Progress) -> None:
@@ -94,6 +91,28 @@ class ProgressFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self.descriptor)
+
+
+def read_progress(path: Path) -> Progress | None:
+    """What a file says, also while a server writes it.
+
+    Returns:
+        None when there is no such file, or it says nothing.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return _latest(data.ljust(2 * SLOT_BYTES, b"\0"))[1]
+
+
+def _latest(data: bytes) -> tuple[int, Progress | None]:
+    """The later of the whole slots, with its turn."""
+    found = [slot for start in (0, SLOT_BYTES) if (slot := _read(data[start : start + SLOT_BYTES]))]
+    return max(found, key=lambda slot: slot[0], default=(0, None))
 
 
 def _read(slot: bytes) -> tuple[int, Progress] | None:

@@ -3,19 +3,30 @@
 import structlog
 
 from ingest.log import configure
-from ingest.settings import Settings, read_settings, unknown_variables
+from ingest.settings import Settings, describe_settings, read_settings, unknown_variables
 
 log = structlog.get_logger()
 
 
-def settings_of_command() -> Settings:
+def settings_of_command(*, warn: bool = True) -> Settings:
     """Read the settings, begin to log by them, and warn of variables that are misspelt.
+
+    Args:
+        warn: Whether to.
 
     Raises:
         SettingsError: With all mistakes.
     """
     settings = read_settings()
     configure(settings.log_level, settings.log_format)
-    for warning in unknown_variables():
+    for warning in unknown_variables() if warn else ():
         log.warning(warning)
     return settings
+
+
+def settings_text() -> str:
+    """Every setting with its default and meaning, as a block of text."""
+    return "\n".join(
+        f"{setting.name}  (default: {setting.default})\n    {setting.meaning}"
+        for setting in describe_settings()
+    )

@@ -110,6 +110,11 @@ def plan_migration(
         return Migration(left_out=left_out, notes=notes)
     if missing:
         notes = (f"{', '.join(missing)}: created", *notes)
+    notes += tuple(
+        f"{name}: {', '.join(columns)}: added"
+        for name, table in existing.items()
+        if (columns := [c.name for c in TABLES[name].columns if c.name not in table.columns])
+    )
     statements = (
         *create_statements(
             database, tables=missing, known_settings=known_settings, durable=durable

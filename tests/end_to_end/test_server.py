@@ -408,7 +408,27 @@ def test_check_says_what_it_found(tmp_path: Path) -> None:
     finished = Sluice(tmp_path, "chdb://chdb").command("check")
     assert finished.returncode == 0, finished.stderr
     assert "1 example.com" in finished.stdout
+    assert "events_v2: MergeTree" in finished.stdout
     assert "the server can start" in finished.stdout
+
+
+def test_check_beside_a_running_server(sluice: Sluice) -> None:
+    sluice.send()
+    sluice.events("pathname = '/'")
+    finished = sluice.command("check", "--json")
+    assert finished.returncode == 0, finished.stdout
+    report = json.loads(finished.stdout)
+    found = {
+        part["title"].partition(":")[0]: [finding["text"] for finding in part["findings"]]
+        for part in report["sections"]
+    }
+    assert sluice.process is not None
+    assert (
+        f"in use by the running server (process {sluice.process.pid})" in found["state directory"]
+    )
+    (events,) = (text for text in found["store"] if text.startswith("events_v2: MergeTree"))
+    assert "repeated inserts are recognised" in events
+    assert " 0 columns" not in events
 
 
 def test_one_server_per_state_directory(sluice: Sluice) -> None:

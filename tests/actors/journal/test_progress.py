@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.journal.progress import PLANS, SLOT_BYTES, Progress, ProgressFile
+from actors.journal.progress import PLANS, SLOT_BYTES, Progress, ProgressFile, read_progress
 
 NOTES = [Progress(9, n, tuple(range(n + 1, n + 1 + n % PLANS))) for n in range(5)]
 
@@ -53,3 +53,15 @@ def test_more_plans_than_fit_are_refused(tmp_path: Path) -> None:
     file, _ = ProgressFile.open(tmp_path / "progress")
     with pytest.raises(ValueError, match="too many"):
         file.write(Progress(9, 0, tuple(range(PLANS + 1))))
+
+
+def test_is_read_beside_its_writer(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    assert read_progress(path) is None
+    assert not path.exists()
+    file, _ = ProgressFile.open(path)
+    assert read_progress(path) is None
+    for note in NOTES:
+        file.write(note)
+        assert read_progress(path) == note
+    file.close()

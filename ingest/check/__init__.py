@@ -1,0 +1,76 @@
+"""Looks at everything the server needs before it starts, and at what a running one has."""
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from ingest.check.configuration import check_access, check_proxies, check_settings
+from ingest.check.machine import check_clock, check_files, check_port
+from ingest.check.places import check_geo
+from ingest.check.report import Finding, Report, ok, problem, section
+from ingest.check.sites import check_sites
+from ingest.check.state import check_state, server_of
+from ingest.check.store import check_store
+from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
+from ingest.serve import open_geo_database
+from ingest.settings import DOTENV, Settings
+from ingest.sites.site_file import SitesFileError, read_sites
+from ingest.state_files import StateFiles
+
+
+def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
+    """Try each part. The state directory and the store's tables are made or migrated.
+
+    Args:
+        settings: What to check.
+        unknown: A warning for each variable that is no setting.
+    """
+    now = time.time()
+    geo, geo_findings = _geo(settings, now)
+    try:
+        server = server_of(StateFiles(settings.state_dir))
+        return Report(
+            (
+                section("settings", check_settings(settings, unknown, dotenv=DOTENV)),
+                section(f"sites: {settings.sites}", _sites(settings, geo, now)),
+                section("proxies", (*check_proxies(settings), *check_access(settings))),
+                section("geo database", geo_findings),
+                section(f"state directory: {settings.state_dir}", check_state(settings, now)),
+                section("store", check_store(settings, now)),
+                section(
+                    "machine",
+                    (
+                        *check_port(settings.host, settings.port, server),
+                        *check_files(),
+                        *check_clock(now),
+                    ),
+                ),
+            )
+        )
+    finally:
+        geo.close()
+
+
+def _geo(settings: Settings, now: float) -> tuple[GeoDatabase | NoGeoDatabase, tuple[Finding, ...]]:
+    try:
+        geo = open_geo_database(settings.geoip_database)
+    except GeoDatabaseError as error:
+        return NoGeoDatabase(), (
+            problem(str(error), "replace the file, or unset SLUICE_GEOIP_DATABASE"),
+        )
+    return geo, tuple(check_geo(geo, now))
+
+
+def _sites(settings: Settings, geo: GeoDatabase | NoGeoDatabase, now: float) -> Iterator[Finding]:
+    try:
+        registry = read_sites(settings.sites)
+    except SitesFileError as error:
+        yield problem(str(error), "correct the file")
+        return
+    yield ok(f"{len(registry)} site(s)")
+    yield from check_sites(
+        registry,
+        today=datetime.fromtimestamp(now, UTC).date(),
+        places=isinstance(geo, GeoDatabase),
+        unknown_accepted=settings.unknown_sites == "accept",
+    )

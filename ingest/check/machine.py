@@ -1,0 +1,127 @@
+"""What the machine gives: the port, open files, and the time."""
+
+import errno
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from ingest.check.report import Finding, ok, problem, warning
+from ingest.http.server import CONNECTIONS, connection_limit
+
+RELEASED: Final = 1_790_812_800
+"""2026-10-01: no machine whose clock is right runs this program before it was written."""
+
+_LISTENING: Final = "0A"
+"""A socket's state in /proc/net/tcp."""
+
+
+def check_port(host: str, port: int, server: int | None) -> Iterator[Finding]:
+    """See whether the port can be listened on.
+
+    Args:
+        host: Address to listen on.
+        port: 0 for any.
+        server: The process that serves from our state directory; None when none does.
+    """
+    if port == 0:
+        yield ok("any free port (PORT=0)")
+        return
+    where = f"port {port} on {host}"
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        yield problem(f"HOST {host}: {error.strerror}", "give an address of this machine")
+        return
+    try:
+        for family, kind, protocol, _, address in addresses:
+            _bind(family, kind, protocol, address)
+    except PermissionError:
+        yield problem(
+            f"{where} may not be used by this user",
+            "use a port above 1023 behind a proxy, or grant CAP_NET_BIND_SERVICE",
+        )
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            yield problem(f"{where} cannot be used: {error.strerror}", "correct HOST or PORT")
+            return
+        yield _in_use(where, port, server)
+    else:
+        yield ok(f"{where} is free")
+
+
+def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> None:
+    with socket.socket(family, kind, protocol) as probe:
+        # As the server does: connections of an earlier process that are being closed do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind(address)
+
+
+def _in_use(where: str, port: int, server: int | None) -> Finding:
+    holder = listener_on(port)
+    if server and (holder is None or holder[0] == server):
+        return ok(f"{where} is in use by the running server (process {server})")
+    by = "another process" if holder is None else f"{holder[1]} (process {holder[0]})"
+    return problem(f"{where} is in use by {by}", "stop it, or set PORT")
+
+
+def listener_on(port: int) -> tuple[int, str] | None:
+    """Which process listens on a TCP port: its id and name.
+
+    Returns:
+        None when that cannot be seen: not Linux, or another user's process.
+    """
+    sockets = {f"socket:[{inode}]" for inode in _listening(port)}
+    for process in Path("/proc").glob("[0-9]*") if sockets else ():
+        with suppress(OSError):
+            for descriptor in (process / "fd").iterdir():
+                if os.readlink(descriptor) in sockets:
+                    return int(process.name), (process / "comm").read_text().strip()
+    return None
+
+
+def _listening(port: int) -> Iterator[str]:
+    """Inodes of the sockets that listen on a port (proc(5), /proc/net/tcp)."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+                _, local, _, state, *rest = line.split()
+                if state == _LISTENING and int(local.rpartition(":")[2], 16) == port:
+                    yield rest[5]
+
+
+def check_files() -> Iterator[Finding]:
+    """Compare the open files allowed with the connections that could be open."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = connection_limit()
+    text = f"at most {limit} connections at a time"
+    if limit < CONNECTIONS:
+        wanted = CONNECTIONS * 4 // 3 + 1
+        yield warning(
+            f"{text}, since {allowed} open files are allowed",
+            f"allow {wanted} or more: ulimit -n, or LimitNOFILE= of systemd",
+        )
+    else:
+        yield ok(text)
+
+
+def check_clock(now: float) -> Iterator[Finding]:
+    """See that the time is not absurd.
+
+    Args:
+        now: Unix seconds.
+    """
+    text = f"it is {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if now < RELEASED:
+        yield problem(
+            f"{text}, which is before this program was written",
+            "set the clock: events, salts and visits go by it",
+        )
+    else:
+        yield ok(text)

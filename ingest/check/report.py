@@ -1,0 +1,115 @@
+"""What a check found, and how it is shown."""
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+class Level(enum.StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """The server starts, but somebody should look at it."""
+    PROBLEM = "problem"
+    """The server does not start, or cannot do its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line.
+
+    Attributes:
+        level: How much it matters.
+        text: What was found.
+        advice: What to do about it; empty when there is nothing to do.
+    """
+
+    level: Level
+    text: str
+    advice: str = ""
+
+
+def ok(text: str) -> Finding:
+    """All is well."""
+    return Finding(Level.OK, text)
+
+
+def warning(text: str, advice: str = "") -> Finding:
+    """Somebody should look at it."""
+    return Finding(Level.WARNING, text, advice)
+
+
+def problem(text: str, advice: str) -> Finding:
+    """Somebody has to mend it before the server starts."""
+    return Finding(Level.PROBLEM, text, advice)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Findings on one matter."""
+
+    title: str
+    findings: tuple[Finding, ...]
+
+
+Paint = Callable[[Level, str], str]
+"""Gives a word the colour of a level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings."""
+
+    sections: tuple[Section, ...]
+
+    def count(self, level: Level) -> int:
+        """How many findings are of a level."""
+        return sum(f.level is level for section in self.sections for f in section.findings)
+
+    @property
+    def good(self) -> bool:
+        """Whether the server could start."""
+        return not self.count(Level.PROBLEM)
+
+    def lines(self, paint: Paint = lambda level, word: word) -> Iterator[str]:
+        """The report for people, a line after the other."""
+        for section in self.sections:
+            yield section.title
+            for finding in section.findings:
+                yield f"  {paint(finding.level, f'{finding.level:<7}')}  {finding.text}"
+                if finding.advice:
+                    yield f"           → {finding.advice}"
+        yield ""
+        warnings, problems = self.count(Level.WARNING), self.count(Level.PROBLEM)
+        verdict = "the server can start" if self.good else "the server cannot start"
+        worst = Level.PROBLEM if problems else Level.WARNING if warnings else Level.OK
+        yield paint(
+            worst, f"{verdict}: {_number(problems, 'problem')}, {_number(warnings, 'warning')}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report for machines."""
+        return {
+            "can_start": self.good,
+            "problems": self.count(Level.PROBLEM),
+            "warnings": self.count(Level.WARNING),
+            "sections": [
+                {"title": section.title, "findings": list(map(_finding, section.findings))}
+                for section in self.sections
+            ],
+        }
+
+
+def section(title: str, findings: Iterable[Finding]) -> Section:
+    """Findings under a title."""
+    return Section(title, tuple(findings))
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {"level": finding.level.value, "text": finding.text, "advice": finding.advice}
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,104 @@
+"""The store: can it be reached, and are its tables fit for inserts?"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import trio
+
+from actors.stores.open import open_store
+from actors.stores.store import StoreBusy, StoreError, StoreUnavailable
+from ingest.check.report import Finding, ok, problem, warning
+from ingest.query import QueryError, ask_server
+from ingest.rows.schema import TABLES, quote_string
+from ingest.settings import Settings
+from ingest.state_files import StateFiles
+
+STORE_SECONDS: Final = 30.0
+
+SKEW_SECONDS: Final = 5.0
+"""How far the store's clock may be from this machine's, by which timestamps go."""
+
+_TABLES: Final = f"""
+SELECT tables.name AS name, engine, total_rows, count() AS columns,
+    position(engine_full, 'non_replicated_deduplication_window') > 0
+        OR match(engine, '^(Replicated|Shared)') AS knows_tokens,
+    toUnixTimestamp(now()) AS now
+FROM system.tables AS tables
+INNER JOIN system.columns AS columns
+    ON columns.database = tables.database AND columns.table = tables.name
+WHERE tables.database = currentDatabase()
+    AND tables.name IN ({", ".join(map(quote_string, TABLES))})
+GROUP BY name, engine, total_rows, knows_tokens ORDER BY name
+"""  # noqa: S608 - constants
+
+
+def check_store(settings: Settings, now: float) -> Iterator[Finding]:
+    """Open the store, have its tables made or migrated, and look at them.
+
+    Args:
+        settings: Say which.
+        now: Unix seconds.
+    """
+    try:
+        findings, lines = trio.run(_open_store, settings.clickhouse_url)
+    except StoreBusy as busy:
+        yield ok("the embedded store is in use by a running server")
+        try:
+            lines = ask_server(StateFiles(settings.state_dir).server, _TABLES, busy)
+        except QueryError as error:
+            yield warning(str(error), "ask with the SLUICE_STATE_DIR of that server")
+            return
+        findings = ()
+    except StoreUnavailable as error:
+        yield problem(
+            str(error),
+            "start the store or correct CLICKHOUSE_URL; a server that runs keeps events meanwhile",
+        )
+        return
+    except StoreError as error:
+        yield problem(str(error), "correct CLICKHOUSE_URL")
+        return
+    except trio.TooSlowError:
+        yield problem(
+            f"no answer within {STORE_SECONDS:g} s", "see that CLICKHOUSE_URL's port is open"
+        )
+        return
+    yield from _found(findings)
+    yield from _tables(map(json.loads, lines), now)
+
+
+async def _open_store(url: str) -> tuple[tuple[str, ...], list[str]]:
+    store = open_store(url)
+    try:
+        with trio.fail_after(STORE_SECONDS):
+            await store.open()
+            return store.findings, await store.query(_TABLES)
+    finally:
+        await store.aclose()
+
+
+def _found(findings: Iterable[str]) -> Iterator[Finding]:
+    """What opening the store found and did; its version comes first."""
+    for number, text in enumerate(findings):
+        if number == 0 or text.endswith((": created", ": added")):
+            yield ok(text)
+        else:
+            yield warning(text)
+
+
+def _tables(tables: Iterable[dict[str, Any]], now: float) -> Iterator[Finding]:
+    skew = 0.0
+    for table in tables:
+        tokens = "recognised" if int(table["knows_tokens"]) else "not recognised"
+        yield ok(
+            f"{table['name']}: {table['engine']}, {table['columns']} columns, "
+            f"{int(table['total_rows'] or 0):,} rows, repeated inserts are {tokens}"
+        )
+        skew = float(table["now"]) - now
+    if abs(skew) > SKEW_SECONDS:
+        yield warning(
+            f"the store's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this "
+            "machine's",
+            "have both follow a time server",
+        )

@@ -1,0 +1,35 @@
+"""`sluice check`: can the server start, and does it do what was meant?"""
+
+import json
+import os
+import sys
+from typing import Final
+
+import click
+
+from ingest.check.report import Level
+from ingest.commands.configuration import settings_of_command, settings_text
+from ingest.settings import unknown_variables
+
+_COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
+
+
+@click.command("check", epilog="\b\n" + settings_text())
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def check_command(*, as_json: bool) -> None:
+    """Read the configuration, reach the store, create or migrate its tables; print what was found.
+
+    Each line is ok, a warning or a problem, with what to do about it. Exit code 0 when the server
+    could start, 1 when not.
+    """
+    from ingest.check import check
+
+    report = check(settings_of_command(warn=False), unknown_variables())
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    else:
+        # click leaves colours out where there is no terminal.
+        colour = False if os.environ.get("NO_COLOR") else None
+        for line in report.lines(lambda level, word: click.style(word, fg=_COLOURS[level])):
+            click.echo(line, color=colour)
+    sys.exit(0 if report.good else 1)
