@@ -46,7 +46,8 @@ def settings_command() -> None:
     click.echo(settings_text())
 
 
-@commands.command("query")
+# SQL may begin with a comment, which looks like an option.
+@commands.command("query", context_settings={"ignore_unknown_options": True})
 @click.argument("sql")
 def query_command(sql: str) -> None:
     """Run a read-only query against the store and print a JSON object for each row.

@@ -1,0 +1,79 @@
+"""Real proxies in front of a server, with the configurations of the documentation."""
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.documentation import OPERATING, blocks
+from tests.end_to_end.clickhouse_server import free_port
+from tests.end_to_end.sluice import wait_until
+
+_NGINX = """
+daemon off; worker_processes 1; pid nginx.pid; error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    {}
+}}
+"""
+START_SECONDS = 20.0
+
+
+class Proxy:
+    """nginx or Caddy on a free port of loopback, in a directory of its own.
+
+    `appends` is nginx that adds to the `X-Forwarded-For` that it is sent, as proxies do that stand
+    behind others, instead of replacing it.
+    """
+
+    def __init__(self, kind: str, directory: Path, upstream: int, *, appends: bool = False) -> None:
+        program = shutil.which(kind)
+        if program is None:
+            pytest.skip(f"{kind} is not installed (apt-get install {kind})")
+        self.directory = directory
+        self.port = free_port()
+        self.log = directory / "log"
+        directory.mkdir()
+        if kind == "nginx":
+            (text,) = blocks(OPERATING, "nginx")
+            text = text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+            if appends:
+                text = text.replace("$remote_addr", "$proxy_add_x_forwarded_for")
+            text = _NGINX.format(text)
+            self.command = [program, "-p", str(directory), "-c", "conf", "-e", "stderr"]
+        else:
+            (text,) = blocks(OPERATING, "caddyfile")
+            text = text.replace("stats.example.com", f"http://127.0.0.1:{self.port}")
+            text = "{\n\tadmin off\n\tauto_https off\n}\n" + text
+            config = str(directory / "conf")
+            self.command = [program, "run", "--config", config, "--adapter", "caddyfile"]
+        assert "127.0.0.1:8000" in text
+        (directory / "conf").write_text(text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}"))
+
+    def __enter__(self) -> Self:
+        home = {"HOME": str(self.directory), "XDG_DATA_HOME": str(self.directory)}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.directory, stderr=log, env={**os.environ, **home}
+            )
+        wait_until(self._listens, START_SECONDS, self._explain)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=10)
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, self._explain()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _explain(self) -> str:
+        return self.log.read_text(errors="replace")

@@ -1,0 +1,118 @@
+"""Who the visitor is behind a proxy, with each of the settings that `docs/operating.md` names."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.end_to_end.proxy import Proxy
+from tests.end_to_end.sluice import CHROME, Sluice
+
+Visitor = Callable[[str, Mapping[str, str]], int]
+"""Sends a pageview from an address of loopback, with headers, and gives the visitor's id."""
+
+FORGED = {"x-forwarded-for": "203.0.113.1"}
+FORGED_OTHERWISE = {
+    "x-plausible-ip": "203.0.113.2",
+    "cf-connecting-ip": "203.0.113.3",
+    "b-forwarded-for": "203.0.113.4",
+    "forwarded": "for=203.0.113.5",
+}
+ONE, OTHER = "127.0.0.2", "127.0.0.3"
+PAGES = itertools.count()
+
+
+@contextmanager
+def behind(
+    kind: str, directory: Path, trusted: str, *, appends: bool = False
+) -> Iterator[tuple[Sluice, Visitor]]:
+    with (
+        Sluice(directory, "chdb://chdb", SLUICE_TRUSTED_PROXIES=trusted) as server,
+        Proxy(kind, directory / "proxy", server.port, appends=appends) as proxy,
+    ):
+
+        def visitor(address: str, headers: Mapping[str, str]) -> int:
+            page = f"/{next(PAGES)}"
+            body = {"n": "pageview", "u": f"https://example.com{page}", "d": "example.com"}
+            with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as client:
+                answer = client.post(
+                    f"http://127.0.0.1:{proxy.port}/api/event",
+                    content=json.dumps(body),
+                    headers={"content-type": "text/plain", "user-agent": CHROME, **headers},
+                )
+            assert (answer.status_code, answer.text) == (202, "ok"), answer.text
+            (event,) = server.events(f"pathname = '{page}'")
+            return int(event["user_id"])
+
+        yield server, visitor
+
+
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+@pytest.mark.parametrize("trusted", ["private", "127.0.0.1/32"])
+def test_a_proxy_that_says_who_came(tmp_path: Path, kind: str, trusted: str) -> None:
+    with behind(kind, tmp_path, trusted) as (server, visitor):
+        one = visitor(ONE, {})
+        assert visitor(OTHER, {}) != one
+        assert visitor(ONE, FORGED) == one
+        assert visitor(ONE, FORGED_OTHERWISE) == one
+        assert server.client.get("/metrics").status_code == 200
+
+
+def test_one_that_appends_needs_the_networks_named(tmp_path: Path) -> None:
+    with behind("nginx", tmp_path, "127.0.0.1/32", appends=True) as (_, visitor):
+        one = visitor(ONE, {})
+        assert visitor(OTHER, {}) != one
+        assert visitor(ONE, FORGED) == one
+
+
+def test_else_a_visitor_chooses_an_address(tmp_path: Path) -> None:
+    with behind("nginx", tmp_path, "private", appends=True) as (_, visitor):
+        assert visitor(ONE, FORGED) != visitor(ONE, {})
+
+
+def test_one_that_is_not_trusted_is_the_only_visitor(tmp_path: Path) -> None:
+    with behind("nginx", tmp_path, "192.0.2.0/24") as (_, visitor):
+        assert visitor(ONE, {}) == visitor(OTHER, {}) == visitor(ONE, FORGED)
+
+
+def test_errors_bear_the_id_that_the_proxy_gave(tmp_path: Path) -> None:
+    with (
+        Sluice(tmp_path, "chdb://chdb") as server,
+        Proxy("nginx", tmp_path / "proxy", server.port) as proxy,
+    ):
+        url = f"http://127.0.0.1:{proxy.port}/api/event"
+        answer = httpx.post(url, content="{}", headers={"x-request-id": "mine"})
+    assert answer.status_code == 400
+    # nginx makes 32 hexadecimal digits, Sluice 16.
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_figures_are_not_shown_through_a_proxy(tmp_path: Path, kind: str) -> None:
+    with (
+        Sluice(tmp_path, "chdb://chdb") as server,
+        Proxy(kind, tmp_path / "proxy", server.port) as proxy,
+    ):
+        assert httpx.get(f"http://127.0.0.1:{proxy.port}/metrics").status_code == 403
+        assert httpx.get(f"http://127.0.0.1:{proxy.port}/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("trusted", "believed"),
+    [("127.0.0.1/32", True), ("private", True), ("192.0.2.0/24", False)],
+)
+def test_cloudflare_s_header(tmp_path: Path, trusted: str, believed: bool) -> None:
+    """Cloudflare itself is played by requests from this machine that bear its headers."""
+    with Sluice(tmp_path, "chdb://chdb", SLUICE_TRUSTED_PROXIES=trusted) as server:
+        found = []
+        for address in ("203.0.113.1", "203.0.113.2"):
+            page = f"/{next(PAGES)}"
+            headers = {"cf-connecting-ip": address, "x-forwarded-for": f"{address}, 198.51.100.7"}
+            server.send(url=f"https://example.com{page}", headers=headers)
+            (event,) = server.events(f"pathname = '{page}'")
+            found.append(event["user_id"])
+    assert (found[0] != found[1]) is believed
