@@ -8,19 +8,24 @@ import argparse
 import ctypes
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PACKAGE, VERSION = "@chdb/lib-linux-x64-gnu", "26.7.3-stable.1"
+from tests.end_to_end.npm import Package, unpack
+
+PACKAGE = Package(
+    "@chdb/lib-linux-x64-gnu",
+    "26.7.3-stable.1",
+    "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
+)
+ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
 
 # The server serves for as long as its last statement runs.
@@ -80,15 +85,16 @@ class ClickHouseServer:
             RuntimeError: It ended, or did not answer in time; with the end of its log.
         """
         library = fetch_library()
-        data = self.directory / "data"
+        data = (self.directory / "data").resolve()
         data.mkdir(parents=True, exist_ok=True)
         log = self.directory / "server.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, str(Path(__file__).resolve()), "serve", str(library)),
-                    *(str(data), str(self.tcp_port), str(self.http_port)),
+                    *(sys.executable, "-m", "tests.end_to_end.clickhouse_server", "serve"),
+                    *(str(library), str(data), str(self.tcp_port), str(self.http_port)),
                 ],
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -143,56 +149,19 @@ def free_port() -> int:
 def cache_directory() -> Path:
     """Where downloads are kept: `SLUICE_TEST_CACHE`, or `.cache/clickhouse` in the checkout."""
     override = os.environ.get("SLUICE_TEST_CACHE")
-    return Path(override) if override else Path(__file__).parents[2] / ".cache" / "clickhouse"
+    return Path(override) if override else ROOT / ".cache" / "clickhouse"
 
 
 def fetch_library() -> Path:
     """The path of the server's library; fetched with npm and unpacked once.
 
     Raises:
-        RuntimeError: npm is missing or fails.
+        RuntimeError: npm is missing or fails, or something else came.
     """
-    cache = cache_directory()
-    unpacked = cache / f"lib-{VERSION}"
-    library = unpacked / "libchdb.so"
-    if library.exists():
-        return library
-    cache.mkdir(parents=True, exist_ok=True)
-    tarball = cache / f"{PACKAGE.removeprefix('@').replace('/', '-')}-{VERSION}.tgz"
-    if not tarball.exists():
-        _pack(cache, tarball)
-    # Unpacked aside and renamed, so that what is there is whole, whoever else unpacks it.
-    partial = cache / f"unpacking-{os.getpid()}"
-    try:
-        with tarfile.open(tarball) as archive:
-            archive.extractall(partial, filter="data")
-        (partial / "package").rename(unpacked)
-    except OSError:
-        if not library.exists():
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return library
-
-
-def _pack(cache: Path, tarball: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise RuntimeError("npm is needed to fetch the test server: apt-get install npm")
-    aside = cache / f"fetching-{os.getpid()}"
-    aside.mkdir(parents=True)
-    try:
-        result = subprocess.run(
-            [npm, "pack", f"{PACKAGE}@{VERSION}", "--pack-destination", str(aside)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode != 0:
-            raise RuntimeError(f"npm could not fetch the test server:\n{result.stderr[-2000:]}")
-        next(aside.glob("*.tgz")).rename(tarball)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    cache = cache_directory().resolve()
+    unpacked = cache / f"lib-{PACKAGE.version}"
+    unpack(PACKAGE, unpacked, cache)
+    return unpacked / "libchdb.so"
 
 
 def serve(library: Path, data: Path, tcp_port: int, http_port: int) -> None:
@@ -223,7 +192,7 @@ def _stop_by_hand(directory: Path) -> None:
     process = int(pid.read_text())
     command = Path(f"/proc/{process}/cmdline")
     # The id may belong to another process by now.
-    if command.exists() and re.search(rb"clickhouse_server\.py\0serve\0", command.read_bytes()):
+    if command.exists() and re.search(rb"\.clickhouse_server\0serve\0", command.read_bytes()):
         os.kill(process, signal.SIGKILL)
     pid.unlink()
 
