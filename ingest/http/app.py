@@ -29,6 +29,7 @@ from ingest.http.responses import (
     json_response,
     respond,
 )
+from ingest.http.tracker_script import add_tracker_script
 from ingest.log import stack_of
 from ingest.request.batch import BATCH_BYTES
 from ingest.request.body import BODY_LIMIT
@@ -119,6 +120,7 @@ def create_app(
         healthy = all(state == "ok" for state in report.values())
         return json_response(200 if healthy else 500, report)
 
+    add_tracker_script(app)
     add_operator_routes(app, collector, operator, version)
     add_observation_routes(app, collector.broadcast, collector.reference, operator)
 
