@@ -30,6 +30,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-blink-features=AutomationControlled",
     "--host-resolver-rules=MAP * 127.0.0.1",
+    # For the whole browser: a context's own is forgotten in requests that outlive their page.
+    f"--user-agent={USER_AGENT}",
 )
 ACTION_SECONDS = 20.0
 
@@ -67,12 +69,12 @@ def running_browser(program: Path) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def visitor(browser: Browser, *, user_agent: str | None = USER_AGENT) -> Iterator[BrowserContext]:
+def visitor(browser: Browser, *, user_agent: str | None = None) -> Iterator[BrowserContext]:
     """A profile of its own, with nothing remembered.
 
     Args:
         browser: The browser.
-        user_agent: What it says it is; None: the truth, which is that it has no window.
+        user_agent: What its pages say it is, if not `USER_AGENT`.
     """
     context = browser.new_context(user_agent=user_agent)
     context.set_default_timeout(ACTION_SECONDS * 1000)

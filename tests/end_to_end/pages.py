@@ -22,6 +22,8 @@ class Pages:
             content: By path. The type follows from the path's ending; without one it is a page.
         """
         self.content = dict(content or {})
+        self.pages_of_hosts: dict[str, str] = {}
+        """By host, what all paths there are that have no content of their own."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -59,7 +61,8 @@ class Pages:
 
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path
-                content = pages.content.get(path)
+                host = self.headers.get("host", "").partition(":")[0]
+                content = pages.content.get(path, pages.pages_of_hosts.get(host))
                 body = ("nothing here" if content is None else content).encode()
                 self.send_response(404 if content is None else 200)
                 self.send_header("content-type", type_of(path))

@@ -38,13 +38,11 @@ def test_a_visitor_remembers_nothing_of_another(browser: Browser, pages: Pages) 
     assert titles == ["2", "2"]
 
 
-def test_without_a_user_agent_of_people_it_says_that_it_has_no_window(
-    browser: Browser, pages: Pages
-) -> None:
-    with visitor(browser, user_agent=None) as context:
+def test_a_visitor_can_have_a_user_agent_of_its_own(browser: Browser, pages: Pages) -> None:
+    with visitor(browser, user_agent="Something/1.0") as context:
         page = context.new_page()
         page.goto(pages.url())
-        assert "HeadlessChrome" in page.evaluate("navigator.userAgent")
+        assert page.evaluate("navigator.userAgent") == "Something/1.0"
 
 
 @pytest.mark.parametrize(
