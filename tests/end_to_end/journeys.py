@@ -32,6 +32,7 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <style>body {{ margin: 0; height: 3000px }}</style>
 {head}
+<body data-collector="COLLECTOR/api/event">
 <a id="outbound" href="http://elsewhere.example:{port}/there?from=here#top"><b>elsewhere</b></a>
 <a id="inside" href="/inside">inside</a>
 <a id="file" href="/files/report.pdf?version=2#page=3" download>report</a>
@@ -132,9 +133,17 @@ def does(*acts: Act) -> Act:
     return act
 
 
-def opens(path: str, referrer: str | None = None) -> Act:
-    """Comes to a page, by a link on another where a referrer is given."""
-    return lambda guest: guest.page.goto(guest.pages.url(path, guest.site), referer=referrer)
+def opens(path: str, referrer: str | None = None, host: str | None = None) -> Act:
+    """Comes to a page, by a link on another where a referrer is given.
+
+    Args:
+        path: The page's.
+        referrer: The address of the page with the link.
+        host: The page's, if it is another than the journey's.
+    """
+    return lambda guest: guest.page.goto(
+        guest.pages.url(path, host or guest.site), referer=referrer
+    )
 
 
 def leaves() -> Act:
@@ -143,8 +152,10 @@ def leaves() -> Act:
 
 
 def runs(script: str) -> Act:
-    """Does what only the page's own code can."""
-    return lambda guest: guest.page.evaluate(f"() => {{ {script} }}")
+    """Does what only the page's own code can; `collector` is where it would send events."""
+    return lambda guest: guest.page.evaluate(
+        f"async () => {{ const collector = document.body.dataset.collector; {script} }}"
+    )
 
 
 def clicks(selector: str, **options: Any) -> Act:
@@ -192,8 +203,10 @@ class Journey:
         head: What the pages' heads hold; `COLLECTOR` stands for the collector's origin.
         steps: What the visitor does.
         attribution: What all rows say alike.
-        visit: What the visit's row says besides: of it what differs from `PLAIN_VISIT`.
+        visit: What the visit's row says besides: of it what differs from `PLAIN_VISIT`; None when
+            there is to be no visit.
         scripts: Further content for the page server, by path.
+        hosts: Further hosts of its pages.
         prepare: What is done to the profile before the first page.
         clock: Whether time in the pages can be put forward.
     """
@@ -202,9 +215,10 @@ class Journey:
     site: str
     head: str
     steps: Sequence[Step]
-    visit: Row
+    visit: Row | None
     attribution: Row = field(default_factory=dict)
     scripts: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    hosts: Sequence[str] = ()
     prepare: Callable[[BrowserContext], object] = lambda _: None
     clock: bool = False
 
@@ -320,7 +334,7 @@ def walk(journey: Journey, browser: Browser, pages: Pages, sluice: Sluice) -> Wa
     everything = [*chain.from_iterable(rows), *ends]
     visitors = {row["user_id"] for row in everything}
     visits = {row["session_id"] for row in everything}
-    if (len(visitors), len(visits)) != (1, 1):
+    if everything and (len(visitors), len(visits)) != (1, 1):
         problems.append(f"{len(visitors)} visitors and {len(visits)} visits")
     return Walked(
         [[steady(row) for row in of_step] for of_step in rows],
@@ -338,11 +352,10 @@ def note_post(sent: Request, posted: list[str]) -> None:
 
 def serve_pages(journey: Journey, pages: Pages, sluice: Sluice) -> None:
     """Put a journey's pages on the page server."""
-    head = journey.head.replace("COLLECTOR", f"http://collect.example:{sluice.port}")
+    page = PAGE.format(title=journey.tracker, head=journey.head, port=pages.port)
+    page = page.replace("COLLECTOR", f"http://collect.example:{sluice.port}")
     pages.content.update({path: make() for path, make in journey.scripts.items()})
-    pages.pages_of_hosts[journey.site] = PAGE.format(
-        title=journey.tracker, head=head, port=pages.port
-    )
+    pages.pages_of_hosts.update(dict.fromkeys((journey.site, *journey.hosts), page))
 
 
 def without(rows: Sequence[dict[str, Any]], known: Sequence[Row]) -> list[dict[str, Any]]:
@@ -371,15 +384,18 @@ def expected_rows(journey: Journey, step: Step, port: int) -> list[dict[str, Any
     return rows
 
 
-def expected_visit(journey: Journey) -> dict[str, Any]:
-    """The full row of a journey's visit."""
-    return {
+def expected_visits(journey: Journey) -> list[dict[str, Any]]:
+    """The full row of a journey's visit, if there is one."""
+    if journey.visit is None:
+        return []
+    visit = {
         **PLAIN_VISIT,
         "hostname": journey.site,
         "exit_page_hostname": journey.site,
         **journey.attribution,
         **journey.visit,
     }
+    return [visit]
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:

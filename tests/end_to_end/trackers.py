@@ -5,7 +5,6 @@ from typing import Any
 
 from tests.end_to_end.bundler import OFFICIAL, PLAUSIBLE_CLIENT, PLAUSIBLE_TRACKER, bundle
 from tests.end_to_end.journeys import (
-    Act,
     Between,
     Journey,
     Row,
@@ -448,24 +447,16 @@ plausible.init({
 )
 
 
-def sends(script: str) -> Act:
-    """Has the page send something, and waits until it knows what became of it."""
-    return lambda guest: guest.page.evaluate(
-        f"async () => {{ const collector = document.body.dataset.collector; {script} }}"
-    )
-
-
 BY_HAND = Journey(
     tracker="a page's own code",
     site="by-hand.example",
-    head='<script>addEventListener("DOMContentLoaded", () => document.body.dataset.collector = '
-    '"COLLECTOR/api/event")</script>',
+    head="",
     steps=[
         Step(
             "sends a beacon, text/plain",
             does(
                 opens("/beacon"),
-                sends(
+                runs(
                     "navigator.sendBeacon(collector, JSON.stringify("
                     "{n: 'pageview', u: location.href, d: 'by-hand.example'}))"
                 ),
@@ -474,7 +465,7 @@ BY_HAND = Journey(
         ),
         Step(
             "sends a beacon of another type: a form",
-            sends(
+            runs(
                 "const form = new FormData(); form.set('n', 'Form beacon'); "
                 "form.set('u', location.href); form.set('d', 'by-hand.example'); "
                 "form.set('p[key]', 'value'); navigator.sendBeacon(collector, form)"
@@ -483,7 +474,7 @@ BY_HAND = Journey(
         ),
         Step(
             "sends JSON, for which the browser asks beforehand",
-            sends(
+            runs(
                 "const answer = await fetch(collector, {method: 'POST', "
                 "headers: {'content-type': 'application/json'}, "
                 "body: JSON.stringify({name: 'JSON', url: location.href, "
@@ -494,7 +485,7 @@ BY_HAND = Journey(
         ),
         Step(
             "sends to two sites of which one is unknown, and reads how many were dropped",
-            sends(
+            runs(
                 "const answer = await fetch(collector, {method: 'POST', body: JSON.stringify("
                 "{n: 'Two', u: location.href, d: 'by-hand.example,unknown.example'})}); "
                 "if (answer.headers.get('x-plausible-dropped') != '1') throw 'not told'"
@@ -503,7 +494,7 @@ BY_HAND = Journey(
         ),
         Step(
             "reads what was wrong with an event",
-            sends(
+            runs(
                 "const answer = await fetch(collector, {method: 'POST', body: '{}'}); "
                 "const {errors} = await answer.json(); "
                 "if (answer.status != 400 || errors.url[0] != 'is required') throw 'not told'"
@@ -512,7 +503,7 @@ BY_HAND = Journey(
         Step(
             "leaves; the page sends a keepalive request and a beacon while it ends",
             does(
-                sends(
+                runs(
                     "for (const type of ['pagehide', 'visibilitychange']) "
                     "addEventListener(type, () => fetch(collector, {method: 'POST', "
                     "keepalive: true, body: JSON.stringify({n: type, u: location.href, "
