@@ -33,6 +33,9 @@ ARGUMENTS = (
     # For the whole browser: a context's own is forgotten in requests that outlive their page.
     f"--user-agent={USER_AGENT}",
 )
+NOT_OF_PLAYWRIGHTS = ("--disable-back-forward-cache",)
+"""What Playwright would have the browser do otherwise than people's."""
+
 ACTION_SECONDS = 20.0
 
 
@@ -59,6 +62,7 @@ def running_browser(program: Path) -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=program,
             args=list(ARGUMENTS),
+            ignore_default_args=list(NOT_OF_PLAYWRIGHTS),
             # A proxy of the environment would be asked for names that only this machine knows.
             env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
         )

@@ -167,8 +167,7 @@ def scrolls(top: int) -> Act:
     """Scrolls until the page's pixel `top` is the window's first, and until the page knows."""
     return lambda guest: guest.page.evaluate(
         "top => new Promise(done => {"
-        "addEventListener('scroll', () => requestAnimationFrame(done), {once: true});"
-        "scrollTo(0, top) })",
+        "addEventListener('scroll', done, {once: true}); scrollTo(0, top) })",
         top,
     )
 
