@@ -61,8 +61,12 @@ def node_modules() -> Path:
 @cache
 def bundle(package: Package) -> str:
     """A package as one script that puts what it exports into the page's `tracker`."""
-    entry = f'import * as tracker from "{package.name}"; window.tracker = tracker'
-    return _esbuild(entry, "--bundle", "--format=iife", "--target=es2020")
+    return bundle_source(f'import * as tracker from "{package.name}"; window.tracker = tracker')
+
+
+def bundle_source(source: str) -> str:
+    """A module that imports packages, as one script for a page."""
+    return _esbuild(source, "--bundle", "--format=iife", "--target=es2020")
 
 
 def minify_own() -> str:
