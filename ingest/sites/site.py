@@ -18,7 +18,7 @@ MAX_SITE_ID: Final = 2**64 - 1
 MAX_DOMAIN_LENGTH: Final = 255
 """Characters of a domain; the longest name that DNS knows has 253."""
 
-_UNREGISTERED_IDS: Final = 2**62
+UNREGISTERED_IDS: Final = 2**62
 _NOT_IN_DOMAINS: Final = re.compile(r"[\s,\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -127,7 +127,7 @@ def unregistered_site_id(domain: str) -> int:
     nine million. Who registers such a site later gives it this id, and keeps its history.
     """
     digest = hashlib.blake2b(domain.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return _UNREGISTERED_IDS | int.from_bytes(digest) >> 2
+    return UNREGISTERED_IDS | int.from_bytes(digest) >> 2
 
 
 def domain_problem(domain: str) -> str | None:

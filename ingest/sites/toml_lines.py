@@ -3,10 +3,29 @@
 import re
 import tomllib
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import Final
 
 KeyPath = tuple[str | int, ...]
 """Keys, and positions in arrays, from the document's root to a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands, in characters from the beginning of the document.
+
+    Attributes:
+        start: Of the key, the array's element, or the header's first bracket.
+        value: Where its value begins; for a header, where it ends.
+        end: Behind the value, or behind the header's last bracket.
+        header: Whether it is the header of a table.
+    """
+
+    start: int
+    value: int
+    end: int
+    header: bool = False
+
 
 _BLANK: Final = re.compile(r"(?:\s|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
@@ -31,6 +50,19 @@ def key_lines(document: str) -> dict[KeyPath, int]:
     return _Scanner(document.replace("\r\n", "\n")).scan()
 
 
+def key_places(document: str) -> dict[KeyPath, Place]:
+    """Find where every key, header and array element begins and ends, in the document's order.
+
+    Tables that are only implied, as `a` by `a.b = 1` or by `[a.b]`, have no place.
+
+    Args:
+        document: As for `key_lines`.
+    """
+    scanner = _Scanner(document)
+    scanner.scan()
+    return dict(sorted(scanner.places.items(), key=lambda item: item[1].start))
+
+
 class _Scanner:
     """Follows the document's structure. Values matter only for where they end."""
 
@@ -40,6 +72,7 @@ class _Scanner:
         self._lines: dict[KeyPath, int] = {}
         self._tables: dict[KeyPath, int] = {}
         """Number of tables so far, for each array of tables."""
+        self.places: dict[KeyPath, Place] = {}
         self._newlines = [index for index, char in enumerate(text) if char == "\n"]
 
     def scan(self) -> dict[KeyPath, int]:
@@ -53,7 +86,7 @@ class _Scanner:
 
     def _header(self) -> KeyPath:
         brackets = 2 if self._text.startswith("[[", self._at) else 1
-        line = self._line()
+        start, line = self._at, self._line()
         self._at += brackets
         *parents, last = self._key()
         path: KeyPath = ()
@@ -67,6 +100,7 @@ class _Scanner:
             path = self._current(path)
         self._lines[path] = line
         self._at += brackets
+        self.places[path] = Place(start, self._at, self._at, header=True)
         return path
 
     def _current(self, path: KeyPath) -> KeyPath:
@@ -74,12 +108,14 @@ class _Scanner:
         return (*path, self._tables[path] - 1) if path in self._tables else path
 
     def _pair(self, table: KeyPath) -> None:
-        line, path = self._line(), table
+        start, line, path = self._at, self._line(), table
         for part in self._key():
             path = (*path, part)
             self._lines.setdefault(path, line)
         self._expect("=")
+        value = self._skip_blank()
         self._value(path)
+        self.places[path] = Place(start, value, self._at)
 
     def _key(self) -> list[str]:
         """A dotted key and the white space after it."""
@@ -107,14 +143,17 @@ class _Scanner:
             found = _STRING.match(self._text, self._at) or _SCALAR.match(self._text, self._at)
             if found is None:
                 raise ValueError("a value was expected")
-            self._at = found.end()
+            # White space before a comment or the line's end is no part of the value.
+            self._at = found.start() + len(found.group().rstrip())
 
     def _array(self, path: KeyPath) -> None:
         self._at += 1
         position = 0
         while not self._ends("]"):
+            start = self._at
             self._lines[(*path, position)] = self._line()
             self._value((*path, position))
+            self.places[(*path, position)] = Place(start, start, self._at)
             position += 1
 
     def _inline_table(self, path: KeyPath) -> None:

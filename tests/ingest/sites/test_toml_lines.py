@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.sites.toml_lines import KeyPath, key_lines
+from ingest.sites.toml_lines import KeyPath, key_lines, key_places
 
 DOCUMENT = '''# comment
 top = 1
@@ -138,3 +138,25 @@ def test_what_the_reader_refuses_does_no_harm(document: str) -> None:
 def test_what_the_reader_refuses_ends(document: str) -> None:
     with contextlib.suppress(ValueError):
         assert key_lines(document) == {("a",): 1}
+
+
+def test_places() -> None:
+    text = 'a.b = 1  # c\r\n[[t]]\r\nu = { v = [ "x", 2 ] }\n[t.w]\nd = """\n"""'
+    shown = {
+        path: (text[place.start : place.end], text[place.value : place.end])
+        for path, place in key_places(text).items()
+    }
+    assert shown == {
+        ("a", "b"): ("a.b = 1", "1"),
+        ("t", 0): ("[[t]]", ""),
+        ("t", 0, "u"): ('u = { v = [ "x", 2 ] }', '{ v = [ "x", 2 ] }'),
+        ("t", 0, "u", "v"): ('v = [ "x", 2 ]', '[ "x", 2 ]'),
+        ("t", 0, "u", "v", 0): ('"x"', '"x"'),
+        ("t", 0, "u", "v", 1): ("2", "2"),
+        ("t", 0, "w"): ("[t.w]", ""),
+        ("t", 0, "w", "d"): ('d = """\n"""', '"""\n"""'),
+    }
+    assert [path for path, place in key_places(text).items() if place.header] == [
+        ("t", 0),
+        ("t", 0, "w"),
+    ]

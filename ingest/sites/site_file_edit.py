@@ -1,0 +1,325 @@
+"""Edits the text of a sites file: what is not edited stays as it was written, comments included.
+
+What comes out is read again before anybody gets to see it, and must hold exactly the sites that
+were asked for: a mistake never reaches the file.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from ingest.sites.site import UNREGISTERED_IDS, Site, SiteRegistry
+from ingest.sites.site_file import SitesFileError, parse_sites
+from ingest.sites.toml_edit import (
+    append_section,
+    drop,
+    end_of_line,
+    inline_table,
+    literal,
+    newline,
+    set_array,
+    set_value,
+    start_of_line,
+)
+from ingest.sites.toml_lines import KeyPath, key_places
+
+_SITE: Final[KeyPath] = ("site", 0)
+"""A site in the part of the file that holds no other."""
+
+_LISTS: Final = ("ips", "countries", "pages", "hostnames")
+_REMOVED: Final = re.compile(r"^# Site (\d+) \(.*\) was removed on .*$\n?", re.MULTILINE)
+
+
+class EditError(ValueError):
+    """An edit is refused, and nothing is changed. The text says why, a line for each reason."""
+
+
+def put_sites(text: str, sites: Iterable[Site], source: str) -> str:
+    """Write sites into a file: those with an id that is there are changed, others are added.
+
+    Args:
+        text: The file.
+        sites: As they are to be; each id at most once.
+        source: The file's name, for messages.
+
+    Raises:
+        SitesFileError: The file has mistakes as it is.
+        EditError: It would have.
+    """
+    registry = parse_sites(text, source)
+    mark, parts = _split(text, registry)
+    wanted = {site.id: site for site in registry}
+    added: list[str] = []
+    for site in sites:
+        known = registry.by_id(site.id)
+        wanted[site.id] = site
+        if known is None:
+            added.append(_new(site, newline(text)))
+        elif known != site:
+            part = next(part for part in parts if part.site is known)
+            part.text = _change(part.text, known, site)
+    if added:
+        _add(parts, added, newline(text))
+    edited = "".join(part.text for part in parts)
+    for site_id in wanted.keys() - {site.id for site in registry}:
+        edited = re.sub(rf"^# Site {site_id} \(.*\) was removed on .*$\n?", "", edited, flags=re.M)
+    return mark + _checked(edited, wanted, registry.exchange_rates, source)
+
+
+def remove_site(text: str, site_id: int, day: date, source: str) -> str:
+    """Take a site out of a file. A comment keeps its id, so that it is not given to another one.
+
+    The comment directly above the site and those directly below its last key go with it.
+
+    Args:
+        text: The file.
+        site_id: Of a site that is there.
+        day: Today, for the comment.
+        source: The file's name, for messages.
+
+    Raises:
+        SitesFileError: The file has mistakes as it is.
+        EditError: There is no such site.
+    """
+    registry = parse_sites(text, source)
+    site = registry.by_id(site_id)
+    if site is None:
+        raise EditError(f"no site has the id {site_id}")
+    mark, parts = _split(text, registry)
+    break_ = newline(text)
+    index = next(index for index, part in enumerate(parts) if part.site is site)
+    kept = _unattached(parts[index].text)
+    note = (
+        f"# Site {site.id} ({literal(site.domain)}) was removed on {day}; "
+        f"its id is not given to another.{break_}"
+    )
+    before = "".join(part.text for part in parts[:index])
+    after = kept.lstrip("\r\n") + "".join(part.text for part in parts[index + 1 :])
+    # An empty line on both sides, or the note would be taken for part of a neighbour.
+    edited = _with_gap(before, break_) + note + (break_ + after.lstrip("\r\n") if after else "")
+    wanted = {other.id: other for other in registry if other is not site}
+    return mark + _checked(edited, wanted, registry.exchange_rates, source)
+
+
+def put_exchange_rates(text: str, rates: Mapping[str, Decimal], source: str) -> str:
+    """Write exchange rates into a file; currencies that are not named keep theirs.
+
+    Args:
+        text: The file.
+        rates: Units per US dollar, by ISO 4217 code.
+        source: The file's name, for messages.
+
+    Raises:
+        SitesFileError: The file has mistakes as it is.
+        EditError: It would have.
+    """
+    registry = parse_sites(text, source)
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    edited = text.removeprefix(mark)
+    if not any(path[0] == "exchange_rates" for path in key_places(edited)):
+        edited = append_section(edited, "[exchange_rates]")
+    for currency, rate in rates.items():
+        edited = set_value(edited, ("exchange_rates", currency), f"{rate:f}")
+    wanted = {site.id: site for site in registry}
+    return mark + _checked(edited, wanted, {**registry.exchange_rates, **rates}, source)
+
+
+def next_site_id(text: str, registry: SiteRegistry) -> int:
+    """An id for a new site: above all that are there and that removed sites have had.
+
+    Ids of sites that were accepted without being registered are not counted (`unregistered_site_id`
+    of `ingest.sites.site`): they come from a hash and lie far above the others.
+    """
+    taken = {site.id for site in registry} | {int(found[1]) for found in _REMOVED.finditer(text)}
+    return max((site_id for site_id in taken if site_id < UNREGISTERED_IDS), default=0) + 1
+
+
+def removed_site_ids(text: str) -> frozenset[int]:
+    """Ids of sites that were removed from the file, whose rows may still be stored."""
+    return frozenset(int(found[1]) for found in _REMOVED.finditer(text))
+
+
+@dataclass(slots=True)
+class _Part:
+    """A piece of the file: one site with all its tables, or what is none."""
+
+    text: str
+    site: Site | None = None
+
+
+def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_Part]]:
+    """The byte order mark and the parts, which give the rest of the text when joined."""
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    text = text.removeprefix(mark)
+    cuts: list[tuple[int, Site | None]] = [(0, None)]
+    index = -1
+    for path, place in key_places(text).items():
+        if path == ("site",):
+            # `site = []` is given up for [[site]].
+            if len(registry):
+                raise EditError(
+                    "the sites stand in an inline array; write each under [[site]] to have the "
+                    "file edited"
+                )
+            empty = slice(start_of_line(text, place.start), end_of_line(text, place.end))
+            return _split(mark + text[: empty.start] + text[empty.stop :], registry)
+        if not place.header:
+            continue
+        if path[0] == "site" and len(path) == 2:
+            index = int(path[1])
+            cuts.append((_beginning(text, place.start), registry.sites[index]))
+        elif path[:2] != ("site", index) or cuts[-1][1] is None:
+            if path[0] == "site":
+                raise EditError(
+                    f"the tables of site {index + 1} stand apart; put them together to have the "
+                    "file edited"
+                )
+            cuts.append((_beginning(text, place.start), None))
+    ends = [start for start, _ in cuts[1:]] + [len(text)]
+    return mark, [
+        _Part(text[start:end], site) for (start, site), end in zip(cuts, ends, strict=True)
+    ]
+
+
+def _beginning(text: str, header: int) -> int:
+    """Where a table begins, with the comment directly above it unless that heads the file."""
+    start = at = start_of_line(text, header)
+    while at > 0:
+        line = start_of_line(text, at - 1)
+        if not text[line:at].lstrip(" \t").startswith("#") or _REMOVED.match(text, line):
+            return at
+        at = line
+    return start
+
+
+def _unattached(part: str) -> str:
+    """What stays of a site's part: comments behind an empty line."""
+    last = max(place.end for place in key_places(part).values())
+    at = end_of_line(part, last)
+    while at < len(part) and part[at : end_of_line(part, at)].lstrip(" \t").startswith("#"):
+        at = end_of_line(part, at)
+    rest = part[at:]
+    return rest if rest.strip() else ""
+
+
+def _with_gap(text: str, break_: str) -> str:
+    """The text with an empty line at its end; nothing for none."""
+    if not text.strip():
+        return text
+    content = text.rstrip(" \t")
+    if not content.endswith("\n"):
+        return content + 2 * break_
+    return content if re.search(r"\n[ \t]*\r?\n\Z", content) else content + break_
+
+
+def _add(parts: list[_Part], added: Iterable[str], break_: str) -> None:
+    """Put new sites behind the last one."""
+    indices = [index for index, part in enumerate(parts) if part.site is not None]
+    last = indices[-1] if indices else len(parts) - 1
+    followed = any(part.text.strip() for part in parts[last + 1 :])
+    behind = parts[last]
+    for site in added:
+        behind.text = _with_gap(behind.text, break_) + site
+    if followed:
+        behind.text += break_
+
+
+def _new(site: Site, break_: str) -> str:
+    lines = ["[[site]]", f"id = {site.id}", f"domain = {literal(site.domain)}"]
+    lines += [f"{key} = {value}" for key, value in _plain(site) if key != "domain" and value]
+    text = "\n".join(lines) + "\n"
+    limit = site.rate_limit
+    if limit is not None:
+        text += f"rate_limit = {inline_table({'events': limit.events, 'seconds': limit.seconds})}\n"
+    return _change_rules(text, Site(site.id, site.domain), site).replace("\n", break_)
+
+
+def _plain(site: Site) -> Iterator[tuple[str, str | None]]:
+    """The keys with a single value, as TOML; None for those that need not stand in the file."""
+
+    def optional(value: Any) -> str | None:
+        return literal(value) if value else None
+
+    yield "domain", literal(site.domain)
+    yield "previous_domain", optional(site.previous_domain)
+    yield "accept_traffic_until", optional(site.accept_traffic_until)
+    yield "allow_server_clients", optional(site.allow_server_clients)
+    yield "server_key", optional(site.server_key)
+
+
+def _change(text: str, old: Site, new: Site) -> str:
+    before = dict(_plain(old))
+    for key, value in _plain(new):
+        if value == before[key]:
+            continue
+        path = (*_SITE, key)
+        text = drop(text, path) if value is None else set_value(text, path, value)
+    if new.rate_limit != old.rate_limit:
+        text = _change_rate_limit(text, new)
+    return _change_rules(text, old, new)
+
+
+def _change_rate_limit(text: str, site: Site) -> str:
+    path, limit = (*_SITE, "rate_limit"), site.rate_limit
+    if limit is None:
+        return drop(text, path)
+    pairs = {"events": limit.events, "seconds": limit.seconds}
+    if not any(found[:3] == path for found in key_places(text)):
+        return set_value(text, path, inline_table(pairs))
+    for key, value in pairs.items():
+        text = set_value(text, (*path, key), str(value))
+    return text
+
+
+def _change_rules(text: str, old: Site, new: Site) -> str:
+    table = (*_SITE, "shields")
+    for kind in _LISTS:
+        before, after = getattr(old.shields, kind), getattr(new.shields, kind)
+        if before == after:
+            continue
+        if not any(found[:3] == table for found in key_places(text)):
+            text = append_section(text, "[site.shields]")
+        text = set_array(text, (*table, kind), before, after)
+    if dict(old.revenue_goals) != dict(new.revenue_goals):
+        text = _change_goals(text, old.revenue_goals, new.revenue_goals)
+    return text
+
+
+def _change_goals(text: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    path = (*_SITE, "revenue_goals")
+    if path in key_places(text):
+        # An inline array: written anew.
+        goals = [inline_table({"event": event, "currency": new[event]}) for event in new]
+        return set_value(text, path, f"[{', '.join(goals)}]")
+    for position, event in reversed(list(enumerate(old))):
+        goal = (*path, position)
+        if event not in new:
+            text = drop(text, goal)
+        elif new[event] != old[event]:
+            text = set_value(text, (*goal, "currency"), literal(new[event]))
+    for event, currency in new.items():
+        if event not in old:
+            section = f"event = {literal(event)}\ncurrency = {literal(currency)}"
+            text = append_section(text, f"[[site.revenue_goals]]\n{section}")
+    return text
+
+
+def _checked(
+    text: str, sites: Mapping[int, Site], rates: Mapping[str, Decimal], source: str
+) -> str:
+    """The text, if it holds these sites and rates and nothing else."""
+    try:
+        registry = parse_sites(text, source)
+    except SitesFileError as error:
+        raise EditError(
+            "\n".join(
+                ": ".join(filter(None, (mistake.key, mistake.problem)))
+                for mistake in error.mistakes
+            )
+        ) from None
+    if {site.id: site for site in registry} != dict(sites) or registry.exchange_rates != rates:
+        raise EditError("the file is written in a way that cannot be edited; change it by hand")
+    return text
