@@ -1,16 +1,23 @@
-"""State files: written whole or not at all, readable by their owner only."""
+"""Files that are written whole or not at all: the state files, and those an operator edits, too."""
 
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 OWNER_ONLY = 0o600
+NEW_FILE = 0o666
+"""Mode of a new file that an operator edits, less what the process's umask takes away."""
 
 
 class StateDirectoryBusyError(RuntimeError):
     """Another process uses the state directory."""
+
+
+class FileChangedError(RuntimeError):
+    """Somebody else has changed the file that was being edited."""
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -59,3 +66,87 @@ def locked_directory(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def edit_file(path: Path, edit: Callable[[bytes], bytes]) -> bool:
+    """Replace the content of a file that an operator edits by what `edit` makes of it.
+
+    A reader finds the old content or the new one. The file keeps its mode and, as far as this
+    process may set them, its owner and group; where the path is a symbolic link, what it points to
+    is replaced. Others that use this function wait for each other. An editor that knows nothing of
+    the lock is noticed, unless it writes in the very moment in which the new content is put in
+    place.
+
+    Args:
+        path: The file; one that is not there is empty, and made.
+        edit: Returns the new content; what it raises leaves the file as it is.
+
+    Returns:
+        Whether the content has changed.
+
+    Raises:
+        FileChangedError: The file has changed while `edit` ran; nothing was written.
+        OSError: It cannot be read or written; nothing was written.
+    """
+    target = path.resolve()
+    # The directory is locked: a lock on the file would stay with the file that is replaced.
+    descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        before = _status(target)
+        content = b"" if before is None else target.read_bytes()
+        edited = edit(content)
+        if edited == content and before is not None:
+            return False
+        _replace(target, edited, before)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _replace(target: Path, content: bytes, before: os.stat_result | None) -> None:
+    number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with open(number, "wb") as file:
+            file.write(content)
+            _dress(file.fileno(), before)
+            file.flush()
+            os.fsync(file.fileno())
+        if _stamp(_status(target)) != _stamp(before):
+            raise FileChangedError(f"{target} was changed by somebody else at the same time")
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _dress(descriptor: int, like: os.stat_result | None) -> None:
+    """Give a new file the owner and the mode of the one that it replaces."""
+    if like is None:
+        os.fchmod(descriptor, NEW_FILE & ~_umask())
+        return
+    for owner in (like.st_uid, -1):
+        # Who may not give the file away may still give it to a group that they are in.
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, owner, like.st_gid)
+            break
+    # Behind the owner: a change of owner may take bits away.
+    os.fchmod(descriptor, like.st_mode & 0o7777)
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _stamp(status: os.stat_result | None) -> tuple[int, int, int] | None:
+    return None if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)

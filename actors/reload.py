@@ -65,6 +65,14 @@ class Reload(Actor, Generic[Loaded]):
         self._mistakes = mistakes
         self._known = known
 
+    @property
+    def seen(self) -> int | None:
+        """When the state that was last looked at was written, in Unix nanoseconds; None for none.
+
+        It is in force unless there is a `problem`.
+        """
+        return None if self._known is None else self._known[0]
+
     async def run(self) -> None:
         """Look for ever."""
         while True:

@@ -9,6 +9,8 @@ from ingest import __version__
 from ingest.commands.check import check_command
 from ingest.commands.configuration import settings_of_command, settings_text
 from ingest.commands.dead_letters import dead_letters
+from ingest.commands.shield import shield
+from ingest.commands.sites import sites
 from ingest.serve import StartError, serve
 from ingest.settings import SettingsError
 
@@ -66,5 +68,7 @@ def query_command(sql: str) -> None:
 for _command in (
     check_command,
     dead_letters,
+    shield,
+    sites,
 ):
     commands.add_command(_command)

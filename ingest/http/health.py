@@ -69,6 +69,8 @@ class Health:
         }
 
     def _explain(self, report: dict[str, Any]) -> None:
+        # By this the command line knows whether its edit has been seen.
+        report["registry"]["file_written_ns"] = self._sites.seen
         reasons: Sequence[tuple[str, str | None]] = (
             ("registry", self._sites.problem),
             ("geo_database", None if self._geo is None else self._geo.problem),

@@ -67,13 +67,21 @@ def read_sites(path: Path) -> SiteRegistry:
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}"
         raise SitesFileError(str(path), (Mistake(1, "", problem),)) from error
+    return parse_sites(decode_sites(content, str(path)), str(path))
+
+
+def decode_sites(content: bytes, source: str) -> str:
+    """The text of a sites file's bytes.
+
+    Raises:
+        SitesFileError: They are not UTF-8.
+    """
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         problem = f"expected UTF-8 text, got the byte 0x{content[error.start]:02x}"
-        raise SitesFileError(str(path), (Mistake(line, "", problem),)) from None
-    return parse_sites(text, str(path))
+        raise SitesFileError(source, (Mistake(line, "", problem),)) from None
 
 
 def parse_sites(text: str, source: str) -> SiteRegistry:

@@ -1,3 +1,4 @@
+import os
 import stat
 import subprocess
 import sys
@@ -5,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from actors.files import StateDirectoryBusyError, locked_directory, write_atomically
+from actors.files import (
+    FileChangedError,
+    StateDirectoryBusyError,
+    edit_file,
+    locked_directory,
+    write_atomically,
+)
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -47,3 +54,84 @@ def test_makes_the_directory_for_the_owner_only(tmp_path: Path) -> None:
     directory = tmp_path / "a" / "b"
     with locked_directory(directory):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_an_edited_file_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "sites.toml"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    assert edit_file(path, lambda content: content + b" and new")
+    assert path.read_bytes() == b"old and new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_an_edited_file_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "sites.toml"
+    path.write_bytes(b"old")
+    os.chown(path, 1234, 4321)
+    edit_file(path, lambda _: b"new")
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
+
+
+def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
+    umask = os.umask(0o027)
+    try:
+        assert edit_file(tmp_path / "sites.toml", lambda content: content + b"new")
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "sites.toml").read_bytes() == b"new"
+    assert stat.S_IMODE((tmp_path / "sites.toml").stat().st_mode) == 0o640
+
+
+def test_an_edit_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "sites.toml"
+    path.write_bytes(b"old")
+    before = path.stat()
+    assert not edit_file(path, lambda content: content)
+    assert path.stat().st_ino == before.st_ino
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "sites.toml").write_bytes(b"old")
+    link = tmp_path / "sites.toml"
+    link.symlink_to("a/sites.toml")
+    edit_file(link, lambda _: b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "a" / "sites.toml").read_bytes() == b"new"
+
+
+def test_another_editor_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "sites.toml"
+    path.write_bytes(b"old")
+
+    def interfere(_: bytes) -> bytes:
+        path.write_bytes(b"theirs")
+        return b"ours"
+
+    with pytest.raises(FileChangedError, match="changed by somebody else"):
+        edit_file(path, interfere)
+    assert path.read_bytes() == b"theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_edit_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "sites.toml"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError):
+        edit_file(path, lambda _: b"new" if 1 / 0 else b"")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_editors_wait_for_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "sites.toml"
+    program = (
+        "import sys; from pathlib import Path; from actors.files import edit_file\n"
+        "for n in range(200): edit_file(Path(sys.argv[1]), lambda content: content + b'x')"
+    )
+    editors = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(3)]
+    assert [editor.wait() for editor in editors] == [0, 0, 0]
+    assert path.read_bytes() == 600 * b"x"

@@ -1,0 +1,268 @@
+"""`sluice sites`: the sites of the sites file, listed and edited."""
+
+import json
+import re
+import secrets
+from datetime import UTC, date, datetime
+from typing import Any
+
+import click
+
+from ingest.commands.configuration import settings_of_command
+from ingest.commands.sites_file import (
+    edit_sites_file,
+    find_site,
+    registry_of,
+    table,
+    tell_take_over,
+    warn_of_readers,
+)
+from ingest.settings import Settings
+from ingest.sites.site import MAX_SITE_ID, RateLimit, Site
+from ingest.sites.site_file import parse_sites
+from ingest.sites.site_file_edit import EditError, next_site_id, put_sites, remove_site
+
+_KEY_BYTES = 24
+
+
+def _read_limit(_: click.Context, __: click.Parameter, text: str | None) -> RateLimit | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,18})/([0-9]{1,18})", text)
+    if found is None:
+        raise click.BadParameter(f"expected events/seconds such as 1000000/3600, got {text!r}")
+    return RateLimit(int(found[1]), int(found[2]))
+
+
+def _read_day(_: click.Context, __: click.Parameter, text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"expected a date such as 2027-01-01, got {text!r}") from None
+
+
+@click.group("sites")
+def sites() -> None:
+    """The sites whose events are stored: list and edit the file of SLUICE_SITES.
+
+    Comments, order and formatting of the file stay as they are; what would be a mistake is not
+    written.
+    """
+
+
+@sites.command("add")
+@click.argument("domain")
+@click.option(
+    "--id",
+    "site_id",
+    type=click.IntRange(1, MAX_SITE_ID),
+    help="The site_id of its rows. Default: one above all that were given.",
+)
+@click.option("--previous-domain", metavar="DOMAIN", help="Still accepted after a change.")
+@click.option(
+    "--rate-limit",
+    metavar="EVENTS/SECONDS",
+    callback=_read_limit,
+    help="More events are dropped; 0 events block it.",
+)
+@click.option(
+    "--until",
+    metavar="YYYY-MM-DD",
+    callback=_read_day,
+    help="The last day, in UTC, whose events are taken.",
+)
+@click.option(
+    "--allow-server-clients", is_flag=True, help="python-requests and others are no bots."
+)
+@click.option(
+    "--server-key",
+    "with_key",
+    is_flag=True,
+    help="Make a secret for servers that send events of others and of the past.",
+)
+@click.option(
+    "--host",
+    default="https://your-host",
+    metavar="URL",
+    help="Where browsers reach this server, for the snippet.",
+)
+def add(
+    domain: str,
+    site_id: int | None,
+    previous_domain: str | None,
+    rate_limit: RateLimit | None,
+    until: date | None,
+    allow_server_clients: bool,
+    with_key: bool,
+    host: str,
+) -> None:
+    """Add a site, and print what its pages need.
+
+    DOMAIN is what the tracker's data-domain says, without "www.".
+    """
+    settings = settings_of_command()
+    key = secrets.token_urlsafe(_KEY_BYTES) if with_key else None
+    added: list[Site] = []
+
+    def edit(text: str) -> str:
+        registry = parse_sites(text, str(settings.sites))
+        site = Site(
+            site_id if site_id is not None else next_site_id(text, registry),
+            domain,
+            previous_domain,
+            rate_limit,
+            until,
+            allow_server_clients,
+            server_key=key,
+        )
+        known = registry.by_id(site.id)
+        if known is not None:
+            raise EditError(f"the id {site.id} belongs to {known.domain}")
+        for name in filter(None, (site.domain, site.previous_domain)):
+            owner = registry.find(name)
+            if owner is not None:
+                raise EditError(f"{name} belongs to the site {owner.id} {owner.domain}")
+        added.append(site)
+        return put_sites(text, [site], str(settings.sites))
+
+    edit_sites_file(settings, edit)
+    (site,) = added
+    click.echo(f"{site.domain} is site {site.id} in {settings.sites}.")
+    tell_take_over(settings)
+    if key is not None:
+        click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
+        warn_of_readers(settings)
+    click.echo(f"\nFor the <head> of its pages:\n\n{_indent(snippet(site.domain, host))}")
+
+
+def snippet(domain: str, host: str) -> str:
+    """The HTML that makes a page send its events here.
+
+    Args:
+        domain: The site's.
+        host: Where browsers reach this server, with its scheme.
+    """
+    host = _attribute(host.rstrip("/"))
+    return (
+        f'<script defer data-domain="{_attribute(domain)}" data-api="{host}/api/event"\n'
+        f'  src="{host}/js/script.js"></script>'
+    )
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+@sites.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each site.")
+def list_sites(as_json: bool) -> None:
+    """All sites, in the order of the file."""
+    registry = registry_of(settings_of_command())
+    if as_json:
+        for site in registry:
+            click.echo(json.dumps(_description(site)))
+        return
+    rows = [
+        (
+            str(site.id),
+            site.domain,
+            _limit(site.rate_limit),
+            str(site.accept_traffic_until or "-"),
+            str(sum(map(len, _rules(site).values())) or "-"),
+            str(len(site.revenue_goals) or "-"),
+        )
+        for site in registry
+    ]
+    click.echo(table(("ID", "DOMAIN", "LIMIT", "UNTIL", "SHIELDS", "GOALS"), rows))
+
+
+@sites.command("show")
+@click.argument("name", metavar="SITE")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+def show(name: str, as_json: bool) -> None:
+    """One site with all its rules; SITE is a domain or an id. Its server key is not shown."""
+    site = find_site(registry_of(settings_of_command()), name)
+    if as_json:
+        click.echo(json.dumps(_description(site), indent=2))
+        return
+    rows = [
+        ("id", str(site.id)),
+        ("domain", site.domain),
+        ("previous domain", site.previous_domain or "-"),
+        ("rate limit", _limit(site.rate_limit)),
+        ("accepts traffic until", str(site.accept_traffic_until or "-")),
+        ("server clients", "allowed" if site.allow_server_clients else "are bots"),
+        ("server key", "set" if site.server_key else "-"),
+        *((f"shield: {kind}", ", ".join(rules) or "-") for kind, rules in _rules(site).items()),
+        *((f"revenue goal: {event}", currency) for event, currency in site.revenue_goals.items()),
+    ]
+    width = max(len(title) for title, _ in rows)
+    for title, value in rows:
+        click.echo(f"{title.ljust(width)}  {value}")
+
+
+@sites.command("remove")
+@click.argument("name", metavar="SITE")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(name: str, yes: bool) -> None:
+    """Take a site out of the file: its events are dropped from then on. SITE is a domain or an id.
+
+    Rows that are stored stay. A comment in the file keeps the id from being given to another site.
+    """
+    settings = settings_of_command()
+    site = find_site(registry_of(settings), name)
+    if not yes:
+        click.confirm(
+            f"Remove site {site.id} {site.domain}? Its events will be dropped; "
+            "what is stored stays.",
+            abort=True,
+        )
+    edit_sites_file(settings, lambda text: _without(text, site, settings))
+    click.echo(
+        f"{site.domain} is removed from {settings.sites}. Its stored rows stay, under site_id "
+        f"{site.id}; `sluice sites add {site.domain} --id {site.id}` brings it back without its "
+        "rules."
+    )
+    tell_take_over(settings)
+
+
+def _without(text: str, site: Site, settings: Settings) -> str:
+    if parse_sites(text, str(settings.sites)).by_id(site.id) != site:
+        raise EditError(f"site {site.id} was changed by somebody else at the same time")
+    return remove_site(text, site.id, datetime.now(UTC).date(), str(settings.sites))
+
+
+def _limit(limit: RateLimit | None) -> str:
+    if limit is None:
+        return "-"
+    return f"{limit.events}/{limit.seconds}" if limit.events else "blocked"
+
+
+def _rules(site: Site) -> dict[str, tuple[str, ...]]:
+    shields = site.shields
+    return {
+        "ip": shields.ips,
+        "country": shields.countries,
+        "page": shields.pages,
+        "hostname": shields.hostnames,
+    }
+
+
+def _description(site: Site) -> dict[str, Any]:
+    """A site as JSON, without its secret."""
+    limit, until = site.rate_limit, site.accept_traffic_until
+    return {
+        "id": site.id,
+        "domain": site.domain,
+        "previous_domain": site.previous_domain,
+        "rate_limit": limit and {"events": limit.events, "seconds": limit.seconds},
+        "accept_traffic_until": until and until.isoformat(),
+        "allow_server_clients": site.allow_server_clients,
+        "has_server_key": site.server_key is not None,
+        "shields": {kind: list(rules) for kind, rules in _rules(site).items()},
+        "revenue_goals": dict(site.revenue_goals),
+    }

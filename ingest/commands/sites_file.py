@@ -1,0 +1,158 @@
+"""What the commands that edit the sites file share: how it is read, written, and taken over."""
+
+import json
+import stat
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import click
+
+from actors.files import FileChangedError, edit_file
+from actors.reload import stamp
+from ingest.settings import Settings
+from ingest.sites.site import Site, SiteRegistry
+from ingest.sites.site_file import SitesFileError, decode_sites, read_sites
+from ingest.sites.site_file_edit import EditError
+from ingest.state_files import StateFiles
+
+TAKE_OVER_SECONDS: Final = 3.0
+"""How long a command waits for the running server to see its edit; it looks each second."""
+
+_POLL_SECONDS: Final = 0.1
+_ANSWER_SECONDS: Final = 2.0
+
+
+def registry_of(settings: Settings) -> SiteRegistry:
+    """The sites of the settings' file.
+
+    Raises:
+        click.ClickException: It cannot be used.
+    """
+    try:
+        return read_sites(settings.sites)
+    except SitesFileError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def find_site(registry: SiteRegistry, name: str) -> Site:
+    """The site that an operator means: by its domain, its previous domain, or its id.
+
+    Raises:
+        click.ClickException: There is none.
+    """
+    site = registry.find(name)
+    if site is None and name.isascii() and name.isdigit():
+        site = registry.by_id(int(name))
+    if site is None:
+        raise click.ClickException(
+            f"no site has the domain or the id {name!r}; `sluice sites list` shows all"
+        )
+    return site
+
+
+def edit_sites_file(settings: Settings, edit: Callable[[str], str]) -> bool:
+    """Edit the file, and say when the running server takes the edit over.
+
+    Args:
+        settings: Say where the file is.
+        edit: From the old text to the new one; raises `EditError` to leave the file as it is.
+
+    Returns:
+        Whether it has changed.
+
+    Raises:
+        click.ClickException: Nothing was written, for the reason given.
+    """
+    path = settings.sites
+    try:
+        changed = edit_file(path, lambda content: edit(decode_sites(content, str(path))).encode())
+    except (SitesFileError, EditError, FileChangedError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        raise click.ClickException(f"{path} cannot be edited: {problem}") from None
+    return changed
+
+
+def tell_take_over(settings: Settings) -> None:
+    """Say whether the running server has taken over what stands in the file now."""
+    click.echo(take_over(settings, time.monotonic, time.sleep))
+
+
+def take_over(
+    settings: Settings, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> str:
+    """Wait a little for the running server to see the file as it is now.
+
+    Args:
+        settings: Say how the server is reached.
+        clock: Seconds of a clock that does not go back.
+        sleep: Waits for a number of seconds.
+
+    Returns:
+        What came of it, as a sentence.
+    """
+    written = stamp(settings.sites)
+    deadline = clock() + TAKE_OVER_SECONDS
+    while True:
+        report = _registry_report(settings)
+        if report is None:
+            return "No server was found running here; one that runs takes it over in two seconds."
+        if written is not None and report.get("file_written_ns") == written[0]:
+            problem = report.get("reason")
+            if problem:
+                return f"The running server has refused the file: {problem}"
+            return "The running server has taken it over."
+        if clock() >= deadline:
+            return (
+                f"The running server has not taken it over within {TAKE_OVER_SECONDS:g} seconds; "
+                "does it use this file?"
+            )
+        sleep(_POLL_SECONDS)
+
+
+def _registry_report(settings: Settings) -> dict[str, Any] | None:
+    """What the server of the state directory says of its sites; None when it does not answer."""
+    try:
+        announced = json.loads(StateFiles(settings.state_dir).server.read_text())
+        request = urllib.request.Request(f"http://127.0.0.1:{int(announced['port'])}/ready")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if settings.admin_token is not None:
+        token = settings.admin_token.get_secret_value()
+        request.add_header("authorization", f"Bearer {token}")
+    # Past any proxy of the environment.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_ANSWER_SECONDS) as response:
+            body = response.read()
+    except urllib.error.HTTPError as unready:
+        body = unready.read()
+    except OSError:
+        return None
+    try:
+        report = json.loads(body)["registry"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def warn_of_readers(settings: Settings) -> None:
+    """Say that everybody on the machine can read the file, which has a secret in it now."""
+    if stat.S_IMODE(settings.sites.stat().st_mode) & stat.S_IROTH:
+        click.echo(
+            f"Everybody on this machine can read {settings.sites}: consider chmod o-r.", err=True
+        )
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Lines of columns, as wide as they need to be."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

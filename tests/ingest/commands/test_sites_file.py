@@ -1,0 +1,118 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.reload import stamp
+from ingest.commands.sites_file import take_over
+from ingest.settings import Settings, read_settings
+
+NOBODY = "No server was found running here; one that runs takes it over in two seconds."
+
+
+class Server:
+    """Answers `/ready` as it is told to."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.answers: list[Any] = []
+        self.tokens: list[str | None] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.tokens.append(self.headers.get("authorization"))
+                body = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
+                self.send_response(outer.status)
+                self.end_headers()
+                self.wfile.write(json.dumps({"registry": body}).encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = HTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.http.server_address[1]
+        self._thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def settings(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLUICE_SITES", "sites.toml")
+    monkeypatch.setenv("SLUICE_ADMIN_TOKEN", "sixteen-characters")
+    (tmp_path / "var").mkdir()
+    (tmp_path / "sites.toml").write_text("")
+    (tmp_path / "var" / "server.json").write_text(json.dumps({"port": server.port}))
+    return read_settings()
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def outcome(settings: Settings) -> str:
+    time = Time()
+    return take_over(settings, time.clock, time.sleep)
+
+
+def written(settings: Settings) -> int:
+    found = stamp(settings.sites)
+    assert found is not None
+    return found[0]
+
+
+def test_the_file_is_seen(server: Server, settings: Settings) -> None:
+    server.answers = [{"file_written_ns": 1}, {"file_written_ns": written(settings)}]
+    assert outcome(settings) == "The running server has taken it over."
+    assert server.tokens == ["Bearer sixteen-characters"] * 2
+
+
+def test_the_file_is_refused(server: Server, settings: Settings) -> None:
+    server.status = 503
+    server.answers = [{"file_written_ns": written(settings), "reason": "sites.toml:1: x"}]
+    assert outcome(settings) == "The running server has refused the file: sites.toml:1: x"
+
+
+def test_the_file_is_not_seen(server: Server, settings: Settings) -> None:
+    server.answers = [{"file_written_ns": 1}]
+    assert outcome(settings) == (
+        "The running server has not taken it over within 3 seconds; does it use this file?"
+    )
+
+
+@pytest.mark.parametrize("announcement", [None, "{", "{}", '{"port": 1}', "[]"])
+def test_no_server(announcement: str | None, settings: Settings) -> None:
+    path = settings.state_dir / "server.json"
+    path.unlink()
+    if announcement is not None:
+        path.write_text(announcement)
+    assert outcome(settings) == NOBODY
+
+
+def test_something_else_listens(server: Server, settings: Settings) -> None:
+    server.answers = ["no report"]
+    assert outcome(settings) == NOBODY
