@@ -118,10 +118,12 @@ class ClickHouseStore:
     async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row]:
         """See `Store.missing`."""
         try:
-            if table.name not in (await self._tables()).forgetful or table.name not in IDENTITIES:
+            tables = await self._tables()
+            if table.name not in tables.forgetful or table.name not in IDENTITIES:
                 return rows
             missing: list[Row] = []
-            for inquiry in inquire(table, rows, self._address.database):
+            left_out = tables.left_out.get(table.name, frozenset())
+            for inquiry in inquire(table, rows, self._address.database, left_out):
                 found = int((await self._execute(inquiry.sql))[0][0])
                 if not inquiry.expected or found < inquiry.expected:
                     missing.extend(inquiry.rows)

@@ -4,7 +4,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from actors.stores.store import StoreError, StoreMisconfigured
-from ingest.rows.migration import ExistingColumn, ExistingTable, plan_migration
+from ingest.rows.migration import (
+    PLAUSIBLE_MARK,
+    ExistingColumn,
+    ExistingTable,
+    plan_migration,
+)
 from ingest.rows.schema import OPTIONAL_SETTINGS, TABLES, quote_string
 
 Execute = Callable[[str], Awaitable[Sequence[Sequence[str]]]]
@@ -38,12 +43,13 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
         StoreMisconfigured: The tables that are there cannot be used.
         StoreError: As `execute` does.
     """
-    existing = await _existing_tables(execute, database)
+    existing, marked = await _existing_tables(execute, database)
     plan = plan_migration(
         existing,
         database,
         known_settings=await _known_settings(execute),
         durable=durable,
+        marked=marked,
     )
     if plan.problems:
         raise StoreMisconfigured(
@@ -64,18 +70,22 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
     return Migrated(plan.left_out, forgetful, tuple(findings))
 
 
-async def _existing_tables(execute: Execute, database: str) -> dict[str, ExistingTable]:
+async def _existing_tables(
+    execute: Execute, database: str
+) -> tuple[dict[str, ExistingTable], bool]:
+    """Our tables, and whether the mark of Plausible's migrations is there."""
     tables = await execute(
         "SELECT name, engine, engine_full FROM system.tables "  # noqa: S608
         f"WHERE database = {quote_string(database)} AND name IN {_list(TABLES)}"
     )
+    mark, column_of_mark = PLAUSIBLE_MARK
     columns: dict[str, dict[str, ExistingColumn]] = {name: {} for name, _, _ in tables}
     for table, name, column_type, kind in await execute(
         "SELECT table, name, type, default_kind FROM system.columns "  # noqa: S608
-        f"WHERE database = {quote_string(database)} AND table IN {_list(TABLES)}"
+        f"WHERE database = {quote_string(database)} AND table IN {_list((*TABLES, mark))}"
     ):
         columns.setdefault(table, {})[name] = ExistingColumn(column_type, kind)
-    return {
+    existing = {
         name: ExistingTable(
             engine,
             columns[name],
@@ -84,6 +94,7 @@ async def _existing_tables(execute: Execute, database: str) -> dict[str, Existin
         )
         for name, engine, engine_full in tables
     }
+    return existing, column_of_mark in columns.get(mark, {})
 
 
 async def _known_settings(execute: Execute) -> frozenset[str]:

@@ -18,6 +18,12 @@ from ingest.rows.schema import (
 
 _COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
 
+PLAUSIBLE_MARK = ("schema_migrations", "inserted_at")
+"""A table, and a column of it, in which Plausible's migrations note what they have done."""
+
+_OF_LATER_PLAUSIBLES = frozenset({"tracker_script_version"})
+"""Columns of keys without which older versions do (spec/schema.md §5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExistingColumn:
@@ -57,6 +63,7 @@ class Migration:
         lookups: Likewise, but a failure costs the names of places and nothing else.
         left_out: By table: the columns that rows hold and inserts must leave out.
         notes: What an operator ought to know.
+        by_plausible: Whether Plausible's migrations made the tables.
     """
 
     problems: tuple[str, ...] = ()
@@ -64,6 +71,7 @@ class Migration:
     lookups: tuple[str, ...] = ()
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    by_plausible: bool = False
 
 
 def plan_migration(
@@ -72,42 +80,46 @@ def plan_migration(
     *,
     known_settings: Container[str] = OPTIONAL_SETTINGS,
     durable: bool = False,
+    marked: bool = False,
 ) -> Migration:
     """Decide how to make a database fit for inserts.
 
     Missing tables are created, and columns that a later version brought are added. A database that
-    Plausible made, told by columns that it lets ClickHouse compute, is left as it is: inserts leave
-    out what they may not or cannot write.
+    Plausible made is left as it is: inserts leave out what they may not or cannot write. It is told
+    by the table of its migrations (`PLAUSIBLE_MARK`), or by columns of ours that it lets ClickHouse
+    compute.
 
     Args:
         existing: Those of `TABLES` that are there, by name.
         database: Its name.
         known_settings: As for `create_statements`.
         durable: As for `create_statements`.
+        marked: Whether the table of Plausible's migrations is there, too.
     """
+    by_plausible = bool(existing) and (marked or any(_computes(*item) for item in existing.items()))
     problems = tuple(
-        problem for name, table in existing.items() for problem in _problems(TABLES[name], table)
-    )
-    foreign = any(
-        found.default_kind in _COMPUTED
+        problem
         for name, table in existing.items()
-        for column in TABLES[name].inserted
-        if (found := table.columns.get(column.name))
+        for problem in _problems(TABLES[name], table, by_plausible=by_plausible)
     )
     missing = tuple(name for name in TABLES if name not in existing)
-    if foreign and missing:
+    if by_plausible and missing:
         problems += (f"{', '.join(missing)}: missing in a database made by Plausible",)
     if problems:
-        return Migration(problems=problems)
+        return Migration(problems=problems, by_plausible=by_plausible)
     notes = tuple(_deduplication_notes(existing))
-    if foreign:
+    if by_plausible:
         left_out = {name: _not_writable(TABLES[name], table) for name, table in existing.items()}
-        notes += tuple(
-            f"{name}: a database made by Plausible, inserted without {', '.join(sorted(columns))}"
-            for name, columns in left_out.items()
-            if columns
+        notes = (
+            "made by Plausible: nothing is created or altered here",
+            *(
+                f"{name}: inserted without {', '.join(sorted(columns))}"
+                for name, columns in left_out.items()
+                if columns
+            ),
+            *notes,
         )
-        return Migration(left_out=left_out, notes=notes)
+        return Migration(left_out=left_out, notes=notes, by_plausible=True)
     if missing:
         notes = (f"{', '.join(missing)}: created", *notes)
     notes += tuple(
@@ -126,18 +138,29 @@ def plan_migration(
     )
 
 
-def _problems(table: Table, existing: ExistingTable) -> Iterator[str]:
+def _computes(name: str, existing: ExistingTable) -> bool:
+    """Whether ClickHouse fills a column of this table that we would fill."""
+    return any(
+        found.default_kind in _COMPUTED
+        for column in TABLES[name].inserted
+        if (found := existing.columns.get(column.name))
+    )
+
+
+def _problems(table: Table, existing: ExistingTable, *, by_plausible: bool) -> Iterator[str]:
     """Why rows of this table cannot go into the one that is there."""
     family = table.engine.partition("(")[0]
     # Replicated and Shared variants keep the family's name at the end.
     if existing.engine.removeprefix("Replicated").removeprefix("Shared") != family:
-        yield f"{table.name}: its engine is {existing.engine}, {family} is needed"
+        hint = "; upgrade Plausible, whose migrations change it" if by_plausible else ""
+        yield f"{table.name}: its engine is {existing.engine}, {family} is needed{hint}"
+    # What the engine sorts, cuts or sums by cannot be added to a table that has data.
     key = " ".join((*table.order_by, table.partition_by, table.engine))
     for column in table.inserted:
         found = existing.columns.get(column.name)
         if found is None:
-            # What the engine sorts, cuts or sums by cannot be added to a table that has data.
-            if re.search(rf"\b{re.escape(column.name)}\b", key):
+            dispensable = by_plausible and column.name in _OF_LATER_PLAUSIBLES
+            if re.search(rf"\b{re.escape(column.name)}\b", key) and not dispensable:
                 yield f"{table.name}: the column {column.name} is missing"
         elif found.default_kind not in _COMPUTED and _plain(found.type) != _plain(column.type):
             yield f"{table.name}: {column.name} is {found.type}, {column.type} is needed"

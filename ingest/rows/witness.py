@@ -6,8 +6,8 @@ visit and time, and a visit's id and version, which is written once.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -61,15 +61,21 @@ class Inquiry:
     expected: int
 
 
-def inquire(table: Table, rows: Sequence[Row], database: str) -> tuple[Inquiry, ...]:
+def inquire(
+    table: Table, rows: Sequence[Row], database: str, left_out: Collection[str] = ()
+) -> tuple[Inquiry, ...]:
     """Ask for each partition that an insert touches.
 
     Args:
         table: A table with an identity.
         rows: The rows inserted, in the table's layout.
         database: Where the table is.
+        left_out: Columns that it does not have, and rows are not told by.
     """
     identity = IDENTITIES[table.name]
+    identity = replace(
+        identity, columns=tuple(name for name in identity.columns if name not in left_out)
+    )
     names = [column.name for column in table.inserted]
     positions = [names.index(name) for name in identity.columns]
     time = names.index(identity.time)

@@ -89,10 +89,49 @@ def test_a_database_made_by_plausible_is_not_altered() -> None:
         "sessions_v2": {"acquisition_channel"},
         "ingest_counters": frozenset(),
     }
+    assert plan.by_plausible
     assert plan.notes == (
-        "events_v2: a database made by Plausible, "
-        "inserted without acquisition_channel, engagement_time",
-        "sessions_v2: a database made by Plausible, inserted without acquisition_channel",
+        "made by Plausible: nothing is created or altered here",
+        "events_v2: inserted without acquisition_channel, engagement_time",
+        "sessions_v2: inserted without acquisition_channel",
+    )
+
+
+def older_plausible() -> Existing:
+    """Before channels were computed, and before counters knew of trackers' versions."""
+    existing = with_column(complete(), EVENTS, "acquisition_channel", None)
+    existing = with_column(existing, SESSIONS, "acquisition_channel", None)
+    return with_column(existing, COUNTERS, "tracker_script_version", None)
+
+
+def test_an_older_plausible_is_told_by_its_migrations() -> None:
+    plan = plan_migration(older_plausible(), "db", marked=True)
+    assert plan.by_plausible
+    assert (plan.problems, plan.statements, plan.lookups) == ((), (), ())
+    assert plan.left_out == {
+        "events_v2": {"acquisition_channel"},
+        "sessions_v2": {"acquisition_channel"},
+        "ingest_counters": {"tracker_script_version"},
+    }
+    assert plan_migration(older_plausible(), "db").problems == (
+        "ingest_counters: the column tracker_script_version is missing",
+    )
+
+
+def test_tables_of_other_programs_migrations_do_not_matter() -> None:
+    plan = plan_migration({}, "db", marked=True)
+    assert not plan.by_plausible
+    assert plan.statements == create_statements("db")
+
+
+def test_a_plausible_that_is_too_old() -> None:
+    existing = older_plausible()
+    existing["sessions_v2"] = replace(existing["sessions_v2"], engine="CollapsingMergeTree")
+    existing = with_column(existing, SESSIONS, "sign", None)
+    assert plan_migration(existing, "db", marked=True).problems == (
+        "sessions_v2: its engine is CollapsingMergeTree, VersionedCollapsingMergeTree is needed; "
+        "upgrade Plausible, whose migrations change it",
+        "sessions_v2: the column sign is missing",
     )
 
 
@@ -168,5 +207,5 @@ def test_tables_that_forget_inserts_are_noted() -> None:
     existing = made_by_plausible()
     existing["ingest_counters"] = replace(existing["ingest_counters"], deduplicates=False)
     notes = plan_migration(existing, "db").notes
-    assert notes[0].startswith("ingest_counters: inserts are not recognised")
-    assert "MODIFY SETTING non_replicated_deduplication_window = 1000" in notes[0]
+    assert notes[-1].startswith("ingest_counters: inserts are not recognised")
+    assert "MODIFY SETTING non_replicated_deduplication_window = 1000" in notes[-1]

@@ -53,3 +53,11 @@ def test_a_visit_is_told_by_the_state_that_is_written_once() -> None:
 def test_the_database_is_quoted(name: str) -> None:
     (inquiry,) = inquire(EVENTS, [a_row(EVENTS)], name)
     assert "FROM `" + name.replace("`", "\\`") + "`.`events_v2`" in inquiry.sql
+
+
+def test_rows_are_not_told_by_columns_that_the_table_lacks() -> None:
+    (inquiry,) = inquire(
+        EVENTS, [a_row(EVENTS, timestamp=JUNE, session_id=7)], "db", {"engagement_time"}
+    )
+    assert "engagement_time" not in inquiry.sql
+    assert f"(0, 0, 7, {JUNE}, 0)" in inquiry.sql

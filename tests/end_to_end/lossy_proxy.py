@@ -1,0 +1,115 @@
+"""A proxy before a ClickHouse server that can lose the server's answer to an insert."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+
+class LossyProxy:
+    """Passes bytes both ways on loopback, until it is told to lose an acknowledgement.
+
+    The native protocol's insert goes back and forth: the statement, the server's description of the
+    columns, the rows, the server's end of stream. A lossy proxy passes the first three on and keeps
+    the last: the rows are stored, and the client never learns it.
+    """
+
+    def __init__(self, port: int) -> None:
+        """Listen on a free port.
+
+        Args:
+            port: The server's.
+        """
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._lose: bytes | None = None
+        self.lost = threading.Event()
+        self._connections: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        """Begin to accept connections."""
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close everything."""
+        self._listener.close()
+        self.cut()
+
+    def lose_next(self, statement: str) -> None:
+        """Lose the acknowledgement of the next insert whose statement has this text in it."""
+        self.lost.clear()
+        self._lose = statement.encode()
+
+    def cut(self) -> None:
+        """Close all connections."""
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        self._connections.clear()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                return
+            self._connections += [client, server]
+            passage = _Passage(self, client, server)
+            threading.Thread(target=passage.requests, daemon=True).start()
+            threading.Thread(target=passage.answers, daemon=True).start()
+
+    def takes(self, sent: bytes) -> bool:
+        """Whether these bytes of a client are the statement that was waited for."""
+        if self._lose is None or self._lose not in sent:
+            return False
+        self._lose = None
+        return True
+
+
+class _Passage:
+    """One client's connection through the proxy."""
+
+    def __init__(self, proxy: LossyProxy, client: socket.socket, server: socket.socket) -> None:
+        self._proxy, self._client, self._server = proxy, client, server
+        self._state = "passing"
+
+    def requests(self) -> None:
+        for sent in _chunks(self._client):
+            if self._proxy.takes(sent):
+                self._state = "statement"
+            elif self._state == "described":
+                self._state = "losing"
+            with contextlib.suppress(OSError):
+                self._server.sendall(sent)
+
+    def answers(self) -> None:
+        for sent in _chunks(self._server):
+            if self._state == "losing":
+                self._proxy.lost.set()
+                continue
+            with contextlib.suppress(OSError):
+                self._client.sendall(sent)
+            if self._state == "statement":
+                self._state = "described"
+
+
+def _chunks(connection: socket.socket) -> Iterator[bytes]:
+    while True:
+        try:
+            received = connection.recv(65_536)
+        except OSError:
+            return
+        if not received:
+            return
+        yield received

@@ -1,0 +1,103 @@
+"""A ClickHouse database as Plausible's migrations leave it, of this year or of an earlier one."""
+
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ingest.enrichment.source_tables import source_tables
+from tests.end_to_end.clickhouse_server import ClickHouseServer
+
+SCHEMA = Path(__file__).with_name("plausible_schema.sql")
+NEWEST = "9999-12"
+
+
+class PlausibleDatabase:
+    """Plausible's side of a database on a test server: makes it, and asks it what it has."""
+
+    def __init__(self, server: ClickHouseServer, name: str, *, month: str = NEWEST) -> None:
+        """Make the database.
+
+        Args:
+            server: Where.
+            name: Of the database.
+            month: Whose migrations are the last, as YYYY-MM.
+        """
+        self.server = server
+        self.name = name
+        self.run(f"CREATE DATABASE {name}")
+        for statement in statements(name, month):
+            self.run(statement)
+        tables = source_tables()
+        categories = [
+            (source, f"SOURCE_CATEGORY_{category}")
+            for source, category in tables.categories.items()
+        ]
+        self.fill("acquisition_channel_source_category", categories)
+        self.fill("acquisition_channel_paid_sources", [(source,) for source in tables.paid])
+        self.fill(
+            "location_data",
+            [
+                ("country", "GB", "United Kingdom"),
+                ("subdivision", "GB-ENG", "England"),
+                ("city", "2655045", "Boxford"),
+            ],
+        )
+        for dictionary in ("source_category", "paid_sources"):
+            self.run(f"SYSTEM RELOAD DICTIONARY {name}.acquisition_channel_{dictionary}_dict")
+
+    @property
+    def url(self) -> str:
+        """What `CLICKHOUSE_URL` is."""
+        return self.server.url(self.name)
+
+    def run(self, sql: str) -> str:
+        """Run a statement over HTTP, as Plausible does."""
+        address = f"http://127.0.0.1:{self.server.http_port}/?database=" + urllib.parse.quote(
+            self.name if not sql.startswith("CREATE DATABASE") else "default"
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(address, sql.encode(), timeout=30) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(f"{refused.read().decode()[:2000]}\n{sql}") from None
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        return [json.loads(line) for line in self.run(f"{sql} FORMAT JSONEachRow").splitlines()]
+
+    def fill(self, table: str, rows: Iterable[tuple[str, ...]]) -> None:
+        """Insert rows of texts."""
+        lines = "\n".join(json.dumps(row) for row in rows)
+        self.run(f"INSERT INTO {self.name}.{table} FORMAT JSONCompactEachRow\n{lines}")
+
+    def structure(self) -> dict[str, str]:
+        """The statement that would make each object again, by name."""
+        return {
+            row["name"]: self.run(f"SHOW CREATE {self.name}.{row['name']}")
+            for row in self.rows(f"SELECT name FROM system.tables WHERE database = '{self.name}'")
+        }
+
+
+def statements(database: str, month: str = NEWEST) -> list[str]:
+    """The schema's statements, without what came after a month.
+
+    Args:
+        database: Its name.
+        month: The last one, as YYYY-MM.
+    """
+    lines = []
+    for line in SCHEMA.read_text().splitlines():
+        text, _, since = line.partition(" -- since ")
+        text, _, until = text.partition(" -- until ")
+        if line.startswith("--") or (since and since > month) or (until and until <= month):
+            continue
+        lines.append(text)
+    text = "\n".join(lines).replace("{database}", database)
+    text = re.sub(r",\n\)", "\n)", text)
+    return [statement.strip() for statement in text.split(";\n") if statement.strip()]
