@@ -52,6 +52,7 @@ unit: install
 	tests/end_to_end/provide_npm
 	tests/end_to_end/provide_nginx
 	tests/end_to_end/provide_chromium
+	tests/end_to_end/provide_postgres
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python -m tests.core_coverage .coverage.json
 

@@ -78,7 +78,7 @@ def edit_file(path: Path, edit: Callable[[bytes], bytes]) -> bool:
     place.
 
     Args:
-        path: The file; one that is not there is empty, and made.
+        path: The file; one that is not there counts as empty, and is made when it is to be more.
         edit: Returns the new content; what it raises leaves the file as it is.
 
     Returns:
@@ -96,7 +96,7 @@ def edit_file(path: Path, edit: Callable[[bytes], bytes]) -> bool:
         before = _status(target)
         content = b"" if before is None else target.read_bytes()
         edited = edit(content)
-        if edited == content and before is not None:
+        if edited == content:
             return False
         _replace(target, edited, before)
         return True

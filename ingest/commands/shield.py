@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Final
 
 import click
@@ -14,11 +13,7 @@ from ingest.sites.shields import parse_network
 from ingest.sites.site import Site
 from ingest.sites.site_file import parse_sites
 from ingest.sites.site_file_edit import EditError, put_sites
-
-LISTS: Final = MappingProxyType(
-    {"ip": "ips", "country": "countries", "page": "pages", "hostname": "hostnames"}
-)
-"""The lists of a site's shields, by the name of one rule."""
+from ingest.sites.site_file_schema import SHIELD_LISTS
 
 _Change = Callable[[Sequence[str], Sequence[str]], tuple[str, ...]]
 
@@ -39,7 +34,7 @@ def shield() -> None:
 def _rule_arguments(command: Any) -> Any:
     for argument in (
         click.argument("values", metavar="VALUE...", nargs=-1, required=True),
-        click.argument("kind", metavar="KIND", type=click.Choice(list(LISTS))),
+        click.argument("kind", metavar="KIND", type=click.Choice(list(SHIELD_LISTS))),
         click.argument("name", metavar="SITE"),
     ):
         command = argument(command)
@@ -66,7 +61,7 @@ def remove(name: str, kind: str, values: Sequence[str]) -> None:
 def list_rules(name: str, as_json: bool) -> None:
     """All rules of a site, a line each."""
     site = find_site(registry_of(settings_of_command()), name)
-    for kind, attribute in LISTS.items():
+    for kind, attribute in SHIELD_LISTS.items():
         for rule in getattr(site.shields, attribute):
             click.echo(json.dumps({"kind": kind, "rule": rule}) if as_json else f"{kind:8}  {rule}")
 
@@ -79,13 +74,15 @@ def _edit(name: str, kind: str, values: Sequence[str], change: _Change) -> None:
 
     def edit(text: str) -> str:
         site = find_site(parse_sites(text, source), name)
-        rules: dict[str, Any] = {LISTS[kind]: change(getattr(site.shields, LISTS[kind]), meant)}
+        rules: dict[str, Any] = {
+            SHIELD_LISTS[kind]: change(getattr(site.shields, SHIELD_LISTS[kind]), meant)
+        }
         edited.append(replace(site, shields=replace(site.shields, **rules)))
         return put_sites(text, edited, source)
 
     changed = edit_sites_file(settings, edit)
     (site,) = edited
-    rules = getattr(site.shields, LISTS[kind])
+    rules = getattr(site.shields, SHIELD_LISTS[kind])
     if not changed:
         click.echo(f"{site.domain} has these {kind} rules already; nothing was changed.")
         return

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ingest.commands.configuration import settings_of_command
+from ingest.commands.import_plausible import import_plausible
 from ingest.commands.sites_file import (
     edit_sites_file,
     find_site,
@@ -21,6 +22,7 @@ from ingest.settings import Settings
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site
 from ingest.sites.site_file import parse_sites
 from ingest.sites.site_file_edit import EditError, next_site_id, put_sites, remove_site
+from ingest.sites.site_file_schema import SHIELD_LISTS
 
 _KEY_BYTES = 24
 
@@ -243,13 +245,7 @@ def _limit(limit: RateLimit | None) -> str:
 
 
 def _rules(site: Site) -> dict[str, tuple[str, ...]]:
-    shields = site.shields
-    return {
-        "ip": shields.ips,
-        "country": shields.countries,
-        "page": shields.pages,
-        "hostname": shields.hostnames,
-    }
+    return {kind: getattr(site.shields, key) for kind, key in SHIELD_LISTS.items()}
 
 
 def _description(site: Site) -> dict[str, Any]:
@@ -266,3 +262,6 @@ def _description(site: Site) -> dict[str, Any]:
         "shields": {kind: list(rules) for kind, rules in _rules(site).items()},
         "revenue_goals": dict(site.revenue_goals),
     }
+
+
+sites.add_command(import_plausible)

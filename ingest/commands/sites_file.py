@@ -53,12 +53,15 @@ def find_site(registry: SiteRegistry, name: str) -> Site:
     return site
 
 
-def edit_sites_file(settings: Settings, edit: Callable[[str], str]) -> bool:
-    """Edit the file, and say when the running server takes the edit over.
+def edit_sites_file(
+    settings: Settings, edit: Callable[[str], str], *, dry_run: bool = False
+) -> bool:
+    """Edit the file.
 
     Args:
         settings: Say where the file is.
         edit: From the old text to the new one; raises `EditError` to leave the file as it is.
+        dry_run: Whether to do all but write.
 
     Returns:
         Whether it has changed.
@@ -67,14 +70,18 @@ def edit_sites_file(settings: Settings, edit: Callable[[str], str]) -> bool:
         click.ClickException: Nothing was written, for the reason given.
     """
     path = settings.sites
+
+    def edited(content: bytes) -> bytes:
+        new = edit(decode_sites(content, str(path))).encode()
+        return content if dry_run else new
+
     try:
-        changed = edit_file(path, lambda content: edit(decode_sites(content, str(path))).encode())
+        return edit_file(path, edited)
     except (SitesFileError, EditError, FileChangedError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         problem = error.strerror or type(error).__name__
         raise click.ClickException(f"{path} cannot be edited: {problem}") from None
-    return changed
 
 
 def tell_take_over(settings: Settings) -> None:

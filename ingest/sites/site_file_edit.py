@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ingest.sites.site import UNREGISTERED_IDS, Site, SiteRegistry
 from ingest.sites.site_file import SitesFileError, parse_sites
+from ingest.sites.site_file_schema import SHIELD_LISTS
 from ingest.sites.toml_edit import (
     append_section,
     drop,
@@ -29,7 +30,6 @@ from ingest.sites.toml_lines import KeyPath, key_places
 _SITE: Final[KeyPath] = ("site", 0)
 """A site in the part of the file that holds no other."""
 
-_LISTS: Final = ("ips", "countries", "pages", "hostnames")
 _REMOVED: Final = re.compile(r"^# Site (\d+) \(.*\) was removed on .*$\n?", re.MULTILINE)
 
 
@@ -276,7 +276,7 @@ def _change_rate_limit(text: str, site: Site) -> str:
 
 def _change_rules(text: str, old: Site, new: Site) -> str:
     table = (*_SITE, "shields")
-    for kind in _LISTS:
+    for kind in SHIELD_LISTS.values():
         before, after = getattr(old.shields, kind), getattr(new.shields, kind)
         if before == after:
             continue

@@ -3,9 +3,10 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
@@ -193,6 +194,12 @@ class ShieldsModel(_Table):
     hostnames: Annotated[list[_Hostname], Field(max_length=MAX_HOSTNAME_RULES)] = []
 
 
+SHIELD_LISTS: Final[Mapping[str, str]] = MappingProxyType(
+    {"ip": "ips", "country": "countries", "page": "pages", "hostname": "hostnames"}
+)
+"""The keys of `[site.shields]`, by what one calls a single rule."""
+
+
 class RevenueGoalModel(_Table):
     """`[[site.revenue_goals]]`."""
 
@@ -228,6 +235,30 @@ _TABLES: Final[dict[KeyPath, type[_Table]]] = {
     ("site", "shields"): ShieldsModel,
     ("site", "revenue_goals"): RevenueGoalModel,
 }
+
+
+def problem_of_rule(kind: str, rule: str) -> str | None:
+    """Why a rule may not stand in the file; None if it may.
+
+    Args:
+        kind: A key of `SHIELD_LISTS`.
+        rule: One entry of that list.
+    """
+    return _problem_of_entry(ShieldsModel, {SHIELD_LISTS[kind]: [rule]})
+
+
+def problem_of_goal(event: str, currency: str) -> str | None:
+    """Why a revenue goal may not stand in the file; None if it may."""
+    return _problem_of_entry(RevenueGoalModel, {"event": event, "currency": currency})
+
+
+def _problem_of_entry(model: type[_Table], entry: object) -> str | None:
+    try:
+        model.model_validate(entry)
+    except ValidationError as error:
+        return error.errors()[0]["msg"]
+    return None
+
 
 _ARRAYS_OF_TABLES: Final[frozenset[KeyPath]] = frozenset({("site",), ("site", "revenue_goals")})
 

@@ -1,7 +1,6 @@
 """A ClickHouse database as Plausible's migrations leave it, of this year or of an earlier one."""
 
 import json
-import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,9 +10,9 @@ from typing import Any
 
 from ingest.enrichment.source_tables import source_tables
 from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.schema_file import NEWEST, statements
 
 SCHEMA = Path(__file__).with_name("plausible_schema.sql")
-NEWEST = "9999-12"
 
 
 class PlausibleDatabase:
@@ -30,8 +29,8 @@ class PlausibleDatabase:
         self.server = server
         self.name = name
         self.run(f"CREATE DATABASE {name}")
-        for statement in statements(name, month):
-            self.run(statement)
+        for statement in statements(SCHEMA, month):
+            self.run(statement.replace("{database}", name))
         tables = source_tables()
         categories = [
             (source, f"SOURCE_CATEGORY_{category}")
@@ -82,22 +81,3 @@ class PlausibleDatabase:
             row["name"]: self.run(f"SHOW CREATE {self.name}.{row['name']}")
             for row in self.rows(f"SELECT name FROM system.tables WHERE database = '{self.name}'")
         }
-
-
-def statements(database: str, month: str = NEWEST) -> list[str]:
-    """The schema's statements, without what came after a month.
-
-    Args:
-        database: Its name.
-        month: The last one, as YYYY-MM.
-    """
-    lines = []
-    for line in SCHEMA.read_text().splitlines():
-        text, _, since = line.partition(" -- since ")
-        text, _, until = text.partition(" -- until ")
-        if line.startswith("--") or (since and since > month) or (until and until <= month):
-            continue
-        lines.append(text)
-    text = "\n".join(lines).replace("{database}", database)
-    text = re.sub(r",\n\)", "\n)", text)
-    return [statement.strip() for statement in text.split(";\n") if statement.strip()]

@@ -11,7 +11,8 @@ from netaddr import IPSet
 from ingest.enrichment.channel import acquisition_channel
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.lossy_proxy import LossyProxy
-from tests.end_to_end.plausible_database import NEWEST, PlausibleDatabase
+from tests.end_to_end.plausible_database import PlausibleDatabase
+from tests.end_to_end.schema_file import NEWEST
 from tests.end_to_end.sluice import Sluice, wait_until
 
 CHANNELS: list[Any] = [

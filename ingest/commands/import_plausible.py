@@ -1,0 +1,187 @@
+"""`sluice sites import-plausible`: sites, rules and salts out of a Plausible's PostgreSQL."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from actors.files import StateDirectoryBusyError, locked_directory, write_atomically
+from ingest.commands.configuration import settings_of_command
+from ingest.commands.sites_file import edit_sites_file, tell_take_over
+from ingest.plausible.postgres import PlausibleError, read_plausible
+from ingest.plausible.salts import salts_in_force
+from ingest.plausible.tables import Found
+from ingest.plausible.takeover import TakeOver, take_over
+from ingest.sessions import salts as salt_file
+from ingest.sessions.salts import Salts
+from ingest.settings import Settings
+from ingest.sites.site_file import parse_sites
+from ingest.sites.site_file_edit import put_sites
+from ingest.state_files import StateFiles
+
+EXIT_CONFLICTS = 1
+
+
+@click.command("import-plausible")
+@click.argument("url", envvar="DATABASE_URL", required=False)
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option(
+    "--salts/--no-salts",
+    "with_salts",
+    default=True,
+    help="Whether visitors keep their ids. New salts need the server to be stopped.",
+)
+@click.option(
+    "--replace-salts",
+    is_flag=True,
+    help="Take the salts even where a server of ours has made some; open visits are split.",
+)
+@click.pass_context
+def import_plausible(
+    context: click.Context,
+    url: str | None,
+    dry_run: bool,
+    with_salts: bool,
+    replace_salts: bool,
+) -> None:
+    """Take sites, shields, revenue goals and salts over from Plausible's PostgreSQL.
+
+    URL is Plausible's own DATABASE_URL: postgres://user:password@host:5432/database. Others can see
+    it on the command line; in the environment, as DATABASE_URL, they cannot, nor a password in
+    PGPASSWORD. The database is only read.
+
+    Sites get the ids that they have there. A site that the sites file has under the same id is
+    brought up to date, others are added; sites that only the file has stay. Comments are kept. It
+    may be run again at any time.
+
+    Exit code 1 when nothing was changed, for the reason given, or when sites were left out because
+    the file has their domains under other ids.
+    """
+    if url is None:
+        raise click.UsageError("the URL of Plausible's PostgreSQL is needed, or DATABASE_URL")
+    settings = settings_of_command()
+    try:
+        found = read_plausible(url)
+    except PlausibleError as error:
+        raise click.ClickException(str(error)) from None
+    salts = _salts(settings, found, replace=replace_salts) if with_salts else _SaltPlan()
+    taken: list[TakeOver] = []
+
+    def edit(text: str) -> str:
+        taken.append(take_over(found, parse_sites(text, str(settings.sites))))
+        return put_sites(text, taken[-1].sites, str(settings.sites))
+
+    if dry_run:
+        changed = edit_sites_file(settings, edit, dry_run=True)
+    else:
+        with _stopped_server(settings) if salts.wanted else contextlib.nullcontext():
+            changed = edit_sites_file(settings, edit)
+            if salts.wanted:
+                _place(salts.wanted, settings)
+    for line in (*_report(taken[-1], settings), *salts.lines):
+        click.echo(line)
+    if dry_run:
+        click.echo("A dry run: nothing was changed.")
+    elif changed:
+        tell_take_over(settings)
+    if taken[-1].conflicts:
+        context.exit(EXIT_CONFLICTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _SaltPlan:
+    """What becomes of the salts.
+
+    Attributes:
+        wanted: To be put in place; None for no change.
+        lines: What to say.
+    """
+
+    wanted: Salts | None = None
+    lines: tuple[str, ...] = ()
+
+
+def _salts(settings: Settings, found: Found, *, replace: bool) -> _SaltPlan:
+    if "salts" not in found.known:
+        return _SaltPlan()
+    salts, notes = salts_in_force(found.salts, time.time())
+    lines = [f"Salts: {note}." for note in notes]
+    path = StateFiles(settings.state_dir).salts
+    try:
+        here = salt_file.parse(path.read_text())
+    except FileNotFoundError:
+        here = None
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        if not replace:
+            raise click.ClickException(
+                f"{path}: {error}; --replace-salts takes Plausible's instead, --no-salts leaves it"
+            ) from None
+        here = None
+    if salts is None:
+        lines.append("Salts: none are taken over; visitors have new ids.")
+        return _SaltPlan(None, tuple(lines))
+    if here == salts:
+        return _SaltPlan(None, (*lines, "Salts: Plausible's are in place already."))
+    # Plausible's of yesterday, put in place by an earlier import, are no loss.
+    if here is not None and here.current != salts.previous and not replace:
+        lines.append(
+            f"Salts: {path} has others, which stay. --replace-salts takes Plausible's instead; "
+            "visits that are open here are split then."
+        )
+        return _SaltPlan(None, tuple(lines))
+    lines.append(f"Salts: Plausible's, for {path}; visitors keep their ids.")
+    lines.append("Visits that are open in Plausible are not known here: they go on as new ones.")
+    return _SaltPlan(salts, tuple(lines))
+
+
+@contextlib.contextmanager
+def _stopped_server(settings: Settings) -> Iterator[None]:
+    """Keep a server from starting, which would not see the salts, or would write over them.
+
+    Raises:
+        click.ClickException: One runs.
+    """
+    try:
+        with locked_directory(settings.state_dir):
+            yield
+    except StateDirectoryBusyError:
+        raise click.ClickException(
+            f"a server uses {settings.state_dir}: stop it while the salts are taken over, or pass "
+            "--no-salts; nothing was changed"
+        ) from None
+    except PermissionError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+
+def _place(salts: Salts, settings: Settings) -> None:
+    path = StateFiles(settings.state_dir).salts
+    try:
+        write_atomically(path, salt_file.serialise(salts).encode(), durable=True)
+    except OSError as error:
+        raise click.ClickException(
+            f"{path} cannot be written: {error.strerror}; the sites are taken over"
+        ) from None
+
+
+def _report(taken: TakeOver, settings: Settings) -> Iterator[str]:
+    for change in taken.changes:
+        yield from change.lines()
+    if taken.unchanged:
+        yield f"Sites that are as Plausible has them: {taken.unchanged}"
+    if not taken.changes and not taken.unchanged:
+        yield "Plausible has no sites that could be taken over."
+    if taken.only_here:
+        names = ", ".join(f"{site.id} {site.domain}" for site in taken.only_here)
+        yield f"Only in {settings.sites}, and left as they are: {names}"
+    for title, lines in (
+        ("Not taken over", taken.left_behind),
+        ("Conflicts", taken.conflicts),
+        ("Notes", taken.notes),
+    ):
+        if lines:
+            yield f"{title}:"
+            yield from (f"  {line}" for line in lines)

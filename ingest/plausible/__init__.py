@@ -1,0 +1,1 @@
+"""What is taken over from the PostgreSQL database of a Plausible (docs/plausible.md)."""

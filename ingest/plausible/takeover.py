@@ -1,0 +1,311 @@
+"""Decides what a sites file takes over from Plausible, and says what changes.
+
+For a site that Plausible has, Plausible's word counts: its domain, its limits, its shields, its
+revenue goals. What Plausible cannot say stays as the file has it: networks among the addresses,
+`allow_server_clients`, `server_key`, and a previous domain that Plausible has forgotten. Sites that
+only the file has stay.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from ingest.plausible.tables import Found, Goal, PlausibleSite, Rule
+from ingest.sites.shields import (
+    MAX_COUNTRY_RULES,
+    MAX_HOSTNAME_RULES,
+    MAX_IP_RULES,
+    MAX_PAGE_RULES,
+    parse_network,
+)
+from ingest.sites.site import MAX_SITE_ID, RateLimit, Site, SiteRegistry, domain_problem
+from ingest.sites.site_file_schema import SHIELD_LISTS, problem_of_goal, problem_of_rule
+
+_Row = TypeVar("_Row", Rule, Goal)
+
+_MOST: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "ip": MAX_IP_RULES,
+        "country": MAX_COUNTRY_RULES,
+        "page": MAX_PAGE_RULES,
+        "hostname": MAX_HOSTNAME_RULES,
+    }
+)
+
+_DEFAULT_SECONDS: Final = 60
+"""Plausible's window for a rate limit that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A site that is added or changed.
+
+    Attributes:
+        before: As the file has it; None for a new one.
+        site: As it is to be.
+    """
+
+    before: Site | None
+    site: Site
+
+    def lines(self) -> Iterator[str]:
+        """The change as a person reads it: a line for the site, and one for each key."""
+        sign = "+" if self.before is None else "~"
+        yield f"{sign} site {self.site.id} {self.site.domain}"
+        old = self.before or Site(self.site.id, self.site.domain)
+        for title, before, after in zip(_TITLES, _shown(old), _shown(self.site), strict=True):
+            if before != after:
+                yield f"    {title}: {before or 'none'} -> {after or 'none'}"
+        for kind, key in SHIELD_LISTS.items():
+            before, after = getattr(old.shields, key), getattr(self.site.shields, key)
+            yield from _differences(f"{kind} rules", before, after)
+        yield from _differences(
+            "revenue goals", _goal_texts(old.revenue_goals), _goal_texts(self.site.revenue_goals)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """What becomes of the sites file.
+
+    Attributes:
+        changes: In the order of ids.
+        unchanged: How many sites are as Plausible has them.
+        only_here: Sites that Plausible does not have; they stay.
+        left_behind: What cannot be taken over, and why, a line each.
+        conflicts: Sites of Plausible's that stay out until the file is changed, a line each.
+        notes: What an operator ought to know, a line each.
+    """
+
+    changes: tuple[Change, ...] = ()
+    unchanged: int = 0
+    only_here: tuple[Site, ...] = ()
+    left_behind: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites to be written."""
+        return tuple(change.site for change in self.changes)
+
+
+def take_over(found: Found, registry: SiteRegistry) -> TakeOver:
+    """Decide what changes.
+
+    Args:
+        found: What Plausible has.
+        registry: What the file has.
+    """
+    left_behind: list[str] = []
+    wanted: dict[int, Site] = {}
+    rules = {kind: _by_site(rows) for kind, rows in found.rules.items()}
+    goals = _by_site(found.goals)
+    for row in found.sites:
+        problem = _problem(row)
+        if problem is not None:
+            left_behind.append(f"site {row.id} {row.domain!r}: {problem}")
+            continue
+        site = _site(row, registry.by_id(row.id), found.known, left_behind)
+        shields: dict[str, Any] = {
+            SHIELD_LISTS[kind]: _rules(site, kind, rows.get(row.id, ()), left_behind)
+            for kind, rows in rules.items()
+        }
+        wanted[row.id] = replace(site, shields=replace(site.shields, **shields))
+        if "revenue_goals" in found.known:
+            wanted[row.id] = _with_goals(wanted[row.id], goals.get(row.id, ()), left_behind)
+    conflicts = _give_way(wanted, registry)
+    _free_previous_domains(wanted, registry, left_behind)
+    changes = tuple(
+        Change(registry.by_id(site.id), site)
+        for site in wanted.values()
+        if registry.by_id(site.id) != site
+    )
+    of_plausible = {row.id for row in found.sites}
+    return TakeOver(
+        changes=changes,
+        unchanged=len(wanted) - len(changes),
+        only_here=tuple(site for site in registry if site.id not in of_plausible),
+        left_behind=tuple(left_behind),
+        conflicts=tuple(conflicts),
+        notes=(*found.missing, *_missing_rates(wanted.values(), registry)),
+    )
+
+
+def _problem(row: PlausibleSite) -> str | None:
+    if row.consolidated:
+        return "it shows other sites together and has no events of its own"
+    if not 1 <= row.id <= MAX_SITE_ID:
+        return f"expected an id from 1 to {MAX_SITE_ID}"
+    expected = domain_problem(row.domain)
+    return None if expected is None else f"expected {expected}"
+
+
+def _site(
+    row: PlausibleSite, old: Site | None, known: frozenset[str], left_behind: list[str]
+) -> Site:
+    """The site but for its shields and goals."""
+    site = replace(old or Site(row.id, row.domain), domain=row.domain)
+    if row.previous_domain is not None:
+        expected = domain_problem(row.previous_domain)
+        if expected is None:
+            site = replace(site, previous_domain=row.previous_domain)
+        else:
+            left_behind.append(
+                f"site {row.id} {row.domain}: previous domain {row.previous_domain!r}: "
+                f"expected {expected}"
+            )
+    if site.previous_domain == site.domain:
+        site = replace(site, previous_domain=None)
+    if "rate_limit" in known:
+        site = replace(site, rate_limit=_limit(row, left_behind))
+    if "accept_traffic_until" in known:
+        site = replace(site, accept_traffic_until=row.accept_traffic_until)
+    return site
+
+
+def _limit(row: PlausibleSite, left_behind: list[str]) -> RateLimit | None:
+    if row.limit_events is None:
+        return None
+    seconds = _DEFAULT_SECONDS if row.limit_seconds is None else row.limit_seconds
+    if row.limit_events < 0 or seconds < 1:
+        left_behind.append(
+            f"site {row.id} {row.domain}: rate limit: expected 0 events or more in 1 second or "
+            f"more, got {row.limit_events}/{seconds}"
+        )
+        return None
+    return RateLimit(row.limit_events, seconds)
+
+
+def _rules(site: Site, kind: str, rows: Sequence[Rule], left_behind: list[str]) -> tuple[str, ...]:
+    """A site's rules of one kind, those that stay in their order."""
+    theirs: dict[str, str] = {}
+    about = f"site {site.id} {site.domain}: {kind} rule"
+    acting = "allow" if kind == "hostname" else "deny"
+    for row in rows:
+        if row.action != acting:
+            left_behind.append(f"{about} {row.text!r}: its action {row.action!r} does nothing")
+            continue
+        problem = problem_of_rule(kind, row.text)
+        if problem is not None:
+            left_behind.append(f"{about}: {problem}")
+            continue
+        theirs.setdefault(_same(kind, row.text), row.text)
+    ours = getattr(site.shields, SHIELD_LISTS[kind])
+    kept = [rule for rule in ours if _same(kind, rule) in theirs or _only_ours(kind, rule)]
+    same = {_same(kind, rule) for rule in kept}
+    rules = [*kept, *(text for key, text in theirs.items() if key not in same)]
+    most = _MOST[kind]
+    left_behind.extend(f"{about} {rule!r}: there are {most} already" for rule in rules[most:])
+    if kind == "hostname" and rows and not rules:
+        left_behind.append(f"{about}s: none is left, so every hostname is allowed")
+    return tuple(rules[:most])
+
+
+def _same(kind: str, rule: str) -> str:
+    """What two spellings of one rule have in common."""
+    return str(parse_network(rule)) if kind == "ip" else rule
+
+
+def _only_ours(kind: str, rule: str) -> bool:
+    """Whether Plausible has no means to say this: it knows single addresses."""
+    return kind == "ip" and parse_network(rule).num_addresses > 1
+
+
+def _with_goals(site: Site, rows: Sequence[Goal], left_behind: list[str]) -> Site:
+    theirs: dict[str, str] = {}
+    for row in rows:
+        about = f"site {site.id} {site.domain}: revenue goal {row.event!r}"
+        problem = problem_of_goal(row.event, row.currency)
+        if problem is not None:
+            left_behind.append(f"{about}: {problem}")
+        elif theirs.setdefault(row.event, row.currency) != row.currency:
+            left_behind.append(f"{about}: {row.currency}, beside {theirs[row.event]}")
+    # Those that the file has stay in its order.
+    goals = {event: theirs[event] for event in site.revenue_goals if event in theirs} | theirs
+    return replace(site, revenue_goals=goals)
+
+
+def _give_way(wanted: dict[int, Site], registry: SiteRegistry) -> list[str]:
+    """Leave out sites whose domain is that of a site which stays in the file under another id."""
+    conflicts: list[str] = []
+    while True:
+        owners = {
+            domain: site
+            for site in registry
+            if site.id not in wanted
+            for domain in (site.domain, site.previous_domain)
+            if domain is not None
+        }
+        clash = next((site for site in wanted.values() if site.domain in owners), None)
+        if clash is None:
+            return conflicts
+        # The file's own entry for its id stays then, and may be in the way of others.
+        del wanted[clash.id]
+        conflicts.append(
+            f"site {clash.id} {clash.domain}: the file has this domain under the id "
+            f"{owners[clash.domain].id}; remove or rename that site and import again"
+        )
+
+
+def _free_previous_domains(
+    wanted: dict[int, Site], registry: SiteRegistry, left_behind: list[str]
+) -> None:
+    """Give up previous domains that another site has."""
+    staying = [site for site in registry if site.id not in wanted]
+    taken = {site.domain for site in (*wanted.values(), *staying)}
+    taken |= {site.previous_domain for site in staying if site.previous_domain is not None}
+    for site in list(wanted.values()):
+        if site.previous_domain is None:
+            continue
+        if site.previous_domain in taken:
+            left_behind.append(
+                f"site {site.id} {site.domain}: previous domain {site.previous_domain!r}: "
+                "another site has it"
+            )
+            wanted[site.id] = replace(site, previous_domain=None)
+        else:
+            taken.add(site.previous_domain)
+
+
+def _missing_rates(sites: Iterable[Site], registry: SiteRegistry) -> Iterator[str]:
+    currencies = {currency for site in sites for currency in site.revenue_goals.values()}
+    missing = sorted(currencies - registry.exchange_rates.keys())
+    if missing:
+        yield (
+            f"exchange_rates has no {', '.join(missing)}: amounts in other currencies are stored, "
+            "but not converted (Plausible fetches rates each day; the file's are yours to set)"
+        )
+
+
+def _by_site(rows: Iterable[_Row]) -> Mapping[int, Sequence[_Row]]:
+    gathered: defaultdict[int, list[_Row]] = defaultdict(list)
+    for row in rows:
+        gathered[row.site_id].append(row)
+    return gathered
+
+
+_TITLES: Final = ("domain", "previous domain", "rate limit", "accepts traffic until")
+
+
+def _shown(site: Site) -> tuple[str, ...]:
+    limit = site.rate_limit
+    return (
+        site.domain,
+        site.previous_domain or "",
+        "" if limit is None else f"{limit.events} events in {limit.seconds} s",
+        str(site.accept_traffic_until or ""),
+    )
+
+
+def _goal_texts(goals: Mapping[str, str]) -> list[str]:
+    return [f"{event} ({currency})" for event, currency in goals.items()]
+
+
+def _differences(title: str, before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    signs = [f"+ {entry}" for entry in after if entry not in before]
+    signs += [f"- {entry}" for entry in before if entry not in after]
+    if signs:
+        yield f"    {title}: {', '.join(signs)}"

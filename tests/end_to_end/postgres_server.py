@@ -1,0 +1,119 @@
+"""A real PostgreSQL for tests, from the system's package, in a directory of its own on loopback."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+import pytest
+
+from tests.end_to_end.clickhouse_server import free_port
+
+USER, PASSWORD = "plausible", "s3cret/p@ss:word"
+"""The password has every sign that a URL gives a meaning to."""
+
+START_SECONDS = 60.0
+
+_UNPRIVILEGED = "postgres"
+"""Whom root starts it as: PostgreSQL refuses to run as root."""
+
+
+class PostgresServer:
+    """A server whose only user is `USER`, with a password."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self.port = free_port()
+        self._as: dict[str, Any] = {}
+        # Not below pytest's directory, which is closed to other users.
+        self._directory = Path(tempfile.mkdtemp(prefix="sluice-postgres-"))
+        if os.geteuid() == 0:
+            self._as = {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED, "extra_groups": []}
+            shutil.chown(self._directory, _UNPRIVILEGED, _UNPRIVILEGED)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Make a cluster and start it."""
+        programs = programs_directory()
+        assert programs is not None
+        data, secret = self._directory / "data", self._directory / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        self._run(
+            *(str(programs / "initdb"), "--pgdata", str(data), "--username", USER),
+            *("--auth", "scram-sha-256", "--pwfile", str(secret), "--no-sync"),
+            *("--encoding", "UTF8", "--locale", "C"),
+        )
+        self._process = subprocess.Popen(
+            [
+                *(str(programs / "postgres"), "-D", str(data), "-p", str(self.port)),
+                *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
+                *("-c", f"unix_socket_directories={self._directory}"),
+            ],
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self._directory / "log").open("wb"),
+            **self._as,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.connect("postgres").close()
+                return self
+            except psycopg.OperationalError:
+                log = (self._directory / "log").read_text("utf-8", "replace")
+                assert self._process.poll() is None, log
+                assert time.monotonic() < deadline, log
+                time.sleep(0.05)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it and remove its data."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def connect(self, database: str) -> psycopg.Connection[Any]:
+        """A connection that commits each statement."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=USER,
+            password=PASSWORD,
+            dbname=database,
+            autocommit=True,
+        )
+
+    def _run(self, *command: str) -> None:
+        result = subprocess.run(
+            command, cwd=self._directory, capture_output=True, text=True, check=False, **self._as
+        )
+        assert result.returncode == 0, result.stderr
+
+
+def programs_directory() -> Path | None:
+    """Where the server's programs are; None where it is not installed."""
+    on_path = shutil.which("initdb")
+    found = [Path(on_path).parent] if on_path else []
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return next((path for path in reversed(found) if (path / "postgres").exists()), None)
+
+
+def require_postgres() -> None:
+    """Skip a test where there is no PostgreSQL; in CI that is a failure."""
+    if programs_directory() is None:
+        message = "PostgreSQL is not installed: apt-get install postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
