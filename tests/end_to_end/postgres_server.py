@@ -14,7 +14,7 @@ import pytest
 
 from tests.end_to_end.clickhouse_server import free_port
 
-USER, PASSWORD = "plausible", "s3cret/p@ss:word"
+USER, PASSWORD = "plausible", "qzx1/qzx2@qzx3:qzx4?qzx5#"
 """The password has every sign that a URL gives a meaning to."""
 
 START_SECONDS = 60.0

@@ -1,0 +1,98 @@
+from datetime import date
+
+import pytest
+
+from ingest.plausible.tables import (
+    Columns,
+    Found,
+    Goal,
+    NotPlausibleError,
+    PlausibleSite,
+    Rows,
+    Rule,
+    StoredSalt,
+    found,
+    statements,
+)
+
+SITES = frozenset({"id", "domain"})
+
+
+def columns(**tables: str) -> Columns:
+    return {"sites": SITES, **{name: frozenset(text.split()) for name, text in tables.items()}}
+
+
+def test_a_database_without_sites() -> None:
+    for tables in ({}, {"sites": frozenset({"id"})}):
+        with pytest.raises(NotPlausibleError, match="no table sites"):
+            statements(tables)
+
+
+def test_a_database_with_nothing_but_sites() -> None:
+    asked = statements(columns())
+    assert asked.sql == {
+        "sites": "SELECT s.id, s.domain, NULL, NULL, NULL, NULL, false FROM sites s ORDER BY s.id"
+    }
+    assert asked.known == frozenset()
+    assert len(asked.missing) == 9
+    assert asked.missing[3].startswith("ip rules (shield_rules_ip): not in this database")
+
+
+@pytest.mark.parametrize(
+    ("tables", "until"),
+    [
+        pytest.param(
+            columns(
+                sites="id domain team_id",
+                teams="id accept_traffic_until",
+                users="id accept_traffic_until",
+                site_memberships="site_id user_id role",
+            ),
+            "FROM teams t WHERE t.id = s.team_id",
+            id="teams",
+        ),
+        pytest.param(
+            columns(
+                users="id accept_traffic_until",
+                site_memberships="site_id user_id role",
+                teams="id accept_traffic_until",
+            ),
+            "m.role::text = 'owner'",
+            id="owners",
+        ),
+        pytest.param(
+            columns(sites="id domain accept_traffic_until"), "s.accept_traffic_until", id="sites"
+        ),
+    ],
+)
+def test_where_a_subscription_ends(tables: Columns, until: str) -> None:
+    asked = statements(tables)
+    assert until in asked.sql["sites"]
+    assert "accept_traffic_until" in asked.known
+
+
+def test_rules_without_an_action() -> None:
+    asked = statements(
+        columns(shield_rules_ip="site_id inet", shield_rules_hostname="site_id hostname action")
+    )
+    assert "abbrev(inet), 'deny' FROM" in asked.sql["ip"]
+    assert "hostname, action::text FROM" in asked.sql["hostname"]
+    assert asked.known == {"ip", "hostname"}
+
+
+def test_found() -> None:
+    asked = statements(columns(salts="salt inserted_at"))
+    answers: dict[str, Rows] = {
+        "sites": [(1, "a", None, 5, 60, date(2027, 1, 1), False)],
+        "ip": [(1, "192.0.2.1", "deny")],
+        "goals": [(1, "x", "EUR")],
+        "salts": [(memoryview(b"k" * 16), 7)],
+    }
+    assert found(asked, answers) == Found(
+        (PlausibleSite(1, "a", None, 5, 60, date(2027, 1, 1)),),
+        {"ip": (Rule(1, "192.0.2.1", "deny"),)},
+        (Goal(1, "x", "EUR"),),
+        (StoredSalt(b"k" * 16, 7),),
+        frozenset({"salts"}),
+        asked.missing,
+    )
