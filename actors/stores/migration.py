@@ -47,7 +47,7 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
     plan = plan_migration(
         existing,
         database,
-        known_settings=await _known_settings(execute),
+        known_settings=await _known_settings(execute) if len(existing) < len(TABLES) else (),
         durable=durable,
         marked=marked,
     )

@@ -134,7 +134,7 @@ def add(
     if key is not None:
         click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
         warn_of_readers(settings)
-    click.echo(f"\nFor the <head> of its pages:\n\n{_indent(snippet(site.domain, host))}")
+    click.echo(f"\nFor the <head> of its pages:\n\n  {snippet(site.domain, host)}")
 
 
 def snippet(domain: str, host: str) -> str:
@@ -144,19 +144,12 @@ def snippet(domain: str, host: str) -> str:
         domain: The site's.
         host: Where browsers reach this server, with its scheme.
     """
-    host = _attribute(host.rstrip("/"))
-    return (
-        f'<script defer data-domain="{_attribute(domain)}" data-api="{host}/api/event"\n'
-        f'  src="{host}/js/script.js"></script>'
-    )
+    source = _attribute(f"{host.rstrip('/')}/js/script.js")
+    return f'<script defer data-domain="{_attribute(domain)}" src="{source}"></script>'
 
 
 def _attribute(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 @sites.command("list")

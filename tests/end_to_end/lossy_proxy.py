@@ -21,12 +21,15 @@ class LossyProxy:
 
         Args:
             port: The server's.
+
+        What clients have sent is kept in `sent`; statements stand in it as text.
         """
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._lose: bytes | None = None
         self.lost = threading.Event()
+        self.sent: list[bytes] = []
         self._connections: list[socket.socket] = []
 
     def __enter__(self) -> Self:
@@ -86,6 +89,7 @@ class _Passage:
 
     def requests(self) -> None:
         for sent in _chunks(self._client):
+            self._proxy.sent.append(sent)
             if self._proxy.takes(sent):
                 self._state = "statement"
             elif self._state == "described":

@@ -5,7 +5,7 @@ import pytest
 from actors.stores.migration import migrate
 from actors.stores.store import StoreMisconfigured, StoreUnavailable
 from ingest.rows.lookups import lookup_statements
-from ingest.rows.schema import create_statements
+from ingest.rows.schema import TABLES, create_statements
 
 Rows = Sequence[Sequence[str]]
 
@@ -30,10 +30,12 @@ class Database:
         }
         self._refused = refused
         self.done: list[str] = []
+        self.asked: list[str] = []
 
     async def execute(self, sql: str) -> Rows:
         for beginning, rows in self._answers.items():
             if beginning in sql:
+                self.asked.append(beginning)
                 return rows
         if self._refused in sql:
             raise StoreUnavailable(f"{self._refused}: not enough privileges")
@@ -106,6 +108,24 @@ async def test_tables_that_forget_inserts(engine: str, engine_full: str, noted: 
     )
     migrated = await migrate(database.execute, "db")
     assert any("are not recognised" in finding for finding in migrated.findings) is noted
+
+
+async def test_a_database_made_by_plausible_is_only_looked_at() -> None:
+    """A user with rights on its own tables only may not read all of the system's."""
+    tables = [[table.name, table.engine.partition("(")[0], ""] for table in TABLES.values()]
+    columns = [
+        [table.name, column.name, column.type, "ALIAS" if column.alias else ""]
+        for table in TABLES.values()
+        for column in table.columns
+    ]
+    database = Database(
+        tables=tables, columns=[*columns, ["schema_migrations", "inserted_at", "DateTime", ""]]
+    )
+    migrated = await migrate(database.execute, "db")
+    assert database.done == []
+    assert database.asked == ["FROM system.tables", "FROM system.columns", "SELECT timezone()"]
+    assert migrated.findings[0] == "made by Plausible: nothing is created or altered here"
+    assert migrated.forgetful == TABLES.keys()
 
 
 async def test_problems_stop_it_before_anything_is_done() -> None:

@@ -42,8 +42,7 @@ def test_add(file: Path) -> None:
         "\n"
         "For the <head> of its pages:\n"
         "\n"
-        '  <script defer data-domain="two.example" data-api="https://your-host/api/event"\n'
-        '    src="https://your-host/js/script.js"></script>\n'
+        '  <script defer data-domain="two.example" src="https://your-host/js/script.js"></script>\n'
     )
     assert file.read_text() == FILE + '\n[[site]]\nid = 2\ndomain = "two.example"\n'
 
