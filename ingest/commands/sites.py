@@ -1,46 +1,28 @@
 """`sluice sites`: the sites of the sites file, listed and edited."""
 
 import json
-import re
-import secrets
 from datetime import UTC, date, datetime
 from typing import Any
 
 import click
 
+from ingest.commands.change_site import change, rates
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.import_plausible import import_plausible
+from ingest.commands.site_options import new_key, rule_options
 from ingest.commands.sites_file import (
     edit_sites_file,
     find_site,
     registry_of,
     table,
+    tell_key,
     tell_take_over,
-    warn_of_readers,
 )
 from ingest.settings import Settings
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site
 from ingest.sites.site_file import parse_sites
 from ingest.sites.site_file_edit import EditError, next_site_id, put_sites, remove_site
 from ingest.sites.site_file_schema import SHIELD_LISTS
-
-_KEY_BYTES = 24
-
-
-def _read_limit(_: click.Context, __: click.Parameter, text: str | None) -> RateLimit | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,18})/([0-9]{1,18})", text)
-    if found is None:
-        raise click.BadParameter(f"expected events/seconds such as 1000000/3600, got {text!r}")
-    return RateLimit(int(found[1]), int(found[2]))
-
-
-def _read_day(_: click.Context, __: click.Parameter, text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"expected a date such as 2027-01-01, got {text!r}") from None
 
 
 @click.group("sites")
@@ -60,19 +42,7 @@ def sites() -> None:
     type=click.IntRange(1, MAX_SITE_ID),
     help="The site_id of its rows. Default: one above all that were given.",
 )
-@click.option("--previous-domain", metavar="DOMAIN", help="Still accepted after a change.")
-@click.option(
-    "--rate-limit",
-    metavar="EVENTS/SECONDS",
-    callback=_read_limit,
-    help="More events are dropped; 0 events block it.",
-)
-@click.option(
-    "--until",
-    metavar="YYYY-MM-DD",
-    callback=_read_day,
-    help="The last day, in UTC, whose events are taken.",
-)
+@rule_options
 @click.option(
     "--allow-server-clients", is_flag=True, help="python-requests and others are no bots."
 )
@@ -103,7 +73,7 @@ def add(
     DOMAIN is what the tracker's data-domain says, without "www.".
     """
     settings = settings_of_command()
-    key = secrets.token_urlsafe(_KEY_BYTES) if with_key else None
+    key = new_key() if with_key else None
     added: list[Site] = []
 
     def edit(text: str) -> str:
@@ -132,8 +102,7 @@ def add(
     click.echo(f"{site.domain} is site {site.id} in {settings.sites}.")
     tell_take_over(settings)
     if key is not None:
-        click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
-        warn_of_readers(settings)
+        tell_key(settings, key)
     click.echo(f"\nFor the <head> of its pages:\n\n  {snippet(site.domain, host)}")
 
 
@@ -257,4 +226,5 @@ def _description(site: Site) -> dict[str, Any]:
     }
 
 
-sites.add_command(import_plausible)
+for _command in (change, rates, import_plausible):
+    sites.add_command(_command)

@@ -147,8 +147,9 @@ def _registry_report(settings: Settings) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def warn_of_readers(settings: Settings) -> None:
-    """Say that everybody on the machine can read the file, which has a secret in it now."""
+def tell_key(settings: Settings, key: str) -> None:
+    """Show a new server key, and say so when everybody on the machine can read it in the file."""
+    click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
     if stat.S_IMODE(settings.sites.stat().st_mode) & stat.S_IROTH:
         click.echo(
             f"Everybody on this machine can read {settings.sites}: consider chmod o-r.", err=True

@@ -21,6 +21,7 @@ from ingest.sites.shields import (
     parse_network,
 )
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site, SiteRegistry, domain_problem
+from ingest.sites.site_change import Change
 from ingest.sites.site_file_schema import SHIELD_LISTS, problem_of_goal, problem_of_rule
 
 _Row = TypeVar("_Row", Rule, Goal)
@@ -36,34 +37,6 @@ _MOST: Final[Mapping[str, int]] = MappingProxyType(
 
 _DEFAULT_SECONDS: Final = 60
 """Plausible's window for a rate limit that names none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A site that is added or changed.
-
-    Attributes:
-        before: As the file has it; None for a new one.
-        site: As it is to be.
-    """
-
-    before: Site | None
-    site: Site
-
-    def lines(self) -> Iterator[str]:
-        """The change as a person reads it: a line for the site, and one for each key."""
-        sign = "+" if self.before is None else "~"
-        yield f"{sign} site {self.site.id} {self.site.domain}"
-        old = self.before or Site(self.site.id, self.site.domain)
-        for title, before, after in zip(_TITLES, _shown(old), _shown(self.site), strict=True):
-            if before != after:
-                yield f"    {title}: {before or 'none'} -> {after or 'none'}"
-        for kind, key in SHIELD_LISTS.items():
-            before, after = getattr(old.shields, key), getattr(self.site.shields, key)
-            yield from _differences(f"{kind} rules", before, after)
-        yield from _differences(
-            "revenue goals", _goal_texts(old.revenue_goals), _goal_texts(self.site.revenue_goals)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,27 +258,3 @@ def _by_site(rows: Iterable[_Row]) -> Mapping[int, Sequence[_Row]]:
     for row in rows:
         gathered[row.site_id].append(row)
     return gathered
-
-
-_TITLES: Final = ("domain", "previous domain", "rate limit", "accepts traffic until")
-
-
-def _shown(site: Site) -> tuple[str, ...]:
-    limit = site.rate_limit
-    return (
-        site.domain,
-        site.previous_domain or "",
-        "" if limit is None else f"{limit.events} events in {limit.seconds} s",
-        str(site.accept_traffic_until or ""),
-    )
-
-
-def _goal_texts(goals: Mapping[str, str]) -> list[str]:
-    return [f"{event} ({currency})" for event, currency in goals.items()]
-
-
-def _differences(title: str, before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    signs = [f"+ {entry}" for entry in after if entry not in before]
-    signs += [f"- {entry}" for entry in before if entry not in after]
-    if signs:
-        yield f"    {title}: {', '.join(signs)}"
