@@ -1,5 +1,6 @@
 """What the commands that edit the sites file share: how it is read, written, and taken over."""
 
+import errno
 import json
 import stat
 import time
@@ -81,6 +82,9 @@ def edit_sites_file(
         raise click.ClickException(str(error)) from None
     except OSError as error:
         problem = error.strerror or type(error).__name__
+        if error.errno == errno.EBUSY:
+            # The file itself is mounted into a container, and cannot be replaced by another.
+            problem = "it is mounted by itself; mount its directory instead"
         raise click.ClickException(f"{path} cannot be edited: {problem}") from None
 
 

@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -122,6 +123,17 @@ def test_a_file_that_cannot_be_written(file: Path, monkeypatch: pytest.MonkeyPat
     assert (
         result.output == "Error: nowhere/sites.toml cannot be edited: No such file or directory\n"
     )
+
+
+def test_a_file_that_is_mounted_by_itself(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", replace)
+    result = run("sites", "add", "two.example")
+    assert result.exit_code == 1
+    assert "sites.toml cannot be edited: it is mounted by itself; mount its" in result.output
+    assert file.read_text() == FILE
 
 
 def test_list(file: Path) -> None:
