@@ -30,10 +30,18 @@ class Proxy:
     """nginx or Caddy on a free port of loopback, in a directory of its own.
 
     `appends` is nginx that adds to the `X-Forwarded-For` that it is sent, as proxies do that stand
-    behind others, instead of replacing it.
+    behind others, instead of replacing it. `cloudflare` is nginx that believes `CF-Connecting-IP`.
     """
 
-    def __init__(self, kind: str, directory: Path, upstream: int, *, appends: bool = False) -> None:
+    def __init__(
+        self,
+        kind: str,
+        directory: Path,
+        upstream: int,
+        *,
+        appends: bool = False,
+        cloudflare: str = "",
+    ) -> None:
         program = shutil.which(kind)
         if program is None:
             pytest.skip(f"{kind} is not installed (apt-get install {kind})")
@@ -46,6 +54,11 @@ class Proxy:
             text = text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
             if appends:
                 text = text.replace("$remote_addr", "$proxy_add_x_forwarded_for")
+            if cloudflare:
+                text = text.replace("# set_real_ip_from 173.245.48.0/20;", "# set_real_ip_from")
+                text = text.replace(
+                    "# real_ip_header", f"set_real_ip_from {cloudflare};\n real_ip_header"
+                )
             text = _NGINX.format(text)
             self.command = [program, "-p", str(directory), "-c", "conf", "-e", "stderr"]
         else:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,11 +29,11 @@ PAGES = itertools.count()
 
 @contextmanager
 def behind(
-    kind: str, directory: Path, trusted: str, *, appends: bool = False
+    kind: str, directory: Path, trusted: str, **options: Any
 ) -> Iterator[tuple[Sluice, Visitor]]:
     with (
         Sluice(directory, "chdb://chdb", SLUICE_TRUSTED_PROXIES=trusted) as server,
-        Proxy(kind, directory / "proxy", server.port, appends=appends) as proxy,
+        Proxy(kind, directory / "proxy", server.port, **options) as proxy,
     ):
 
         def visitor(address: str, headers: Mapping[str, str]) -> int:
@@ -62,8 +63,9 @@ def test_a_proxy_that_says_who_came(tmp_path: Path, kind: str, trusted: str) -> 
         assert server.client.get("/metrics").status_code == 200
 
 
-def test_one_that_appends_needs_the_networks_named(tmp_path: Path) -> None:
-    with behind("nginx", tmp_path, "127.0.0.1/32", appends=True) as (_, visitor):
+@pytest.mark.parametrize("trusted", ["127.0.0.1/32", "10.0.0.0/8, 127.0.0.1"])
+def test_one_that_appends_needs_the_networks_named(tmp_path: Path, trusted: str) -> None:
+    with behind("nginx", tmp_path, trusted, appends=True) as (_, visitor):
         one = visitor(ONE, {})
         assert visitor(OTHER, {}) != one
         assert visitor(ONE, FORGED) == one
@@ -116,3 +118,13 @@ def test_cloudflare_s_header(tmp_path: Path, trusted: str, believed: bool) -> No
             (event,) = server.events(f"pathname = '{page}'")
             found.append(event["user_id"])
     assert (found[0] != found[1]) is believed
+
+
+def test_nginx_behind_cloudflare(tmp_path: Path) -> None:
+    with behind("nginx", tmp_path, "private", cloudflare="127.0.0.2/32") as (_, visitor):
+        one = visitor(ONE, {"cf-connecting-ip": "203.0.113.1"})
+        assert visitor(ONE, {"cf-connecting-ip": "203.0.113.2"}) != one
+        assert visitor(ONE, {"cf-connecting-ip": "203.0.113.1", **FORGED}) == one
+        # Who does not come through Cloudflare is whoever connects.
+        other = visitor(OTHER, {})
+        assert visitor(OTHER, {"cf-connecting-ip": "203.0.113.1"}) == other != one
