@@ -113,6 +113,7 @@ class Collector:
         self.journal = journal
         self.counters = Counters()
         self.metrics = Metrics(self._is_site)
+        self.metrics.history.advance(clock.seconds())
         self.broadcast = Broadcast(reference, clock.seconds())
         self.verdicts = Verdicts(self.counters, self.metrics, self.broadcast)
         self.letters = DeadLetters(
@@ -274,11 +275,16 @@ class Collector:
             "sluice_channel_depth",
             "Runs that wait in an actor's inbox.",
             "actor",
-            lambda: {
-                name: inbox.statistics().current_buffer_used
-                for name, inbox in self._inboxes.items()
-            },
+            lambda: {name: waiting for name, (waiting, _) in self.channels().items()},
         )
+
+    def channels(self) -> dict[str, tuple[int, int]]:
+        """How many runs wait in each actor's inbox, and how many may."""
+        found = {name: inbox.statistics() for name, inbox in self._inboxes.items()}
+        return {
+            name: (channel.current_buffer_used, int(channel.max_buffer_size))
+            for name, channel in found.items()
+        }
 
     def _count_sessions(self) -> int:
         self.open_sessions.expire(self.clock.seconds())

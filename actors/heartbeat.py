@@ -1,4 +1,4 @@
-"""Measures how late the event loop is, and keeps the pipeline's clock on the system's."""
+"""Measures how late the event loop is, and keeps the clock and the history on the system's time."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,11 @@ timestamps do not jump for nothing."""
 
 
 class Heartbeat(Actor):
-    """The actor that owns the beat. Receives and sends nothing; a restart beats on."""
+    """The actor that owns the beat. Receives and sends nothing; a restart beats on.
+
+    It beats when a second of the pipeline's clock begins, so that the history's seconds are those
+    of the clock.
+    """
 
     name = "heartbeat"
 
@@ -31,7 +35,7 @@ class Heartbeat(Actor):
 
         Args:
             clock: The pipeline's.
-            metrics: Shows the lag and counts the steps.
+            metrics: Shows the lag, counts the steps, and is told which second it is.
             wall: Tells the system's time, Unix seconds.
         """
         self._clock = clock
@@ -41,11 +45,12 @@ class Heartbeat(Actor):
     async def run(self) -> None:
         """Beat for ever."""
         while True:
-            due = trio.current_time() + BEAT_SECONDS
+            due = trio.current_time() + BEAT_SECONDS - self._clock.now() % BEAT_SECONDS
             await trio.sleep_until(due)
-            self._metrics.loop_lag.set(trio.current_time() - due)
+            self._metrics.observe_lag(trio.current_time() - due)
             drift = self._wall() - self._clock.now()
             if abs(drift) >= STEP_SECONDS:
                 self._clock.follow(self._wall())
                 self._metrics.clock_steps.inc()
                 log.warning("followed a step of the system clock", seconds=round(drift, 3))
+            self._metrics.history.advance(self._clock.seconds())

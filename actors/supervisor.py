@@ -32,11 +32,13 @@ class Watch:
         condition: What it is doing.
         restarts: How often it was restarted since the start of the process.
         last_error: Type of the last exception; None when there was none.
+        failed_at: When that was, on trio's clock.
     """
 
     condition: Condition = Condition.RUNNING
     restarts: int = 0
     last_error: str | None = None
+    failed_at: float | None = None
     done: trio.Event = field(default_factory=trio.Event)
 
 
@@ -123,7 +125,7 @@ class Supervisor:
         now = trio.current_time()
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
-        watch.last_error = type(error).__name__
+        watch.last_error, watch.failed_at = type(error).__name__, now
         log.error("actor failed", actor=actor.name, error=watch.last_error, stack=stack_of(error))
         actor.failed(error)
         for times in (failures, self._restarts):

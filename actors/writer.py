@@ -174,8 +174,8 @@ class Writer(Actor):
             self._inserts[0] = replace(insert, attempted=True)
             if rows:
                 await self._store.insert(table, rows, insert.token)
-        self._metrics.flush_seconds.labels(insert.table).observe(trio.current_time() - started)
-        self._metrics.batch_rows.labels(insert.table).observe(len(insert.rows))
+        seconds = trio.current_time() - started
+        self._metrics.observe_insert(insert.table, len(insert.rows), seconds)
 
     def _recovered(self) -> None:
         if self.failures:

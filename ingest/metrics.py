@@ -1,5 +1,6 @@
 """Every figure that `/metrics` shows, named in one place."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from prometheus_client import (
@@ -13,6 +14,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector as PrometheusCollector
 
+from ingest.observation.history import History
+from ingest.observation.inserts import RecentInserts
 from ingest.verdict import Verdict
 
 UNKNOWN_SITE = "(unknown)"
@@ -26,7 +29,13 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The figures of one process, apart from those of any other in the same interpreter."""
+    """The figures of one process, apart from those of any other in the same interpreter.
+
+    Attributes:
+        history: The last hour, for the live page.
+        recent_inserts: The last inserts, for the live page.
+        recent_lags: How late the event loop was in the last minute, second by second, in seconds.
+    """
 
     def __init__(self, is_site: Callable[[str], bool]) -> None:
         """Start at zero.
@@ -35,6 +44,9 @@ class Metrics:
             is_site: Tells whether a domain is registered, and so may become a label.
         """
         self._is_site = is_site
+        self.history = History()
+        self.recent_inserts = RecentInserts()
+        self.recent_lags: deque[float] = deque(maxlen=60)
         self.registry = registry = CollectorRegistry()
         self.events_accepted = Counter(
             "sluice_events_accepted", "Events accepted.", ["site"], registry=registry
@@ -141,9 +153,21 @@ class Metrics:
             self._requests[route, status] = histogram
         histogram.observe(seconds)
 
+    def observe_lag(self, seconds: float) -> None:
+        """Note how late the event loop was."""
+        self.loop_lag.set(seconds)
+        self.recent_lags.append(seconds)
+
+    def observe_insert(self, table: str, rows: int, seconds: float) -> None:
+        """Note an insert that the store has taken."""
+        self.flush_seconds.labels(table).observe(seconds)
+        self.batch_rows.labels(table).observe(rows)
+        self.recent_inserts.note(table, rows, seconds)
+
     def count_verdict(self, domain: str, verdict: Verdict) -> None:
         """Count one event's outcome."""
         site = domain if self._is_site(domain) else UNKNOWN_SITE
+        self.history.count(site, verdict.reason)
         if verdict.reason is not None:
             self.events_dropped.labels(site, verdict.reason.value).inc()
             return
@@ -161,6 +185,13 @@ class Metrics:
     ) -> None:
         """As `read`, for a family of figures by the value of one label."""
         self.registry.register(_LabelledGauge(name, documentation, label, read))
+
+    def figure(self, name: str) -> float | None:
+        """The value of a figure without labels; None when there is none of that name."""
+        for family in self.registry.restricted_registry([name]).collect():
+            for sample in family.samples:
+                return float(sample.value)
+        return None
 
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""

@@ -37,12 +37,13 @@ from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.fast_door import FastDoor
 from ingest.http.flood import FloodGuard
 from ingest.http.health import Health
+from ingest.http.live_status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.sessions.open_sessions import OpenSessions
-from ingest.settings import Settings
+from ingest.settings import Settings, shown_settings
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site_file import SitesFileError, read_sites
 from ingest.state_files import StateFiles
@@ -136,9 +137,10 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             TrustedProxies.parse(settings.trusted_proxies),
             flood_guard(settings.flood_requests_per_minute),
         )
+        health = Health(collector, sites, geo)
         app = create_app(
             collector,
-            Health(collector, sites, geo),
+            health,
             endpoint=endpoint,
             batches=BatchEndpoint(
                 collector,
@@ -147,6 +149,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
                 past_days=settings.past_days,
             ),
             operator=operator,
+            live=LiveStatus(collector, health, shown_settings(settings), __version__),
             version=__version__,
             observers=observers,
         )

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,13 @@ from ingest.request.client_address import TrustedProxies
 DOTENV: Final = Path(".env")
 
 MIN_TOKEN_LENGTH: Final = 16
+
+HIDDEN: Final = "***"
+
+# Rather too much is hidden than too little.
+_SECRET_NAME: Final = re.compile(r"TOKEN|SECRET|PASSWORD|HEADERS|(?:^|_)KEY(?:_|$)")
+_URL_PASSWORD: Final = re.compile(r"(://[^:/@]*:).*(@)")
+_SECRET_PARAMETER: Final = re.compile(r"(?i)([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*")
 
 _PREFIX: Final = "SLUICE_"
 _SECRETS: Final = frozenset({"SLUICE_ADMIN_TOKEN", "CLICKHOUSE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"})
@@ -284,6 +292,23 @@ class SettingDescription:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
+    """What a variable is set to, without what is secret.
+
+    Attributes:
+        name: Of the environment variable.
+        value: Its text; `HIDDEN` in place of secrets.
+        given: Whether it was set, or is the default.
+        meaning: What it decides.
+    """
+
+    name: str
+    value: str
+    given: bool
+    meaning: str
+
+
 def read_settings(dotenv: Path | None = DOTENV) -> Settings:
     """Read the environment, and a `.env` file if there is one. Empty variables count as unset.
 
@@ -324,6 +349,28 @@ def describe_settings() -> tuple[SettingDescription, ...]:
         )
         for field in Settings.model_fields.values()
     )
+
+
+def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
+    """What the settings are, in the order of their definition; no value is a secret."""
+    return tuple(
+        ShownSetting(
+            str(field.validation_alias),
+            _shown(str(field.validation_alias), getattr(settings, name)),
+            name in settings.model_fields_set,
+            field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    )
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, SecretStr) or (_SECRET_NAME.search(name) and value != ""):
+        return HIDDEN
+    text = _URL_PASSWORD.sub(rf"\1{HIDDEN}\2", _default(value))
+    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", text)
 
 
 def _default(value: object) -> str:

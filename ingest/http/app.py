@@ -19,6 +19,8 @@ from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
+from ingest.http.live_page import add_live_page
+from ingest.http.live_status import LiveStatus
 from ingest.http.observation_routes import add_observation_routes
 from ingest.http.operator import Operator
 from ingest.http.operator_routes import add_operator_routes
@@ -29,6 +31,7 @@ from ingest.http.responses import (
     json_response,
     respond,
 )
+from ingest.http.tracker_script import ROUTE as SCRIPT_ROUTE
 from ingest.http.tracker_script import add_tracker_script
 from ingest.log import stack_of
 from ingest.request.batch import BATCH_BYTES
@@ -36,6 +39,22 @@ from ingest.request.body import BODY_LIMIT
 from ingest.request_id import CURRENT, HEADER
 
 log = structlog.get_logger()
+
+NO_ROUTE = "(none)"
+
+OPEN_ROUTES = frozenset(
+    {ROUTE, BATCH_ROUTE, SCRIPT_ROUTE, "/health", "/ready", "/api/health", NO_ROUTE}
+)
+"""What any page may read. All other routes are the operator's."""
+
+OPERATOR_HEADERS = (
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+)
+"""In every answer to the operator that says nothing else: no other page may read or show it."""
 
 
 class BoundedRequest(TrioRequest):
@@ -57,6 +76,7 @@ def create_app(
     endpoint: EventEndpoint,
     batches: BatchEndpoint,
     operator: Operator,
+    live: LiveStatus,
     version: str,
     observers: Sequence[Observer] = (),
 ) -> QuartTrio:
@@ -68,6 +88,7 @@ def create_app(
         endpoint: Answers events.
         batches: Answers batches of events.
         operator: Whom the operator's routes answer.
+        live: What the live page shows.
         version: The program's, for `/openapi.json`.
         observers: Are told of each request.
     """
@@ -121,6 +142,7 @@ def create_app(
         return json_response(200 if healthy else 500, report)
 
     add_tracker_script(app)
+    add_live_page(app, operator, live)
     add_operator_routes(app, collector, operator, version)
     add_observation_routes(app, collector.broadcast, collector.reference, operator)
 
@@ -130,16 +152,23 @@ def create_app(
         g.id = endpoint.request_id(peer_of(request.scope))
         g.id.begin(first_headers(request.scope))
         CURRENT.set(g.id)
-        return empty(204, PREFLIGHT_HEADERS) if request.method == "OPTIONS" else None
+        if request.method == "OPTIONS" and _route() in OPEN_ROUTES:
+            return empty(204, PREFLIGHT_HEADERS)
+        return None
 
     @app.after_request
     async def finish(response: Response) -> Response:
-        response.headers.update(CORS_HEADERS)
-        route = "(none)" if request.url_rule is None else request.url_rule.rule
-        status, seconds = response.status_code, time.perf_counter() - g.started
+        route, status, seconds = _route(), response.status_code, time.perf_counter() - g.started
+        if route in OPEN_ROUTES:
+            response.headers.update(CORS_HEADERS)
+        else:
+            for name, value in OPERATOR_HEADERS:
+                response.headers.setdefault(name, value)
         metrics.observe_request(route, status, seconds)
         if status >= FIRST_ERROR:
             response.headers[HEADER] = g.id.text
+            if route in (ROUTE, BATCH_ROUTE):
+                metrics.history.refuse(status)
         if observers:
             parent = endpoint.traceparent(first_headers(request.scope), peer_of(request.scope))
             reasons = g.get("reasons", ())
@@ -175,3 +204,8 @@ def _told(answer: Answer) -> Response:
     """An answer as Quart sends it; why events were dropped is kept for whoever observes."""
     g.reasons = answer.reasons
     return respond(answer)
+
+
+def _route() -> str:
+    """The rule that the request at hand has matched."""
+    return NO_ROUTE if request.url_rule is None else request.url_rule.rule

@@ -199,6 +199,8 @@ class FastDoor:
             answer = await endpoint.answer(request.headers, client, request.body)
         seconds = time.perf_counter() - started
         self._metrics.observe_request(ROUTE, answer.status, seconds)
+        if answer.status >= FIRST_ERROR:
+            self._metrics.history.refuse(answer.status)
         if self._observers:
             self._tell(request, answer, seconds, peer)
         return answer

@@ -9,6 +9,13 @@ from ingest.http.admin import bears, may_administer
 from ingest.http.incoming import first_headers, peer_of
 from ingest.http.responses import error
 
+LOOPBACK_ONLY = (
+    "Answered on loopback only, as localhost or 127.0.0.1 and not through a proxy; "
+    "set SLUICE_ADMIN_TOKEN"
+)
+BASIC_CHALLENGE = 'Basic realm="Sluice", charset="UTF-8"'
+"""The token is the password; any user's name will do."""
+
 
 class Operator:
     """Who may see what is not for everybody, by the settings of one server."""
@@ -54,10 +61,19 @@ class Operator:
 
     def refusal(self) -> Response | None:
         """What to answer to a request that is not the operator's; None when it is."""
-        return None if self.asks() else self.refusal_of_stranger()
+        if self.asks():
+            return None
+        response = self.refusal_of_stranger()
+        self.challenge(response)
+        return response
+
+    def challenge(self, response: Response) -> None:
+        """Have a browser ask for the token, if there is one."""
+        if self._token is not None:
+            response.headers.setlist("www-authenticate", ["Bearer", BASIC_CHALLENGE])
 
     def refusal_of_stranger(self) -> Response:
         """What to answer to somebody who is not the operator."""
         if self._token is None:
-            return error(403, "request", "Answered on loopback only; set SLUICE_ADMIN_TOKEN")
+            return error(403, "request", LOOPBACK_ONLY)
         return error(401, "request", "Needs the admin token", {"www-authenticate": "Bearer"})

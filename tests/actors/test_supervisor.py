@@ -55,6 +55,17 @@ async def test_an_actor_that_ends_is_finished_and_closed(autojump_clock: MockClo
     assert watch.done.is_set()
 
 
+async def test_remembers_what_failed_last_and_when(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    supervisor, actor = a_supervisor(), Scripted(2)
+    nursery.start_soon(supervisor.supervise, actor)
+    await trio.sleep(10)
+    watch = supervisor.watches["scripted"]
+    assert (watch.last_error, watch.failed_at) == ("ValueError", 1.0)
+    nursery.cancel_scope.cancel()
+
+
 async def test_restarts_after_a_growing_delay(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:

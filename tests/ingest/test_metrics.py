@@ -105,3 +105,37 @@ def test_no_series_tells_when_it_was_created() -> None:
     metrics = make_metrics()
     metrics.batches.labels("size").inc()
     assert "_created" not in metrics.exposition().decode()
+
+
+def test_the_history_counts_what_metrics_count() -> None:
+    metrics = make_metrics()
+    metrics.count_verdict("example.com", ACCEPTED)
+    for number in range(3):
+        metrics.count_verdict(f"{number}.example", Verdict(DropReason.NOT_FOUND))
+    unknown, registered = metrics.history.sites(10)[0]
+    assert (registered.site, registered.accepted) == ("example.com", 1)
+    assert (unknown.site, unknown.dropped) == (UNKNOWN_SITE, {DropReason.NOT_FOUND: 3})
+
+
+def test_inserts_are_remembered() -> None:
+    metrics = make_metrics()
+    metrics.observe_insert("events_v2", 10, 0.5)
+    sample = metrics.registry.get_sample_value
+    assert sample("sluice_batch_rows_sum", {"table": "events_v2"}) == 10
+    assert sample("sluice_flush_duration_seconds_sum", {"table": "events_v2"}) == 0.5
+    assert metrics.recent_inserts.summaries()["events_v2"].seconds.median == 0.5
+
+
+def test_lags_of_the_last_minute_are_remembered() -> None:
+    metrics = make_metrics()
+    for second in range(61):
+        metrics.observe_lag(float(second))
+    assert metrics.registry.get_sample_value("sluice_event_loop_lag_seconds") == 60
+    assert list(metrics.recent_lags) == [float(second) for second in range(1, 61)]
+
+
+def test_one_figure_is_read_by_its_name() -> None:
+    metrics = make_metrics()
+    metrics.read("sluice_waiting", "Waiting.", lambda: 3)
+    assert metrics.figure("sluice_waiting") == 3
+    assert metrics.figure("sluice_nothing") is None

@@ -5,10 +5,12 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.settings import (
+    HIDDEN,
     Settings,
     SettingsError,
     describe_settings,
     read_settings,
+    shown_settings,
     unknown_variables,
 )
 
@@ -238,3 +240,44 @@ def test_a_dotenv_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_unknown_variables_without_a_close_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_XYZZY_PLUGH", "1")
     assert unknown_variables(dotenv=None) == ("SLUICE_XYZZY_PLUGH: unknown setting, ignored",)
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, str]:
+    return {
+        setting.name: setting.value for setting in shown_settings(read(monkeypatch, **environment))
+    }
+
+
+def test_what_is_shown_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(monkeypatch) == CONTRACT
+    found = shown_settings(read(monkeypatch, SLUICE_FLUSH_ROWS="7", SLUICE_FLUSH_SECONDS="0.5"))
+    given = {setting.name: setting.value for setting in found if setting.given}
+    assert given == {"SLUICE_FLUSH_ROWS": "7", "SLUICE_FLUSH_SECONDS": "0.5"}
+    assert all(setting.meaning for setting in found)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("chdb://var/chdb", "chdb://var/chdb"),
+        ("clickhouse://host:9000/db", "clickhouse://host:9000/db"),
+        ("clickhouse://me@host/db", "clickhouse://me@host/db"),
+        ("clickhouse://me:secret@host/db", f"clickhouse://me:{HIDDEN}@host/db"),
+        ("clickhouse://:secret@host/db", f"clickhouse://:{HIDDEN}@host/db"),
+        ("clickhouse://me:se:cr@et@host/db", f"clickhouse://me:{HIDDEN}@host/db"),
+        ("clickhouse://me:secret@host/db?a=b@c", f"clickhouse://me:{HIDDEN}@c"),
+        (
+            "clickhouses://me@host/db?verify=no&password=secret&x=1",
+            f"clickhouses://me@host/db?verify=no&password={HIDDEN}&x=1",
+        ),
+    ],
+)
+def test_passwords_are_not_shown(monkeypatch: pytest.MonkeyPatch, url: str, expected: str) -> None:
+    assert shown(monkeypatch, CLICKHOUSE_URL=url)["CLICKHOUSE_URL"] == expected
+
+
+def test_the_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(monkeypatch)["SLUICE_ADMIN_TOKEN"] == "unset"
+    found = shown(monkeypatch, SLUICE_ADMIN_TOKEN="a-long-enough-token")
+    assert found["SLUICE_ADMIN_TOKEN"] == HIDDEN
+    assert "a-long-enough-token" not in str(found)

@@ -17,9 +17,11 @@ from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.health import Health
+from ingest.http.live_status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.request.client_address import TrustedProxies
 from ingest.serve import flood_guard
+from ingest.settings import ShownSetting
 from tests.actors.pipeline import Pipeline
 
 CHROME = (
@@ -28,6 +30,7 @@ CHROME = (
 )
 PEER = "203.0.113.9"
 COMMAND_TOKEN = "command-token"
+SETTINGS = (ShownSetting("PORT", "8000", given=False, meaning="where to listen"),)
 EVENT: dict[str, Any] = {
     "name": "pageview",
     "url": "https://example.com/page",
@@ -73,6 +76,7 @@ class Application:
         self.endpoint = EventEndpoint(
             pipeline.collector, TrustedProxies.parse(trusted), flood_guard(flood)
         )
+        self.live = LiveStatus(pipeline.collector, self.health, SETTINGS, "1.2.3")
         self.app: QuartTrio = create_app(
             pipeline.collector,
             self.health,
@@ -81,6 +85,7 @@ class Application:
                 pipeline.collector, self.endpoint, admin_token=token, past_days=400
             ),
             operator=Operator(None if token is None else SecretStr(token), COMMAND_TOKEN),
+            live=self.live,
             version="1.2.3",
             observers=observers,
         )

@@ -1,12 +1,25 @@
 """Who may see the operator's pages."""
 
+import base64
 import hmac
 
 import pytest
 
-from ingest.http.admin import FORWARDED_HEADERS, bears, is_loopback, may_administer
+from ingest.http.admin import (
+    FORWARDED_HEADERS,
+    bears,
+    has_password,
+    is_loopback,
+    may_administer,
+    names_loopback,
+)
 
 TOKEN = "s3cret"
+HERE = {"accept": "*/*", "host": "localhost:8000"}
+
+
+def basic(credentials: str) -> str:
+    return f"Basic {base64.b64encode(credentials.encode()).decode()}"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +68,32 @@ def test_bearer_tokens(authorization: str | None, expected: bool) -> None:
     assert bears(headers, TOKEN) is expected
 
 
+@pytest.mark.parametrize(
+    ("authorization", "expected"),
+    [
+        (basic("operator:s3cret"), True),
+        (basic(":s3cret"), True),
+        (basic("operator:s3cret").replace("Basic", "bASIC "), True),
+        (basic("operator:S3cret"), False),
+        (basic("operator:s3cret:"), False),
+        (basic("s3cret:"), False),
+        (basic("s3cret"), False),
+        (basic("operator:s3cr\u00e9t"), False),
+        (basic("operator:s3cret").replace("Basic", "Bearer"), False),
+        (basic("operator:s3cret")[:-3], False),
+        ("Basic operator:s3cret", False),
+        ("Basic \xff", False),
+        ("Basic", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_passwords(authorization: str | None, expected: bool) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+    assert has_password(headers, TOKEN) is expected
+    assert may_administer(headers, "203.0.113.9", TOKEN) is expected
+
+
 @pytest.mark.parametrize("peer", ["127.0.0.1", "203.0.113.9", ""])
 @pytest.mark.parametrize("carried", [True, False])
 def test_with_a_token_only_the_token_counts(peer: str, carried: bool) -> None:
@@ -64,7 +103,46 @@ def test_with_a_token_only_the_token_counts(peer: str, carried: bool) -> None:
 
 @pytest.mark.parametrize(("peer", "expected"), [("127.0.0.1", True), ("203.0.113.9", False)])
 def test_without_a_token_only_this_machine_may(peer: str, expected: bool) -> None:
-    assert may_administer({"accept": "*/*"}, peer, None) is expected
+    assert may_administer(HERE, peer, None) is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("LocalHost:8000", True),
+        ("127.0.0.1", True),
+        ("127.0.0.1:8000", True),
+        ("127.1.2.3:1", True),
+        ("[::1]", True),
+        ("[::1]:8000", True),
+        ("[::ffff:127.0.0.1]:80", True),
+        ("rebound.example", False),
+        ("rebound.example:8000", False),
+        ("localhost.rebound.example", False),
+        ("127.0.0.1.rebound.example", False),
+        ("203.0.113.9", False),
+        ("0.0.0.0", False),
+        ("[2001:db8::1]:8000", False),
+        ("[::1", False),
+        ("[::1]x", False),
+        ("::1", False),
+        ("localhost:", True),
+        ("localhost:x", False),
+        ("localhost:8000:1", False),
+        ("localhost:\u0663", False),
+        ("user@localhost", False),
+        ("", False),
+    ],
+)
+def test_a_name_that_leads_here_is_not_this_machine(host: str, expected: bool) -> None:
+    """DNS rebinding: a page's own name is made to mean 127.0.0.1, so that its origin is ours."""
+    assert names_loopback(host) is expected
+    assert may_administer({"host": host}, "127.0.0.1", None) is expected
+
+
+def test_without_a_host_nobody_knows_what_was_asked() -> None:
+    assert not may_administer({}, "127.0.0.1", None)
 
 
 def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,18 +155,54 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(hmac, "compare_digest", compare)
     assert not bears({"authorization": "Bearer \xe9"}, TOKEN)
     assert not bears({}, TOKEN)
-    assert compared == [("\xe9".encode(), TOKEN.encode()), (b"", TOKEN.encode())]
+    assert not has_password({"authorization": basic("me:\xe9")}, TOKEN)
+    assert not has_password({"authorization": "Basic ?"}, TOKEN)
+    token = TOKEN.encode()
+    assert compared == [("\xe9".encode(), token), (b"", token)] * 2
 
 
-@pytest.mark.parametrize("origin", ["https://example.com", "http://localhost:8000", "null", ""])
-def test_a_web_page_on_this_machine_is_not_its_operator(origin: str) -> None:
-    assert not may_administer({"origin": origin}, "127.0.0.1", None)
-    headers = {"origin": origin, "authorization": f"Bearer {TOKEN}"}
-    assert may_administer(headers, "203.0.113.9", TOKEN)
+FOREIGN: dict[str, dict[str, str]] = {
+    "another site": {"origin": "https://example.com"},
+    "another port": {"origin": "http://localhost:3000"},
+    "no port": {"origin": "http://localhost"},
+    "a frame without origin": {"origin": "null"},
+    "an empty origin": {"origin": ""},
+    "no scheme": {"origin": "localhost:8000"},
+    "a scheme of its own": {"origin": "chrome-extension://localhost:8000"},
+    "an image of another site": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
+    "a script of a site beside": {"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"},
+    "no mode": {"sec-fetch-site": "cross-site"},
+}
+OWN: dict[str, dict[str, str]] = {
+    "no browser": {},
+    "its own page": {"origin": "http://localhost:8000"},
+    "its own page behind TLS": {"origin": "https://localhost:8000"},
+    "its own page in capitals": {"origin": "http://LOCALHOST:8000"},
+    "its own script": {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"},
+    "the address bar": {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"},
+    "a link on another site": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
+}
+
+
+@pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
+def test_another_page_in_the_operators_browser_is_not_the_operator(headers: dict[str, str]) -> None:
+    assert not may_administer(HERE | headers, "127.0.0.1", None)
+    signed_in = HERE | headers | {"authorization": basic(f"me:{TOKEN}")}
+    assert not may_administer(signed_in, "203.0.113.9", TOKEN)
+    # Nothing sends this by itself.
+    bearing = HERE | headers | {"authorization": f"Bearer {TOKEN}"}
+    assert may_administer(bearing, "203.0.113.9", TOKEN)
+
+
+@pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
+def test_the_operators_own_page_is(headers: dict[str, str]) -> None:
+    assert may_administer(HERE | headers, "127.0.0.1", None)
+    signed_in = HERE | headers | {"authorization": basic(f"me:{TOKEN}")}
+    assert may_administer(signed_in, "203.0.113.9", TOKEN)
 
 
 @pytest.mark.parametrize("header", FORWARDED_HEADERS)
 @pytest.mark.parametrize("value", ["127.0.0.1", ""])
 def test_a_proxy_on_this_machine_is_not_this_machine(header: str, value: str) -> None:
-    assert not may_administer({header: value}, "127.0.0.1", None)
+    assert not may_administer(HERE | {header: value}, "127.0.0.1", None)
     assert may_administer({header: value, "authorization": f"Bearer {TOKEN}"}, "127.0.0.1", TOKEN)

@@ -12,7 +12,7 @@ from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.event import Event, EventRequest
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline import Pipeline, fail_once
-from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, PEER, Application
+from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, PEER, Answer, Application
 
 UNPARSABLE = {"errors": {"request": ["Unable to parse request body as json"]}}
 TOO_LONG = b" " * (BODY_LIMIT + 1)
@@ -145,7 +145,7 @@ async def test_clients_must_take_json(
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nowhere", 404),
         ("GET", "/api/events", 405),
         ("POST", "/api/event/", 404),
         ("POST", "//api//event", 404),
@@ -157,9 +157,15 @@ async def test_clients_must_take_json(
         ("HEAD", "/health", 200),
         ("GET", "/ready", 200),
         ("GET", "/api/health", 200),
+        ("GET", "/", 403),
+        ("GET", "/page/page.js", 403),
+        ("GET", "/favicon.ico", 403),
+        ("GET", "/api/status", 403),
         ("GET", "/metrics", 403),
         ("GET", "/openapi.json", 403),
         ("POST", "/api/query", 403),
+        ("POST", "/", 405),
+        ("DELETE", "/api/status", 405),
     ],
 )
 async def test_routes(
@@ -167,7 +173,10 @@ async def test_routes(
 ) -> None:
     answer = await application.ask(method, path)
     assert answer.status == status
-    assert answer.headers["access-control-allow-origin"] == "*"
+    if status == 403:
+        assert is_private(answer)
+    else:
+        assert answer.headers["access-control-allow-origin"] == "*"
     if status >= 400:
         (messages,) = answer.json["errors"].values()
         assert messages
@@ -197,7 +206,34 @@ async def test_any_page_may_read_every_response(
     assert "x-plausible-dropped" in answer.headers["access-control-expose-headers"]
 
 
-@pytest.mark.parametrize("path", ["/api/event", "/metrics", "/nowhere"])
+def is_private(answer: Answer) -> bool:
+    """Whether no page of another origin may read, run or show the answer, nor a cache keep it."""
+    headers = answer.headers
+    return (
+        not [name for name, _ in headers.items() if name.lower().startswith("access-control-")]
+        and headers["x-content-type-options"] == "nosniff"
+        and headers["cross-origin-resource-policy"] == "same-origin"
+        and headers["referrer-policy"] == "no-referrer"
+        and "frame-ancestors 'none'" in headers["content-security-policy"]
+        and headers["cache-control"] in ("no-store", "private, no-cache")
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/page/page.js", "/favicon.ico", "/api/status", "/metrics", "/openapi.json"]
+)
+async def test_what_is_the_operators_is_for_no_other_page(
+    autojump_clock: MockClock, application: Application, path: str
+) -> None:
+    answer = await application.ask("GET", path, peer="127.0.0.1")
+    assert answer.status == 200
+    assert is_private(answer)
+    preflight = await application.ask("OPTIONS", path, headers={"origin": "https://example.com"})
+    assert is_private(preflight)
+    assert preflight.body == b""
+
+
+@pytest.mark.parametrize("path", ["/api/event", "/api/events", "/ready", "/nowhere"])
 async def test_preflights(autojump_clock: MockClock, application: Application, path: str) -> None:
     answer = await application.ask(
         "OPTIONS",

@@ -186,6 +186,7 @@ async def test_requests_are_counted_alike(tmp_path: Path) -> None:
         for status in ("202", "400"):
             labels = {"route": "/api/event", "status": status}
             assert sample("sluice_request_duration_seconds_count", labels) == 2
+        assert doors.pipeline.collector.metrics.history.refusals() == {400: 2}
 
 
 class Alone:

@@ -1,0 +1,289 @@
+/* Shows a report of the server, panel by panel. */
+
+import { cell, drawn, element, facts, fill, find, say } from "./dom.js";
+import { bytes, count, duration, many, rate, reason, share, status } from "./words.js";
+
+const SIGNS = { ok: "✓", degraded: "!", down: "✕" };
+const SEVERITIES = { down: "Down", degraded: "Needs care", note: "Note" };
+const STAGES = {
+  gate: "site, limits, shields",
+  enrichment: "bots, device, source",
+  sessions: "visits, rows",
+  batcher: "gathers a batch",
+  writer: "stores it",
+};
+
+export const showVerdict = (report) => {
+  const verdict = find("verdict");
+  verdict.dataset.status = report.status;
+  say(find("sign"), SIGNS[report.status] ?? "");
+  say(find("headline"), report.headline);
+  say(find("summary"), summary(report));
+  fill(find("findings"), report.findings, (findings) =>
+    findings.map((finding) =>
+      element(
+        "li",
+        { "data-severity": finding.severity },
+        element("span", { class: "severity" }, SEVERITIES[finding.severity]),
+        element("div", {}, element("p", { class: "what" }, finding.what), element("p", { class: "advice" }, finding.advice)),
+      ),
+    ),
+  );
+  const mark = report.status === "ok" ? "" : `${SIGNS[report.status]} `;
+  say(document.querySelector("title"), `${mark}Sluice – ${location.host}`);
+};
+
+const summary = (report) => {
+  const notes = report.findings.filter((finding) => finding.severity === "note").length;
+  const parts = [];
+  if (report.status === "ok") parts.push("Events are taken and stored.");
+  const worse = report.findings.length - notes;
+  if (worse) parts.push(`${many(worse, "thing")} to look at.`);
+  if (notes) parts.push(`${many(notes, "note")}.`);
+  return parts.join(" ");
+};
+
+export const showTiles = (report) => {
+  const { hour, rates, store, journal } = report;
+  const all = hour.accepted + hour.dropped;
+  const events = store.inserts.events_v2;
+  const tiles = [
+    ["Accepted", `${rate(rates.accepted)}/s`, `${count(hour.accepted)} in the last hour`],
+    ["Dropped", share(hour.dropped, all), `${count(hour.dropped)} in the last hour`],
+    ["Refused", count(hour.refused), refusals(hour.refused_by_status), hour.refused ? "some" : null],
+    ["Visits open", count(report.sessions_open), "may still go on"],
+    [
+      "Not yet stored",
+      count(journal.backlog_events),
+      journal.durability === "journal" ? "events, safe in the journal" : "events, in memory only",
+      store.failures_in_a_row ? "some" : null,
+    ],
+    ["Insert", events ? duration(events.seconds.median) : "–", events ? `usual; p95 ${duration(events.seconds.p95)}` : "none so far"],
+  ];
+  facts(find("tiles"), tiles);
+};
+
+const refusals = (byStatus) => {
+  const found = Object.entries(byStatus).sort((one, other) => other[1] - one[1]);
+  if (!found.length) return "requests in the last hour";
+  const shown = found.slice(0, 2).map(([code, requests]) => `${count(requests)} ${status(code)}`);
+  return shown.join(", ") + (found.length > 2 ? ", …" : "");
+};
+
+export const showSites = ({ sites }) => {
+  const rows = find("sites").tBodies[0];
+  fill(rows, sites.shown, (shown) =>
+    shown.length
+      ? shown.map(siteRow)
+      : [element("tr", {}, element("td", { colspan: 5, class: "quiet empty" }, "No event in the last hour."))],
+  );
+  const rest = [];
+  if (sites.more) rest.push(`${many(sites.more, "more site")} with fewer events.`);
+  if (sites.quiet_count) {
+    const unnamed = sites.quiet_count - sites.quiet.length;
+    rest.push(`Nothing from ${sites.quiet.join(", ")}${unnamed ? ` and ${count(unnamed)} more` : ""}.`);
+  }
+  say(find("sites-rest"), rest.join(" "));
+};
+
+const siteRow = (site) =>
+  element(
+    "tr",
+    {},
+    element("th", { scope: "row", class: site.registered ? "" : "other" }, site.registered ? site.site : SPECIAL[site.site] ?? site.site),
+    cell("Accepted per minute", { class: "wide" }, sparkline(site.per_minute)),
+    cell("Accepted", { class: "number" }, count(site.accepted)),
+    cell("Dropped", { class: "number" }, count(site.dropped)),
+    cell(
+      "Reasons",
+      { class: "reasons" },
+      ...Object.entries(site.reasons).map(([code, events]) =>
+        element("span", { class: "chip", title: code }, reason(code), " ", element("b", {}, count(events))),
+      ),
+    ),
+  );
+
+const SPECIAL = { "(unknown)": "unknown sites", "(other)": "other sites" };
+
+const sparkline = (values) => {
+  const [width, height] = [180, 24];
+  const most = Math.max(...values);
+  const step = width / values.length;
+  const bars = values
+    .map((value, at) => {
+      if (!value) return "";
+      const tall = Math.max(1.5, (value / most) * (height - 1));
+      return `M${(at * step).toFixed(1)} ${height}v${(-tall).toFixed(1)}h${(step - 0.8).toFixed(1)}v${tall.toFixed(1)}z`;
+    })
+    .join("");
+  return drawn(
+    "svg",
+    { class: "spark", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `at most ${count(most)} in a minute`, preserveAspectRatio: "none" },
+    drawn("line", { class: "axis", x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }),
+    drawn("path", { class: "bars accepted", d: bars }),
+  );
+};
+
+/** The choice of sites to follow; what is chosen stays. */
+export const showChoice = ({ sites }, choice) => {
+  const names = [...sites.shown.filter((site) => site.registered).map((site) => site.site), ...sites.quiet].sort();
+  if (choice.value && !names.includes(choice.value)) names.push(choice.value);
+  if (document.activeElement === choice) return;
+  const chosen = choice.value;
+  fill(choice, names, () => [
+    element("option", { value: "" }, "all sites"),
+    ...names.map((name) => element("option", { value: name }, name)),
+  ]);
+  choice.value = chosen;
+};
+
+export const showPipeline = (report) => {
+  const byName = Object.fromEntries(report.actors.map((actor) => [actor.name, actor]));
+  const held = {
+    batcher: `${many(report.store.gathered, "event")} gathered`,
+    writer: `${many(report.store.pending, "row")} under way`,
+    sessions: `${many(report.sessions_open, "visit")} open`,
+    gate: `${many(report.requests_waiting, "request")} waiting`,
+  };
+  const stages = Object.keys(STAGES)
+    .filter((name) => byName[name])
+    .map((name) => ({ ...byName[name], seconds_since_failure: null, held: held[name] ?? "" }));
+  fill(find("stages"), stages, () =>
+    stages.map((stage) =>
+      element(
+        "li",
+        { "data-condition": stage.condition },
+        element("h3", {}, stage.name, " ", condition(stage)),
+        element("p", { class: "quiet small" }, STAGES[stage.name]),
+        stage.room === null
+          ? null
+          : meter(stage.waiting, stage.room, `${count(stage.waiting)} of ${count(stage.room)} in its inbox`),
+        element("p", { class: "small held" }, stage.held || " "),
+      ),
+    ),
+  );
+  const troubled = report.actors.filter((actor) => actor.restarts || actor.condition === "failed").length;
+  say(
+    find("actors-summary"),
+    `All ${report.actors.length} actors${troubled ? `, ${troubled} of them restarted` : ", none restarted"}`,
+  );
+  const actors = report.actors.map((actor) => [
+    actor.name,
+    actor.condition,
+    actor.restarts,
+    actor.last_error,
+    actor.seconds_since_failure === null ? "" : `${duration(Math.max(1, actor.seconds_since_failure))} ago`,
+  ]);
+  fill(find("actors").tBodies[0], actors, () =>
+    actors.map(([name, state, restarts, error, ago]) =>
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, name.replaceAll("_", " ")),
+        cell("State", {}, condition({ condition: state })),
+        cell("Restarts", { class: "number" }, count(restarts)),
+        cell("Last error", {}, error ? `${error}, ${ago}` : "–"),
+      ),
+    ),
+  );
+};
+
+const condition = ({ condition: state }) => element("span", { class: "condition", "data-condition": state }, state);
+
+/** A bar that fills; its words stand below it. */
+const meter = (value, most, words) => {
+  const part = most ? Math.min(1, value / most) : 0;
+  const level = part > 0.9 ? "high" : part > 0.5 ? "middle" : "low";
+  return element(
+    "div",
+    { class: "meter" },
+    drawn(
+      "svg",
+      { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false", class: level },
+      drawn("rect", { class: "room", width: 100, height: 6 }),
+      drawn("rect", { class: "taken", width: part ? Math.max(1.5, part * 100) : 0, height: 6 }),
+    ),
+    element("p", { class: "small quiet" }, words),
+  );
+};
+
+export const showStore = ({ store, dead_letters: letters }) => {
+  facts(find("store"), [
+    ["Kind", store.kind],
+    ["State", store.failures_in_a_row ? `${many(store.failures_in_a_row, "failure")} in a row` : "takes rows", null, store.failures_in_a_row ? "some" : null],
+    ["Circuit", store.circuit === "open" ? "open: only probed" : "closed: rows are sent", null, store.circuit === "open" ? "some" : null],
+    ["Rows in memory", count(store.rows_waiting)],
+    ["Dead letters", count(letters.kept), letters.kept ? `of at most ${count(letters.limit)}` : null, letters.kept ? "some" : null],
+  ]);
+  const inserts = Object.entries(store.inserts);
+  fill(find("inserts").tBodies[0], inserts, () =>
+    inserts.length
+      ? inserts.map(([table, one]) =>
+          element(
+            "tr",
+            {},
+            element("th", { scope: "row" }, table),
+            element("td", { class: "number" }, duration(one.seconds.median)),
+            element("td", { class: "number" }, duration(one.seconds.p95)),
+            element("td", { class: "number" }, count(one.rows.median)),
+          ),
+        )
+      : [element("tr", {}, element("td", { colspan: 4, class: "quiet" }, "None so far."))],
+  );
+};
+
+export const showJournal = ({ journal }) => {
+  const durable = journal.durability === "journal";
+  fill(find("journal-meter"), [journal.bytes, journal.limit_bytes], () =>
+    durable ? [meter(journal.bytes, journal.limit_bytes, `${bytes(journal.bytes)} of ${bytes(journal.limit_bytes)} on disk`)] : [],
+  );
+  facts(
+    find("journal"),
+    durable
+      ? [
+          ["Backlog", many(journal.backlog_events, "event"), "not yet stored"],
+          ["Files", count(journal.segments)],
+          ["Lost", count(journal.events_lost), null, journal.events_lost ? "some" : null],
+          ["State", { ok: "in order", degraded: "in trouble", down: "full" }[journal.status] ?? journal.status, null, journal.status === "ok" ? null : "some"],
+        ]
+      : [
+          ["Durability", "memory", "events end with the process", "some"],
+          ["Backlog", many(journal.backlog_events, "event"), "not yet stored"],
+        ],
+  );
+};
+
+/** Of the processor's time between two reports, the part that the server has taken. */
+const processorShare = (report, before) => {
+  if (!before || report.uptime_seconds <= before.uptime_seconds) return "–";
+  const seconds = report.received - before.received;
+  return `${Math.round(((report.process.cpu_seconds - before.process.cpu_seconds) / seconds) * 100)} %`;
+};
+
+export const showProcess = (report, before) => {
+  const { process, registry, geo_database: geo } = report;
+  facts(find("process"), [
+    ["Running for", duration(report.uptime_seconds)],
+    ["Processor", processorShare(report, before), "of one core"],
+    ["Memory", bytes(process.memory_bytes)],
+    ["Event loop late by", duration(process.loop_lag_seconds), `at most ${duration(process.loop_lag_greatest_seconds)} in a minute`],
+    ["Connections", count(process.connections), `of ${count(process.connection_limit)}`],
+    ["Sites registered", count(registry.sites), registry.status === "ok" ? null : "file not in force", registry.status === "ok" ? null : "some"],
+    ["Geo database", geo.loaded ? "loaded" : "none", geo.status === "ok" ? null : "not in force", geo.status === "ok" ? null : "some"],
+  ]);
+};
+
+export const showSettings = ({ settings }) => {
+  say(find("settings-count"), `${settings.filter((one) => one.given).length} of ${settings.length} set, the others as shipped`);
+  fill(find("settings").tBodies[0], settings, () =>
+    settings.map((one) =>
+      element(
+        "tr",
+        { "data-given": String(one.given) },
+        element("th", { scope: "row" }, element("code", {}, one.name)),
+        cell("Value", {}, element("code", {}, one.value), one.given ? element("span", { class: "remark" }, "set") : null),
+        cell("Meaning", { class: "quiet" }, one.meaning),
+      ),
+    ),
+  );
+};

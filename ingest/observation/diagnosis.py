@@ -1,0 +1,361 @@
+"""Says in words what is not well, and what to do about it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+LAG_SECONDS: Final = 0.5
+"""How late the event loop may be: clients notice what is more."""
+
+RECENT_SECONDS: Final = 600.0
+"""How long a restart is news."""
+
+JOURNAL_SHARE: Final = 0.5
+"""Part of the journal's limit beyond which somebody should know before it is full."""
+
+QUEUE_SHARE: Final = 0.5
+"""The same for the requests that may wait for the gate."""
+
+QUIET_SECONDS: Final = 900.0
+"""How long a server runs before silence is worth a word."""
+
+
+class Severity(IntEnum):
+    """How bad something is; what is worse is greater."""
+
+    NOTE = 0
+    """Events are taken and stored; somebody may want to know."""
+    DEGRADED = 1
+    """Events are taken and kept, but something needs care."""
+    DOWN = 2
+    """Events are not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        severity: How bad it is.
+        part: What it is about, one word.
+        what: What is the matter, one sentence.
+        advice: What to do, one sentence.
+    """
+
+    severity: Severity
+    part: str
+    what: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSigns:
+    """What is known of an actor.
+
+    Attributes:
+        condition: As the supervisor names it.
+        restarts: Since the start.
+        last_error: Type of the last exception; None when there was none.
+        seconds_since_failure: None when it never failed.
+    """
+
+    condition: str = "running"
+    restarts: int = 0
+    last_error: str | None = None
+    seconds_since_failure: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What the diagnosis is made from; the defaults are those of a healthy, idle server.
+
+    Attributes:
+        open: Whether the server takes requests, and does not end.
+        actors: By name.
+        store_failures: Attempts in a row that failed.
+        store_error: What the last one said; may name hosts.
+        rows_waiting: Rows in memory that the store has not acknowledged.
+        durable: Whether events are in a journal on disk.
+        backlog_events: Events that the store has not acknowledged.
+        journal_share: Part of the journal's limit that is taken.
+        journal_full: Whether the journal takes no more.
+        journal_problem: Why it could not be written or synced; None when it could.
+        events_lost: Events whose record on disk was damaged.
+        letters: Dead letters kept.
+        letters_limit: How many there may be.
+        sites: Registered sites.
+        sites_problem: Why the sites file is not in force; None when it is.
+        geo_problem: The same for the geo database.
+        loop_lag_seconds: How late the event loop was.
+        queue_share: Part of the room for waiting requests that is taken.
+        refused: Requests answered with an error in the last five minutes, by status.
+        unknown_events: Events of the last hour that named no registered site.
+        unknown_accepted: Whether such events are taken.
+        events: Events of the last hour.
+        uptime_seconds: Since the start.
+    """
+
+    open: bool = True
+    actors: Mapping[str, ActorSigns] = field(default_factory=dict)
+    store_failures: int = 0
+    store_error: str = ""
+    rows_waiting: int = 0
+    durable: bool = True
+    backlog_events: int = 0
+    journal_share: float = 0.0
+    journal_full: bool = False
+    journal_problem: str | None = None
+    events_lost: int = 0
+    letters: int = 0
+    letters_limit: int = 10_000
+    sites: int = 1
+    sites_problem: str | None = None
+    geo_problem: str | None = None
+    loop_lag_seconds: float = 0.0
+    queue_share: float = 0.0
+    refused: Mapping[int, int] = field(default_factory=dict)
+    unknown_events: int = 0
+    unknown_accepted: bool = False
+    events: int = 1
+    uptime_seconds: float = 0.0
+
+
+def diagnose(signs: Signs) -> list[Finding]:
+    """Find what is not well, the worst first."""
+    found = [finding for examine in EXAMINATIONS for finding in examine(signs)]
+    return sorted(found, key=lambda finding: -finding.severity)
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """The verdict in one line."""
+    worst = max((finding.severity for finding in findings), default=Severity.NOTE)
+    if worst is Severity.DOWN:
+        return "Events are refused"
+    if worst is Severity.DEGRADED:
+        return "Events are taken, but something needs care"
+    return "All is well"
+
+
+def status(findings: Sequence[Finding]) -> str:
+    """The verdict in a word, as readiness has it: `ok`, `degraded` or `down`."""
+    worst = max((finding.severity for finding in findings), default=Severity.NOTE)
+    return {Severity.NOTE: "ok", Severity.DEGRADED: "degraded", Severity.DOWN: "down"}[worst]
+
+
+def _actors(signs: Signs) -> Iterator[Finding]:
+    for name, actor in signs.actors.items():
+        if actor.condition == "failed":
+            yield Finding(
+                Severity.DOWN,
+                "actors",
+                f"The actor “{name}” failed too often ({actor.last_error}) and was given up.",
+                "The server drains and ends, for the process manager to start it again; "
+                "the log has the place of the error.",
+            )
+        elif actor.condition == "restarting" or (
+            actor.seconds_since_failure is not None and actor.seconds_since_failure < RECENT_SECONDS
+        ):
+            ago = _ago(actor.seconds_since_failure or 0.0)
+            yield Finding(
+                Severity.DEGRADED,
+                "actors",
+                f"The actor “{name}” failed {ago} ({actor.last_error}) and was started again; "
+                f"restarts so far: {actor.restarts}.",
+                "Look for “actor failed” in the log; what it could not handle is a dead letter.",
+            )
+
+
+def _intake(signs: Signs) -> Iterator[Finding]:
+    if not signs.open:
+        yield Finding(
+            Severity.DOWN,
+            "intake",
+            "The server is stopping: it takes no more events and stores what it has.",
+            "Nothing is to be done; what the store does not take in time waits for the next start.",
+        )
+    if signs.queue_share > QUEUE_SHARE:
+        yield Finding(
+            Severity.DEGRADED,
+            "intake",
+            f"Requests queue up: {signs.queue_share:.0%} of the room for them is taken.",
+            "When there is none left, events are refused with 503; give the server more processor "
+            "time or see which actor's channel is full.",
+        )
+    if signs.loop_lag_seconds > LAG_SECONDS:
+        yield Finding(
+            Severity.DEGRADED,
+            "process",
+            f"The server is slow: its event loop was {signs.loop_lag_seconds:.1f} s late.",
+            "Look for other programs on the machine, or for too little memory.",
+        )
+    yield from _refusals(signs.refused)
+
+
+def _refusals(refused: Mapping[int, int]) -> Iterator[Finding]:
+    overloaded = refused.get(503, 0)
+    if overloaded:
+        yield Finding(
+            Severity.DEGRADED,
+            "intake",
+            f"{_count(overloaded, 'request')} could not be taken in the last five minutes (503).",
+            "Clients were asked to try again; trackers in browsers do not.",
+        )
+    if refused.get(500, 0):
+        yield Finding(
+            Severity.DEGRADED,
+            "intake",
+            f"{_count(refused[500], 'request')} met an internal error in the last five minutes.",
+            "Look for “request failed” in the log; it is a mistake in Sluice.",
+        )
+    if refused.get(429, 0):
+        yield Finding(
+            Severity.NOTE,
+            "intake",
+            f"{_count(refused[429], 'request')} beyond the limit of one address in the last five "
+            "minutes (429).",
+            "SLUICE_FLOOD_REQUESTS_PER_MINUTE sets the limit; if all clients seem to have one "
+            "address, see SLUICE_TRUSTED_PROXIES.",
+        )
+    wrong = sum(requests for code, requests in refused.items() if 400 <= code < 500 and code != 429)
+    if wrong:
+        yield Finding(
+            Severity.NOTE,
+            "intake",
+            f"{_count(wrong, 'request')} in the last five minutes made no sense and got an error.",
+            "The answers name the fields at fault; “sluice_validation_errors” in /metrics counts "
+            "them.",
+        )
+
+
+def _store(signs: Signs) -> Iterator[Finding]:
+    if not signs.store_failures:
+        return
+    if signs.durable:
+        kept = (
+            f"Events are taken and wait in the journal ({signs.backlog_events:,} so far, "
+            f"{signs.journal_share:.0%} of its limit)"
+        )
+    else:
+        kept = f"Events wait in memory ({signs.backlog_events:,} so far) and end with the process"
+    yield Finding(
+        Severity.DEGRADED,
+        "store",
+        f"The store does not take rows: {_count(signs.store_failures, 'attempt')} failed in a row"
+        f"{_quote(signs.store_error)}.",
+        f"{kept}; they are stored by themselves once ClickHouse is back.",
+    )
+
+
+def _journal(signs: Signs) -> Iterator[Finding]:
+    if signs.journal_full:
+        yield Finding(
+            Severity.DOWN,
+            "journal",
+            "The journal has reached its limit: events are refused with 503.",
+            "Bring the store back, or raise SLUICE_JOURNAL_MEGABYTES if the disk has room.",
+        )
+    elif signs.journal_share > JOURNAL_SHARE:
+        yield Finding(
+            Severity.DEGRADED,
+            "journal",
+            f"The journal is filling up: {signs.journal_share:.0%} of its limit.",
+            "At the limit events are refused; see why the store is slow, or raise "
+            "SLUICE_JOURNAL_MEGABYTES.",
+        )
+    if signs.journal_problem:
+        yield Finding(
+            Severity.DEGRADED,
+            "journal",
+            f"The journal could not be written{_quote(signs.journal_problem)}.",
+            "Events that cannot be kept are refused with 503; see to the disk of SLUICE_STATE_DIR.",
+        )
+    if signs.events_lost:
+        yield Finding(
+            Severity.DEGRADED,
+            "journal",
+            f"{_count(signs.events_lost, 'event')} could not be read from the journal.",
+            "A file was damaged and put aside with the suffix .damaged; see to the disk.",
+        )
+
+
+def _letters(signs: Signs) -> Iterator[Finding]:
+    if not signs.letters:
+        return
+    full = signs.letters >= signs.letters_limit
+    yield Finding(
+        Severity.DOWN if full else Severity.NOTE,
+        "dead letters",
+        f"{_count(signs.letters, 'dead letter')} {'waits' if signs.letters == 1 else 'wait'} "
+        "for somebody to look.",
+        "“sluice dead-letters” lists them; replay them once the cause is mended, or drop them.",
+    )
+
+
+def _files(signs: Signs) -> Iterator[Finding]:
+    if signs.sites_problem:
+        yield Finding(
+            Severity.DEGRADED,
+            "sites",
+            f"The sites file is not in force{_quote(signs.sites_problem)}.",
+            "The last good state is used; correct the file and it is taken over at once.",
+        )
+    elif not signs.sites and not signs.unknown_accepted:
+        yield Finding(
+            Severity.DEGRADED,
+            "sites",
+            "No site is registered: every event is dropped.",
+            "Add your sites to the file that SLUICE_SITES names.",
+        )
+    if signs.geo_problem:
+        yield Finding(
+            Severity.DEGRADED,
+            "places",
+            f"The geo database is not in force{_quote(signs.geo_problem)}.",
+            "The last good one is used; put a whole file in its place.",
+        )
+
+
+def _traffic(signs: Signs) -> Iterator[Finding]:
+    if signs.unknown_events and not signs.unknown_accepted:
+        yield Finding(
+            Severity.NOTE,
+            "sites",
+            f"{_count(signs.unknown_events, 'event')} of the last hour named no registered site.",
+            "If one is yours, add its domain to the sites file: the last events show it.",
+        )
+    if not signs.events and signs.uptime_seconds > QUIET_SECONDS:
+        yield Finding(
+            Severity.NOTE,
+            "traffic",
+            "No event has come in the last hour.",
+            "If there should be some, see whether the trackers' address leads here.",
+        )
+
+
+EXAMINATIONS: Final[tuple[Callable[[Signs], Iterator[Finding]], ...]] = (
+    _actors,
+    _intake,
+    _journal,
+    _store,
+    _files,
+    _letters,
+    _traffic,
+)
+"""All that is looked at; what is equally bad is reported in this order."""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _quote(reason: str) -> str:
+    """A reason in brackets, without the full stop that it may end with."""
+    reason = " ".join(reason.split()).rstrip(".")
+    return f" ({reason})" if reason else ""
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 2:
+        return "just now"
+    return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"

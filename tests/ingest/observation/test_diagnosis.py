@@ -1,0 +1,166 @@
+"""What is said of a server, by its signs."""
+
+from typing import Any
+
+import pytest
+
+from ingest.observation.diagnosis import (
+    ActorSigns,
+    Finding,
+    Severity,
+    Signs,
+    diagnose,
+    headline,
+    status,
+)
+
+FAILED = ActorSigns("failed", 10, "ZeroDivisionError", 1.0)
+RESTARTED = ActorSigns("running", 1, "ZeroDivisionError", 90.4)
+
+CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
+    "an actor given up": ({"actors": {"gate": FAILED}}, Severity.DOWN, "actors", "“gate” failed"),
+    "an actor restarted": (
+        {"actors": {"gate": RESTARTED}},
+        Severity.DEGRADED,
+        "actors",
+        "“gate” failed 90 s ago (ZeroDivisionError) and was started again; restarts so far: 1.",
+    ),
+    "an actor that waits to be restarted": (
+        {"actors": {"gate": ActorSigns("restarting", 3, "OSError", 0.1)}},
+        Severity.DEGRADED,
+        "actors",
+        "failed just now (OSError)",
+    ),
+    "an actor restarted minutes ago": (
+        {"actors": {"gate": ActorSigns("running", 3, "OSError", 599.0)}},
+        Severity.DEGRADED,
+        "actors",
+        "failed 10 min ago",
+    ),
+    "draining": ({"open": False}, Severity.DOWN, "intake", "is stopping"),
+    "a queue": ({"queue_share": 0.6}, Severity.DEGRADED, "intake", "60% of the room"),
+    "a slow loop": ({"loop_lag_seconds": 1.25}, Severity.DEGRADED, "process", "1.2 s late"),
+    "no room": ({"refused": {503: 1}}, Severity.DEGRADED, "intake", "1 request could not be taken"),
+    "a bug": ({"refused": {500: 2}}, Severity.DEGRADED, "intake", "2 requests met an internal"),
+    "a flood": ({"refused": {429: 1200}}, Severity.NOTE, "intake", "1,200 requests beyond"),
+    "mistakes": (
+        {"refused": {400: 2, 413: 1}},
+        Severity.NOTE,
+        "intake",
+        "3 requests in the last five minutes made no sense",
+    ),
+    "an outage": (
+        {"store_failures": 3, "store_error": "Connection refused."},
+        Severity.DEGRADED,
+        "store",
+        "3 attempts failed in a row (Connection refused).",
+    ),
+    "an outage without a word": (
+        {"store_failures": 1},
+        Severity.DEGRADED,
+        "store",
+        "1 attempt failed in a row.",
+    ),
+    "a full journal": ({"journal_full": True}, Severity.DOWN, "journal", "reached its limit"),
+    "a journal that fills": ({"journal_share": 0.75}, Severity.DEGRADED, "journal", "75%"),
+    "a disk that fails": (
+        {"journal_problem": "No space left on device"},
+        Severity.DEGRADED,
+        "journal",
+        "could not be written (No space left on device).",
+    ),
+    "events lost": ({"events_lost": 1}, Severity.DEGRADED, "journal", "1 event could not be read"),
+    "a letter": ({"letters": 1}, Severity.NOTE, "dead letters", "1 dead letter waits"),
+    "letters": ({"letters": 9_999}, Severity.NOTE, "dead letters", "9,999 dead letters wait"),
+    "too many letters": (
+        {"letters": 10_000},
+        Severity.DOWN,
+        "dead letters",
+        "10,000 dead letters wait",
+    ),
+    "a mistake in the sites file": (
+        {"sites_problem": "sites.toml, line 3:\n  id: expected a number"},
+        Severity.DEGRADED,
+        "sites",
+        "not in force (sites.toml, line 3: id: expected a number).",
+    ),
+    "no sites": ({"sites": 0}, Severity.DEGRADED, "sites", "No site is registered"),
+    "a broken geo database": ({"geo_problem": "gone"}, Severity.DEGRADED, "places", "(gone)"),
+    "unknown sites": ({"unknown_events": 7}, Severity.NOTE, "sites", "7 events of the last hour"),
+    "silence": (
+        {"events": 0, "uptime_seconds": 901.0},
+        Severity.NOTE,
+        "traffic",
+        "No event has come",
+    ),
+}
+
+WELL: dict[str, dict[str, Any]] = {
+    "idle": {},
+    "just started": {"events": 0, "uptime_seconds": 10.0},
+    "a failure long ago": {"actors": {"gate": ActorSigns("running", 3, "OSError", 600.0)}},
+    "an actor that has finished": {"actors": {"gate": ActorSigns("finished")}},
+    "within limits": {
+        "queue_share": 0.5,
+        "journal_share": 0.5,
+        "loop_lag_seconds": 0.5,
+        "rows_waiting": 5000,
+        "backlog_events": 5000,
+    },
+    "unknown sites are taken": {"sites": 0, "unknown_events": 7, "unknown_accepted": True},
+    "no errors among the answers": {"refused": {}},
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_is_found(case: tuple[dict[str, Any], Severity, str, str]) -> None:
+    signs, severity, part, what = case
+    (finding,) = diagnose(Signs(**signs))
+    assert (finding.severity, finding.part) == (severity, part)
+    assert what in finding.what
+    for sentence in (finding.what, finding.advice):
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("signs", WELL.values(), ids=WELL)
+def test_when_all_is_well(signs: dict[str, Any]) -> None:
+    assert diagnose(Signs(**signs)) == []
+
+
+@pytest.mark.parametrize(
+    ("durable", "expected"),
+    [
+        (True, "wait in the journal (5,000 so far, 12% of its limit)"),
+        (False, "wait in memory (5,000 so far) and end with the process"),
+    ],
+)
+def test_an_outage_says_where_events_are(durable: bool, expected: str) -> None:
+    signs = Signs(store_failures=1, durable=durable, backlog_events=5000, journal_share=0.12)
+    (finding,) = diagnose(signs)
+    assert expected in finding.advice
+
+
+def test_the_worst_comes_first() -> None:
+    signs = Signs(journal_full=True, store_failures=9, letters=1, refused={503: 1, 429: 1})
+    found = diagnose(signs)
+    assert [finding.severity.name for finding in found] == [
+        "DOWN",
+        *["DEGRADED"] * 2,
+        *["NOTE"] * 2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("severities", "word", "line"),
+    [
+        ([], "ok", "All is well"),
+        ([Severity.NOTE], "ok", "All is well"),
+        ([Severity.NOTE, Severity.DEGRADED], "degraded", "but something needs care"),
+        ([Severity.DEGRADED, Severity.DOWN, Severity.NOTE], "down", "Events are refused"),
+    ],
+)
+def test_the_verdict_is_that_of_the_worst(severities: list[Severity], word: str, line: str) -> None:
+    findings = [Finding(severity, "", "", "") for severity in severities]
+    assert status(findings) == word
+    assert line in headline(findings)
