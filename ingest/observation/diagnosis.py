@@ -17,6 +17,8 @@ JOURNAL_SHARE: Final = 0.5
 QUEUE_SHARE: Final = 0.5
 """The same for the requests that may wait for the gate."""
 
+STORE: Final = "store"
+
 QUIET_SECONDS: Final = 900.0
 """How long a server runs before silence is worth a word."""
 
@@ -132,9 +134,11 @@ def headline(findings: Sequence[Finding]) -> str:
     worst = max((finding.severity for finding in findings), default=Severity.NOTE)
     if worst is Severity.DOWN:
         return "Events are refused"
-    if worst is Severity.DEGRADED:
-        return "Events are taken, but something needs care"
-    return "All is well"
+    if worst is Severity.NOTE:
+        return "All is well"
+    if any(finding.part == STORE for finding in findings):
+        return "Events are taken and kept, but not stored"
+    return "Events are taken, but something needs care"
 
 
 def status(findings: Sequence[Finding]) -> str:
@@ -234,13 +238,13 @@ def _store(signs: Signs) -> Iterator[Finding]:
     if signs.durable:
         kept = (
             f"Events are taken and wait in the journal ({signs.backlog_events:,} so far, "
-            f"{signs.journal_share:.0%} of its limit)"
+            f"{_share(signs.journal_share)} of its limit)"
         )
     else:
         kept = f"Events wait in memory ({signs.backlog_events:,} so far) and end with the process"
     yield Finding(
         Severity.DEGRADED,
-        "store",
+        STORE,
         f"The store does not take rows: {_count(signs.store_failures, 'attempt')} failed in a row"
         f"{_quote(signs.store_error)}.",
         f"{kept}; they are stored by themselves once ClickHouse is back.",
@@ -347,6 +351,10 @@ EXAMINATIONS: Final[tuple[Callable[[Signs], Iterator[Finding]], ...]] = (
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _share(part: float) -> str:
+    return "less than 1%" if part < 0.01 else f"{part:.0%}"
 
 
 def _quote(reason: str) -> str:

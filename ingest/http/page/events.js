@@ -139,12 +139,12 @@ const row = (event) => {
       event.name === "pageview" ? null : element("strong", {}, event.name, " "),
       element("span", { class: "path" }, pageOf(event)),
     ),
-    cell("Visitor", { class: "visitor quiet" }, visitor.filter(Boolean).join(" · ") || "–"),
+    cell("Visitor", { class: "visitor quiet" }, visitor.filter(Boolean).join(" · ")),
   );
 };
 
 /** The page's path, with its host if that does not go without saying. */
 const pageOf = (event) =>
-  event.hostname && event.hostname !== event.domain && event.hostname !== `www.${event.domain}`
+  event.hostname && event.hostname !== "(none)" && event.hostname !== event.domain && event.hostname !== `www.${event.domain}`
     ? `${event.hostname}${event.pathname}`
     : event.pathname;

@@ -19,6 +19,7 @@ import { clockSeconds } from "./words.js";
 
 const ASK_MS = 2000;
 const PATIENCE_MS = 5000;
+const YOUNG_SECONDS = 600;
 
 /** Paths are relative to the page, which a proxy may have put anywhere. */
 const address = (path) => new URL(path, location.origin + location.pathname);
@@ -45,6 +46,8 @@ const show = (report) => {
   showProcess(report, restarted ? null : last);
   if (report.settings) showSettings(report);
   say(find("version"), report.version);
+  // An hour says little of a server that has just started; who has chosen, has chosen.
+  if (last === null && report.uptime_seconds < YOUNG_SECONDS) choose(300);
   chart.show(history);
   last = report;
   whole = restarted;
@@ -97,7 +100,14 @@ const events = new Events(
   ask,
 );
 
-for (const choice of document.querySelectorAll('input[name="span"]')) {
+const spans = [...document.querySelectorAll('input[name="span"]')];
+
+const choose = (span) => {
+  for (const choice of spans) choice.checked = Number(choice.value) === span;
+  chart.span = span;
+};
+
+for (const choice of spans) {
   choice.addEventListener("change", () => chart.show(history, Number(choice.value)));
 }
 

@@ -48,24 +48,24 @@ export const showTiles = (report) => {
   const all = hour.accepted + hour.dropped;
   const events = store.inserts.events_v2;
   const tiles = [
-    ["Accepted", `${rate(rates.accepted)}/s`, `${count(hour.accepted)} in the last hour`],
-    ["Dropped", share(hour.dropped, all), `${count(hour.dropped)} in the last hour`],
+    ["Accepted", `${rate(rates.accepted)}/s`, `${count(hour.accepted)} in an hour`],
+    ["Dropped", share(hour.dropped, all), `${count(hour.dropped)} in an hour`],
     ["Refused", count(hour.refused), refusals(hour.refused_by_status), hour.refused ? "some" : null],
     ["Visits open", count(report.sessions_open), "may still go on"],
     [
       "Not yet stored",
       count(journal.backlog_events),
-      journal.durability === "journal" ? "events, safe in the journal" : "events, in memory only",
+      journal.durability === "journal" ? "safe in the journal" : "in memory only",
       store.failures_in_a_row ? "some" : null,
     ],
-    ["Insert", events ? duration(events.seconds.median) : "–", events ? `usual; p95 ${duration(events.seconds.p95)}` : "none so far"],
+    ["Insert time", events ? duration(events.seconds.median) : "–", events ? `usual; p95 ${duration(events.seconds.p95)}` : "none so far"],
   ];
   facts(find("tiles"), tiles);
 };
 
 const refusals = (byStatus) => {
   const found = Object.entries(byStatus).sort((one, other) => other[1] - one[1]);
-  if (!found.length) return "requests in the last hour";
+  if (!found.length) return "requests in an hour";
   const shown = found.slice(0, 2).map(([code, requests]) => `${count(requests)} ${status(code)}`);
   return shown.join(", ") + (found.length > 2 ? ", …" : "");
 };
@@ -119,7 +119,7 @@ const sparkline = (values) => {
   return drawn(
     "svg",
     { class: "spark", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `at most ${count(most)} in a minute`, preserveAspectRatio: "none" },
-    drawn("line", { class: "axis", x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }),
+    drawn("line", { class: "grid", x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }),
     drawn("path", { class: "bars accepted", d: bars }),
   );
 };
@@ -207,13 +207,12 @@ const meter = (value, most, words) => {
   );
 };
 
-export const showStore = ({ store, dead_letters: letters }) => {
+export const showStore = ({ store }) => {
   facts(find("store"), [
     ["Kind", store.kind],
     ["State", store.failures_in_a_row ? `${many(store.failures_in_a_row, "failure")} in a row` : "takes rows", null, store.failures_in_a_row ? "some" : null],
     ["Circuit", store.circuit === "open" ? "open: only probed" : "closed: rows are sent", null, store.circuit === "open" ? "some" : null],
     ["Rows in memory", count(store.rows_waiting)],
-    ["Dead letters", count(letters.kept), letters.kept ? `of at most ${count(letters.limit)}` : null, letters.kept ? "some" : null],
   ]);
   const inserts = Object.entries(store.inserts);
   fill(find("inserts").tBodies[0], inserts, () =>
@@ -232,7 +231,8 @@ export const showStore = ({ store, dead_letters: letters }) => {
   );
 };
 
-export const showJournal = ({ journal }) => {
+export const showJournal = ({ journal, dead_letters: letters }) => {
+  const setAside = ["Dead letters", count(letters.kept), letters.kept ? `of at most ${count(letters.limit)}` : null, letters.kept ? "some" : null];
   const durable = journal.durability === "journal";
   fill(find("journal-meter"), [journal.bytes, journal.limit_bytes], () =>
     durable ? [meter(journal.bytes, journal.limit_bytes, `${bytes(journal.bytes)} of ${bytes(journal.limit_bytes)} on disk`)] : [],
@@ -245,10 +245,12 @@ export const showJournal = ({ journal }) => {
           ["Files", count(journal.segments)],
           ["Lost", count(journal.events_lost), null, journal.events_lost ? "some" : null],
           ["State", { ok: "in order", degraded: "in trouble", down: "full" }[journal.status] ?? journal.status, null, journal.status === "ok" ? null : "some"],
+          setAside,
         ]
       : [
           ["Durability", "memory", "events end with the process", "some"],
           ["Backlog", many(journal.backlog_events, "event"), "not yet stored"],
+          setAside,
         ],
   );
 };

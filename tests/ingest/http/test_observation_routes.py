@@ -137,7 +137,9 @@ async def follow(
     await nursery.start(server.run)
     port = listeners[0].socket.getsockname()[1]
     stream = await trio.open_tcp_stream("127.0.0.1", port)
-    await stream.send_all(f"GET /api/live{query} HTTP/1.1\r\nhost: a\r\n{headers}\r\n".encode())
+    await stream.send_all(
+        f"GET /api/live{query} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n".encode()
+    )
     live = Live(stream)
     await live.until(b"retry: 2000")
     return live, server

@@ -129,16 +129,21 @@ def test_when_all_is_well(signs: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("durable", "expected"),
+    ("share", "expected"),
     [
-        (True, "wait in the journal (5,000 so far, 12% of its limit)"),
-        (False, "wait in memory (5,000 so far) and end with the process"),
+        (0.12, "wait in the journal (5,000 so far, 12% of its limit)"),
+        (0.0, "wait in the journal (5,000 so far, less than 1% of its limit)"),
+        (None, "wait in memory (5,000 so far) and end with the process"),
     ],
 )
-def test_an_outage_says_where_events_are(durable: bool, expected: str) -> None:
-    signs = Signs(store_failures=1, durable=durable, backlog_events=5000, journal_share=0.12)
-    (finding,) = diagnose(signs)
-    assert expected in finding.advice
+def test_an_outage_says_where_events_are(share: float | None, expected: str) -> None:
+    durable = share is not None
+    signs = Signs(
+        store_failures=1, durable=durable, backlog_events=5000, journal_share=share or 0.0
+    )
+    findings = diagnose(signs)
+    assert expected in findings[0].advice
+    assert headline(findings) == "Events are taken and kept, but not stored"
 
 
 def test_the_worst_comes_first() -> None:

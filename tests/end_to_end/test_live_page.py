@@ -1,0 +1,307 @@
+"""The live page, as people see it: in a real browser, from a real server."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.end_to_end.browser import visitor
+from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
+from tests.end_to_end.sluice import Sluice
+
+BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
+SHIELDED = {"x-forwarded-for": "203.0.113.7"}
+PATH = re.compile(r"^M")
+"""Something is drawn."""
+
+PATIENCE_MS = 15_000
+PHONE = {"width": 360, "height": 740}
+TOKEN = "a-long-enough-token"
+MARKUP = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+
+# Text whose colour stands out too little from what is behind it (WCAG 2.2, criterion 1.4.3).
+FAINT = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b]
+    .map((one) => one / 255)
+    .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour.length < 4 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.textContent.trim() || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element);
+    const front = element instanceof SVGElement ? style.fill : style.color;
+    const both = [luminance(parse(front)), luminance(behind(element))];
+    const [light, dark] = both.sort((a, b) => b - a);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.6 && Number(style.fontWeight) >= 700);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    if (ratio < (large ? 3 : 4.5)) found.push(`${node.textContent.trim()}: ${ratio.toFixed(2)}`);
+  }
+  return found;
+}"""
+
+
+class Watched:
+    """A page with all that it complained of and asked for."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.page = context.new_page()
+        self.complaints: list[str] = []
+        self.asked: set[str] = set()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.on("request", lambda request: self.asked.add(request.url))
+        self.page.goto(address)
+
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than its window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Watched]:
+    """The page, which must complain of nothing and ask nobody else."""
+    with visitor(browser) as context:
+        watched = Watched(context, address)
+        yield watched
+        assert watched.complaints == []
+        assert {httpx.URL(url).netloc for url in watched.asked} == {httpx.URL(address).netloc}
+
+
+def events_of(page: Page, text: str) -> Any:
+    return page.locator("#events tbody tr", has_text=text)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
+    with Sluice(tmp_path_factory.mktemp("live"), "chdb://chdb") as sluice:
+        yield sluice
+
+
+def test_all_is_well(browser: Browser, server: Sluice) -> None:
+    server.send(url="https://example.com/well", r="https://news.ycombinator.com/")
+    server.send(url="https://example.com/well", headers=BOT)
+    server.send(url="https://shielded.example/", domain="shielded.example", headers=SHIELDED)
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        expect(page.locator("#headline")).to_have_text("All is well", timeout=PATIENCE_MS)
+        expect(page.locator("#connection")).to_have_text("Live")
+        expect(page).to_have_title(f"Sluice – 127.0.0.1:{server.port}")
+        site = page.locator("#sites tbody tr", has_text="example.com")
+        expect(site.first).to_contain_text("bot 1")
+        shielded = page.locator("#sites tbody tr", has_text="shielded.example")
+        expect(shielded).to_contain_text("address blocked 1")
+        expect(page.locator("#chart .bars.accepted")).to_have_attribute("d", PATH)
+        expect(page.locator("#chart .bars.dropped")).to_have_attribute("d", PATH)
+        expect(page.locator("#inserts")).to_contain_text("events_v2", timeout=PATIENCE_MS)
+        expect(page.locator("#stages li")).to_have_count(5)
+        expect(page.locator("#process")).to_contain_text("Sites registered6")
+        page.locator("#settings-title").click()
+        row = page.locator("#settings tr", has_text="SLUICE_FLUSH_SECONDS")
+        expect(row).to_contain_text("0.1set")
+
+
+def test_events_show_as_they_come_with_the_rule_that_hit(browser: Browser, server: Sluice) -> None:
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        expect(page.locator("#connection")).to_have_text("Live", timeout=PATIENCE_MS)
+        server.send(url="https://shielded.example/admin/x", domain="shielded.example")
+        server.send("Signup", url="https://example.com/comes", r="https://www.google.com/")
+        dropped = events_of(page, "/admin/x").first
+        expect(dropped).to_contain_text("page blocked", timeout=PATIENCE_MS)
+        expect(dropped).to_contain_text("/admin/**")
+        accepted = events_of(page, "/comes")
+        expect(accepted).to_contain_text("Signup")
+        expect(accepted).to_contain_text("Google · Chrome · Mac · Desktop")
+
+
+def test_events_can_be_chosen_and_held(browser: Browser, server: Sluice) -> None:
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        expect(page.locator("#connection")).to_have_text("Live", timeout=PATIENCE_MS)
+        server.send(url="https://example.com/kept")
+        server.send(url="https://example.com/bots", headers=BOT)
+        server.send(url="https://shop.example/kept", domain="shop.example")
+        expect(events_of(page, "/bots")).to_have_count(1, timeout=PATIENCE_MS)
+        page.locator("#kind").select_option("accepted")
+        expect(events_of(page, "/kept")).to_have_count(2, timeout=PATIENCE_MS)
+        expect(events_of(page, "/bots")).to_have_count(0)
+        page.locator("#site").select_option("shop.example")
+        expect(events_of(page, "/kept")).to_have_count(1, timeout=PATIENCE_MS)
+        pause = page.get_by_role("button", name="Pause")
+        pause.click()
+        server.send(url="https://shop.example/held", domain="shop.example")
+        expect(page.locator("#events-state")).to_contain_text("1 event since", timeout=PATIENCE_MS)
+        expect(events_of(page, "/held")).to_have_count(0)
+        page.get_by_role("button", name="Go on").click()
+        expect(events_of(page, "/held")).to_have_count(1)
+
+
+def test_what_clients_make_up_is_text(browser: Browser, server: Sluice) -> None:
+    server.send(MARKUP, url="https://example.com/markup")
+    server.send(url=f"https://shop.example/{MARKUP}", domain="shop.example")
+    server.send(url="https://example.com/markup-domain", domain=MARKUP)
+    server.send(url="https://example.com/markup-referrer", r=f"https://example.org/{MARKUP}")
+    server.send(url="https://example.com/rtl-\u202e\u0000\ud83d\ude00", n=MARKUP)
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        named = page.locator("#events strong", has_text="onerror").first
+        expect(named).to_contain_text(MARKUP, timeout=PATIENCE_MS)
+        expect(events_of(page, "/markup-domain")).to_contain_text(MARKUP)
+        for tag in ("img", "script", "b", "iframe"):
+            expect(page.locator(f"#events {tag}")).to_have_count(0)
+        assert page.evaluate("window.hacked") is None
+
+
+def test_long_text_does_not_widen_a_phone(browser: Browser, server: Sluice) -> None:
+    long = "x" * 1900
+    server.send("N" * 119, url=f"https://example.com/{long}")
+    server.send(url="https://example.com/long-domain", domain="d" * 200)
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+        expect(events_of(page, "xxxx").first).to_be_visible(timeout=PATIENCE_MS)
+        for summary in page.locator("summary").all():
+            summary.click()
+        assert watched.overflow() <= 0
+        for name in ("verdict", "tiles", "chart", "sites", "events", "stages", "store", "settings"):
+            box = page.locator(f"#{name}").bounding_box()
+            assert box is not None
+            assert box["x"] >= 0, name
+            assert box["x"] + box["width"] <= PHONE["width"], name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out(browser: Browser, server: Sluice, scheme: Any) -> None:
+    server.send(url="https://example.com/contrast")
+    server.send(url="https://example.com/contrast", headers=BOT)
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        expect(events_of(page, "/contrast").first).to_be_visible(timeout=PATIENCE_MS)
+        for summary in page.locator("summary").all():
+            summary.click()
+        for status in ("ok", "degraded", "down"):
+            page.evaluate(f"document.getElementById('verdict').dataset.status = '{status}'")
+            assert page.evaluate(FAINT) == []
+        assert page.evaluate("getComputedStyle(document.querySelector('.dot')).animationName") == (
+            "none"
+        )
+
+
+def test_the_keyboard_reads_the_chart(browser: Browser, server: Sluice) -> None:
+    server.send(url="https://example.com/keyboard")
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        expect(page.locator("#chart .bars.accepted")).to_have_attribute(
+            "d", PATH, timeout=PATIENCE_MS
+        )
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        page.get_by_label("5 minutes").focus()
+        page.keyboard.press("Tab")
+        chart = page.locator("#chart")
+        expect(chart).to_be_focused()
+        page.keyboard.press("End")
+        expect(page.locator("#readout")).to_contain_text("per second")
+        text = page.locator("#readout").inner_text()
+        assert chart.get_attribute("aria-valuetext") == text
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#readout")).not_to_have_text(text)
+        page.keyboard.press("Escape")
+        expect(page.locator("#readout")).to_have_text("")
+        focusable = page.locator("button, select, a, input, summary")
+        for one in focusable.all():
+            assert one.evaluate("(element) => element.tabIndex") >= 0
+        levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => h.tagName)")
+        assert levels[0] == "H1"
+        assert levels.count("H1") == 1
+
+
+def test_another_name_for_this_machine_is_refused(browser: Browser, server: Sluice) -> None:
+    """DNS rebinding: the browser of these tests takes every name for this machine."""
+    with visitor(browser) as context:
+        page = context.new_page()
+        answer = page.goto(f"http://rebound.example:{server.port}/")
+        assert answer is not None
+        assert answer.status == 403
+        expect(page.locator("h1")).to_have_text("This page is for this machine")
+    refused = server.client.get("/api/status", headers={"host": "rebound.example"})
+    assert refused.status_code == 403
+
+
+def test_another_page_cannot_read_it(browser: Browser, server: Sluice) -> None:
+    with visitor(browser) as context:
+        page = context.new_page()
+        page.goto(f"http://rebound.example:{server.port}/health")
+        read = page.evaluate(
+            "(url) => fetch(url).then(() => 'read', () => 'refused')",
+            f"{server.url}/api/status",
+        )
+        assert read == "refused"
+
+
+def test_signing_in(browser: Browser, tmp_path: Path) -> None:
+    with Sluice(tmp_path, "chdb://chdb", SLUICE_ADMIN_TOKEN=TOKEN) as server:
+        asked = server.client.get("/", headers={"accept": "text/html"})
+        assert asked.status_code == 401
+        assert any("Basic" in one for one in asked.headers.get_list("www-authenticate"))
+        assert "<h1>Sign in</h1>" in asked.text
+        context = browser.new_context(
+            http_credentials={"username": "me", "password": TOKEN, "origin": server.url}
+        )
+        try:
+            watched = Watched(context, server.url)
+            expect(watched.page.locator("#connection")).to_have_text("Live", timeout=PATIENCE_MS)
+            server.send(url="https://example.com/signed-in")
+            expect(events_of(watched.page, "/signed-in")).to_have_count(1, timeout=PATIENCE_MS)
+            watched.page.locator("#settings-title").click()
+            row = watched.page.locator("#settings tr", has_text="SLUICE_ADMIN_TOKEN")
+            expect(row).to_contain_text("***")
+            assert TOKEN not in watched.page.content()
+        finally:
+            context.close()
+
+
+def test_trouble_shows_and_ends(browser: Browser, tmp_path: Path) -> None:
+    with (
+        ClickHouseServer(tmp_path / "clickhouse") as clickhouse,
+        Sluice(tmp_path, clickhouse.url("trouble"), PORT=str(free_port())) as server,
+        visitor(browser) as context,
+    ):
+        page = Watched(context, server.url).page
+        headline = page.locator("#headline")
+        expect(headline).to_have_text("All is well", timeout=PATIENCE_MS)
+        clickhouse.kill()
+        server.send(url="https://example.com/outage")
+        kept = "Events are taken and kept, but not stored"
+        expect(headline).to_have_text(kept, timeout=PATIENCE_MS)
+        expect(page.locator("#findings")).to_contain_text("wait in the journal (1 so far")
+        expect(page).to_have_title(f"! Sluice – 127.0.0.1:{server.port}")
+        clickhouse.start()
+        expect(headline).to_have_text("All is well", timeout=2 * PATIENCE_MS)
+        expect(page.locator("#findings li")).to_have_count(0)
+        server.stop()
+        expect(headline).to_have_text("The server cannot be reached", timeout=PATIENCE_MS)
+        expect(page.locator("#connection")).to_contain_text("No connection")
+        server.start()
+        expect(headline).to_have_text("All is well", timeout=2 * PATIENCE_MS)
+        expect(page.locator("#connection")).to_have_text("Live")
+        server.send(url="https://example.com/again")
+        expect(events_of(page, "/again")).to_have_count(1, timeout=PATIENCE_MS)
