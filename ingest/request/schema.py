@@ -40,6 +40,8 @@ def openapi_document(version: str) -> dict[str, Any]:
                 }
             },
             "/metrics": {"get": _operator_route("Figures in Prometheus' text format")},
+            "/": {"get": _operator_route("The live page")},
+            "/api/status": {"get": _operator_route("What the live page shows")},
             "/openapi.json": {"get": _operator_route("This description")},
         },
         "components": {

@@ -30,7 +30,8 @@ def test_the_document_is_whole() -> None:
     for status in ("429", "503"):
         assert "Retry-After" in operation["responses"][status]["headers"]
     assert "text/plain" in operation["requestBody"]["content"]
-    for path in ("/health", "/ready", "/api/health", "/metrics", "/openapi.json"):
+    paths = ("/health", "/ready", "/api/health", "/metrics", "/openapi.json", "/", "/api/status")
+    for path in paths:
         assert document["paths"][path]["get"]["responses"]
     text = json.dumps(document)
     for reference in ("#/components/schemas/Event", "#/components/schemas/Errors"):
