@@ -39,6 +39,11 @@ REFUSAL_MINUTES: Final = 5
 LAG_BEATS: Final = 10
 """How far back the diagnosis looks for refusals, and for a slow event loop (seconds)."""
 
+EXAMINED: Final = frozenset(
+    {"status", "store", "journal", "dead_letters", "actors", "registry", "geo_database"}
+)
+"""Parts of the readiness report that the diagnosis knows more of."""
+
 _STATM = Path("/proc/self/statm")
 
 
@@ -166,6 +171,11 @@ class LiveStatus:
                 unknown_accepted=collector.reference.accept_unknown_sites,
                 events=sum(sum(kind) for kind in (hour.accepted, hour.dropped)),
                 uptime_seconds=trio.current_time() - self._started,
+                others={
+                    name: part["status"]
+                    for name, part in parts.items()
+                    if name not in EXAMINED and part.get("status", "ok") != "ok"
+                },
             )
         )
 

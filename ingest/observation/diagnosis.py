@@ -96,6 +96,8 @@ class Signs:
         unknown_accepted: Whether such events are taken.
         events: Events of the last hour.
         uptime_seconds: Since the start.
+        others: Parts that readiness reports besides these, and is not content with: `degraded` or
+            `down`.
     """
 
     open: bool = True
@@ -121,6 +123,7 @@ class Signs:
     unknown_accepted: bool = False
     events: int = 1
     uptime_seconds: float = 0.0
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def diagnose(signs: Signs) -> list[Finding]:
@@ -320,6 +323,17 @@ def _files(signs: Signs) -> Iterator[Finding]:
         )
 
 
+def _others(signs: Signs) -> Iterator[Finding]:
+    for part, state in signs.others.items():
+        name = part.replace("_", " ")
+        yield Finding(
+            Severity.DOWN if state == "down" else Severity.DEGRADED,
+            name,
+            f"Readiness is not content with this part: {name}.",
+            "“/ready” says why.",
+        )
+
+
 def _traffic(signs: Signs) -> Iterator[Finding]:
     if signs.unknown_events and not signs.unknown_accepted:
         yield Finding(
@@ -344,6 +358,7 @@ EXAMINATIONS: Final[tuple[Callable[[Signs], Iterator[Finding]], ...]] = (
     _store,
     _files,
     _letters,
+    _others,
     _traffic,
 )
 """All that is looked at; what is equally bad is reported in this order."""

@@ -219,3 +219,15 @@ def test_memory_is_unknown_where_the_system_does_not_tell(
     assert live_status.resident_bytes() is None
     statm.write_text("300 2 1 0 0 0 0\n")
     assert live_status.resident_bytes() == 2 * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_what_readiness_knows_besides_is_said_too(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, parts = application.health.readiness(detailed=True)
+    parts["dashboard_database"] = {"status": "degraded"}
+    parts["another"] = {"status": "ok"}
+    monkeypatch.setattr(application.health, "readiness", lambda *, detailed: (True, parts))
+    report = application.live.report()
+    assert report["status"] == "degraded"
+    assert [finding["part"] for finding in report["findings"]] == ["dashboard database"]

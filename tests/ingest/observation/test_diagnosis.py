@@ -87,6 +87,13 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "no sites": ({"sites": 0}, Severity.DEGRADED, "sites", "No site is registered"),
     "a broken geo database": ({"geo_problem": "gone"}, Severity.DEGRADED, "places", "(gone)"),
     "unknown sites": ({"unknown_events": 7}, Severity.NOTE, "sites", "7 events of the last hour"),
+    "another part": (
+        {"others": {"dashboard_database": "degraded"}},
+        Severity.DEGRADED,
+        "dashboard database",
+        "this part: dashboard database.",
+    ),
+    "another part that is down": ({"others": {"x": "down"}}, Severity.DOWN, "x", "part: x."),
     "silence": (
         {"events": 0, "uptime_seconds": 901.0},
         Severity.NOTE,
