@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping
 
 FORWARDED_HEADERS = (
@@ -14,6 +15,8 @@ FORWARDED_HEADERS = (
     "b-forwarded-for",
     "x-plausible-ip",
 )
+
+_PORT = re.compile(r"(?::[0-9]*)?\Z", re.ASCII)
 
 
 def may_administer(headers: Mapping[str, str], peer: str, token: str | None) -> bool:
@@ -65,31 +68,35 @@ def has_password(headers: Mapping[str, str], password: str) -> bool:
 def for_another_origin(headers: Mapping[str, str]) -> bool:
     """Tell whether a page of another origin has made a browser ask.
 
-    A link that somebody follows is not such a page's request, though the browser says where it
-    stood (Fetch Metadata: `Sec-Fetch-Site`, `Sec-Fetch-Mode`).
+    Browsers say so to servers with TLS and to this machine (Fetch Metadata: `Sec-Fetch-Site`); a
+    link that somebody follows is not such a page's request, wherever it stood. Otherwise `Origin`
+    is compared with `Host`, of which proxies like to leave out the port.
     """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        own = site in ("same-origin", "none")
+        return not own and headers.get("sec-fetch-mode") != "navigate"
     origin = headers.get("origin")
-    if origin is not None:
-        scheme, separator, host = origin.lower().partition("://")
-        known = separator and scheme in ("http", "https")
-        return not known or host != headers.get("host", "").lower()
-    return (
-        headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        and headers.get("sec-fetch-mode") != "navigate"
-    )
+    if origin is None:
+        return False
+    scheme, separator, named = origin.lower().partition("://")
+    host = headers.get("host", "").lower()
+    if ":" not in host.rpartition("]")[2]:
+        named = named[: len(named) - len(_port(named))]
+    return not separator or scheme not in ("http", "https") or named != host
 
 
 def names_loopback(host: str) -> bool:
     """Whether a `Host` header, with or without a port, names this machine and no other."""
-    if host.startswith("["):
-        name, bracket, port = host[1:].partition("]")
-        if not bracket or (port and not port.startswith(":")):
-            return False
-    else:
-        name, _, port = host.partition(":")
-    if not port.removeprefix(":").isascii() or not (port.removeprefix(":") or "0").isdigit():
-        return False
-    return name.lower() == "localhost" or is_loopback(name)
+    name = host[: len(host) - len(_port(host))].lower()
+    if name.startswith("[") and name.endswith("]"):
+        return is_loopback(name[1:-1]) and ":" in name
+    return name == "localhost" or (is_loopback(name) and ":" not in name)
+
+
+def _port(host: str) -> str:
+    """The port at the end of a host, with its colon; empty when there is none."""
+    return _PORT.search(host)[0]  # type: ignore[index]
 
 
 def is_loopback(peer: str) -> bool:

@@ -172,6 +172,11 @@ FOREIGN: dict[str, dict[str, str]] = {
     "an image of another site": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
     "a script of a site beside": {"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"},
     "no mode": {"sec-fetch-site": "cross-site"},
+    "a word that is not known": {"sec-fetch-site": "elsewhere"},
+    "a browser that knows better": {
+        "origin": "http://localhost:8000",
+        "sec-fetch-site": "same-site",
+    },
 }
 OWN: dict[str, dict[str, str]] = {
     "no browser": {},
@@ -179,6 +184,11 @@ OWN: dict[str, dict[str, str]] = {
     "its own page behind TLS": {"origin": "https://localhost:8000"},
     "its own page in capitals": {"origin": "http://LOCALHOST:8000"},
     "its own script": {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"},
+    "its own script, whatever the proxy calls the host": {
+        "origin": "https://stats.example",
+        "sec-fetch-site": "same-origin",
+        "sec-fetch-mode": "cors",
+    },
     "the address bar": {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"},
     "a link on another site": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
 }
@@ -192,6 +202,25 @@ def test_another_page_in_the_operators_browser_is_not_the_operator(headers: dict
     # Nothing sends this by itself.
     bearing = HERE | headers | {"authorization": f"Bearer {TOKEN}"}
     assert may_administer(bearing, "203.0.113.9", TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "expected"),
+    [
+        ("stats.example", "http://stats.example:8080", True),
+        ("stats.example", "http://stats.example", True),
+        ("[2001:db8::1]", "http://[2001:db8::1]:8080", True),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080", True),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]", False),
+        ("stats.example", "http://stats.example.evil.example", False),
+        ("stats.example", "http://evil.example:8080", False),
+        ("stats.example:8080", "http://stats.example", False),
+        ("", "http://stats.example", False),
+    ],
+)
+def test_proxies_leave_out_the_port(host: str, origin: str, expected: bool) -> None:
+    headers = {"host": host, "origin": origin, "authorization": basic(f"me:{TOKEN}")}
+    assert may_administer(headers, "203.0.113.9", TOKEN) is expected
 
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
