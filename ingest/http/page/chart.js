@@ -16,7 +16,7 @@ const NARROWEST = 4;
 export const roundUp = (value) => {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 };
 
 export class Chart {
@@ -162,9 +162,9 @@ export class Chart {
     const amounts = KINDS.filter((kind) => piece[kind] || kind === "accepted").map(
       (kind) => `${rate(piece[kind])} ${kind}`,
     );
-    const text = `${clockSeconds(piece.from)} · ${amounts.join(", ")} per second`;
+    const text = `${clockSeconds(piece.from)} · ${amounts.join(", ")}`;
     say(this.readout, text);
-    this.target.setAttribute("aria-valuetext", text);
+    this.target.setAttribute("aria-valuetext", `${text} per second`);
   }
 
   /** The same in words, and as a table. */
