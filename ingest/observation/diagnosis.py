@@ -206,7 +206,7 @@ def _refusals(refused: Mapping[int, int]) -> Iterator[Finding]:
             Severity.DEGRADED,
             "intake",
             f"{_count(overloaded, 'request')} could not be taken in the last five minutes (503).",
-            "Clients were asked to try again; trackers in browsers do not.",
+            "Clients were asked to try again; most trackers in browsers do not.",
         )
     if refused.get(500, 0):
         yield Finding(
@@ -239,8 +239,9 @@ def _store(signs: Signs) -> Iterator[Finding]:
     if not signs.store_failures:
         return
     if signs.durable:
+        taken = "What was taken before waits" if signs.journal_full else "Events are taken and wait"
         kept = (
-            f"Events are taken and wait in the journal ({signs.backlog_events:,} so far, "
+            f"{taken} in the journal ({signs.backlog_events:,} so far, "
             f"{_share(signs.journal_share)} of its limit)"
         )
     else:

@@ -153,6 +153,13 @@ def test_an_outage_says_where_events_are(share: float | None, expected: str) -> 
     assert headline(findings) == "Events are taken and kept, but not stored"
 
 
+def test_with_a_full_journal_nothing_more_is_kept() -> None:
+    findings = diagnose(Signs(store_failures=9, journal_full=True, backlog_events=5000))
+    assert [finding.part for finding in findings] == ["journal", "store"]
+    assert findings[1].advice.startswith("What was taken before waits in the journal (5,000")
+    assert headline(findings) == "Events are refused"
+
+
 def test_the_worst_comes_first() -> None:
     signs = Signs(journal_full=True, store_failures=9, letters=1, refused={503: 1, 429: 1})
     found = diagnose(signs)
