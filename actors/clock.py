@@ -19,6 +19,7 @@ class Clock:
             epoch: What the time is now, in Unix seconds.
         """
         self._offset = epoch - trio.current_time()
+        self._stepped = trio.Event()
 
     @classmethod
     def system(cls) -> "Clock":
@@ -34,8 +35,11 @@ class Clock:
         return int(self.now())
 
     async def sleep_until(self, instant: float) -> None:
-        """Wait until the clock shows `instant` (Unix seconds)."""
-        await trio.sleep_until(instant - self._offset)
+        """Wait until the clock shows `instant` (Unix seconds), also when it is set meanwhile."""
+        await trio.lowlevel.checkpoint()
+        while (left := instant - self.now()) > 0:
+            with trio.move_on_after(left):
+                await self._stepped.wait()
 
     def follow(self, epoch: float) -> float:
         """Take over a step that the system's clock has made.
@@ -45,4 +49,6 @@ class Clock:
         """
         step = epoch - self.now()
         self._offset += step
+        self._stepped.set()
+        self._stepped = trio.Event()
         return step

@@ -1,15 +1,20 @@
 """Files that are written whole or not at all: the state files, and those an operator edits, too."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 OWNER_ONLY = 0o600
 NEW_FILE = 0o666
 """Mode of a new file that an operator edits, less what the process's umask takes away."""
+
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class StateDirectoryBusyError(RuntimeError):
@@ -26,7 +31,8 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     Args:
         path: The file; made with mode 0600.
         data: Its new content.
-        durable: Whether to have the content on the disk before the name changes.
+        durable: Whether to have the content on the disk before the name changes, and the name
+            before this returns.
 
     Raises:
         OSError: It cannot be written; the old content is unchanged.
@@ -40,10 +46,48 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
+        if durable:
+            sync_directory(path.parent)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that the disk, or the quota, is full: that passes."""
+    return error.errno in _NO_ROOM
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Write a small file's new content over the old, which needs no room on a full disk.
+
+    Within one block of the disk, a crash leaves the old content or the new one in practice, but
+    nobody promises it: for when `write_atomically` cannot.
+
+    Raises:
+        OSError: It is not there, or cannot be written.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.pwrite(descriptor, data, 0)
+        os.ftruncate(descriptor, len(data))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on the disk: after a loss of power they are those of now.
+
+    Raises:
+        OSError: Nobody knows whether they would be.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import structlog
+import trio
 
 from actors.actor import Actor
 from actors.clock import Clock
-from actors.files import write_atomically
+from actors.files import is_full, overwrite, write_atomically
 from ingest.pipeline.reference import Reference
 from ingest.sessions import salts
 from ingest.sessions.salts import Salts
 
 log = structlog.get_logger()
+
+RETRY_SECONDS = 10.0
+"""How long to wait before salts are written again that could not be."""
 
 
 def load_salts(path: Path, now: float) -> Salts:
@@ -31,16 +35,32 @@ def load_salts(path: Path, now: float) -> Salts:
         saved = None
     current = salts.start(saved, salts.fresh_key(), now)
     if current != saved:
-        write_atomically(path, salts.serialise(current).encode(), durable=True)
+        _write(path, current)
     return current
+
+
+def _write(path: Path, current: Salts) -> None:
+    """Have the salts on disk, and those before them no longer, also if the disk is full.
+
+    Raises:
+        OSError: The file is what it was.
+    """
+    data = salts.serialise(current).encode()
+    try:
+        write_atomically(path, data, durable=True)
+    except OSError as error:
+        if not (is_full(error) and path.exists()):
+            raise
+        overwrite(path, data)
 
 
 class SaltKeeper(Actor):
     """The actor that owns the salts' file.
 
     Receives and sends nothing. At midnight UTC it puts a new salt in place; the old one becomes the
-    previous, and what was previous is gone from memory and disk. A restart waits for the next
-    midnight, or rotates at once when the last was missed.
+    previous, and what was previous is gone from memory and disk. While the file cannot be written
+    the old salts stay in force, but no longer than a salt may live; after that new ones are in
+    memory only. A restart waits for the next midnight, or rotates at once when the last was missed.
     """
 
     name = "salts"
@@ -56,18 +76,33 @@ class SaltKeeper(Actor):
         self._path = path
         self._reference = reference
         self._clock = clock
+        self._written = True
 
     async def run(self) -> None:
         """Rotate for ever."""
         while True:
             now = self._clock.now()
-            if salts.rotation_due(self._reference.salts, now):
+            if salts.rotation_due(self._reference.salts, now) or not self._written:
                 self._rotate(now)
-            await self._clock.sleep_until(salts.next_rotation(now))
+            if self._written:
+                await self._clock.sleep_until(salts.next_rotation(now))
+            else:
+                await trio.sleep(RETRY_SECONDS)
 
     def _rotate(self, now: float) -> None:
-        rotated = salts.rotate(self._reference.salts, salts.fresh_key(), now)
-        # On disk first: a salt in use that a crash would lose splits every visit it has made.
-        write_atomically(self._path, salts.serialise(rotated).encode(), durable=True)
+        rotated = old = self._reference.salts
+        if salts.rotation_due(old, now):
+            rotated = salts.rotate(old, salts.fresh_key(), now)
+        try:
+            # On disk first: a salt in use that a crash would lose splits every visit it has made.
+            _write(self._path, rotated)
+        except OSError as error:
+            if self._written:
+                log.error("salts cannot be written", error=error.strerror)
+            self._written = False
+            if not salts.outlived(old, now):
+                return
+        else:
+            self._written = True
+            log.info("salts rotated")
         self._reference.salts = rotated
-        log.info("salts rotated")

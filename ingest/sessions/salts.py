@@ -99,6 +99,11 @@ def expire(salts: Salts, now: float) -> Salts:
     return salts
 
 
+def outlived(salts: Salts, now: float) -> bool:
+    """Whether even the current salt is older than 48 hours: it goes, whatever that costs."""
+    return now - salts.current.created_at > LIFETIME
+
+
 def of_day(salts: Salts, timestamp: int) -> Salts:
     """The salts for events of a past day.
 

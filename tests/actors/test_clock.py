@@ -1,5 +1,6 @@
 import time
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -20,6 +21,25 @@ async def test_sleeps_until_an_instant(autojump_clock: MockClock) -> None:
     await clock.sleep_until(NOON + 3600)
     assert clock.now() == NOON + 3600
     assert trio.current_time() == 3600
+
+
+@pytest.mark.parametrize(
+    ("step", "slept"),
+    [
+        pytest.param(1800, 1800, id="towards it"),
+        pytest.param(10_000, 1, id="beyond it"),
+        pytest.param(-1800, 5400, id="away from it"),
+    ],
+)
+async def test_sleeps_until_an_instant_over_a_step(
+    autojump_clock: MockClock, step: int, slept: float
+) -> None:
+    clock = Clock(NOON)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(clock.sleep_until, NOON + 3600)
+        await trio.sleep(1)
+        clock.follow(clock.now() + step)
+    assert trio.current_time() == pytest.approx(slept)
 
 
 async def test_follows_a_step(mock_clock: MockClock) -> None:
