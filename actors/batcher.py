@@ -251,9 +251,13 @@ class Batcher(Actor):
                 Insert("sessions_v2", rows.sessions, f"{token}-sessions"),
                 Insert("events_v2", (rows.event,), f"{token}-events"),
             )
-            for insert in inserts:
-                if insert.rows:
-                    self._letters.keep(self.name, insert, error)
+            kept = [
+                self._letters.keep(self.name, insert, error, key=insert.token)
+                for insert in inserts
+                if insert.rows
+            ]
+            if not all(kept):
+                self._unadded.appendleft((position, rows))
 
     async def give_up(self) -> None:
         """Go on: what was accepted still has to reach the writer."""

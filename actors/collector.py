@@ -20,9 +20,10 @@ from actors.heartbeat import Heartbeat
 from actors.intake import Intake
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import Journal
-from actors.journal_keeper import JournalKeeper, SaveSessions
+from actors.journal_keeper import JournalKeeper
 from actors.patience import Patience
 from actors.replay import Replay
+from actors.session_file import SessionFile
 from actors.sessions import Sessions
 from actors.stores.store import Store
 from actors.supervisor import RestartPolicy, Supervisor
@@ -82,7 +83,7 @@ class Collector:
         letters_directory: Path,
         options: CollectorOptions | None = None,
         *,
-        save_sessions: SaveSessions | None = None,
+        session_file: SessionFile | None = None,
         store_opened: bool = True,
         wall: Callable[[], float] = time.time,
         keepers: Iterable[Actor] = (),
@@ -99,7 +100,7 @@ class Collector:
             open_sessions: The visits that are open already, in step with the journal.
             letters_directory: Where dead letters are kept.
             options: What an operator decides.
-            save_sessions: Keeps the open visits, so that the journal behind them can be deleted.
+            session_file: Keeps the open visits, so that the journal behind them can be deleted.
             wall: Tells the system's time, which the clock follows; Unix seconds.
             store_opened: Whether the store has been opened; otherwise the writer does it.
             keepers: Further actors that own time only, such as the reload of files.
@@ -176,9 +177,9 @@ class Collector:
             Heartbeat(clock, self.metrics, wall),
             self.replay,
         ]
-        if isinstance(journal, FileJournal) and save_sessions is not None:
+        if isinstance(journal, FileJournal) and session_file is not None:
             self._keepers.append(
-                JournalKeeper(journal, self.open_sessions, save_sessions, self.metrics)
+                JournalKeeper(journal, self.open_sessions, session_file, self.metrics)
             )
         self._inboxes = {
             "gate": gate_inbox,

@@ -45,6 +45,7 @@ class DeadLetters:
         self._directory = directory
         self._now = now
         self._on_keep = on_keep
+        self._settled: set[str] = set()
 
     def __len__(self) -> int:
         return sum(1 for _ in self.ids())
@@ -59,7 +60,8 @@ class DeadLetters:
 
     def to_replay(self) -> list[str]:
         """The ids of the letters that are to be put back, oldest first."""
-        return list(self.ids(suffixes=(".replay",)))
+        marked = self.ids(suffixes=(".replay",))
+        return [letter_id for letter_id in marked if letter_id not in self._settled]
 
     def is_marked(self, letter_id: str) -> bool:
         """Whether a letter is to be put back."""
@@ -107,6 +109,21 @@ class DeadLetters:
         """
         self._path(letter_id).unlink()
 
+    def settle(self, letter_id: str) -> None:
+        """Delete a letter whose content has found another place. Never raises.
+
+        One that cannot be deleted is not put back again, as long as this process lives.
+        """
+        try:
+            self.drop(letter_id)
+        except LetterNotFoundError:
+            log.warning("dead letter was gone before it was put back", id=letter_id)
+        except OSError as error:
+            self._settled.add(letter_id)
+            log.error(
+                "dead letter is done with and cannot be deleted", id=letter_id, error=str(error)
+            )
+
     def _path(self, letter_id: str) -> Path:
         if letter_id == os.path.basename(letter_id):
             for suffix in (".json", ".replay"):
@@ -123,8 +140,9 @@ class DeadLetters:
         *,
         replay: bool = False,
         key: str | None = None,
+        letter: str | None = None,
     ) -> bool:
-        """Set something aside. Never raises: when it cannot be written, that is logged and counted.
+        """Set something aside. Never raises: when it cannot be kept, that is logged and counted.
 
         Args:
             actor: Who could not handle it.
@@ -132,31 +150,50 @@ class DeadLetters:
             error: Why: an exception, the store's message, or None when the actor had stopped.
             replay: Whether to put it back at the next start without being asked.
             key: What is kept once only, however often it is set aside; None: always.
+            letter: Id of the letter that it was put back from, and goes into again: then it waits
+                to be put back anew.
 
         Returns:
             Whether it is kept.
         """
+        try:
+            kept = self._keep(actor, content, error, replay, key, letter)
+        except Exception as failure:
+            # The text of anything but the disk's word might quote a visitor.
+            reason = str(failure) if isinstance(failure, OSError) else type(failure).__name__
+            log.critical("dead letter not kept", actor=actor, kind=kind_of(content), error=reason)
+            kept = False
+        self._on_keep(actor)
+        return kept
+
+    def _keep(
+        self,
+        actor: str,
+        content: Content,
+        error: Exception | str | None,
+        replay: bool,
+        key: str | None,
+        letter_id: str | None,
+    ) -> bool:
         now = self._now()
         name = secrets.token_hex(4)
         if key is not None:
             name = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
-            if any(letter.endswith(name) for letter in self.ids()):
+            if any(kept.endswith(name) for kept in self.ids()):
                 return True
         letter = DeadLetter(
-            id=f"{int(now)}-{name}",
+            id=letter_id or f"{int(now)}-{name}",
             kind=kind_of(content),
             actor=actor,
             created_at=int(now),
             error=error if isinstance(error, str) else describe(error),
             content=content,
         )
-        try:
+        if letter_id is None:
             self.write(letter, replay=replay)
-        except OSError as failure:
-            log.critical("dead letter not kept", actor=actor, kind=letter.kind, error=str(failure))
-            kept = False
         else:
-            log.error("dead letter kept", actor=actor, id=letter.id, error=letter.error)
-            kept = True
-        self._on_keep(actor)
-        return kept
+            # In two steps, each of which leaves one file of that name.
+            self.write(letter, replay=True)
+            self.unmark(letter_id)
+        log.error("dead letter kept", actor=actor, id=letter.id, error=letter.error)
+        return True

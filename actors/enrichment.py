@@ -6,6 +6,7 @@ import structlog
 import trio
 
 from actors.dead_letters import DeadLetters
+from actors.setting_aside import set_event_aside
 from actors.stage import Stage
 from actors.verdicts import Verdicts
 from ingest.dead_letter import redact
@@ -59,5 +60,4 @@ class Enrichment(Stage[GatedEvent, EnrichedEvent]):
     def set_aside(self, message: GatedEvent, error: Exception | None) -> None:
         """Keep the event without its address."""
         event = redact(message.event, lambda: visitor_of(message.event, self._reference.salts))
-        self._letters.keep(self.name, event, error)
-        self._verdicts.give(message.event, Verdict(DropReason.PERSIST_ERROR))
+        set_event_aside(self._verdicts, self._letters, self.name, message.event, event, error)

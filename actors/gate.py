@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import trio
 
 from actors.dead_letters import DeadLetters
+from actors.setting_aside import set_event_aside
 from actors.stage import Stage
 from actors.verdicts import Verdicts
 from ingest.dead_letter import redact
@@ -49,5 +50,4 @@ class Gate(Stage[Event, GatedEvent]):
     def set_aside(self, message: Event, error: Exception | None) -> None:
         """Keep the event without its address."""
         event = redact(message, lambda: visitor_of(message, self._reference.salts))
-        self._letters.keep(self.name, event, error)
-        self._verdicts.give(message, Verdict(DropReason.PERSIST_ERROR))
+        set_event_aside(self._verdicts, self._letters, self.name, message, event, error)

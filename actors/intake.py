@@ -6,12 +6,9 @@ import trio
 
 from actors.verdicts import Verdicts
 from ingest.event import Event, EventRequest
-from ingest.verdict import DropReason, Verdict
+from ingest.verdict import Verdict
 
 RETRY_AFTER_SECONDS = 5
-
-_TRY_AGAIN = frozenset({DropReason.LOCK_TIMEOUT, DropReason.PERSIST_TIMEOUT})
-"""What is nobody's fault and passes: the client is to send the event again."""
 
 
 class OverloadedError(Exception):
@@ -63,14 +60,14 @@ class Intake:
             raise OverloadedError from None
         verdicts = await self._verdicts.settled(ticket)
         if not any(verdict.accepted for verdict in verdicts) and any(
-            verdict.reason in _TRY_AGAIN for verdict in verdicts
+            verdict.passing for verdict in verdicts
         ):
             raise OverloadedError
         return verdicts
 
-    async def readmit(self, event: Event) -> Verdict:
-        """Send an event through again that was set aside, waiting for room."""
-        return await self._verdicts.readmit(event, self._outlet)
+    async def readmit(self, event: Event, letter: str) -> Verdict:
+        """Send an event through again that was set aside as a letter, waiting for room."""
+        return await self._verdicts.readmit(event, self._outlet, letter)
 
     def close(self) -> None:
         """Take no more requests; what was taken runs down the stages."""

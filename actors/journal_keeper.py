@@ -1,16 +1,16 @@
 """Has the journal on the disk each second, and deletes what it need not hold any longer."""
 
-from collections.abc import Awaitable, Callable, Sequence
-
 import structlog
 import trio
 
 from actors.actor import Actor
+from actors.files import is_full
 from actors.journal.file_journal import FileJournal
-from actors.journal.journal import JournalError
+from actors.journal.journal import Journal, JournalError
+from actors.session_file import SessionFile
 from ingest.metrics import Metrics
 from ingest.sessions.open_sessions import OpenSessions
-from ingest.sessions.session import Session
+from ingest.sessions.snapshot import Snapshot
 
 log = structlog.get_logger()
 
@@ -20,15 +20,13 @@ BEAT_SECONDS = 1.0
 CHECKPOINT_SECONDS = 60.0
 """How often open visits are saved, so that the journal behind them can go."""
 
-SaveSessions = Callable[[Sequence[Session], str, int], Awaitable[None]]
-
 
 class JournalKeeper(Actor):
     """The actor that owns the journal's files beside the one that is written to.
 
     Receives and sends nothing. Each second it syncs what was written. Each minute it saves the open
     visits together with the position they stand at, and deletes the segments before it whose rows
-    are stored; sooner when the journal is half full. A restart goes on.
+    are stored; sooner when the journal is half full, or the disk is. A restart goes on.
     """
 
     name = "journal"
@@ -37,7 +35,7 @@ class JournalKeeper(Actor):
         self,
         journal: FileJournal,
         open_sessions: OpenSessions,
-        save: SaveSessions,
+        session_file: SessionFile,
         metrics: Metrics,
     ) -> None:
         """Own the files' upkeep.
@@ -45,12 +43,12 @@ class JournalKeeper(Actor):
         Args:
             journal: The journal.
             open_sessions: The visits, in step with the journal at every checkpoint.
-            save: Keeps visits, the journal's id and the position they stand at.
+            session_file: Keeps them.
             metrics: Shows the journal's figures.
         """
         self._journal = journal
         self._open_sessions = open_sessions
-        self._save = save
+        self._session_file = session_file
         self._metrics = metrics
         self._saved_at = trio.current_time()
         self._saved_position = -1
@@ -75,19 +73,42 @@ class JournalKeeper(Actor):
     def _checkpoint_due(self) -> bool:
         if self._saved_position == self._journal.end == self._journal.first:
             return False
-        if self._journal.bytes * 2 > self._journal.limit and self._journal.reclaimable:
+        wanted = self._journal.bytes * 2 > self._journal.limit or self._journal.problem is not None
+        if wanted and self._journal.reclaimable:
             return True
         return trio.current_time() >= self._saved_at + CHECKPOINT_SECONDS
 
     async def checkpoint(self) -> None:
         """Save the open visits, then delete what is done with."""
-        position, sessions = self._journal.end, list(self._open_sessions)
+        snapshot = take_snapshot(self._open_sessions, self._journal)
         self._saved_at = trio.current_time()
-        if position != self._saved_position:
+        if snapshot.position != self._saved_position:
             try:
-                await self._save(sessions, self._journal.id, position)
-            except (OSError, trio.TooSlowError) as error:
+                # Visits must not have seen what a loss of power takes from the journal.
+                await self._journal.secure()
+                await self._session_file.save(snapshot)
+            except (OSError, JournalError, trio.TooSlowError) as error:
                 log.error("open visits cannot be saved", error=str(error) or "the disk hangs")
+                if isinstance(error, OSError) and is_full(error):
+                    self._make_room()
                 return
-            self._saved_position = position
-        self._journal.retire(position)
+            self._saved_position = snapshot.position
+        self._journal.retire(snapshot.position)
+
+    def _make_room(self) -> None:
+        """Delete what is stored although the visits behind it are not saved.
+
+        Otherwise a journal that has filled the disk could never shrink. The file of visits goes
+        first: after a crash meanwhile, those that the rest of the journal does not tell of would
+        begin anew, but none would go on from an old state.
+        """
+        if self._journal.reclaimable:
+            log.warning("disk is full, deleting stored events before visits are saved")
+            self._session_file.forget()
+            self._saved_position = -1
+            self._journal.retire(self._journal.end)
+
+
+def take_snapshot(open_sessions: OpenSessions, journal: Journal) -> Snapshot:
+    """The visits as they are now, and where in the journal that is."""
+    return Snapshot(journal.id, journal.end, tuple(open_sessions), tuple(open_sessions.past))

@@ -9,11 +9,10 @@ from msgspec.structs import replace
 from actors.actor import Actor
 from actors.dead_letters import DeadLetters, LetterNotFoundError
 from actors.intake import Intake
-from actors.verdicts import Verdicts
+from actors.verdicts import SET_ASIDE, Verdicts
 from ingest.dead_letter import DeadLetter
 from ingest.event import EnrichedEvent, Event
 from ingest.rows.batch import Flush, Insert
-from ingest.verdict import DropReason
 
 log = structlog.get_logger()
 
@@ -24,8 +23,9 @@ class Replay(Actor):
     """The actor that owns which letters are under way.
 
     Receives nothing; sends events to the gate, enriched events to sessions and rows to the writer.
-    The letter of an event is deleted once the event has its verdict, that of rows by the writer
-    once they are stored. A restart puts back what is still marked and not under way.
+    The letter of an event is deleted by sessions once the journal has the event, or here when the
+    event is dropped; that of rows by the writer once they are stored. A restart puts back what is
+    still marked and not under way.
     """
 
     name = "replay"
@@ -76,18 +76,20 @@ class Replay(Actor):
         if isinstance(content, Insert):
             self._under_way.add(letter.id)
             try:
-                await self._writer.send((replace(content, letter=letter.id),))
+                # An earlier process may have stored them without having deleted the letter.
+                await self._writer.send((replace(content, letter=letter.id, attempted=True),))
             except BaseException:
                 self._under_way.discard(letter.id)
                 raise
             return
         if isinstance(content, Event):
-            verdict = await self._intake.readmit(content)
+            verdict = await self._intake.readmit(content, letter.id)
         else:
-            verdict = await self._verdicts.readmit(content, self._sessions)
-        # Too late a verdict leaves the letter marked: it will be tried again.
-        if verdict.reason is not DropReason.LOCK_TIMEOUT:
-            self._letters.drop(letter.id)
+            verdict = await self._verdicts.readmit(content, self._sessions, letter.id)
+        # Whoever keeps the event does away with the letter, or puts the event back into it; if
+        # nobody could, it stays marked and is tried again.
+        if not (verdict.accepted or verdict.passing or verdict == SET_ASIDE):
+            self._letters.settle(letter.id)
 
     def failed(self, error: Exception) -> None:
         """Take the mark off the letter that could not be put back."""

@@ -1,15 +1,13 @@
 """The file of open visits, written without holding the loop up."""
 
 import os
-from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import structlog
 import trio
 
-from actors.files import OWNER_ONLY
-from ingest.sessions.session import Session
+from actors.files import OWNER_ONLY, sync_directory
 from ingest.sessions.snapshot import EMPTY, Snapshot, read_snapshot, write_header, write_sessions
 
 log = structlog.get_logger()
@@ -21,55 +19,64 @@ SYNC_SECONDS = 30.0
 """How long a disk may take to have the file, before the attempt is given up."""
 
 
-def load_sessions(path: Path) -> Snapshot:
-    """The visits of an earlier process; none when the file is missing or cannot be used.
+class SessionFile:
+    """Open visits on disk, for a later process."""
 
-    Raises:
-        OSError: It is there and cannot be read.
-    """
-    try:
-        with path.open("rb") as lines:
-            return read_snapshot(lines)
-    except FileNotFoundError:
-        return EMPTY
-    except ValueError as error:
-        log.error("open visits of the last process are lost", error=str(error))
-        return EMPTY
+    def __init__(self, path: Path) -> None:
+        """Use a file; it is made with mode 0600 when visits are first saved."""
+        self._path = path
 
+    def load(self) -> Snapshot:
+        """The visits of an earlier process; none when the file is missing or cannot be used.
 
-async def save_sessions(
-    path: Path, sessions: Sequence[Session], journal: str, position: int
-) -> None:
-    """Keep open visits for a later process. A crash leaves the old file or the new one.
+        Raises:
+            OSError: It is there and cannot be read.
+        """
+        try:
+            with self._path.open("rb") as lines:
+                return read_snapshot(lines)
+        except FileNotFoundError:
+            return EMPTY
+        except ValueError as error:
+            log.error("open visits of the last process are lost", error=str(error))
+            return EMPTY
 
-    Args:
-        path: The file; made with mode 0600.
-        sessions: The visits, which are not changed by anybody; least recently active first.
-        journal: The journal's id.
-        position: The journal's, up to which they are true.
+    async def save(self, snapshot: Snapshot) -> None:
+        """Keep open visits. A crash leaves the old file or the new one.
 
-    Raises:
-        OSError: They cannot be written; the old file is unchanged.
-        trio.TooSlowError: The disk hangs; the same.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: ASYNC230 - as short as the slices
-            file.write(write_header(journal, position))
-            iterator = iter(sessions)
-            while part := tuple(islice(iterator, SLICE)):
-                file.write(write_sessions(part))
-                await trio.lowlevel.checkpoint()
-            file.flush()
-            with trio.fail_after(SYNC_SECONDS):
-                await trio.to_thread.run_sync(
-                    _sync_and_close, os.dup(file.fileno()), abandon_on_cancel=True
-                )
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        Raises:
+            OSError: They cannot be written; the old file is unchanged.
+            trio.TooSlowError: The disk hangs; it is the old file or the new one.
+        """
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: ASYNC230 - as short as the slices
+                file.write(write_header(snapshot))
+                visits = chain(snapshot.sessions, snapshot.past)
+                while part := tuple(islice(visits, SLICE)):
+                    file.write(write_sessions(part))
+                    await trio.lowlevel.checkpoint()
+                file.flush()
+                with trio.fail_after(SYNC_SECONDS):
+                    await trio.to_thread.run_sync(
+                        _sync_and_close, os.dup(file.fileno()), abandon_on_cancel=True
+                    )
+            temporary.replace(self._path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        # The journal behind these visits may only go once their file has its name for good.
+        with trio.fail_after(SYNC_SECONDS):
+            await trio.to_thread.run_sync(sync_directory, self._path.parent, abandon_on_cancel=True)
+
+    def forget(self) -> None:
+        """Delete the file, which nothing keeps true any more.
+
+        Raises:
+            OSError: It cannot be deleted.
+        """
+        self._path.unlink(missing_ok=True)
 
 
 def _sync_and_close(descriptor: int) -> None:

@@ -10,23 +10,18 @@ from msgspec.structs import replace
 
 from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal, JournalError
+from actors.setting_aside import set_event_aside
 from actors.stage import Stage
-from actors.verdicts import LATE, Verdicts
+from actors.verdicts import LATE, NOT_KEPT, Verdicts
 from ingest.event import ENGAGEMENT, EnrichedEvent
 from ingest.log import stack_of
-from ingest.rows.layout import EventRows, Row, Run, event_row, session_row
-from ingest.sessions.open_sessions import OpenSessions, Transition
+from ingest.rows.layout import LIVE, EventRows, Origin, Row, Run, event_row, session_row
+from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions, Transition
 from ingest.verdict import ACCEPTED, DropReason, Verdict
 
 log = structlog.get_logger()
 
-PAST_VISITS = 100_000
-"""Visits of the past that may go on at a time. Those that are sent in the order of their events
-need as many as had been open then; these are not kept over a restart."""
-
 NO_SESSION = Verdict(DropReason.NO_SESSION_FOR_ENGAGEMENT)
-SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
-NOT_KEPT = Verdict(DropReason.PERSIST_TIMEOUT)
 
 
 class _Kept(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +60,6 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         super().__init__(inbox, outlet)
         self._runs = outlet
         self._open = open_sessions
-        self._past = OpenSessions(open_sessions.timeout, open_sessions.new_id)
         self._journal = journal
         self._verdicts = verdicts
         self._letters = letters
@@ -78,8 +72,10 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         if self._verdicts.expired(message.ticket):
             self._verdicts.give(message, LATE)
             return None
-        visits = self._past if message.received is not None else self._open
-        visits.expire(message.timestamp)
+        past = message.received is not None
+        visits = self._open.past if past else self._open
+        if not past:
+            visits.expire(message.timestamp)
         transition = visits.transition(message)
         if transition is None:
             self._verdicts.give(message, NO_SESSION)
@@ -90,10 +86,10 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
             states = (session_row(after, 1),)
         elif message.name != ENGAGEMENT:
             states = (session_row(before, -1), session_row(after, 1))
-        rows = EventRows(event_row(message, after), states)
+        letter = self._verdicts.letter(message.ticket)
+        origin = Origin(past, letter) if past or letter is not None else LIVE
+        rows = EventRows(event_row(message, after), states, origin)
         visits.commit(transition)
-        if visits is self._past:
-            visits.forget_beyond(PAST_VISITS)
         self._transitions.append((message, transition))
         return rows
 
@@ -126,9 +122,13 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
             first = self._journal.append(rows)
         except Exception as error:
             for event, transition in reversed(transitions):
-                (self._open if event.received is None else self._past).undo(transition)
+                (self._open if event.received is None else self._open.past).undo(transition)
             self._refuse(events, error)
             return
+        self._open.past.forget_beyond(PAST_VISITS)
+        for row in rows:
+            if row.origin.letter is not None:
+                self._letters.settle(row.origin.letter)
         if self._refused:
             log.info("the journal takes events again", events_refused=self._refused)
             self._refused = 0
@@ -140,14 +140,27 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         """Answer for events that are not in the journal, and have changed no visit."""
         if not isinstance(error, JournalError):
             log.error("run failed", error=type(error).__name__, stack=stack_of(error))
-            for event in events:
-                self.set_aside(event, error)
+            if len(events) == 1:
+                self.set_aside(events[0], error)
+                return
+            for event in events:  # one of them is at fault
+                self._keep_alone(event)
             return
         if not self._refused:
             log.error("events are refused, the journal does not take them", error=str(error))
         self._refused += len(events)
         for event in events:
             self._verdicts.give(event, NOT_KEPT)
+
+    def _keep_alone(self, event: EnrichedEvent) -> None:
+        try:
+            rows = self.handle(event)
+        except Exception as error:
+            self.set_aside(event, error)
+            return
+        if rows is not None:
+            self._handled.append(rows)
+            self._keep()
 
     async def _secured(self) -> bool:
         if not self._journal.secures_runs:
@@ -176,5 +189,5 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
 
     def set_aside(self, message: EnrichedEvent, error: Exception | None) -> None:
         """Keep the event."""
-        self._letters.keep(self.name, replace(message, ticket=0, position=0), error)
-        self._verdicts.give(message, SET_ASIDE)
+        content = replace(message, ticket=0, position=0)
+        set_event_aside(self._verdicts, self._letters, self.name, message, content, error)

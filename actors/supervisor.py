@@ -127,7 +127,11 @@ class Supervisor:
             error = error.exceptions[0]
         watch.last_error, watch.failed_at = type(error).__name__, now
         log.error("actor failed", actor=actor.name, error=watch.last_error, stack=stack_of(error))
-        actor.failed(error)
+        try:
+            actor.failed(error)
+        except Exception as second:
+            # The next run meets the same message: if it fails for good, the process ends in order.
+            log.critical("failure not dealt with", actor=actor.name, stack=stack_of(second))
         for times in (failures, self._restarts):
             times.append(now)
             while times[0] < now - self.policy.period:

@@ -22,6 +22,8 @@ HELD_SECONDS = 30.0
 """How much longer it waits once its events are being kept, and it is too late to forget them."""
 
 LATE = Verdict(DropReason.LOCK_TIMEOUT)
+NOT_KEPT = Verdict(DropReason.PERSIST_TIMEOUT)
+SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 
 Message = TypeVar("Message", Event, EnrichedEvent)
 
@@ -68,6 +70,7 @@ class Verdicts:
         self._metrics = metrics
         self._broadcast = broadcast
         self._tickets: dict[int, Ticket] = {}
+        self._letters: dict[int, str] = {}
         self._numbers = count(1)
 
     def __len__(self) -> int:
@@ -82,6 +85,10 @@ class Verdicts:
     def withdraw(self, ticket: Ticket) -> None:
         """Forget a request; what is still in the pipeline for it is not to be stored."""
         self._tickets.pop(ticket.number, None)
+
+    def letter(self, number: int) -> str | None:
+        """Id of the dead letter that a ticket's event came from; None for clients' events."""
+        return self._letters.get(number) if self._letters else None
 
     def expired(self, number: int) -> bool:
         """Whether the request was withdrawn; never for events that nobody waits for (number 0)."""
@@ -152,17 +159,23 @@ class Verdicts:
         return [verdict or LATE for verdict in ticket.verdicts]
 
     async def readmit(
-        self, event: Message, outlet: trio.MemorySendChannel[Sequence[Message]]
+        self, event: Message, outlet: trio.MemorySendChannel[Sequence[Message]], letter: str
     ) -> Verdict:
         """Send an event that was set aside into a stage again; wait for room and for its verdict.
+
+        Args:
+            event: The event.
+            outlet: Leads to the stage.
+            letter: Id of the letter that the event was kept in.
 
         Returns:
             The verdict; `lock_timeout` when there was none in time.
         """
         ticket = self.open(1)
+        self._letters[ticket.number] = letter
         try:
             await outlet.send((replace(event, ticket=ticket.number, position=0),))
-        except BaseException:
+            return (await self.wait(ticket, VERDICT_SECONDS))[0]
+        finally:
             self.withdraw(ticket)
-            raise
-        return (await self.wait(ticket, VERDICT_SECONDS))[0]
+            del self._letters[ticket.number]

@@ -10,7 +10,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.actor import Actor
-from actors.dead_letters import DeadLetters, LetterNotFoundError
+from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal
 from actors.stores.store import RowsRefused, Store, StoreError, StoreUnavailable
 from actors.tracing import Outcome, Tracing
@@ -236,10 +236,7 @@ class Writer(Actor):
         if insert.letter is not None and all(
             waiting.letter != insert.letter for waiting in self._inserts
         ):
-            try:
-                self._letters.drop(insert.letter)
-            except LetterNotFoundError:
-                log.warning("dead letter was gone before it was stored", id=insert.letter)
+            self._letters.settle(insert.letter)
 
     def failed(self, error: Exception) -> None:
         """Set the insert aside that was under way."""

@@ -10,8 +10,9 @@ from actors.collector import SPILL_SECONDS, Collector
 from actors.dead_letters import DeadLetters
 from actors.journal.file_journal import PROGRESS, FileJournal
 from actors.journal.journal import Journal, JournalError, MemoryJournal
-from actors.journal.recovery import rebuild_sessions, spill_backlog
-from actors.session_file import load_sessions, save_sessions
+from actors.journal.recovery import rebuild_sessions, settle_letters, spill_backlog
+from actors.journal_keeper import take_snapshot
+from actors.session_file import SessionFile
 from ingest.rows.record import UnknownRecordError
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.settings import Settings
@@ -41,10 +42,11 @@ def open_journal(
     with contextlib.ExitStack() as stack:
         try:
             on_disk = _journal_on_disk(settings, files)
-            snapshot = load_sessions(files.sessions)
+            snapshot = SessionFile(files.sessions).load()
             journal: Journal = on_disk or MemoryJournal()
             stack.callback(journal.close)
             rebuild_sessions(open_sessions, snapshot, journal)
+            settle_letters(journal, DeadLetters(files.dead_letters))
             if on_disk is not None and settings.durability == "memory":
                 events = spill_backlog(
                     on_disk, DeadLetters(files.dead_letters), settings.flush_rows
@@ -59,7 +61,7 @@ def open_journal(
             ) from None
         if not journal.durable:
             # Nothing would say that the visits have gone on.
-            files.sessions.unlink(missing_ok=True)
+            SessionFile(files.sessions).forget()
         if journal.backlog:
             log.info("journal has events to be stored", events=journal.backlog)
         yield journal
@@ -80,8 +82,8 @@ async def hand_over(files: StateFiles, collector: Collector) -> None:
     try:
         with trio.fail_after(SPILL_SECONDS):
             await journal.secure()
-            sessions = list(collector.open_sessions)
-            await save_sessions(files.sessions, sessions, journal.id, journal.end)
+            snapshot = take_snapshot(collector.open_sessions, journal)
+            await SessionFile(files.sessions).save(snapshot)
     except (OSError, JournalError, trio.TooSlowError) as error:
         log.error("open visits are not saved", error=str(error) or "the disk hangs")
         return

@@ -9,7 +9,6 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from actors.collector import SPILL_SECONDS, Collector, CollectorOptions
 from actors.files import StateDirectoryBusyError, locked_directory, write_atomically
 from actors.reload import Reload, stamp
 from actors.salt_keeper import SaltKeeper, load_salts
-from actors.session_file import save_sessions
+from actors.session_file import SessionFile
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreMisconfigured, StoreUnavailable
 from actors.supervisor import Supervisor
@@ -120,7 +119,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             open_sessions,
             files.dead_letters,
             CollectorOptions(settings.flush_rows, settings.flush_seconds),
-            save_sessions=partial(save_sessions, files.sessions),
+            session_file=SessionFile(files.sessions),
             store_opened=opened,
             keepers=keepers,
             tracing=telemetry,
@@ -240,6 +239,8 @@ def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Refer
         raise StartError(str(error)) from None
     except ValueError as error:
         raise StartError(f"{files.salts}: {error}") from None
+    except OSError as error:
+        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
     if settings.geoip_database is None:
         log.info("no geo database, places stay empty")
     return Reference(
@@ -324,7 +325,10 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
 def _announced(path: Path, port: int, token: str) -> Iterator[None]:
     """Tell the command line on this machine how to reach the server while it runs."""
     announcement = {"pid": os.getpid(), "port": port, "token": token}
-    write_atomically(path, json.dumps(announcement).encode())
+    try:
+        write_atomically(path, json.dumps(announcement).encode())
+    except OSError as error:
+        log.error("the command line cannot reach this server", error=error.strerror)
     try:
         yield
     finally:

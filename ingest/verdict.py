@@ -52,5 +52,12 @@ class Verdict:
         """The metric's name in `ingest_counters` (spec/schema.md §3)."""
         return "buffered" if self.reason is None else f"dropped_{self.reason}"
 
+    @property
+    def passing(self) -> bool:
+        """Whether it is nobody's fault and passes: the event is to be sent again."""
+        return self.reason in _PASSING
+
+
+_PASSING = frozenset({DropReason.LOCK_TIMEOUT, DropReason.PERSIST_TIMEOUT})
 
 ACCEPTED = Verdict()

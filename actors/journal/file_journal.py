@@ -9,9 +9,11 @@ from typing import Final, Literal, Self
 
 import structlog
 
+from actors.files import sync_directory
 from actors.journal.journal import Journal, JournalError, JournalFullError
+from actors.journal.opening import first_segment, in_order, open_segments
 from actors.journal.progress import Progress, ProgressFile
-from actors.journal.segment import SUFFIX, DamagedSegmentError, Segment
+from actors.journal.segment import Segment
 from actors.stores.serial_thread import SerialThread
 from ingest.rows import record
 from ingest.rows.layout import EventRows, Run
@@ -23,9 +25,6 @@ SEGMENT_BYTES: Final = 16 * 1024 * 1024
 
 PROGRESS: Final = "progress"
 """Name of the file that says how far the store has come."""
-
-DAMAGED: Final = ".damaged"
-"""Suffix of files that were put aside; nothing reads or deletes them."""
 
 Fsync = Literal["always", "interval", "never"]
 
@@ -52,6 +51,8 @@ class FileJournal(Journal):
         progress_file: ProgressFile,
         progress: Progress,
         *,
+        current: Segment | None,
+        end: int,
         limit: int,
         fsync: Fsync,
     ) -> None:
@@ -62,13 +63,16 @@ class FileJournal(Journal):
         self._number = progress.journal_id
         self._segment_bytes = min(SEGMENT_BYTES, limit // SHARE_OF_LIMIT)
         self._thread = SerialThread("journal")
-        self._written = self._secured = 0
-        self._insecure: list[Segment] = [segments[-1]]
+        # A process that was killed may have left what is not yet on the disk.
+        self._written = sum(segment.end > segment.first for segment in segments)
+        self._secured = 0
+        self._insecure = list(segments)
+        self._current = current
         self.id = f"{progress.journal_id:016x}"
         self.limit = limit
         self.secures_runs = fsync == "always"
         self._secures = fsync != "never"
-        self.end = segments[-1].end
+        self.end = end
         self.stored = progress.stored
         self.planned = progress.planned
         self.lost = 0
@@ -77,6 +81,9 @@ class FileJournal(Journal):
     @classmethod
     def open(cls, directory: Path, *, limit: int, fsync: Fsync = "interval") -> Self:
         """Open a journal and check it, or begin one.
+
+        A full disk does not keep it from being opened: what is in it can be stored, and that makes
+        room.
 
         Args:
             directory: Where its files are; made if need be.
@@ -90,22 +97,27 @@ class FileJournal(Journal):
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         progress_file, progress = ProgressFile.open(directory / PROGRESS)
-        found = list(_open_segments(directory))
+        found = list(open_segments(directory))
         if progress is None:
             journal_id = found[0].journal_id if found else secrets.randbits(64)
             progress = Progress(journal_id, found[0].first if found else 0)
             if found:
                 log.error("journal's progress is unknown, replaying all of it", segments=len(found))
-        segments = _in_order(found, progress)
         # Positions name batches, so none is ever used again, even if its event is lost.
-        end = max(progress.stored, *progress.planned, segments[-1].end if segments else 0)
-        segments.append(Segment.create(directory, progress.journal_id, end))
+        ends = [segment.end for segment in found if segment.journal_id == progress.journal_id]
+        end = max([progress.stored, *progress.planned, *ends])
+        segments = in_order(found, progress)
+        current = first_segment(directory, progress.journal_id, end)
+        if current is not None:
+            segments.append(current)
         progress_file.write(progress)
         journal = cls(
             directory,
             segments,
             progress_file,
             progress,
+            current=current,
+            end=end,
             limit=limit,
             fsync=fsync,
         )
@@ -119,21 +131,22 @@ class FileJournal(Journal):
             self._refused = True
             raise JournalFullError(f"the journal has {self.bytes} bytes, its limit is {self.limit}")
         try:
-            if self._segments[-1].size >= self._segment_bytes:
-                self._begin_segment()
-            self._segments[-1].append(data, len(run))
+            segment = self._current
+            if segment is None or segment.size >= self._segment_bytes:
+                segment = self._begin_segment()
+            segment.append(data, len(run))
         except OSError as error:
             self.problem = f"{error.strerror or error}"
             raise JournalError(self.problem) from None
         self.problem = None
         self._written += 1
-        first, self.end = self.end, self._segments[-1].end
+        first, self.end = self.end, segment.end
         return first
 
     def read(self, position: int) -> Run:
         """See `Journal.read`."""
         for segment in self._segments:
-            if position < segment.end:
+            if max(position, segment.first) < segment.end:
                 try:
                     frame = segment.read(max(position, segment.first))
                     return Run(frame.first, record.decode(frame.record))
@@ -170,10 +183,10 @@ class FileJournal(Journal):
             await super().secure()
             return
         written, segments = self._written, list(self._insecure)
-        # Copies, since a segment may be deleted meanwhile.
-        descriptors = [os.dup(segment.descriptor) for segment in segments]
-        descriptors.append(os.dup(self._progress_file.descriptor))
+        owners: list[Segment | ProgressFile] = [*segments, self._progress_file]
         try:
+            # Copies, since a segment may be deleted meanwhile.
+            descriptors = _copies([owner.descriptor for owner in owners])
             await self._thread.call(partial(_sync, self._directory, descriptors))
         except OSError as error:
             self.problem = f"{error.strerror or error}"
@@ -182,7 +195,7 @@ class FileJournal(Journal):
         self._insecure = [
             segment
             for segment in self._insecure
-            if segment is self._segments[-1] or segment not in segments
+            if segment is self._current or segment not in segments
         ]
 
     def retire(self, position: int) -> None:
@@ -193,23 +206,29 @@ class FileJournal(Journal):
                 for rows, and that until they are stored.
         """
         done = min(position, self.stored)
-        last = self._segments[-1]
-        if last.first < last.end <= done:
+        last = self._current
+        if last is not None and last.first < last.end <= done:
             try:
                 self._begin_segment()
             except OSError as error:
+                # The next run begins one, in the room that the last makes.
                 log.warning("journal cannot begin a new segment", error=str(error))
-        while len(self._segments) > 1 and self._segments[0].end <= done:
+                self._current = None
+        while self._segments and self._segments[0].end <= done:
+            if self._segments[0] is self._current:
+                break
             segment = self._segments.pop(0)
             self._insecure = [kept for kept in self._insecure if kept is not segment]
             segment.delete()
             self._refused = False
 
-    def _begin_segment(self) -> None:
+    def _begin_segment(self) -> Segment:
         segment = Segment.create(self._directory, self._number, self.end)
         self._segments.append(segment)
         self._insecure.append(segment)
         self._written += 1
+        self._current = segment
+        return segment
 
     def _count_lost(self) -> None:
         known = self.stored
@@ -227,7 +246,7 @@ class FileJournal(Journal):
     @property
     def first(self) -> int:
         """The position of the first event on disk."""
-        return self._segments[0].first
+        return self._segments[0].first if self._segments else self.end
 
     @property
     def bytes(self) -> int:
@@ -236,8 +255,11 @@ class FileJournal(Journal):
 
     @property
     def reclaimable(self) -> bool:
-        """Whether the store has all events of the oldest segment, and a newer one has begun."""
-        return len(self._segments) > 1 and self._segments[0].end <= self.stored
+        """Whether the store has all events of the oldest segment."""
+        if not self._segments:
+            return False
+        oldest = self._segments[0]
+        return oldest.first < oldest.end <= self.stored
 
     @property
     def full(self) -> bool:
@@ -262,49 +284,29 @@ class FileJournal(Journal):
         self._thread.close()
 
 
-def _open_segments(directory: Path) -> list[Segment]:
-    """All readable segments, by position. What a crash left behind whole frames is cut off."""
-    segments: list[Segment] = []
-    for path in sorted(directory.glob(f"*{SUFFIX}")):
-        try:
-            segment = Segment.open(path)
-        except DamagedSegmentError as error:
-            # Without a whole header there is no frame: a crash came right after it was made.
-            log.warning("journal segment cannot be used", error=str(error))
-            path.rename(path.with_suffix(DAMAGED))
-            continue
-        if segment.torn:
-            log.warning("journal ends within a run", segment=path.name, bytes=segment.torn)
-            segment.repair()
-        if segment.end > segment.first:
-            # A process begins a segment of its own, so its frames are of one version.
-            record.check_version(segment.read(segment.first).record)
-        segments.append(segment)
-    return segments
+def _copies(descriptors: Sequence[int]) -> list[int]:
+    """Descriptors of the same files; all of them, or none is left open.
 
-
-def _in_order(found: list[Segment], progress: Progress) -> list[Segment]:
-    """The segments of this journal that have events; the others are deleted or put aside."""
-    segments: list[Segment] = []
-    for segment in found:
-        if segment.journal_id != progress.journal_id:
-            log.error("segment of another journal is put aside", segment=segment.path.name)
-            segment.close()
-            segment.path.rename(segment.path.with_suffix(DAMAGED))
-        elif segment.first == segment.end:
-            segment.delete()
-        else:
-            segments.append(segment)
-    return segments
+    Raises:
+        OSError: The process has too many files open.
+    """
+    copies: list[int] = []
+    try:
+        for descriptor in descriptors:
+            copies.append(os.dup(descriptor))  # noqa: PERF401 - those before a failure are closed
+    except OSError:
+        for copy in copies:
+            os.close(copy)
+        raise
+    return copies
 
 
 def _sync(directory: Path, descriptors: Sequence[int]) -> None:
     """Have files and directory on the disk; closes the descriptors."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for descriptor in descriptors:
             os.fdatasync(descriptor)
-        os.fsync(handle)
+        sync_directory(directory)
     finally:
-        for descriptor in (*descriptors, handle):
+        for descriptor in descriptors:
             os.close(descriptor)

@@ -98,6 +98,11 @@ class Journal(ABC):
         return self.end - self.stored
 
     @property
+    def first(self) -> int:
+        """The position of the first event that can be read."""
+        return self.end
+
+    @property
     def bytes(self) -> int:
         """Bytes on disk."""
         return 0

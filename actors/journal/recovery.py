@@ -5,12 +5,16 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+import structlog
+
 from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal, JournalError
 from ingest.rows.batch import Batch
 from ingest.rows.layout import Run, replay
-from ingest.sessions.open_sessions import OpenSessions
-from ingest.sessions.snapshot import Snapshot
+from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions
+from ingest.sessions.snapshot import EMPTY, Snapshot
+
+log = structlog.get_logger()
 
 
 def rebuild_sessions(open_sessions: OpenSessions, snapshot: Snapshot, journal: Journal) -> None:
@@ -24,11 +28,37 @@ def rebuild_sessions(open_sessions: OpenSessions, snapshot: Snapshot, journal: J
     Raises:
         JournalError: It cannot be read.
     """
+    start = 0
+    if journal.durable and snapshot.journal == journal.id:
+        start = snapshot.position
+        if not journal.first <= start <= journal.end:
+            # Events are missing in between: visits that go on from an old state, or from one that
+            # no row tells of, would cancel what is not there.
+            log.error("open visits do not fit the journal, they begin anew", position=start)
+            snapshot, start = EMPTY, 0
     open_sessions.restore(snapshot.sessions)
-    start = snapshot.position if snapshot.journal == journal.id else 0
+    open_sessions.past.restore(snapshot.past)
     for run in runs(journal, start):
         for rows in run.rows:
             replay(open_sessions, rows)
+    open_sessions.past.forget_beyond(PAST_VISITS)
+
+
+def settle_letters(journal: Journal, letters: DeadLetters) -> None:
+    """Delete the letters whose events the journal has: a crash came before that was done.
+
+    Raises:
+        JournalError: It cannot be read.
+        OSError: One cannot be deleted.
+    """
+    marked = set(letters.to_replay())
+    if not marked:
+        return
+    for run in runs(journal, journal.first):
+        for rows in run.rows:
+            if rows.origin.letter in marked:
+                letters.drop(rows.origin.letter)
+                marked.discard(rows.origin.letter)
 
 
 def spill_backlog(journal: Journal, letters: DeadLetters, flush_rows: int) -> int:

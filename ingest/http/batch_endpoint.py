@@ -17,7 +17,7 @@ from ingest.request.batch import BATCH_BYTES, Sender, read_item, split_batch
 from ingest.request.client_address import ClientAddress
 from ingest.request.compression import TooLargeError, UnknownCodingError, decompress
 from ingest.request.invalid import InvalidRequest
-from ingest.verdict import DropReason, Verdict
+from ingest.verdict import Verdict
 
 ROUTE: Final = "/api/events"
 
@@ -31,7 +31,6 @@ AT_A_TIME: Final = 4
 """Batches handled at a time; one more is told to come later."""
 
 _DAY: Final = 86_400
-_UNAVAILABLE: Final = frozenset({DropReason.LOCK_TIMEOUT, DropReason.PERSIST_TIMEOUT})
 
 Result = dict[str, Any]
 """What became of an item: its `status`, with `reasons` or `errors`."""
@@ -146,7 +145,7 @@ def _matches(given: bytes, secret: str | None) -> bool:
 
 
 def _result(request: EventRequest, verdicts: Sequence[Verdict]) -> Result:
-    if not verdicts or any(verdict.reason in _UNAVAILABLE for verdict in verdicts):
+    if not verdicts or any(verdict.passing for verdict in verdicts):
         return {"status": "unavailable"}
     reasons = {
         domain: verdict.reason.value

@@ -16,16 +16,34 @@ SESSION_ID, SESSION_SIGN, SESSION_EVENTS = 0, 1, 11
 """Positions in a session row."""
 
 
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where an event came from, if not straight from a client to whom it happens now.
+
+    Attributes:
+        past: Whether it is of the past, so that its visit is kept apart.
+        letter: Id of the dead letter that was put back; None when there was none. Where the event
+            is kept, its letter is done with.
+    """
+
+    past: bool = False
+    letter: str | None = None
+
+
+LIVE = Origin()
+
+
 class EventRows(msgspec.Struct, frozen=True, gc=False):
     """The rows that one event causes.
 
     Attributes:
         event: Its row in `events_v2`.
         sessions: Its rows in `sessions_v2`: none, a new state, or a cancelled and a new state.
+        origin: Where the event came from.
     """
 
     event: Row
     sessions: tuple[Row, ...]
+    origin: Origin = LIVE
 
 
 class Run(msgspec.Struct, frozen=True, gc=False):
@@ -190,8 +208,9 @@ def session_of(row: Row) -> Session:
     )
 
 
-def replay(sessions: OpenSessions, rows: EventRows) -> None:
+def replay(open_sessions: OpenSessions, rows: EventRows) -> None:
     """Repeat what an event did to the open visits, as its rows tell."""
+    sessions = open_sessions.past if rows.origin.past else open_sessions
     if rows.sessions:
         sessions.put(session_of(rows.sessions[-1]))
         return

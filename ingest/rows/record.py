@@ -7,15 +7,17 @@ fill in what the new layout has more.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
-from ingest.rows.layout import EventRows, Row
+from ingest.rows.layout import LIVE, EventRows, Origin, Row
 from ingest.rows.schema import EVENTS, SESSIONS, Column, Table
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""Version 1 did not tell where events came from."""
 
 _BINARY, _TEXT = 0, 1
 """How the rows follow the version: msgpack; or JSON, for text that msgpack cannot hold."""
@@ -26,13 +28,20 @@ class UnknownRecordError(ValueError):
 
 
 def encode(run: Sequence[EventRows]) -> bytes:
-    """Write a run of events' rows."""
-    rows = [(rows.event, rows.sessions) for rows in run]
+    """Write a run of events' rows: the rows, and which of them have an origin to tell."""
+    content = (
+        [(rows.event, rows.sessions) for rows in run],
+        [
+            (number, rows.origin.past, rows.origin.letter)
+            for number, rows in enumerate(run)
+            if rows.origin is not LIVE
+        ],
+    )
     try:
-        return bytes((VERSION, _BINARY)) + _ENCODER.encode(rows)
+        return bytes((VERSION, _BINARY)) + _ENCODER.encode(content)
     except UnicodeEncodeError:
         # Bytes of a URL that are no UTF-8, kept as surrogates (see `ingest.event`).
-        return bytes((VERSION, _TEXT)) + json.dumps(rows, default=str).encode()
+        return bytes((VERSION, _TEXT)) + json.dumps(content, default=str).encode()
 
 
 def check_version(record: bytes) -> None:
@@ -75,21 +84,47 @@ def _row_type(table: Table) -> Any:
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ROWS: Final = list[tuple[_row_type(EVENTS), tuple[_row_type(SESSIONS), ...]]]  # type: ignore[misc]
-_DECODER: Final = msgspec.msgpack.Decoder(_ROWS)
+_ORIGINS: Final = list[tuple[int, bool, str | None]]
+
+
+def _reader(content: Any) -> Callable[[int, memoryview], Any]:
+    """Reads one version's content, in either form."""
+    decoder = msgspec.msgpack.Decoder(content)
+
+    def read(form: int, body: memoryview) -> Any:
+        try:
+            if form == _BINARY:
+                return decoder.decode(body)
+            # msgspec refuses lone surrogates in JSON, too.
+            return msgspec.convert(json.loads(bytes(body)), content, strict=False)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"not a record: {type(error).__name__}") from None
+
+    return read
+
+
+_read_rows: Final = _reader(_ROWS)
+_read_rows_and_origins: Final = _reader(tuple[_ROWS, _ORIGINS])  # type: ignore[valid-type]
 
 
 def _read_version_1(form: int, body: memoryview) -> list[EventRows]:
+    rows: list[tuple[Row, tuple[Row, ...]]] = _read_rows(form, body)
+    return [EventRows(event, sessions) for event, sessions in rows]
+
+
+def _read_version_2(form: int, body: memoryview) -> list[EventRows]:
     rows: list[tuple[Row, tuple[Row, ...]]]
-    try:
-        # msgspec refuses lone surrogates in JSON, too.
-        rows = _DECODER.decode(body) if form == _BINARY else _from_json(json.loads(bytes(body)))
-        return [EventRows(event, sessions) for event, sessions in rows]
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"not a record: {type(error).__name__}") from None
+    origins: list[tuple[int, bool, str | None]]
+    rows, origins = _read_rows_and_origins(form, body)
+    run = [EventRows(event, sessions) for event, sessions in rows]
+    for number, past, letter in origins:
+        if not 0 <= number < len(run):
+            raise ValueError("not a record: an origin of no event")
+        run[number] = replace(run[number], origin=Origin(past, letter))
+    return run
 
 
-def _from_json(rows: Any) -> Any:
-    return msgspec.convert(rows, _ROWS, strict=False)
-
-
-_READERS: Mapping[int, Callable[[int, memoryview], list[EventRows]]] = {1: _read_version_1}
+_READERS: Mapping[int, Callable[[int, memoryview], list[EventRows]]] = {
+    1: _read_version_1,
+    2: _read_version_2,
+}

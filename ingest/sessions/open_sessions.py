@@ -8,6 +8,14 @@ import msgspec
 from ingest.event import ENGAGEMENT, EnrichedEvent
 from ingest.sessions.session import Session, advance, begin
 
+AHEAD_SECONDS = 3600
+"""How much later than an event another one may have been that came before it: batches bring events
+that are up to half an hour old."""
+
+PAST_VISITS = 100_000
+"""Visits of the past that may go on at a time. Those that are sent in the order of their events
+need as many as had been open then."""
+
 
 class Transition(msgspec.Struct, frozen=True, gc=False):
     """What one event does to its visit.
@@ -39,6 +47,18 @@ class OpenSessions:
         self.new_id = new_id
         # Least recently active first, so that expiry looks at what has expired only.
         self._sessions: OrderedDict[tuple[int, int], Session] = OrderedDict()
+        self._past: OpenSessions | None = None
+
+    @property
+    def past(self) -> "OpenSessions":
+        """Visits of the past, which others send in after the fact: kept apart from those of now.
+
+        Their events come in any order, so that no time tells which visits are over: memory is
+        bounded by `forget_beyond`.
+        """
+        if self._past is None:
+            self._past = OpenSessions(self.timeout, self.new_id)
+        return self._past
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -100,7 +120,7 @@ class OpenSessions:
     def restore(self, sessions: Iterable[Session]) -> None:
         """Take over visits kept from an earlier run, least recently active first."""
         for session in sorted(sessions, key=lambda session: session.timestamp):
-            self._sessions[(session.site_id, session.user_id)] = session
+            self.put(session)
 
     def forget_beyond(self, limit: int) -> None:
         """Forget the least recently active visits until there are no more than `limit`."""
@@ -110,13 +130,17 @@ class OpenSessions:
     def expire(self, now: int) -> int:
         """Forget the visits that are over at `now` (Unix seconds).
 
+        So is a visit far in the future, left by a clock that ran ahead: nothing behind it could be
+        forgotten before that time comes.
+
         Returns:
             How many were forgotten.
         """
         forgotten = 0
         while self._sessions:
             key, session = next(iter(self._sessions.items()))
-            if session.is_live(now, self.timeout):
+            ahead = session.timestamp - now
+            if session.is_live(now, self.timeout) and ahead <= AHEAD_SECONDS:
                 break
             del self._sessions[key]
             forgotten += 1

@@ -9,8 +9,9 @@ import msgspec
 
 from ingest.sessions.session import Session
 
-VERSION: Final = 2
-"""Version of the text form; changed whenever `Session` is. Version 1 knew of no journal."""
+VERSION: Final = 3
+"""Version of the text form; changed whenever `Session` is. Version 1 knew of no journal, version 2
+of no visits of the past."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Session)
@@ -24,24 +25,32 @@ class Snapshot:
         journal: The id of the journal that the position belongs to; empty for none.
         position: The journal's, up to which events have been applied to the visits.
         sessions: Least recently active first.
+        past: Visits of the past, in the same order.
     """
 
     journal: str
     position: int
     sessions: tuple[Session, ...]
+    past: tuple[Session, ...] = ()
 
 
 EMPTY: Final = Snapshot("", 0, ())
 
 
-def write_header(journal: str, position: int) -> bytes:
-    """The first line of a snapshot; the arguments are those of `Snapshot`."""
-    header = {"version": VERSION, "journal": journal, "position": position}
+def write_header(snapshot: Snapshot) -> bytes:
+    """The first line of a snapshot."""
+    header = {
+        "version": VERSION,
+        "journal": snapshot.journal,
+        "position": snapshot.position,
+        "visits": len(snapshot.sessions),
+        "past_visits": len(snapshot.past),
+    }
     return json.dumps(header).encode() + b"\n"
 
 
 def write_sessions(sessions: Iterable[Session]) -> bytes:
-    """Visits as JSON lines, which follow the header in any number of parts."""
+    """Visits as JSON lines: they follow the header in any number of parts, the past ones last."""
     return b"".join(map(_write, sessions))
 
 
@@ -54,14 +63,21 @@ def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
     iterator = iter(lines)
     try:
         header = json.loads(next(iterator, b"{}"))
+        visits = tuple(_read(iterator))
         match header:
             case {"version": 1}:
-                journal, position = "", 0
+                return Snapshot("", 0, visits)
             case {"version": 2, "journal": str(journal), "position": int(position)}:
-                pass
-            case _:
-                raise ValueError("not a session snapshot of this version")
-        return Snapshot(journal, position, tuple(_read(iterator)))
+                return Snapshot(journal, position, visits)
+            case {
+                "version": 3,
+                "journal": str(journal),
+                "position": int(position),
+                "visits": int(live),
+                "past_visits": int(past),
+            } if live >= 0 and live + past == len(visits):
+                return Snapshot(journal, position, visits[:live], visits[live:])
+        raise ValueError("not a session snapshot of this version")
     except (msgspec.MsgspecError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"broken session snapshot: {type(error).__name__}") from None
 

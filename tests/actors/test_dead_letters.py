@@ -79,12 +79,52 @@ def test_unknown_ids(letters: DeadLetters, letter_id: str) -> None:
             act(letter_id)
 
 
-def test_a_letter_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
-    (tmp_path / "letters").write_text("not a directory")
+@pytest.mark.parametrize(
+    "failure", [OSError(28, "No space left on device"), ValueError("203.0.113.9")]
+)
+def test_what_cannot_be_kept_is_counted_and_nothing_is_raised(
+    letters: DeadLetters,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: Exception,
+) -> None:
+    def fail(letter: DeadLetter, *, replay: bool = False) -> None:
+        raise failure
+
     counted: list[str] = []
-    letters = DeadLetters(tmp_path / "letters", on_keep=counted.append)
-    letters.keep("writer", ROWS, "x")
+    monkeypatch.setattr(letters, "_on_keep", counted.append)
+    monkeypatch.setattr(letters, "write", fail)
+    assert not letters.keep("writer", ROWS, "x")
     assert counted == ["writer"]
+    assert "203.0.113.9" not in capsys.readouterr().out
+
+
+def test_what_was_put_back_goes_into_its_letter_again(letters: DeadLetters) -> None:
+    letters.keep("sessions", an_enriched_event(), "x", replay=True)
+    letter_id = only(letters)
+    assert letters.keep("gate", an_enriched_event(pathname="/b"), "y", letter=letter_id)
+    assert only(letters) == letter_id
+    assert not letters.is_marked(letter_id)
+    letter = letters.read(letter_id)
+    assert (letter.actor, letter.error) == ("gate", "y")
+
+
+def test_what_is_done_with_is_not_put_back_even_if_it_cannot_be_deleted(
+    letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters.keep("writer", ROWS, "x", replay=True)
+    letter_id = only(letters)
+
+    def fail(path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", fail)
+        letters.settle(letter_id)
+    assert (only(letters), letters.to_replay()) == (letter_id, [])
+    letters.settle(letter_id)
+    letters.settle("gone")
+    assert len(letters) == 0
 
 
 def test_other_files_are_left_alone(letters: DeadLetters, tmp_path: Path) -> None:

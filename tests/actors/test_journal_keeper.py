@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+import errno
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from actors.journal_keeper import BEAT_SECONDS, CHECKPOINT_SECONDS, JournalKeepe
 from ingest.metrics import Metrics
 from ingest.rows.layout import EventRows, event_row
 from ingest.sessions.open_sessions import OpenSessions
-from ingest.sessions.session import Session, begin
+from ingest.sessions.session import begin
+from ingest.sessions.snapshot import Snapshot
 from tests.examples import an_enriched_event
 
 EVENT = an_enriched_event()
@@ -30,19 +31,24 @@ class Desk:
         self.saved: list[tuple[float, int, int]] = []
         self.error: Exception | None = None
         self.metrics = Metrics(lambda domain: True)
-        self.keeper = JournalKeeper(self.journal, self.sessions, self.save, self.metrics)
+        self.forgotten = 0
+        self.keeper = JournalKeeper(self.journal, self.sessions, self, self.metrics)  # type: ignore[arg-type]
 
     async def secure(self) -> None:
         await trio.lowlevel.checkpoint()
         self.secured.append(trio.current_time())
         self.journal._secured = self.journal._written
 
-    async def save(self, sessions: Sequence[Session], journal: str, position: int) -> None:
+    async def save(self, snapshot: Snapshot) -> None:
         await trio.lowlevel.checkpoint()
-        assert journal == self.journal.id
+        assert snapshot.journal == self.journal.id
+        assert self.journal._secured == self.journal._written
         if self.error:
             raise self.error
-        self.saved.append((trio.current_time(), len(sessions), position))
+        self.saved.append((trio.current_time(), len(snapshot.sessions), snapshot.position))
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
 
 async def run_for(desk: Desk, seconds: float) -> None:
@@ -97,12 +103,46 @@ async def test_without_the_visits_nothing_is_deleted(
     desk = Desk(tmp_path)
     desk.journal.append(ROWS)
     desk.journal.acknowledge(10)
-    desk.error = OSError("No space left on device")
+    desk.error = OSError(errno.EIO, "Input/output error")
     await run_for(desk, 3 * CHECKPOINT_SECONDS)
-    assert (desk.journal.first, desk.saved) == (0, [])
+    assert (desk.journal.first, desk.saved, desk.forgotten) == (0, [], 0)
     desk.error = None
     await run_for(desk, 2 * CHECKPOINT_SECONDS)
     assert desk.journal.first == 10
+
+
+async def test_on_a_full_disk_what_is_stored_is_deleted_without_the_visits(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Otherwise a journal that has filled the disk could never shrink."""
+    desk = Desk(tmp_path)
+    desk.journal.append(ROWS)
+    desk.journal.problem = "No space left on device"
+    desk.error = OSError(errno.ENOSPC, "No space left on device")
+    await run_for(desk, CHECKPOINT_SECONDS + 5)
+    assert (desk.journal.first, desk.forgotten) == (0, 0)  # nothing would become free
+    desk.journal.acknowledge(10)
+    await run_for(desk, 2)
+    assert (desk.journal.first, desk.saved, desk.forgotten) == (10, [], 1)
+    desk.error = None
+    await run_for(desk, CHECKPOINT_SECONDS + 2)
+    assert [position for _, _, position in desk.saved] == [10]
+
+
+async def test_visits_are_saved_only_once_the_journal_is_on_the_disk(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power must not leave visits that have seen more than the journal tells."""
+    desk = Desk(tmp_path)
+
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        raise JournalError("Input/output error")
+
+    monkeypatch.setattr(desk.journal, "secure", fail)
+    desk.journal.append(ROWS)
+    await run_for(desk, 2 * CHECKPOINT_SECONDS)
+    assert desk.saved == []
 
 
 async def test_a_sync_that_fails_is_tried_again(

@@ -9,12 +9,12 @@ from actors.dead_letters import DeadLetters
 from actors.intake import Intake
 from actors.replay import POLL_SECONDS, Replay
 from actors.supervisor import Supervisor
-from actors.verdicts import VERDICT_SECONDS, Verdicts
+from actors.verdicts import LATE, NOT_KEPT, SET_ASIDE, VERDICT_SECONDS, Verdicts
 from ingest.counters import Counters
 from ingest.event import EnrichedEvent, Event
 from ingest.metrics import Metrics
 from ingest.rows.batch import Flush, Insert
-from ingest.verdict import ACCEPTED
+from ingest.verdict import ACCEPTED, DropReason, Verdict
 from tests.actors.pipeline import no_broadcast
 from tests.examples import an_enriched_event, an_event
 
@@ -51,6 +51,8 @@ async def test_only_marked_letters_are_put_back(
     desk.letters.mark(letter_id)
     (insert,) = await desk.writer.receive()
     assert (insert.rows, insert.token, insert.letter) == (ROWS.rows, ROWS.token, letter_id)
+    # Where tables know no tokens, an earlier process may have stored them.
+    assert insert.attempted
     nursery.cancel_scope.cancel()
 
 
@@ -65,7 +67,7 @@ async def test_rows_are_put_back_once_until_the_writer_is_done(
     nursery.cancel_scope.cancel()
 
 
-async def test_an_event_goes_to_the_gate_and_its_letter_when_it_has_its_verdict(
+async def test_an_event_goes_to_the_gate_and_its_letter_when_it_is_dropped(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     desk.letters.keep("gate", an_event(), "x", replay=True)
@@ -73,7 +75,7 @@ async def test_an_event_goes_to_the_gate_and_its_letter_when_it_has_its_verdict(
     (event,) = await desk.gate.receive()
     await wait_all_tasks_blocked()
     assert len(desk.letters) == 1
-    desk.verdicts.give(event, ACCEPTED)
+    desk.verdicts.give(event, Verdict(DropReason.NOT_FOUND))
     await trio.sleep(POLL_SECONDS)
     assert len(desk.letters) == 0
     nursery.cancel_scope.cancel()
@@ -85,23 +87,54 @@ async def test_an_enriched_event_goes_to_sessions(
     desk.letters.keep("sessions", an_enriched_event(), "x", replay=True)
     nursery.start_soon(desk.replay.run)
     (event,) = await desk.sessions.receive()
+    (letter_id,) = desk.letters.ids()
+    # Sessions is told which letter it was, and does away with it once the event is kept.
+    assert desk.verdicts.letter(event.ticket) == letter_id
     desk.verdicts.give(event, ACCEPTED)
+    await trio.sleep(POLL_SECONDS / 2)
+    assert desk.verdicts.letter(event.ticket) is None
+    assert len(desk.letters) == 1
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        pytest.param(None, id="none in time"),
+        pytest.param(LATE, id="too late"),
+        pytest.param(NOT_KEPT, id="the journal was full"),
+    ],
+)
+async def test_what_nobody_has_kept_is_tried_again(
+    autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery, verdict: Verdict | None
+) -> None:
+    desk.letters.keep("gate", an_event(), "x", replay=True)
+    nursery.start_soon(desk.replay.run)
+    (event,) = await desk.gate.receive()
+    if verdict is not None:
+        desk.verdicts.give(event, verdict)
+    with trio.fail_after(VERDICT_SECONDS + POLL_SECONDS + 1):
+        (again,) = await desk.gate.receive()
+    assert (again.request, len(desk.letters)) == (event.request, 1)
+    desk.verdicts.give(again, Verdict(DropReason.BOT))
     await trio.sleep(POLL_SECONDS)
     assert len(desk.letters) == 0
     nursery.cancel_scope.cancel()
 
 
-async def test_without_a_verdict_it_is_tried_again(
+async def test_what_is_set_aside_again_stays(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     desk.letters.keep("gate", an_event(), "x", replay=True)
+    (letter_id,) = desk.letters.ids()
     nursery.start_soon(desk.replay.run)
-    await desk.gate.receive()
-    await trio.sleep(VERDICT_SECONDS + POLL_SECONDS + 1)
     (event,) = await desk.gate.receive()
-    desk.verdicts.give(event, ACCEPTED)
-    await trio.sleep(POLL_SECONDS)
-    assert len(desk.letters) == 0
+    desk.letters.keep("gate", an_event(), "y", letter=letter_id)
+    desk.verdicts.give(event, SET_ASIDE)
+    await trio.sleep(5 * POLL_SECONDS)
+    assert list(desk.letters.ids()) == [letter_id]
+    assert desk.letters.to_replay() == []
+    assert desk.letters.read(letter_id).error == "y"
     nursery.cancel_scope.cancel()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.session_file import SLICE, SYNC_SECONDS, load_sessions, save_sessions
+from actors.session_file import SLICE, SYNC_SECONDS, SessionFile
 from ingest.sessions.session import begin
 from ingest.sessions.snapshot import EMPTY, Snapshot
 from tests.examples import an_enriched_event
@@ -14,21 +14,21 @@ VISITS = [begin(an_enriched_event(), number) for number in range(3 * SLICE + 1)]
 
 async def test_visits_come_back(tmp_path: Path) -> None:
     path = tmp_path / "sessions.jsonl"
-    await save_sessions(path, VISITS, "j", 9)
-    assert load_sessions(path) == load_sessions(path) == Snapshot("j", 9, tuple(VISITS))
+    await SessionFile(path).save(Snapshot("j", 9, tuple(VISITS)))
+    assert SessionFile(path).load() == SessionFile(path).load() == Snapshot("j", 9, tuple(VISITS))
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_nothing_is_there_at_first(tmp_path: Path) -> None:
-    assert load_sessions(tmp_path / "sessions.jsonl") == EMPTY
+    assert SessionFile(tmp_path / "sessions.jsonl").load() == EMPTY
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"garbage", b"\xff\xfe"])
 def test_a_broken_file_costs_the_visits_and_not_the_start(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sessions.jsonl"
     path.write_bytes(content)
-    assert load_sessions(path) == EMPTY
+    assert SessionFile(path).load() == EMPTY
 
 
 async def test_others_run_while_visits_are_written(tmp_path: Path) -> None:
@@ -42,17 +42,17 @@ async def test_others_run_while_visits_are_written(tmp_path: Path) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(count_turns)
-        await save_sessions(tmp_path / "sessions.jsonl", VISITS, "j", 9)
+        await SessionFile(tmp_path / "sessions.jsonl").save(Snapshot("j", 9, tuple(VISITS)))
         nursery.cancel_scope.cancel()
     assert turns > len(VISITS) / SLICE
 
 
 async def test_an_attempt_that_ends_early_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "sessions.jsonl"
-    await save_sessions(path, VISITS[:1], "j", 1)
+    await SessionFile(path).save(Snapshot("j", 1, tuple(VISITS[:1])))
     with trio.move_on_after(0):
-        await save_sessions(path, VISITS, "j", 2)
-    assert load_sessions(path).position == 1
+        await SessionFile(path).save(Snapshot("j", 2, tuple(VISITS)))
+    assert SessionFile(path).load().position == 1
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -60,15 +60,15 @@ async def test_a_full_disk_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "sessions.jsonl"
-    await save_sessions(path, VISITS[:1], "j", 1)
+    await SessionFile(path).save(Snapshot("j", 1, tuple(VISITS[:1])))
 
     def fail(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space"):
-        await save_sessions(path, VISITS, "j", 2)
-    assert load_sessions(path).position == 1
+        await SessionFile(path).save(Snapshot("j", 2, tuple(VISITS)))
+    assert SessionFile(path).load().position == 1
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -80,6 +80,6 @@ async def test_a_disk_that_hangs_is_given_up(
 
     monkeypatch.setattr(trio.to_thread, "run_sync", hang)
     with pytest.raises(trio.TooSlowError):
-        await save_sessions(tmp_path / "sessions.jsonl", VISITS[:1], "j", 2)
+        await SessionFile(tmp_path / "sessions.jsonl").save(Snapshot("j", 2, tuple(VISITS[:1])))
     assert trio.current_time() == SYNC_SECONDS
     assert list(tmp_path.iterdir()) == []

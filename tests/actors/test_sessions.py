@@ -16,7 +16,7 @@ from actors.verdicts import Verdicts
 from ingest.counters import Counters
 from ingest.event import EnrichedEvent, Visitor
 from ingest.metrics import Metrics
-from ingest.rows.layout import EventRows, Run
+from ingest.rows.layout import EventRows, Origin, Run
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.verdict import ACCEPTED, Verdict
 from tests.actors.pipeline import fail_once, no_broadcast
@@ -245,8 +245,8 @@ async def test_what_was_handled_before_a_failure_is_kept_at_once(
         await desk.sessions.run()
     assert on_disk.end == 0
     desk.sessions.failed(ZeroDivisionError())
-    calls = iter([False, True])
-    monkeypatch.setattr(desk.verdicts, "expired", lambda number: next(calls) and _divide_by_zero())
+    fails = iter([False, True, False])
+    monkeypatch.setattr(desk.verdicts, "expired", lambda number: next(fails) and _divide_by_zero())
     desk.send.send_nowait([an_enriched_event(), an_enriched_event()])
     with pytest.raises(ZeroDivisionError):
         await desk.sessions.run()
@@ -258,25 +258,85 @@ def _divide_by_zero() -> bool:
     raise ZeroDivisionError
 
 
-async def test_a_run_that_cannot_be_written_is_set_aside_and_changes_no_visit(
+async def test_an_event_that_cannot_be_written_costs_no_other(
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    on_disk: FileJournal,
+) -> None:
+    """It opens a visit which the others, had it been kept, would have gone on with."""
+    desk = Desk(tmp_path, journal=on_disk)
+    append = on_disk.append
+
+    def fail(run: Sequence[EventRows]) -> int:
+        if any(rows.event[6] == "/a" for rows in run):
+            raise ZeroDivisionError
+        return append(run)
+
+    monkeypatch.setattr(on_disk, "append", fail)
+    rows: list[EventRows] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Supervisor().supervise, desk.sessions)
+        for pages in (("/a", "/b", "/c"), ("/a",), ("/d",)):
+            desk.send.send_nowait([an_enriched_event(pathname=page) for page in pages])
+            await wait_all_tasks_blocked()
+        desk.send.close()
+        rows = [rows async for run in desk.receive for rows in run.rows]
+    assert [(row.event[6], len(row.sessions), row.sessions[-1][11]) for row in rows] == [
+        ("/b", 1, 1),
+        ("/c", 2, 2),
+        ("/d", 2, 3),
+    ]
+    assert len(list(desk.letters.ids())) == 2
+    assert desk.metrics() == {"buffered": 3, "dropped_persist_error": 2}
+
+
+async def test_the_letter_of_an_event_goes_when_the_journal_has_it(
+    autojump_clock: MockClock, tmp_path: Path, on_disk: FileJournal
+) -> None:
+    desk = Desk(tmp_path, journal=on_disk)
+    desk.letters.keep("sessions", an_enriched_event(), "x", replay=True)
+    (letter_id,) = desk.letters.ids()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Supervisor().supervise, desk.sessions)
+        verdict = await desk.verdicts.readmit(an_enriched_event(), desk.send, letter_id)
+        desk.send.close()
+    assert verdict == ACCEPTED
+    assert len(desk.letters) == 0
+    (rows,) = on_disk.read(0).rows
+    assert rows.origin == Origin(letter=letter_id)
+
+
+async def test_what_cannot_be_set_aside_is_to_be_sent_again(
     autojump_clock: MockClock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     on_disk: FileJournal,
 ) -> None:
     desk = Desk(tmp_path, journal=on_disk)
-    failed = fail_once(on_disk, "append", monkeypatch)
-    rows: list[EventRows] = []
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(Supervisor().supervise, desk.sessions)
-        for pages in (("/a", "/b"), ("/c",)):
-            desk.send.send_nowait([an_enriched_event(pathname=page) for page in pages])
-            await wait_all_tasks_blocked()
-        desk.send.close()
-        rows = [rows async for run in desk.receive for rows in run.rows]
-    assert failed()
-    assert [(row.event[6], len(row.sessions), row.sessions[0][11]) for row in rows] == [
-        ("/c", 1, 1)
+
+    def fail(*arguments: object, **keywords: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(desk.open_sessions, "commit", fail)
+    monkeypatch.setattr(desk.letters, "write", fail)
+    await desk.track(an_enriched_event())
+    assert desk.metrics() == {"dropped_persist_timeout": 1}
+
+
+async def test_visits_of_the_past_are_kept_apart_and_go_on_in_any_order(
+    autojump_clock: MockClock, tmp_path: Path, on_disk: FileJournal
+) -> None:
+    """Two senders bring two days in turn: neither ends the visits of the other."""
+    desk = Desk(tmp_path, journal=on_disk)
+    days = [NOON - 5 * 86_400, NOON - 86_400]
+    past = [
+        an_enriched_event(visitor=Visitor(day, None), timestamp=day + minute * 60, received=NOON)
+        for minute in range(3)
+        for day in days
     ]
-    assert len(list(desk.letters.ids())) == 2
-    assert desk.metrics() == {"buffered": 1, "dropped_persist_error": 2}
+    rows = await desk.track(*past, an_enriched_event())
+    assert [row.sessions[-1][11] for row in rows] == [1, 1, 2, 2, 3, 3, 1]
+    assert [row.origin.past for row in rows] == [True] * 6 + [False]
+    assert [session.user_id for session in desk.open_sessions] == [1001]
+    assert sorted(session.user_id for session in desk.open_sessions.past) == days

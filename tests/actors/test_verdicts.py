@@ -96,12 +96,12 @@ async def test_readmitting_waits_for_the_verdict(
             verdicts.give(event, BOT)
 
     nursery.start_soon(decide)
-    assert await verdicts.readmit(an_event(), send) == BOT
+    assert await verdicts.readmit(an_event(), send, "1-letter") == BOT
     nursery.cancel_scope.cancel()
 
 
 async def test_readmitting_gives_up_in_time(autojump_clock: MockClock, verdicts: Verdicts) -> None:
     send, _receive = trio.open_memory_channel[Sequence[Event]](1)
-    assert await verdicts.readmit(an_event(), send) == LATE
+    assert await verdicts.readmit(an_event(), send, "1-letter") == LATE
     assert trio.current_time() == VERDICT_SECONDS
     assert len(verdicts) == 0

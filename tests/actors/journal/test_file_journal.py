@@ -8,11 +8,12 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors.journal.file_journal import DAMAGED, FileJournal
+from actors.journal.file_journal import FileJournal
 from actors.journal.journal import JournalError, JournalFullError
+from actors.journal.opening import DAMAGED
 from actors.journal.recovery import runs
 from ingest.rows import record
-from ingest.rows.layout import EventRows, event_row
+from ingest.rows.layout import EventRows, Run, event_row
 from ingest.rows.record import UnknownRecordError
 from ingest.sessions.session import begin
 from tests.examples import an_enriched_event
@@ -216,6 +217,111 @@ def test_progress_that_cannot_be_noted(
     assert reopened(journal).stored == 0
 
 
+def fill_disk(patch: pytest.MonkeyPatch) -> None:
+    """What is written in place is taken; nothing else is."""
+    pwrite = os.pwrite
+
+    def refuse(descriptor: int, data: bytes, offset: int) -> int:
+        if offset + len(data) <= os.fstat(descriptor).st_size:
+            return pwrite(descriptor, data, offset)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    patch.setattr(os, "pwrite", refuse)
+
+
+def test_a_full_disk_does_not_keep_it_from_being_opened(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in it can be stored, and that makes room."""
+    journal.append(some_rows(0, 1))
+    with monkeypatch.context() as patch:
+        fill_disk(patch)
+        after = reopened(journal)
+        assert numbers(after) == [0, 1]
+        with pytest.raises(JournalError, match="No space"):
+            after.append(some_rows(2))
+        after.plan(2)
+        after.acknowledge(2)
+        assert after.reclaimable
+        after.retire(2)
+        assert (after.segments, after.bytes, after.first, after.end) == (0, 0, 2, 2)
+        assert list(journal._directory.glob("*.journal")) == []
+        after = reopened(after)
+        assert (after.segments, after.first, after.backlog) == (0, 2, 0)
+    assert after.append(some_rows(2)) == 2
+    assert numbers(reopened(after), 2) == [2]
+
+
+def test_the_last_segment_goes_on_a_full_disk(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append(some_rows(0))
+    journal.acknowledge(1)
+    with monkeypatch.context() as patch:
+        fill_disk(patch)
+        journal.retire(1)
+        assert journal.segments == 0
+        with pytest.raises(JournalError):
+            journal.append(some_rows(1))
+    assert journal.append(some_rows(1)) == 1
+    assert numbers(reopened(journal), 1) == [1]
+
+
+def test_any_other_trouble_does_keep_it_from_being_opened(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        reopened(journal)
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("call", ["dup", "open"])
+async def test_securing_leaves_no_files_open_when_there_may_be_no_more(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    journal.append(some_rows(0))
+    await journal.secure()
+    journal.append(some_rows(1))
+    before = open_files()
+    done = getattr(os, call)
+    calls = 0
+
+    def fail(*arguments: Any) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > (call == "dup"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return int(done(*arguments))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(JournalError, match="Too many"):
+            await journal.secure()
+    assert open_files() == before
+    journal.close()
+
+
+async def test_what_a_killed_process_had_not_synced_is_synced_by_the_next(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append(some_rows(0))
+    after = reopened(journal)
+    assert after.insecure
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda it: synced.append(os.fstat(it).st_ino))
+    await after.secure()
+    assert not after.insecure
+    assert journal._segments[-1].path.stat().st_ino in synced
+    after.close()
+
+
 async def test_securing_syncs_what_was_written(
     journal: FileJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,3 +468,13 @@ TestCrashes.settings = settings(max_examples=60, stateful_step_count=30, deadlin
 def test_reading_what_never_was(journal: FileJournal) -> None:
     assert journal.read(0).rows == ()
     assert list(runs(journal, 0)) == []
+
+
+def test_reading_what_is_no_longer_there(journal: FileJournal) -> None:
+    """As a start does that finds no saved visits, after all events have been stored."""
+    journal.append(some_rows(0, 1))
+    journal.acknowledge(2)
+    journal.retire(2)
+    for again in (journal, reopened(journal)):
+        assert again.read(0) == Run(2, ())
+        assert list(runs(again, 0)) == [Run(2, ())]

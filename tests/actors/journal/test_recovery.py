@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ from hypothesis import strategies as st
 from actors.dead_letters import DeadLetters
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import JournalError, MemoryJournal
-from actors.journal.recovery import rebuild_sessions, spill_backlog
+from actors.journal.recovery import rebuild_sessions, settle_letters, spill_backlog
+from actors.journal_keeper import take_snapshot
 from ingest.event import ENGAGEMENT, Visitor
 from ingest.rows.batch import Insert
-from ingest.rows.layout import EventRows, Row, event_row, session_row
+from ingest.rows.layout import EventRows, Origin, Row, event_row, session_row
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.session import Session
 from ingest.sessions.snapshot import EMPTY, Snapshot
@@ -21,6 +23,7 @@ STEPS = st.lists(
         st.integers(1, 3),
         st.sampled_from(["pageview", "Signup", "engagement"]),
         st.integers(0, 900),
+        st.booleans(),
     ),
     max_size=30,
 )
@@ -30,18 +33,21 @@ def a_journal(directory: Path) -> FileJournal:
     return FileJournal.open(directory, limit=1_000_000)
 
 
-def track(sessions: OpenSessions, user: int, name: str, timestamp: int) -> EventRows | None:
+def track(
+    sessions: OpenSessions, user: int, name: str, timestamp: int, *, past: bool = False
+) -> EventRows | None:
     """As the sessions actor does."""
     event = an_enriched_event(visitor=Visitor(user, None), name=name, timestamp=timestamp)
-    transition = sessions.transition(event)
+    visits = sessions.past if past else sessions
+    transition = visits.transition(event)
     if transition is None:
         return None
-    sessions.commit(transition)
+    visits.commit(transition)
     before, after = transition.before, transition.after
     states: tuple[Row, ...] = () if name == ENGAGEMENT else (session_row(after, 1),)
     if before is not None and states:
         states = (session_row(before, -1), *states)
-    return EventRows(event_row(event, after), states)
+    return EventRows(event_row(event, after), states, Origin(past))
 
 
 def by_visitor(sessions: OpenSessions) -> dict[int, Session]:
@@ -50,23 +56,66 @@ def by_visitor(sessions: OpenSessions) -> dict[int, Session]:
 
 @given(STEPS, st.integers(0, 30))
 def test_visits_are_what_they_were_before_the_crash(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str, int]], saved_at: int
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[int, str, int, bool]],
+    saved_at: int,
 ) -> None:
     """From any snapshot and the events after it."""
     journal = a_journal(tmp_path_factory.mktemp("journal"))
     sessions = OpenSessions(1800, lambda: journal.end + 1)
     snapshot = EMPTY
     timestamp = NOON
-    for number, (user, name, later) in enumerate(steps):
+    for number, (user, name, later, past) in enumerate(steps):
         if number == saved_at:
-            snapshot = Snapshot(journal.id, journal.end, tuple(sessions))
+            snapshot = take_snapshot(sessions, journal)
         timestamp += later
-        rows = track(sessions, user, name, timestamp)
+        rows = track(sessions, user, name, timestamp, past=past)
         if rows is not None:
             journal.append([rows])
     rebuilt = OpenSessions(1800, lambda: 0)
     rebuild_sessions(rebuilt, snapshot, journal)
     assert by_visitor(rebuilt) == by_visitor(sessions)
+    assert by_visitor(rebuilt.past) == by_visitor(sessions.past)
+    journal.close()
+
+
+def test_visits_that_do_not_fit_the_journal_begin_anew(tmp_path: Path) -> None:
+    """Going on from a state that is not the last one stored would cancel what is not there."""
+    journal = FileJournal.open(tmp_path, limit=20_000)
+    sessions = OpenSessions(1800, lambda: 5)
+    while journal.segments < 3:
+        rows = track(sessions, journal.end // 20, "pageview", NOON)
+        assert rows is not None
+        journal.append([rows])
+    old = take_snapshot(sessions, journal)
+    journal.acknowledge(journal.end)
+    journal.retire(journal.end)
+    for position in (old.position - 1, journal.end + 1):
+        rebuilt = OpenSessions(1800, lambda: 0)
+        rebuild_sessions(rebuilt, replace(old, position=position), journal)
+        assert len(rebuilt) == 0
+    rebuilt = OpenSessions(1800, lambda: 0)
+    rebuild_sessions(rebuilt, old, journal)
+    assert by_visitor(rebuilt) == by_visitor(sessions)
+    journal.close()
+
+
+def test_letters_whose_events_are_in_the_journal_are_done_with(tmp_path: Path) -> None:
+    """A crash came between the write and the deletion."""
+    journal = a_journal(tmp_path / "journal")
+    letters = DeadLetters(tmp_path / "letters")
+    for _ in range(3):
+        letters.keep("sessions", an_enriched_event(), "x", replay=True)
+    first, second, third = letters.ids()
+    letters.unmark(third)
+    rows = track(OpenSessions(1800, lambda: 1), 1, "pageview", NOON)
+    assert rows is not None
+    journal.append([rows, replace(rows, origin=Origin(letter=first)), rows])
+    journal.append([replace(rows, origin=Origin(letter="gone"))])
+    settle_letters(journal, letters)
+    assert set(letters.ids()) == {second, third}
+    settle_letters(MemoryJournal(), letters)
+    assert letters.to_replay() == [second]
     journal.close()
 
 

@@ -1,13 +1,15 @@
 import contextlib
+import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.event import Attribution, Device, Place, RevenueAmounts
 from ingest.rows import record
-from ingest.rows.layout import EventRows, event_row, session_row
+from ingest.rows.layout import LIVE, EventRows, Origin, event_row, session_row
 from ingest.rows.record import UnknownRecordError, check_version, decode, encode
 from ingest.sessions.session import begin
 from tests.examples import an_enriched_event
@@ -32,7 +34,8 @@ def runs(draw: st.DrawFn) -> list[EventRows]:
         states = tuple(
             session_row(session, sign) for sign in draw(st.sampled_from([(), (1,), (-1, 1)]))
         )
-        rows.append(EventRows(event_row(event, session), states))
+        origin = draw(st.sampled_from([LIVE, Origin(past=True), Origin(letter="1-a")]))
+        rows.append(EventRows(event_row(event, session), states, origin))
     return rows
 
 
@@ -61,6 +64,8 @@ def test_every_column_keeps_its_value() -> None:
         pytest.param(b"\x01\x00\x91\x01", id="a number for rows"),
         pytest.param(b"\x01\x01{", id="broken text"),
         pytest.param(b"\x01\x01[[[1], []]]", id="a row that is too short"),
+        pytest.param(b"\x02\x01[]", id="neither rows nor origins"),
+        pytest.param(b"\x02\x01[[], [[0, true, null]]]", id="an origin of no event"),
     ],
 )
 def test_anything_else_is_refused(broken: bytes) -> None:
@@ -82,14 +87,17 @@ def test_a_later_version_is_told_apart_from_garbage() -> None:
         decode(later)
 
 
-def test_an_earlier_version_is_read_by_its_own_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after an upgrade: version 1 on disk, version 2 written from now on."""
-    event = an_enriched_event()
-    rows = EventRows(event_row(event, begin(event, 1)), ())
-    old = encode([rows])
-    monkeypatch.setattr(record, "VERSION", 2)
-    readers = {**record._READERS, 2: lambda form, body: [rows, rows]}
-    monkeypatch.setattr(record, "_READERS", readers)
-    new = encode([rows])
-    assert new[0] == 2
-    assert (decode(old), decode(new)) == ([rows], [rows, rows])
+@pytest.mark.parametrize("pathname", ["/", "/\udcff"], ids=["binary", "text"])
+def test_an_earlier_version_is_read_by_its_own_reader(pathname: str) -> None:
+    """As after an upgrade; `tests/actors/journal` has a journal that version 1 has written."""
+    event = an_enriched_event(pathname=pathname)
+    session = begin(event, 1)
+    rows = EventRows(event_row(event, session), (session_row(session, 1),))
+    content = [(rows.event, rows.sessions)]
+    old = (
+        b"\x01\x00" + msgspec.msgpack.encode(content)
+        if pathname == "/"
+        else b"\x01\x01" + json.dumps(content).encode()
+    )
+    assert decode(old) == [rows]
+    assert encode(decode(old))[0] == record.VERSION

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ingest.event import EnrichedEvent, Visitor
 from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sessions.session import Session
-from ingest.sessions.snapshot import read_snapshot, write_header, write_sessions
+from ingest.sessions.snapshot import Snapshot, read_snapshot, write_header, write_sessions
 from tests.examples import NOON, an_enriched_event
 
 TIMEOUT = 1800
@@ -136,6 +136,23 @@ def test_restore_continues_visits(sessions: OpenSessions) -> None:
     assert restored.expire(NOON + 1801) == 1
 
 
+def test_visits_of_a_clock_that_ran_ahead_keep_no_other_in_memory() -> None:
+    sessions = OpenSessions(TIMEOUT, count(1).__next__)
+    apply(sessions, visitor=Visitor(1, None), timestamp=NOON + 86_400)
+    for hour in range(5):
+        now = NOON + hour * 3600
+        sessions.expire(now)
+        apply(sessions, visitor=Visitor(2 + hour, None), timestamp=now)
+    assert len(sessions) == 1
+
+
+def test_events_that_come_half_an_hour_late_end_no_visit() -> None:
+    """However short visits are: batches bring such events among those of now."""
+    sessions = OpenSessions(60, count(1).__next__)
+    apply(sessions, timestamp=NOON)
+    assert sessions.expire(NOON - 1800) == 0
+
+
 @given(
     st.lists(
         st.tuples(
@@ -233,9 +250,10 @@ class Visits(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        snapshot = write_header("j", 0) + write_sessions(self.sessions)
+        snapshot = Snapshot("j", 0, tuple(self.sessions))
+        text = write_header(snapshot) + write_sessions(snapshot.sessions)
         self.sessions = OpenSessions(TIMEOUT, self.ids.__next__)
-        self.sessions.restore(read_snapshot(snapshot.splitlines(keepends=True)).sessions)
+        self.sessions.restore(read_snapshot(text.splitlines(keepends=True)).sessions)
 
     @invariant()
     def figures_are_those_of_the_events(self) -> None:
