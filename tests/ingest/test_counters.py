@@ -1,4 +1,14 @@
-from ingest.counters import MAX_DOMAINS, MAX_VERSIONS, OTHER_DOMAINS, CounterRow, Counters
+import pytest
+
+from ingest import counters as module
+from ingest.counters import (
+    MAX_BUCKETS,
+    MAX_DOMAINS,
+    MAX_VERSIONS,
+    OTHER_DOMAINS,
+    CounterRow,
+    Counters,
+)
 
 MINUTE = 1_700_000_040
 """A multiple of 60."""
@@ -87,6 +97,35 @@ def test_the_limit_starts_anew_with_each_bucket() -> None:
         counters.count(MINUTE, "dropped_not_found", f"{number}.example", 0)
     counters.count(MINUTE + 10, "dropped_not_found", "late.example", 0)
     assert rows(counters)[-1][1] == "late.example"
+
+
+def test_buckets_of_a_clock_that_ran_ahead_are_taken() -> None:
+    counters = Counters()
+    counters.count(MINUTE + 86_400, "buffered", "example.com", 0)
+    counters.count(MINUTE + 5, "buffered", "example.com", 0)
+    assert [row[0] for row in rows(counters, MINUTE)] == [MINUTE + 86_400]
+
+
+def test_a_store_that_is_away_for_days_does_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_KEYS", MAX_BUCKETS + 5)
+    counters = Counters()
+    for number in range(MAX_BUCKETS + 10):
+        counters.count(MINUTE + 10 * number, "buffered", "example.com", 0)
+    latest = MINUTE + 10 * (MAX_BUCKETS + 20)
+    for number in range(10):
+        counters.count(latest, "buffered", f"{number}.example", 0)
+    taken = rows(counters)
+    assert len(taken) == MAX_BUCKETS + 6
+    assert sum(row[4] for row in taken) == MAX_BUCKETS + 20
+    assert [row[1:5] for row in taken[-2:]] == [
+        ("4.example", None, "buffered", 1),
+        (OTHER_DOMAINS, None, "buffered", 5),
+    ]
+    # There is room again.
+    counters.count(latest, "buffered", "new.example", 0)
+    assert rows(counters)[0][1] == "new.example"
 
 
 def test_very_long_domains_are_not_kept() -> None:
