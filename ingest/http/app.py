@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,7 +17,8 @@ from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
 from ingest.http.answered import Answered, Observer
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.batch_endpoint import BatchEndpoint
-from ingest.http.event_endpoint import ROUTE, EventEndpoint
+from ingest.http.body_room import BodyRoom, BoundedConnection, CountedBody, NoRoomError
+from ingest.http.event_endpoint import OVERLOADED, ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
 from ingest.http.live_page import add_live_page
@@ -58,7 +60,9 @@ OPERATOR_HEADERS = (
 
 
 class BoundedRequest(TrioRequest):
-    """A request whose body has the limit of its route."""
+    """A request whose body has the limit of its route, and is counted with all others."""
+
+    body_class = CountedBody
 
     def __init__(
         self, method: str, scheme: str, path: str, *arguments: Any, **options: Any
@@ -94,6 +98,7 @@ def create_app(
     """
     app = QuartTrio("sluice", static_folder=None)
     app.request_class = BoundedRequest
+    app.asgi_http_class = partial(BoundedConnection, BodyRoom())  # type: ignore[assignment]
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     # No redirects to where the client believes the server to be: `//health` is no route.
     app.url_map.merge_slashes = False
@@ -180,6 +185,11 @@ def create_app(
     @app.errorhandler(trio.TooSlowError)
     async def too_slow(_: trio.TooSlowError) -> Response:
         return error(408, "request", "The body did not arrive in time", {"connection": "close"})
+
+    @app.errorhandler(NoRoomError)
+    async def no_room(_: NoRoomError) -> Response:
+        metrics.requests_refused.labels("bodies").inc()
+        return respond(OVERLOADED)
 
     @app.errorhandler(HTTPException)
     async def http_error(failure: HTTPException) -> Response:

@@ -7,11 +7,11 @@ fill in what the new layout has more.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ingest.rows.layout import LIVE, EventRows, Origin, Row
 from ingest.rows.schema import EVENTS, SESSIONS, Column, Table

@@ -1,0 +1,135 @@
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from quart import request
+from quart_trio import QuartTrio
+from trio.testing import MockClock
+
+from ingest.http.app import BoundedRequest
+from ingest.http.body_room import BodyRoom, BoundedConnection, NoRoomError
+from tests.actors.pipeline import Pipeline, running
+from tests.ingest.http.application import CHROME, EVENT, Application
+
+LIMIT = 1000
+
+
+class Client:
+    """A request that is sent part by part, as a server hands it to the application."""
+
+    def __init__(self, app: Any, room: BodyRoom, path: str = "/") -> None:
+        self.parts, receive = trio.open_memory_channel[dict[str, Any]](100)
+        self.sent: list[dict[str, Any]] = []
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"a"), (b"user-agent", CHROME.encode())],
+            "client": ("203.0.113.9", 1),
+        }
+        self._connection = BoundedConnection(room, app, scope)
+        self._receive = receive.receive
+
+    async def run(self) -> None:
+        await self._connection(self._receive, self._send)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.sent.append(message)
+
+    def part(self, data: bytes, *, last: bool = False) -> None:
+        self.parts.send_nowait({"type": "http.request", "body": data, "more_body": not last})
+
+    @property
+    def status(self) -> int | None:
+        return self.sent[0]["status"] if self.sent else None
+
+
+def an_app() -> QuartTrio:
+    app = QuartTrio("test")
+    app.request_class = BoundedRequest
+
+    @app.post("/")
+    async def length() -> str:
+        return str(len(await request.body))
+
+    @app.errorhandler(NoRoomError)
+    async def no_room(_: NoRoomError) -> tuple[str, int]:
+        return "later", 503
+
+    return app
+
+
+@asynccontextmanager
+async def clients(room: BodyRoom, count: int) -> AsyncIterator[list[Client]]:
+    app = an_app()
+    opened = [Client(app, room) for _ in range(count)]
+    async with trio.open_nursery() as nursery:
+        for client in opened:
+            nursery.start_soon(client.run)
+        yield opened
+        nursery.cancel_scope.cancel()
+
+
+async def test_bodies_share_the_room_and_give_it_back() -> None:
+    room = BodyRoom(LIMIT)
+    async with clients(room, 3) as (first, second, third):
+        first.part(b"x" * 600)
+        second.part(b"x" * 300)
+        await trio.testing.wait_all_tasks_blocked()
+        assert room.taken == 900
+        third.part(b"x" * 200)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (third.status, room.taken) == (503, 900)
+        first.part(b"", last=True)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (first.status, room.taken) == (200, 300)
+        second.part(b"x" * 700, last=True)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (second.status, room.taken) == (200, 0)
+
+
+async def test_what_comes_after_the_refusal_takes_no_room() -> None:
+    room = BodyRoom(LIMIT)
+    async with clients(room, 1) as (client,):
+        for _ in range(5):
+            client.part(b"x" * 400)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (client.status, room.taken) == (503, 0)
+
+
+async def test_a_client_that_goes_gives_its_room_back() -> None:
+    room = BodyRoom(LIMIT)
+    async with clients(room, 1) as (client,):
+        client.part(b"x" * 400)
+        await trio.testing.wait_all_tasks_blocked()
+        client.parts.send_nowait({"type": "http.disconnect"})
+        await trio.testing.wait_all_tasks_blocked()
+        assert room.taken == 0
+
+
+@pytest.mark.parametrize("path", ["/api/event", "/api/events"])
+async def test_events_are_refused_like_by_a_full_pipeline(
+    autojump_clock: MockClock, tmp_path: Path, path: str
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        application = Application(pipeline)
+        room = BodyRoom(10)
+        client = Client(application.app, room, path)
+        client.part(json.dumps(EVENT).encode(), last=True)
+        await client.run()
+        assert client.status == 503
+        assert dict(client.sent[0]["headers"])[b"retry-after"] == b"5"
+        metrics = pipeline.collector.metrics
+        refused = metrics.registry.get_sample_value(
+            "sluice_requests_refused_total", {"reason": "bodies"}
+        )
+        assert refused == 1
