@@ -25,6 +25,28 @@ class FileChangedError(RuntimeError):
     """Somebody else has changed the file that was being edited."""
 
 
+def write_state(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Replace a small file's content, atomically if there is room, in place on a full disk.
+
+    Within one block of the disk, a crash leaves the old content or the new one in practice, too,
+    but nobody promises it.
+
+    Args:
+        path: As for `write_atomically`.
+        data: As above; less than a block.
+        durable: As above.
+
+    Raises:
+        OSError: It cannot be written; the old content is unchanged.
+    """
+    try:
+        write_atomically(path, data, durable=durable)
+    except OSError as error:
+        if not (is_full(error) and path.exists()):
+            raise
+        _overwrite(path, data)
+
+
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Replace a file's content so that a reader, or a crash, finds the old or the new one.
 
@@ -59,15 +81,7 @@ def is_full(error: OSError) -> bool:
     return error.errno in _NO_ROOM
 
 
-def overwrite(path: Path, data: bytes) -> None:
-    """Write a small file's new content over the old, which needs no room on a full disk.
-
-    Within one block of the disk, a crash leaves the old content or the new one in practice, but
-    nobody promises it: for when `write_atomically` cannot.
-
-    Raises:
-        OSError: It is not there, or cannot be written.
-    """
+def _overwrite(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.pwrite(descriptor, data, 0)

@@ -7,7 +7,7 @@ import trio
 
 from actors.actor import Actor
 from actors.clock import Clock
-from actors.files import is_full, overwrite, write_atomically
+from actors.files import write_state
 from ingest.pipeline.reference import Reference
 from ingest.sessions import salts
 from ingest.sessions.salts import Salts
@@ -35,23 +35,8 @@ def load_salts(path: Path, now: float) -> Salts:
         saved = None
     current = salts.start(saved, salts.fresh_key(), now)
     if current != saved:
-        _write(path, current)
+        write_state(path, salts.serialise(current).encode(), durable=True)
     return current
-
-
-def _write(path: Path, current: Salts) -> None:
-    """Have the salts on disk, and those before them no longer, also if the disk is full.
-
-    Raises:
-        OSError: The file is what it was.
-    """
-    data = salts.serialise(current).encode()
-    try:
-        write_atomically(path, data, durable=True)
-    except OSError as error:
-        if not (is_full(error) and path.exists()):
-            raise
-        overwrite(path, data)
 
 
 class SaltKeeper(Actor):
@@ -95,7 +80,7 @@ class SaltKeeper(Actor):
             rotated = salts.rotate(old, salts.fresh_key(), now)
         try:
             # On disk first: a salt in use that a crash would lose splits every visit it has made.
-            _write(self._path, rotated)
+            write_state(self._path, salts.serialise(rotated).encode(), durable=True)
         except OSError as error:
             if self._written:
                 log.error("salts cannot be written", error=error.strerror)

@@ -18,7 +18,7 @@ import trio
 from actors.actor import Actor
 from actors.clock import Clock
 from actors.collector import SPILL_SECONDS, Collector, CollectorOptions
-from actors.files import StateDirectoryBusyError, locked_directory, write_atomically
+from actors.files import StateDirectoryBusyError, locked_directory, write_state
 from actors.reload import Reload, stamp
 from actors.salt_keeper import SaltKeeper, load_salts
 from actors.session_file import SessionFile
@@ -326,7 +326,7 @@ def _announced(path: Path, port: int, token: str) -> Iterator[None]:
     """Tell the command line on this machine how to reach the server while it runs."""
     announcement = {"pid": os.getpid(), "port": port, "token": token}
     try:
-        write_atomically(path, json.dumps(announcement).encode())
+        write_state(path, json.dumps(announcement).encode())
     except OSError as error:
         log.error("the command line cannot reach this server", error=error.strerror)
     try:

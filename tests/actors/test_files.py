@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -6,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from actors import files
 from actors.files import (
     FileChangedError,
     StateDirectoryBusyError,
     edit_file,
     locked_directory,
     write_atomically,
+    write_state,
 )
 
 
@@ -31,6 +34,23 @@ def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write_atomically(path, b"new")
     assert (path / "occupied").is_dir()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("size", [2, 200])
+def test_small_state_is_written_in_place_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    def fail(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "state"
+    write_state(path, b"old content")
+    monkeypatch.setattr(files, "write_atomically", fail)
+    write_state(path, b"x" * size)
+    assert path.read_bytes() == b"x" * size
+    with pytest.raises(OSError, match="No space"):
+        write_state(tmp_path / "another", b"new")
     assert list(tmp_path.iterdir()) == [path]
 
 

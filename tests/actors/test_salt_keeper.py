@@ -5,7 +5,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import salt_keeper
+from actors import files
 from actors.clock import Clock
 from actors.salt_keeper import RETRY_SECONDS, SaltKeeper, load_salts
 from ingest.enrichment.geo import NoGeoDatabase
@@ -75,7 +75,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **keywords: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(salt_keeper, "write_atomically", fail)
+    monkeypatch.setattr(files, "write_atomically", fail)
 
 
 async def test_rotates_on_a_full_disk(

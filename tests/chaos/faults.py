@@ -247,10 +247,10 @@ class Saboteur:
             self._sleep(0.5, 2.0)
             if kill:
                 self._kill()
+                self._start()
+                self._sleep(0.0, 1.0)
         finally:
             self._disk.free()
-        if kill:
-            self._start()
 
     def _sleep(self, least: float, most: float) -> None:
         time.sleep(self._random.uniform(least, most))

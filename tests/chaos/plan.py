@@ -20,7 +20,7 @@ class Fault(Enum):
     CRASH = "actors fail, 1 to 3 times"
     GIVE_UP = "actors fail until exit 70"
     DISK_FULL = "disk full"
-    DISK_FULL_KILL = "disk full, server: kill -9 meanwhile"
+    DISK_FULL_KILL = "disk full, server: kill -9 and start meanwhile"
     STORE_KILL = "ClickHouse: kill -9"
     STORE_PAUSE = "ClickHouse: hangs"
     STORE_PAUSE_KILL = "ClickHouse: hangs, server: kill -9 meanwhile"

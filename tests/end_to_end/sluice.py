@@ -97,7 +97,8 @@ class Sluice:
             check=False,
         )
 
-    def start(self) -> Self:
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start a process without waiting for it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ingest", "serve"],
@@ -105,6 +106,10 @@ class Sluice:
                 cwd=self.directory,
                 stderr=log,
             )
+        return self.process
+
+    def start(self) -> Self:
+        self.launch()
         announcement = self.state / "server.json"
         wait_until(lambda: self._announced(announcement), START_SECONDS, self.log_text)
         announced = json.loads(announcement.read_text())
