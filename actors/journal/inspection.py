@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.journal.file_journal import DAMAGED, PROGRESS
+from actors.journal.file_journal import PROGRESS
+from actors.journal.opening import DAMAGED
 from actors.journal.progress import read_progress
 from actors.journal.segment import SUFFIX, DamagedSegmentError, Segment
 

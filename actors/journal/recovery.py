@@ -3,9 +3,8 @@
 from collections import deque
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 import structlog
+from msgspec.structs import replace
 
 from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal, JournalError

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from actors.dead_letters import DeadLetters
 from actors.journal.file_journal import FileJournal
@@ -109,8 +111,8 @@ def test_letters_whose_events_are_in_the_journal_are_done_with(tmp_path: Path) -
     letters.unmark(third)
     rows = track(OpenSessions(1800, lambda: 1), 1, "pageview", NOON)
     assert rows is not None
-    journal.append([rows, replace(rows, origin=Origin(letter=first)), rows])
-    journal.append([replace(rows, origin=Origin(letter="gone"))])
+    journal.append([rows, structs.replace(rows, origin=Origin(letter=first)), rows])
+    journal.append([structs.replace(rows, origin=Origin(letter="gone"))])
     settle_letters(journal, letters)
     assert set(letters.ids()) == {second, third}
     settle_letters(MemoryJournal(), letters)
