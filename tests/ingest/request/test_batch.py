@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from ingest.request.batch import ITEMS_LIMIT, RECENT_SECONDS, Sender, read_item, split_batch
+from ingest.request.batch import (
+    COMMAS_LIMIT,
+    ITEMS_LIMIT,
+    RECENT_SECONDS,
+    Sender,
+    read_item,
+    split_batch,
+)
 from ingest.request.invalid import InvalidRequest
 from tests.examples import NOON
 
@@ -58,6 +65,8 @@ def test_items(content_type: str | None, body: bytes, items: list[Any]) -> None:
         (b"nothing", "Unable to parse request body as a JSON array or JSON lines"),
         (b"[" + b"1," * ITEMS_LIMIT + b"1]", "has more than 5000 events"),
         (b"1\n" * (ITEMS_LIMIT + 1), "has more than 5000 events"),
+        (b"[[" + b"," * (COMMAS_LIMIT + 1), "has more than 500000 commas"),
+        (b'{"n": [' + b"," * (COMMAS_LIMIT + 1), "has more than 500000 commas"),
     ],
 )
 def test_no_batch(body: bytes, message: str) -> None:
