@@ -23,8 +23,8 @@ BATCH_BYTES: Final = 8_000_000
 """After decompression."""
 
 COMMAS_LIMIT: Final = 500_000
-"""A hundred for each event that may be there. Millions of tiny values would hold the loop for tenths
-of a second, and take many times their length in memory; to count commas takes a millisecond."""
+"""A hundred for each event that may be there. Millions of tiny values would hold the loop for
+tenths of a second, and take many times their length in memory; counting takes a millisecond."""
 
 USER_AGENT_LENGTH: Final = 2_000
 
