@@ -1,5 +1,7 @@
 """Has the journal on the disk each second, and deletes what it need not hold any longer."""
 
+import math
+
 import structlog
 import trio
 
@@ -16,6 +18,9 @@ log = structlog.get_logger()
 
 BEAT_SECONDS = 1.0
 """How much a loss of power may take (`interval`), as in the databases that have this choice."""
+
+FULL_SECONDS = 30.0
+"""How long the disk must have been full before stored events go although visits are not saved."""
 
 CHECKPOINT_SECONDS = 60.0
 """How often open visits are saved, so that the journal behind them can go."""
@@ -52,6 +57,7 @@ class JournalKeeper(Actor):
         self._metrics = metrics
         self._saved_at = trio.current_time()
         self._saved_position = -1
+        self._full_since = math.inf
 
     async def run(self) -> None:
         """Beat for ever."""
@@ -93,6 +99,7 @@ class JournalKeeper(Actor):
                     self._make_room()
                 return
             self._saved_position = snapshot.position
+            self._full_since = math.inf
         self._journal.retire(snapshot.position)
 
     def _make_room(self) -> None:
@@ -100,9 +107,12 @@ class JournalKeeper(Actor):
 
         Otherwise a journal that has filled the disk could never shrink. The file of visits goes
         first: after a crash meanwhile, those that the rest of the journal does not tell of would
-        begin anew, but none would go on from an old state.
+        begin anew, but none would go on from an old state. So it is not done before the disk has
+        been full for a while: most full disks are emptied by somebody else.
         """
-        if self._journal.reclaimable:
+        now = trio.current_time()
+        self._full_since = min(self._full_since, now)
+        if self._journal.reclaimable and now >= self._full_since + FULL_SECONDS:
             log.warning("disk is full, deleting stored events before visits are saved")
             self._session_file.forget()
             self._saved_position = -1

@@ -206,7 +206,7 @@ def test_a_start_on_a_full_disk_stores_the_backlog_and_so_makes_room(
             # The disk is as full as before, but for what the journal has let go of.
             wait_until(
                 lambda: sluice.send(url="https://example.com/more").status_code == 202,
-                30,
+                90,
                 sluice.log_text,
             )
             rows = sluice.events("pathname LIKE '/%'", 51)
