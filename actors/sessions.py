@@ -13,9 +13,9 @@ from actors.journal.journal import Journal, JournalError
 from actors.setting_aside import set_event_aside
 from actors.stage import Stage
 from actors.verdicts import LATE, NOT_KEPT, Verdicts
-from ingest.event import ENGAGEMENT, EnrichedEvent
+from ingest.event import EnrichedEvent
 from ingest.log import stack_of
-from ingest.rows.layout import LIVE, EventRows, Origin, Row, Run, event_row, session_row
+from ingest.rows.layout import LIVE, EventRows, Origin, Run, rows_of
 from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions, Transition
 from ingest.verdict import ACCEPTED, DropReason, Verdict
 
@@ -80,15 +80,9 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         if transition is None:
             self._verdicts.give(message, NO_SESSION)
             return None
-        before, after = transition.before, transition.after
-        states: tuple[Row, ...] = ()
-        if before is None:
-            states = (session_row(after, 1),)
-        elif message.name != ENGAGEMENT:
-            states = (session_row(before, -1), session_row(after, 1))
         letter = self._verdicts.letter(message.ticket)
         origin = Origin(past, letter) if past or letter is not None else LIVE
-        rows = EventRows(event_row(message, after), states, origin)
+        rows = rows_of(message, transition, origin)
         visits.commit(transition)
         self._transitions.append((message, transition))
         return rows

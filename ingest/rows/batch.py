@@ -30,6 +30,8 @@ class Insert(msgspec.Struct, frozen=True):
             no events in the journal.
         attempted: Whether the store may have the rows already.
         trigger: Why the batch that they are of was flushed; None when they are of none.
+        receipt: Under what the sender waits to hear that the rows are stored, and keeps them until
+            then; None when nobody does.
     """
 
     table: str
@@ -39,6 +41,7 @@ class Insert(msgspec.Struct, frozen=True):
     end: int | None = None
     attempted: bool = False
     trigger: Trigger | None = None
+    receipt: str | None = None
 
     def halves(self) -> tuple["Insert", "Insert"]:
         """Split in two, each with a token derived from this one's."""

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ingest.event import Attribution, Device, EnrichedEvent, Place
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.event import ENGAGEMENT, Attribution, Device, EnrichedEvent, Place
+from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sessions.session import Session
 
 Row = tuple[Any, ...]
@@ -68,6 +68,17 @@ class Run(msgspec.Struct, frozen=True, gc=False):
             return self
         first = max(first, self.first)
         return Run(first, self.rows[first - self.first : max(end - self.first, 0)])
+
+
+def rows_of(event: EnrichedEvent, transition: Transition, origin: Origin = LIVE) -> EventRows:
+    """What an event and its visit's change write (spec/sessions.md §6)."""
+    before, after = transition.before, transition.after
+    states: tuple[Row, ...] = ()
+    if before is None:
+        states = (session_row(after, 1),)
+    elif event.name != ENGAGEMENT:
+        states = (session_row(before, -1), session_row(after, 1))
+    return EventRows(event_row(event, after), states, origin)
 
 
 def event_row(event: EnrichedEvent, session: Session) -> Row:

@@ -5,6 +5,7 @@ Without its salt an id cannot be computed again, so nothing links a visitor's da
 """
 
 import json
+import math
 import secrets
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -36,6 +37,13 @@ class Salt:
     def __post_init__(self) -> None:
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"a salt has {KEY_BYTES} bytes, not {len(self.key)}")
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it may be kept: it is not older than 48 hours, nor from the future.
+
+        The latter is left by a clock that ran ahead, and would live longer than others.
+        """
+        return 0 <= math.floor(now) - self.created_at <= LIFETIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
     iterator = iter(lines)
     try:
         header = json.loads(next(iterator, b"{}"))
-        visits = tuple(_read(iterator))
+        visits = read_sessions(iterator)
         match header:
             case {"version": 1}:
                 return Snapshot("", 0, visits)
@@ -78,6 +78,18 @@ def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
             } if live >= 0 and live + past == len(visits):
                 return Snapshot(journal, position, visits[:live], visits[live:])
         raise ValueError("not a session snapshot of this version")
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"broken session snapshot: {type(error).__name__}") from None
+
+
+def read_sessions(lines: Iterable[bytes]) -> tuple[Session, ...]:
+    """Read visits back that `write_sessions` wrote.
+
+    Raises:
+        ValueError: A line is no visit.
+    """
+    try:
+        return tuple(_read(iter(lines)))
     except (msgspec.MsgspecError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"broken session snapshot: {type(error).__name__}") from None
 

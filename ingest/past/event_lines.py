@@ -1,0 +1,60 @@
+"""Events as JSON lines, with the fields of the batch endpoint's items."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from ingest.past.json_log import json_object
+from ingest.past.log_time import within
+from ingest.past.past_event import (
+    BrokenLineError,
+    PastEvent,
+    ReadingOptions,
+    SkipReason,
+    broken_by,
+)
+from ingest.request.batch import Sender, read_item
+from ingest.request.fields import ALIASES
+from ingest.request.invalid import InvalidRequest
+
+NAMES: Final = ALIASES["event_name"]
+DOMAINS: Final = ALIASES["domains"]
+
+
+class EventLinesReader:
+    """Reads an event a line, by the rules of `POST /api/events`.
+
+    Time, address and user agent may always be set; without a time a line is no event of the past.
+    """
+
+    def __init__(self, options: ReadingOptions) -> None:
+        """Read for an import."""
+        self._options = options
+        self._sender = Sender(
+            received=options.received,
+            oldest=1,
+            client_ip="",
+            user_agent=None,
+            ip_type=None,
+            may_set=lambda _: True,
+        )
+
+    def read(self, line: bytes) -> PastEvent | SkipReason:
+        """See `Reader.read`."""
+        item = json_object(line)
+        if not any(item.get(name) is not None for name in NAMES):
+            raise BrokenLineError("has no name of an event")
+        if item.get("timestamp") is None:
+            raise BrokenLineError("timestamp: is required")
+        if self._options.site is not None and not any(item.get(name) for name in DOMAINS):
+            item["d"] = self._options.site
+        try:
+            request = read_item(item, self._sender)
+        except InvalidRequest as invalid:
+            raise broken_by(invalid) from None
+        within(request.timestamp)
+        return PastEvent(replace(request, received=self._options.received))
+
+    def is_whole(self, line: bytes) -> bool:
+        """Every line is."""
+        return True

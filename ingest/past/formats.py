@@ -1,0 +1,130 @@
+"""The formats that can be imported, and which of them a file is in."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.past.access_log import AccessLogReader
+from ingest.past.event_lines import EventLinesReader
+from ingest.past.goatcounter import GoatCounterReader
+from ingest.past.json_log import JsonLogReader
+from ingest.past.past_event import (
+    BrokenLineError,
+    NoHostError,
+    PastEvent,
+    Reader,
+    ReadingOptions,
+)
+
+SAMPLE_LINES: Final = 50
+"""Lines looked at to tell a format."""
+
+
+class Format(enum.StrEnum):
+    """What a file may be in."""
+
+    ACCESS_LOG = "access-log"
+    """Apache's and nginx' common, combined and vhost_combined."""
+    JSON_LOG = "json-log"
+    """Caddy's access log, and nginx' in JSON."""
+    GOATCOUNTER = "goatcounter"
+    """GoatCounter's CSV export."""
+    EVENTS = "events"
+    """JSON lines with the fields of the batch endpoint's items."""
+
+
+class UnknownFormatError(ValueError):
+    """The file is in none of the formats, or lacks what it cannot be imported without."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """How a format fits.
+
+    Attributes:
+        read: Lines of the sample that it can read.
+        events: How many of these are events.
+        without_host: Lines that it could read if the site were named.
+        problem: What is wrong with the first line that it cannot read.
+    """
+
+    read: int
+    events: int
+    without_host: int
+    problem: str
+
+
+def make_reader(form: Format, options: ReadingOptions, first_line: bytes) -> Reader:
+    """The reader of a format.
+
+    Args:
+        form: Which one.
+        options: What it has to know.
+        first_line: Of the file, which may name its columns.
+
+    Raises:
+        BrokenLineError: The first line is not one of this format.
+    """
+    match form:
+        case Format.ACCESS_LOG:
+            return AccessLogReader(options)
+        case Format.JSON_LOG:
+            return JsonLogReader(options)
+        case Format.GOATCOUNTER:
+            return GoatCounterReader(options, first_line)
+        case Format.EVENTS:
+            return EventLinesReader(options)
+
+
+def find_format(
+    lines: Sequence[bytes], options: ReadingOptions, wanted: Format | None = None
+) -> Format:
+    """The format that most of the first lines can be read in.
+
+    Args:
+        lines: Up to `SAMPLE_LINES` of a file's first lines, without their ends.
+        options: What readers have to know.
+        wanted: The only format to try; None: all.
+
+    Raises:
+        UnknownFormatError: None of them can be read, or only if the site were named.
+    """
+    sample = [line for line in lines if line.strip()]
+    if not sample:
+        raise UnknownFormatError("it has no lines")
+    forms = list(Format) if wanted is None else [wanted]
+    trials = {form: _try(form, sample, options) for form in forms}
+    best = max(trials, key=lambda form: trials[form].read + trials[form].without_host)
+    trial = trials[best]
+    if not trial.read and not trial.without_host:
+        if wanted is None:
+            raise UnknownFormatError(f"its first lines are in none of the formats {_names()}")
+        raise UnknownFormatError(f"it is not in the format {wanted.value}: {trial.problem}")
+    if trial.without_host > trial.events:
+        raise UnknownFormatError("it does not say which site it is of: name the site")
+    return best
+
+
+def _try(form: Format, sample: Sequence[bytes], options: ReadingOptions) -> _Trial:
+    read = events = without_host = 0
+    problem = ""
+    try:
+        reader = make_reader(form, options, sample[0])
+    except BrokenLineError as error:
+        return _Trial(0, 0, 0, str(error))
+    for line in sample:
+        try:
+            outcome = reader.read(line)
+        except NoHostError:
+            without_host += 1
+        except BrokenLineError as error:
+            problem = problem or str(error)
+        else:
+            read += 1
+            events += isinstance(outcome, PastEvent)
+    return _Trial(read, events, without_host, problem)
+
+
+def _names() -> str:
+    return ", ".join(form.value for form in Format)

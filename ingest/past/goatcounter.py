@@ -1,0 +1,172 @@
+"""GoatCounter's export: a CSV file with a line for each page view, version 2 of its format.
+
+The columns, as GoatCounter's documentation of exports describes them: path, title, whether it is an
+event, user agent, browser, system, session, bot, referrer and its kind, screen size, location,
+whether it is the session's first view, date. The file tells neither host nor address.
+"""
+
+import csv
+import io
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from ingest.enrichment.device_names import BROWSERS
+from ingest.event import NOWHERE, PAGEVIEW, Device, Place
+from ingest.past.log_time import iso_time
+from ingest.past.past_event import (
+    BrokenLineError,
+    NoHostError,
+    PastEvent,
+    ReadingOptions,
+    SkipReason,
+    broken_by,
+    text_of,
+)
+from ingest.request.invalid import InvalidRequest
+from ingest.request.parse import parse_event
+
+VERSION: Final = "2"
+"""Stands before the first column's name."""
+
+_COLUMNS: Final = ("Path", "Event", "Session", "Referrer", "Date")
+"""Without these a file is of no use."""
+
+_SYSTEMS: Final = {"macOS": "Mac", "OS X": "Mac", "Linux": "GNU/Linux", "ChromeOS": "Chrome OS"}
+_TRUE: Final = frozenset({"1", "t", "true", "y", "yes"})
+_HTTP: Final = "h"
+_KEPT: Final = "/?&=%+:,;@!$*()~"
+_TABLET_PIXELS, _DESKTOP_PIXELS = 576, 992
+"""Widths from which a screen is a tablet's and a desktop's; Plausible's own, before user agents
+told it."""
+
+
+class GoatCounterReader:
+    """Reads an export by the columns that its first line names.
+
+    A visitor is known by the session's id, which stands for address and user agent.
+    """
+
+    def __init__(self, options: ReadingOptions, header: bytes) -> None:
+        """Read for an import.
+
+        Args:
+            options: What it has to know.
+            header: The file's first line.
+
+        Raises:
+            BrokenLineError: It names no such columns.
+        """
+        self._options = options
+        self._header = header.rstrip(b"\r\n")
+        names = [name.strip() for name in _cells(self._header.removeprefix(b"\xef\xbb\xbf"))]
+        if not names[0].startswith(VERSION):
+            raise BrokenLineError(f"not an export of version {VERSION}")
+        names[0] = names[0].removeprefix(VERSION)
+        self._columns = {name.lower(): number for number, name in enumerate(names)}
+        if not all(name.lower() in self._columns for name in _COLUMNS):
+            raise BrokenLineError(f"names no columns {', '.join(_COLUMNS)}")
+        self._width = len(names)
+
+    def read(self, line: bytes) -> PastEvent | SkipReason:
+        """See `Reader.read`."""
+        if line.rstrip(b"\r") == self._header:
+            return SkipReason.HEADER
+        cells = _cells(line)
+        if len(cells) != self._width:
+            raise BrokenLineError(f"has {len(cells)} columns, expected {self._width}")
+        row = {name: cells[number] for name, number in self._columns.items()}
+        if self._options.site is None:
+            raise NoHostError("says nothing of the host: the site has to be named")
+        user_agent = row.get("useragent", "")
+        try:
+            request = parse_event(
+                _fields(row, self._options.site),
+                timestamp=iso_time(row["date"]),
+                client_ip=row["session"],
+                user_agent=user_agent or None,
+                ip_type=None,
+                received=self._options.received,
+            )
+        except InvalidRequest as invalid:
+            raise broken_by(invalid) from None
+        return PastEvent(
+            request,
+            place=_place(row.get("location", "")),
+            device=None if user_agent else _device(row),
+            is_bot=row.get("bot", "") not in ("", "0"),
+        )
+
+    def is_whole(self, line: bytes) -> bool:
+        """A title in quotes may have several lines."""
+        return line.count(b'"') % 2 == 0
+
+
+def _cells(line: bytes) -> list[str]:
+    try:
+        rows = list(csv.reader(io.StringIO(text_of(line), newline=""), strict=True))
+    except csv.Error:
+        raise BrokenLineError("not a line of CSV") from None
+    if len(rows) != 1 or not rows[0]:
+        raise BrokenLineError("not a line of CSV")
+    return rows[0]
+
+
+def _fields(row: dict[str, str], site: str) -> dict[str, Any]:
+    """The event by the keys of the wire."""
+    path = row["path"]
+    if row["event"].lower() in _TRUE:
+        # The path is the event's name; the page is not told.
+        return {"n": path, "u": f"https://{site}/", "d": site}
+    # Paths are kept decoded: what would end one is encoded again.
+    url = f"https://{site}/{quote(path.removeprefix('/'), _KEPT, errors='surrogateescape')}"
+    referrer = row["referrer"]
+    kind = row.get("referrer scheme") or row.get("ref scheme") or ""
+    if not referrer:
+        return {"n": PAGEVIEW, "u": url, "d": site}
+    if kind in ("", _HTTP):
+        address = referrer if "://" in referrer else f"https://{referrer}"
+        return {"n": PAGEVIEW, "u": url, "d": site, "r": address}
+    if "://" in referrer:  # an app's
+        return {"n": PAGEVIEW, "u": url, "d": site, "r": referrer}
+    # A campaign, or the name that GoatCounter gives to a group of sources.
+    tag = urlencode({"utm_source": referrer}, errors="surrogateescape")
+    return {"n": PAGEVIEW, "u": f"{url}{'&' if '?' in url else '?'}{tag}", "d": site}
+
+
+def _place(location: str) -> Place:
+    """`US`, or `US-TX`; ISO 3166-2."""
+    country, _, region = location.strip().upper().partition("-")
+    if len(country) != 2 or not country.isascii() or not country.isalpha():
+        return NOWHERE
+    return Place(country, f"{country}-{region}" if region else "")
+
+
+def _device(row: dict[str, str]) -> Device:
+    browser, browser_version = _name_and_version(row.get("browser", ""))
+    system, system_version = _name_and_version(row.get("system", ""))
+    return Device(
+        BROWSERS.get(browser, browser),
+        browser_version,
+        _SYSTEMS.get(system, system),
+        system_version,
+        _screen_size(row.get("screen size", "")),
+    )
+
+
+def _name_and_version(text: str) -> tuple[str, str]:
+    """`Firefox 120.0` in its parts; the version's first two numbers."""
+    name, _, version = text.strip().rpartition(" ")
+    if not name or not version[:1].isdecimal():
+        return text.strip(), ""
+    return name, ".".join(version.split(".")[:2])
+
+
+def _screen_size(text: str) -> str:
+    """`1920,1080,1`: width, height and scale."""
+    width = text.partition(",")[0].strip()
+    if not (width.isascii() and width.isdecimal()) or len(width) > 6 or int(width) == 0:
+        return ""
+    pixels = int(width)
+    if pixels < _TABLET_PIXELS:
+        return "Mobile"
+    return "Tablet" if pixels < _DESKTOP_PIXELS else "Desktop"

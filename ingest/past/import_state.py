@@ -1,0 +1,194 @@
+"""How far an import has come, as text that outlasts the process.
+
+A file of it has a line for the import itself, a line for each open visit, and then the rows of the
+events that are being stored. It is written before the store is given these rows: so they are the
+same when they have to be inserted again, whatever has happened meanwhile.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from typing import Any, Final
+
+from ingest.past.counts import Counts
+from ingest.past.formats import Format
+from ingest.past.order import Selection, selection_from_json
+from ingest.rows.layout import EventRows
+from ingest.rows.record import decode, encode
+from ingest.sessions.salts import Salt
+from ingest.sessions.session import Session
+from ingest.sessions.snapshot import read_sessions, write_sessions
+
+VERSION: Final = 1
+"""Version of the text; changed whenever what it holds is, and `Session` is part of that."""
+
+HEAD_BYTES: Final = 4096
+"""Files that begin with as many equal bytes are taken for versions of the same file."""
+
+TOGETHER: Final = 500
+"""Rows or visits written between two checkpoints: about a millisecond."""
+
+
+def fresh_digest() -> blake2b:
+    """What a file's content is told by, up to where it was read."""
+    return blake2b(digest_size=32)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportState:
+    """An import after a batch of events.
+
+    Attributes:
+        id: Names the import in its tokens.
+        form: The file's format.
+        selection: Which events are wanted.
+        position: Bytes of the file's content, after decompression, that were read.
+        digest: Of these bytes, in hexadecimal.
+        head: Digest of the first `HEAD_BYTES` of them, or of all if there are fewer.
+        counts: What became of them.
+        events: Events numbered so far; the first of the next batch has this number.
+        batch_first: Number of the first event whose rows may not be stored yet. Those from here to
+            `events` follow in the file.
+        salt: Makes the visitors' ids; None when it is deleted.
+        done: Whether the file was read to its end.
+        updated_at: Unix seconds.
+        seconds: How long the work has taken so far.
+    """
+
+    id: str
+    form: Format
+    selection: Selection
+    position: int
+    digest: str
+    head: str
+    counts: Counts
+    events: int
+    batch_first: int
+    salt: Salt | None
+    done: bool
+    updated_at: int
+    seconds: float
+
+    def without_salt(self) -> "ImportState":
+        """The same when nobody can tell a visitor again."""
+        return replace(self, salt=None)
+
+    def salt_is_due(self, now: float) -> bool:
+        """Whether the salt has to be deleted (spec/sessions.md §2)."""
+        return self.salt is not None and not self.salt.is_fresh(now)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedImport:
+    """A state file's whole content.
+
+    Attributes:
+        state: The import.
+        visits: Those that may go on, least recently active first.
+        rows: Of the events that may not be stored yet.
+    """
+
+    state: ImportState
+    visits: tuple[Session, ...] = ()
+    rows: tuple[EventRows, ...] = ()
+
+
+def parts_of(saved: SavedImport) -> Iterable[bytes]:
+    """A state file's content in parts that are made one by one, some of them empty."""
+    records: list[bytes] = []
+    for start in range(0, len(saved.rows), TOGETHER):
+        records.append(encode(saved.rows[start : start + TOGETHER]))
+        yield b""
+    yield header_of(saved.state, len(saved.visits), list(map(len, records)))
+    for start in range(0, len(saved.visits), TOGETHER):
+        yield write_sessions(saved.visits[start : start + TOGETHER])
+    yield from records
+
+
+def header_of(state: ImportState, visits: int, records: Sequence[int]) -> bytes:
+    """The first line.
+
+    Args:
+        state: The import.
+        visits: Lines that follow.
+        records: Bytes of each record after them.
+    """
+    salt = state.salt
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "id": state.id,
+        "form": state.form.value,
+        "selection": asdict(state.selection),
+        "position": state.position,
+        "digest": state.digest,
+        "head": state.head,
+        "counts": state.counts.to_json(),
+        "events": state.events,
+        "batch_first": state.batch_first,
+        "salt": None if salt is None else {"key": salt.key.hex(), "created_at": salt.created_at},
+        "done": state.done,
+        "updated_at": state.updated_at,
+        "seconds": round(state.seconds, 3),
+        "visits": visits,
+        "records": records,
+    }
+    return json.dumps(document).encode() + b"\n"
+
+
+def read_header(line: bytes) -> tuple[ImportState, int, list[int]]:
+    """Read what `header_of` wrote.
+
+    Returns:
+        The import, how many visits follow, and the bytes of each record after them.
+
+    Raises:
+        ValueError: It is something else. The message tells nothing of a key.
+    """
+    try:
+        document = json.loads(line)
+        if document["version"] != VERSION:
+            raise ValueError(f"version {document['version']} is not known, only {VERSION}")
+        salt = document["salt"]
+        state = ImportState(
+            id=str(document["id"]),
+            form=Format(document["form"]),
+            selection=selection_from_json(document["selection"]),
+            position=int(document["position"]),
+            digest=str(document["digest"]),
+            head=str(document["head"]),
+            counts=Counts.from_json(document["counts"]),
+            events=int(document["events"]),
+            batch_first=int(document["batch_first"]),
+            salt=None
+            if salt is None
+            else Salt(bytes.fromhex(salt["key"]), int(salt["created_at"])),
+            done=bool(document["done"]),
+            updated_at=int(document["updated_at"]),
+            seconds=float(document["seconds"]),
+        )
+        return state, int(document["visits"]), list(map(int, document["records"]))
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"no state of an import: {type(error).__name__}") from None
+
+
+def read_saved(content: bytes) -> SavedImport:
+    """Read a whole state file.
+
+    Raises:
+        ValueError: It is something else, or of a version that is not known.
+    """
+    first, _, rest = content.partition(b"\n")
+    state, visits, records = read_header(first)
+    lines = rest.split(b"\n", visits)
+    if len(lines) != visits + 1:
+        raise ValueError("no state of an import: visits are missing")
+    tail = lines.pop()
+    if len(tail) != sum(records):
+        raise ValueError("no state of an import: rows are missing")
+    rows: list[EventRows] = []
+    start = 0
+    for length in records:
+        rows.extend(decode(tail[start : start + length]))
+        start += length
+    return SavedImport(state, read_sessions(lines), tuple(rows))

@@ -1,0 +1,99 @@
+"""Times as logs and exports write them."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Final
+
+from ingest.past.past_event import BrokenLineError
+
+_MONTHS: Final = {
+    name: number
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
+    )
+}
+_LARGEST: Final = 2**32 - 1
+"""The column is a DateTime."""
+
+
+def common_time(text: str) -> int:
+    """Unix seconds of a time such as `10/Oct/2000:13:55:36 -0700`.
+
+    Raises:
+        BrokenLineError: It is none.
+    """
+    if len(text) != 26 or text[17] != ":":
+        raise BrokenLineError("the time is not like 10/Oct/2000:13:55:36 -0700")
+    seconds = text[18:20]
+    if not (seconds.isascii() and seconds.isdecimal() and seconds <= "60"):  # a leap second
+        raise BrokenLineError("the time is not like 10/Oct/2000:13:55:36 -0700")
+    return within(_minute(text[:17], text[20:]) + int(seconds))
+
+
+def iso_time(text: str) -> int:
+    """Unix seconds of a time in ISO 8601, UTC unless it says otherwise.
+
+    Raises:
+        BrokenLineError: It is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return within(int(moment.timestamp()))
+    except (ValueError, OverflowError):
+        raise BrokenLineError("the time is not in ISO 8601") from None
+
+
+def any_time(value: object) -> int:
+    """Unix seconds of a number of them (also in text, also in milliseconds), or of either form.
+
+    Raises:
+        BrokenLineError: It is none of these.
+    """
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            text = str(value)
+            return common_time(text) if text[2:3] == "/" else iso_time(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BrokenLineError("the time is neither text nor a number")
+    try:
+        # Seconds of a time beyond the year 5000 are milliseconds.
+        return within(int(value / 1000 if value > 1e11 else value))
+    except (ValueError, OverflowError):
+        raise BrokenLineError("the time is no finite number") from None
+
+
+def within(seconds: int) -> int:
+    """The time, if rows can hold it.
+
+    Raises:
+        BrokenLineError: They cannot.
+    """
+    if not 0 < seconds <= _LARGEST:
+        raise BrokenLineError("the time is not between 1970 and 2106")
+    return seconds
+
+
+@lru_cache(maxsize=4096)
+def _minute(text: str, zone: str) -> int:
+    """Unix seconds of the minute of the common form; logs have many lines for each."""
+    try:
+        day, month, rest = text.split("/")
+        year, hour, minute = rest.split(":")
+        if len(zone) != 6 or zone[0] != " " or zone[1] not in "+-":
+            raise ValueError("no zone")
+        offset = timedelta(hours=int(zone[2:4]), minutes=int(zone[4:6]))
+        moment = datetime(
+            int(year),
+            _MONTHS[month],
+            int(day),
+            int(hour),
+            int(minute),
+            tzinfo=timezone(-offset if zone[1] == "-" else offset),
+        )
+        return int(moment.timestamp())
+    except (ValueError, KeyError, OverflowError):
+        raise BrokenLineError("the time is not like 10/Oct/2000:13:55:36 -0700") from None

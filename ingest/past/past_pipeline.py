@@ -1,0 +1,146 @@
+"""The way of a line to its rows: the same steps in the same order as for an event of now."""
+
+from dataclasses import replace
+
+from msgspec import structs
+
+from ingest.enrichment.geo import NoGeoDatabase
+from ingest.event import EnrichedEvent, Event, Place
+from ingest.past.counts import Counts
+from ingest.past.order import Selection
+from ingest.past.past_event import (
+    LINE_BYTES,
+    BrokenLineError,
+    PastEvent,
+    Reader,
+    SkipReason,
+)
+from ingest.pipeline.enrichment import enrich
+from ingest.pipeline.gate import pass_gate
+from ingest.pipeline.reference import Reference
+from ingest.rows.layout import EventRows, rows_of
+from ingest.sessions.open_sessions import OpenSessions
+from ingest.verdict import DropReason
+
+VISITS = 100_000
+"""Visits that may go on at a time; beyond it the one that was silent for longest is over."""
+
+
+class KnownPlace(NoGeoDatabase):
+    """Stands for a database when the source tells the place, so that the shields see it."""
+
+    def __init__(self, place: Place) -> None:
+        """Know one place."""
+        self._place = place
+
+    def lookup(self, address: str) -> Place:
+        """Give the place."""
+        return self._place
+
+
+class PastPipeline:
+    """Turns the lines of one import into rows, and counts what becomes of them."""
+
+    def __init__(
+        self, reader: Reader, selection: Selection, visits: OpenSessions, counts: Counts
+    ) -> None:
+        """Go on with what an earlier run has left.
+
+        Args:
+            reader: Of the file's format.
+            selection: Which events are wanted.
+            visits: Those that may go on.
+            counts: What became of the lines before.
+        """
+        self._reader = reader
+        self._selection = selection
+        self.visits = visits
+        self.counts = counts
+
+    def take(self, record: bytes, lines: int, reference: Reference) -> list[EventRows]:
+        """Handle one record.
+
+        Args:
+            record: A line, or the lines of a record, with or without the last one's end.
+            lines: How many these are.
+            reference: What the steps look things up in, with the salts of this import.
+
+        Returns:
+            The rows of its event, one for each site that it is of; none for most lines.
+        """
+        counts = self.counts
+        number = counts.lines + 1
+        counts.lines += lines
+        if len(record) > LINE_BYTES:
+            counts.break_at(number, f"has more than {LINE_BYTES} bytes")
+            return []
+        try:
+            past = self._reader.read(record.rstrip(b"\r\n"))
+        except BrokenLineError as error:
+            counts.break_at(number, str(error))
+            return []
+        if isinstance(past, SkipReason):
+            counts.skip(past)
+            return []
+        if past.request.timestamp > (past.request.received or 0):
+            counts.break_at(number, "timestamp: must not be in the future")
+            return []
+        unwanted = self._unwanted(past, reference)
+        if unwanted is not None:
+            counts.skip(unwanted)
+            return []
+        rows: list[EventRows] = []
+        for position, domain in enumerate(past.request.domains):
+            outcome = self._decide(past, Event(0, position, domain, past.request), reference)
+            if isinstance(outcome, DropReason):
+                counts.drop(outcome)
+            else:
+                counts.accepted += 1
+                rows.append(outcome)
+        return rows
+
+    def _unwanted(self, past: PastEvent, reference: Reference) -> SkipReason | None:
+        wanted, request = self._selection, past.request
+        if wanted.since is not None and request.timestamp < wanted.since:
+            return SkipReason.EARLIER
+        if wanted.until is not None and request.timestamp >= wanted.until:
+            return SkipReason.LATER
+        if wanted.site is None:
+            return None
+        if request.domains != (wanted.site,):
+            return SkipReason.OTHER_SITE
+        # A host that is a site by itself is not a part of this one.
+        other = reference.registry.find(request.hostname)
+        if other is not None and other is not reference.registry.find(wanted.site):
+            return SkipReason.OTHER_SITE
+        return None
+
+    def _decide(
+        self, past: PastEvent, event: Event, reference: Reference
+    ) -> EventRows | DropReason:
+        if past.place is not None:
+            reference = replace(reference, geo=KnownPlace(past.place))
+        gated = pass_gate(event, reference)
+        if isinstance(gated, DropReason):
+            return gated
+        if past.is_bot:
+            return DropReason.BOT
+        enriched = enrich(gated, reference)
+        if isinstance(enriched, DropReason):
+            return enriched
+        if past.device is not None:
+            enriched = structs.replace(enriched, device=past.device)
+        return self._visit(enriched)
+
+    def _visit(self, event: EnrichedEvent) -> EventRows | DropReason:
+        visits = self.visits
+        visits.expire(event.timestamp)
+        transition = visits.transition(event)
+        if transition is None:
+            return DropReason.NO_SESSION_FOR_ENGAGEMENT
+        rows = rows_of(event, transition)
+        visits.commit(transition)
+        visits.forget_beyond(VISITS)
+        if transition.before is None:
+            self.counts.visits += 1
+        return rows

@@ -1,0 +1,102 @@
+"""How far an import is, for people and for the command line that asks a server."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.past.counts import Counts
+
+
+class Phase(enum.StrEnum):
+    """What an import is doing."""
+
+    CHECKING = "checking"
+    """Comparing the file with what was imported before."""
+    READING = "reading"
+    """Handling lines."""
+    WAITING = "waiting"
+    """For the store to take rows."""
+    FINISHED = "finished"
+    """All lines are handled, all rows are stored."""
+    KNOWN = "known"
+    """There was nothing that an earlier import has not handled."""
+    STOPPED = "stopped"
+    """What was handled is stored; the rest waits for another run."""
+
+
+OVER = frozenset({Phase.FINISHED, Phase.KNOWN, Phase.STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """An import at a moment.
+
+    Attributes:
+        id: Names the import; empty while it is not known which one it is, and for a dry run.
+        phase: What it is doing.
+        form: The file's format.
+        done: Bytes of the files that were read, compressed where they are.
+        total: Bytes of the files.
+        counts: What became of all lines, those of earlier runs among them.
+        earlier_lines: Lines of earlier runs.
+        seconds: Since this run began.
+        notes: What an operator should know, a sentence each.
+    """
+
+    id: str
+    phase: Phase
+    form: str
+    done: int
+    total: int
+    counts: Counts
+    earlier_lines: int = 0
+    seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to come."""
+        return self.phase in OVER
+
+    @property
+    def rate(self) -> float:
+        """Lines of this run, by seconds."""
+        lines = self.counts.lines - self.earlier_lines
+        return lines / self.seconds if self.seconds > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "id": self.id,
+            "phase": self.phase.value,
+            "form": self.form,
+            "done": self.done,
+            "total": self.total,
+            "counts": self.counts.to_json(),
+            "earlier_lines": self.earlier_lines,
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Progress":
+        """Read what `to_json` made.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        try:
+            return cls(
+                id=str(document["id"]),
+                phase=Phase(document["phase"]),
+                form=str(document["form"]),
+                done=int(document["done"]),
+                total=int(document["total"]),
+                counts=Counts.from_json(document["counts"]),
+                earlier_lines=int(document["earlier_lines"]),
+                seconds=float(document["seconds"]),
+                notes=tuple(map(str, document["notes"])),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not an import's progress: {type(error).__name__}") from None

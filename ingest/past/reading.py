@@ -1,0 +1,255 @@
+"""The state of an import while lines are read: how far it is, its visits, the batch it gathers."""
+
+import copy
+import math
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from msgspec import structs
+
+from ingest.past.counts import Counts
+from ingest.past.formats import Format
+from ingest.past.import_state import HEAD_BYTES, ImportState, SavedImport, fresh_digest
+from ingest.past.lines import Lines
+from ingest.past.order import Selection
+from ingest.past.past_event import BrokenLineError, Reader
+from ingest.past.past_pipeline import PastPipeline
+from ingest.pipeline.reference import Reference
+from ingest.rows.batch import Batch, Flush
+from ingest.rows.layout import EventRows
+from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.salts import Salt, Salts, fresh_key
+from ingest.sessions.session import Session
+
+BATCH_EVENTS: Final = 10_000
+"""Events stored at once."""
+
+BATCH_BYTES: Final = 64_000_000
+"""Bytes of the content after which progress is kept, even if they held no event."""
+
+SALT_GONE: Final = (
+    "The salt of this import is deleted, 48 hours after it was made: visitors from here on have "
+    "other ids than before, and no visit goes on."
+)
+
+
+class Reading:
+    """Takes records one by one, and tells after each batch what has to outlast the process.
+
+    Attributes:
+        id: Of the import.
+        counts: What became of all lines, those of earlier runs among them.
+        position: Bytes of the content that are handled.
+        first_position: Bytes that earlier runs have handled.
+        earlier_lines: Lines of these.
+        was_done: Whether an earlier run had come to the end.
+        repeated: The batch that an earlier run may have handed over; empty when there is none.
+        notes: What an operator should know, a sentence each.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        form: Format,
+        selection: Selection,
+        session_seconds: int,
+        now: float,
+        saved: SavedImport | None = None,
+    ) -> None:
+        """Begin an import, or go on with one.
+
+        Args:
+            reader: Of the file's format.
+            form: The format.
+            selection: Which events are wanted.
+            session_seconds: Silence after which a visit is over.
+            now: Unix seconds.
+            saved: What an earlier run has left; None for a new import.
+        """
+        self._reader, self._form, self._selection = reader, form, selection
+        self._session_seconds = session_seconds
+        self._lines = Lines(reader)
+        self._digest, self._head = fresh_digest(), fresh_digest()
+        self._rows: list[EventRows] = []
+        self.notes: list[str] = []
+        self.position = self._cut_position = 0
+        visits: tuple[Session, ...] = ()
+        self.repeated: Flush = ()
+        if saved is None:
+            self.id = secrets.token_hex(6)
+            self.counts = Counts()
+            self.first_position = self.earlier_lines = 0
+            self._expected, self._earlier_seconds, self.was_done = "", 0.0, False
+            self._salt: Salt | None = None
+            self._batch = Batch(0)
+        else:
+            state = saved.state
+            self.id, self.counts = state.id, copy.deepcopy(state.counts)
+            self.first_position, self.earlier_lines = state.position, state.counts.lines
+            self._expected, self._earlier_seconds = state.digest, state.seconds
+            self.was_done, self._salt, visits = state.done, state.salt, saved.visits
+            self._batch = Batch(state.events)
+            self.repeated = self._flush_of(saved.rows, state.batch_first)
+        self._pipeline = self._pipeline_of(visits)
+        self._see_to_salt(now)
+
+    @property
+    def first_is_as_expected(self) -> bool:
+        """Whether what was skipped is what the earlier runs have handled."""
+        return not self.first_position or self._digest.hexdigest() == self._expected
+
+    @property
+    def batch_is_full(self) -> bool:
+        """Whether it is time for a cut."""
+        return len(self._batch) >= BATCH_EVENTS or self.position - self._cut_position >= BATCH_BYTES
+
+    @property
+    def has_uncut(self) -> bool:
+        """Whether anything was handled since the last cut."""
+        return self.position > self._cut_position
+
+    def skip(self, piece: bytes) -> Iterator[tuple[bytes, int]]:
+        """Pass over what earlier runs have handled.
+
+        Returns:
+            As `feed`, of what the piece has more.
+        """
+        missing = self.first_position - self.position
+        self._consume(piece[:missing])
+        self._cut_position = self.position
+        return self._lines.feed(piece[missing:])
+
+    def feed(self, piece: bytes) -> Iterator[tuple[bytes, int]]:
+        """See `Lines.feed`."""
+        return self._lines.feed(piece)
+
+    def salted(self, reference: Reference) -> Reference:
+        """What the steps look things up in, with the salt of this import."""
+        assert self._salt is not None  # noqa: S101 - there is one while lines are read
+        return replace(reference, salts=Salts(self._salt))
+
+    def take(self, records: Iterable[tuple[bytes, int]], reference: Reference) -> int:
+        """Handle records.
+
+        Args:
+            records: With how many lines each has.
+            reference: Made by `salted`.
+
+        Returns:
+            How many there were.
+        """
+        taken = 0
+        for record, lines in records:
+            taken += 1
+            self._consume(record)
+            for rows in self._pipeline.take(record, lines, reference):
+                self._batch.add(rows)
+                self._rows.append(rows)
+        return taken
+
+    def take_last_line(self, reference: Reference, *, may_go_on: bool) -> None:
+        """Handle a last line without an end, unless it is half a line.
+
+        Args:
+            reference: As for `take`.
+            may_go_on: Whether the file is still written to, or could not be read to its end.
+        """
+        line = self._lines.rest
+        if not line.strip():
+            return
+        try:
+            if may_go_on:
+                raise BrokenLineError("may go on")
+            self._reader.read(line)
+        except BrokenLineError:
+            self.notes.append("The last line is not whole: it is left for another run.")
+        else:
+            self.take([(line, 1)], reference)
+
+    def cut(self, now: float, seconds: float) -> tuple[SavedImport, Flush]:
+        """Close the batch and begin the next.
+
+        Args:
+            now: Unix seconds.
+            seconds: That this run has worked.
+
+        Returns:
+            What has to outlast the process before the batch is stored, and the batch.
+        """
+        batch, rows = self._batch, tuple(self._rows)
+        self._batch, self._rows = Batch(batch.end), []
+        self._cut_position = self.position
+        self._see_to_salt(now)
+        state = self._state(batch.first, batch.end, now, seconds)
+        return SavedImport(state, tuple(self._pipeline.visits), rows), self._flush(batch)
+
+    def finish(self, now: float, seconds: float, *, done: bool, keep: bool) -> SavedImport:
+        """What remains of the import once all is stored.
+
+        Args:
+            now: Unix seconds.
+            seconds: That this run has worked.
+            done: Whether the file is read to its end.
+            keep: Whether another run is to go on with the visits.
+        """
+        self._see_to_salt(now)
+        state = replace(self._state(self._batch.end, self._batch.end, now, seconds), done=done)
+        if keep:
+            return SavedImport(state, tuple(self._pipeline.visits))
+        return SavedImport(state.without_salt())
+
+    def discard(self) -> None:
+        """Forget the rows that were gathered: nothing is to be stored."""
+        self._batch, self._rows = Batch(self._batch.end), []
+        self._cut_position = self.position
+
+    def _consume(self, content: bytes) -> None:
+        if self.position < HEAD_BYTES:
+            self._head.update(content[: HEAD_BYTES - self.position])
+        self._digest.update(content)
+        self.position += len(content)
+
+    def _pipeline_of(self, visits: tuple[Session, ...]) -> PastPipeline:
+        open_sessions = OpenSessions(self._session_seconds, lambda: secrets.randbits(64))
+        open_sessions.restore(visits)
+        return PastPipeline(self._reader, self._selection, open_sessions, self.counts)
+
+    def _see_to_salt(self, now: float) -> None:
+        """Have a salt that is not too old (spec/sessions.md §2)."""
+        if self._salt is not None and self._salt.is_fresh(now):
+            return
+        if self._salt is not None or (self.first_position and not self.was_done):
+            self.notes.append(SALT_GONE)
+            self._pipeline = self._pipeline_of(())
+        self._salt = Salt(fresh_key(), math.floor(now))
+
+    def _flush(self, batch: Batch, *, attempted: bool = False) -> Flush:
+        name = f"import-{self.id}"
+        receipt = f"{name}-{batch.first}-{batch.end}"
+        flush = batch.flush(name, attempted=attempted)
+        return tuple(structs.replace(insert, end=None, receipt=receipt) for insert in flush)
+
+    def _flush_of(self, rows: Iterable[EventRows], first: int) -> Flush:
+        batch = Batch(first)
+        for each in rows:
+            batch.add(each)
+        return self._flush(batch, attempted=True)
+
+    def _state(self, first: int, end: int, now: float, seconds: float) -> ImportState:
+        return ImportState(
+            id=self.id,
+            form=self._form,
+            selection=self._selection,
+            position=self.position,
+            digest=self._digest.hexdigest(),
+            head=self._head.hexdigest(),
+            counts=copy.deepcopy(self.counts),
+            events=end,
+            batch_first=first,
+            salt=self._salt,
+            done=False,
+            updated_at=math.floor(now),
+            seconds=self._earlier_seconds + seconds,
+        )

@@ -1,0 +1,35 @@
+"""States of imports for tests."""
+
+from typing import Any
+
+from ingest.past.counts import Counts
+from ingest.past.formats import Format
+from ingest.past.import_state import HEAD_BYTES, ImportState, fresh_digest
+from ingest.past.order import Selection
+from ingest.sessions.salts import Salt
+from tests.examples import NOON
+
+SALT = Salt(bytes(16), NOON)
+
+
+def a_state(content: bytes = b"", **changes: Any) -> ImportState:
+    """An import that has read this content."""
+    digest, head = fresh_digest(), fresh_digest()
+    digest.update(content)
+    head.update(content[:HEAD_BYTES])
+    fields: dict[str, Any] = {
+        "id": "0123456789ab",
+        "form": Format.ACCESS_LOG,
+        "selection": Selection("example.com"),
+        "position": len(content),
+        "digest": digest.hexdigest(),
+        "head": head.hexdigest(),
+        "counts": Counts(lines=3, accepted=1, dropped={"bot": 1}, examples=[(2, "not like it")]),
+        "events": 7,
+        "batch_first": 5,
+        "salt": SALT,
+        "done": False,
+        "updated_at": NOON,
+        "seconds": 1.5,
+    }
+    return ImportState(**(fields | changes))

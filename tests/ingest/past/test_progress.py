@@ -1,0 +1,31 @@
+import json
+
+import pytest
+
+from ingest.past.counts import Counts
+from ingest.past.progress import Phase, Progress
+
+PROGRESS = Progress(
+    "abc", Phase.READING, "access-log", 10, 40, Counts(lines=30), 10, 4.0, ("A note.",)
+)
+
+
+def test_what_is_written_is_read() -> None:
+    assert Progress.from_json(json.loads(json.dumps(PROGRESS.to_json()))) == PROGRESS
+
+
+def test_the_rate_is_that_of_this_run() -> None:
+    assert PROGRESS.rate == 5
+    assert Progress("", Phase.READING, "", 0, 0, Counts(lines=3)).rate == 0
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_when_it_is_over(phase: Phase) -> None:
+    over = Progress("", phase, "", 0, 0, Counts()).over
+    assert over is (phase in (Phase.FINISHED, Phase.KNOWN, Phase.STOPPED))
+
+
+@pytest.mark.parametrize("document", [{}, {**PROGRESS.to_json(), "phase": "x"}])
+def test_something_else(document: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"progress|Phase"):
+        Progress.from_json(document)
