@@ -22,6 +22,7 @@ from actors.journal.file_journal import FileJournal
 from actors.journal.journal import Journal
 from actors.journal_keeper import JournalKeeper
 from actors.patience import Patience
+from actors.receipts import Receipts
 from actors.replay import Replay
 from actors.session_file import SessionFile
 from actors.sessions import Sessions
@@ -151,12 +152,15 @@ class Collector:
             flush_seconds=options.flush_seconds,
         )
         self.tally = Tally(self.counters, to_writer.clone(), reference, clock, prefix)
+        self.receipts = Receipts()
+        self._to_writer = to_writer.clone()
         self.writer = Writer(
             writer_inbox,
             store,
             journal,
             self.letters,
             self.metrics,
+            receipts=self.receipts,
             opened=store_opened,
             tracing=tracing,
         )
@@ -191,6 +195,14 @@ class Collector:
         self._seconds_left = 0.0
         self._show_figures()
 
+    def outlet(self) -> trio.MemorySendChannel[Flush]:
+        """A way to the writer, for a keeper that has rows of its own; it closes it."""
+        return self._to_writer.clone()
+
+    def add_keeper(self, keeper: Actor) -> None:
+        """Have one more actor run that owns time only; before `run`."""
+        self._keepers.append(keeper)
+
     @property
     def accepting(self) -> bool:
         """Whether events are taken.
@@ -217,6 +229,7 @@ class Collector:
             pipeline.cancel_scope.deadline = trio.current_time() + self._seconds_left
             for actor in self._keepers:
                 actor.close()
+            self._to_writer.close()
             self.intake.close()
             await self.supervisor.watches[self.batcher.name].done.wait()
             self.tally.finish()

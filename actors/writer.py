@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from actors.actor import Actor
 from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal
+from actors.receipts import Receipts
 from actors.stores.store import RowsRefused, Store, StoreError, StoreUnavailable
 from actors.tracing import Outcome, Tracing
 from ingest.metrics import Metrics
@@ -74,6 +75,7 @@ class Writer(Actor):
         letters: DeadLetters,
         metrics: Metrics,
         *,
+        receipts: Receipts | None = None,
         opened: bool = True,
         retry: Retry | None = None,
         jitter: Callable[[], float] = random.random,
@@ -82,11 +84,12 @@ class Writer(Actor):
         """Own the channel half until `close`; the store stays the caller's.
 
         Args:
-            inbox: Flushes from the batcher, the tally and the replay.
+            inbox: Flushes from the batcher, the tally, the replay and imports.
             store: Where rows go.
             journal: Told which events' rows are stored, or kept as dead letters.
             letters: Takes rows that the store refuses.
             metrics: Shows inserts and failures.
+            receipts: Told which of the flushes are stored that somebody waits for.
             opened: Whether the store has been opened; otherwise that is tried until it succeeds.
             retry: How long to wait between attempts.
             jitter: Gives numbers from 0 to 1.
@@ -97,6 +100,7 @@ class Writer(Actor):
         self._journal = journal
         self._letters = letters
         self._metrics = metrics
+        self._receipts = Receipts() if receipts is None else receipts
         self._retry = retry or Retry()
         self._jitter = jitter
         self._tracing = tracing
@@ -221,9 +225,9 @@ class Writer(Actor):
     def _set_aside(
         self, insert: Insert, error: Exception | str | None, *, replay: bool = False
     ) -> bool:
-        kept = replace(insert, letter=None, end=None, trigger=None)
+        kept = replace(insert, letter=None, end=None, trigger=None, receipt=None)
         # After a crash the same rows may be refused again.
-        key = None if insert.end is None else insert.token
+        key = None if insert.end is None and insert.receipt is None else insert.token
         if not self._letters.keep(self.name, kept, error, replay=replay, key=key):
             return False
         self._finish(insert)
@@ -233,6 +237,10 @@ class Writer(Actor):
         """Tell where the rows came from that all of them have found a place."""
         if insert.end is not None and all(waiting.end != insert.end for waiting in self._inserts):
             self._journal.acknowledge(insert.end)
+        if insert.receipt is not None and all(
+            waiting.receipt != insert.receipt for waiting in self._inserts
+        ):
+            self._receipts.give(insert.receipt)
         if insert.letter is not None and all(
             waiting.letter != insert.letter for waiting in self._inserts
         ):
@@ -269,6 +277,8 @@ class Writer(Actor):
             insert = self._inserts.popleft()
             if insert.end is not None and self._journal.durable:
                 continue  # the journal has it
+            if insert.receipt is not None:
+                continue  # its sender has it
             rows += len(insert.rows)
             self._set_aside(insert, "not stored at shutdown", replay=True)
         return rows

@@ -1,0 +1,138 @@
+"""The files of an import as one stream of lines."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Final
+
+import zstandard
+
+from ingest.past.formats import SAMPLE_LINES
+
+CHUNK_BYTES: Final = 262_144
+"""Read at a time: some thousand lines."""
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+
+
+class SourceError(Exception):
+    """A file cannot be read, or not to its end; the message names it."""
+
+
+class Source:
+    """Files one after the other, decompressed if need be. Its calls block: for a thread.
+
+    Attributes:
+        total: Bytes of all files as they were when it was made; compressed, where they are.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        """Look at the files.
+
+        Args:
+            paths: In the order in which they are read; gzip and zstd are told by their beginnings.
+
+        Raises:
+            SourceError: One of them cannot be read.
+        """
+        self._paths = list(map(Path, paths))
+        self._next = 0
+        self._raw: IO[bytes] | None = None
+        self._file: IO[bytes] | None = None
+        self._passed = 0
+        self._last = b"\n"
+        self.total = 0
+        for path in self._paths:
+            try:
+                with path.open("rb"):
+                    self.total += path.stat().st_size
+            except OSError as error:
+                raise SourceError(f"{path}: {error.strerror}") from None
+
+    @property
+    def done(self) -> int:
+        """Bytes of the files, as `total` counts them, that were read."""
+        return self._passed + (0 if self._raw is None else self._raw.tell())
+
+    def read(self) -> bytes:
+        """The next piece of the content; empty at the end.
+
+        A file without an end of line is given one when another follows.
+
+        Raises:
+            SourceError: A file cannot be read any further.
+        """
+        while True:
+            if self._file is None:
+                if self._next == len(self._paths):
+                    return b""
+                self._open(self._paths[self._next])
+                self._next += 1
+                if self._last != b"\n":
+                    self._last = b"\n"
+                    return b"\n"
+            assert self._file is not None  # noqa: S101 - it was opened above
+            try:
+                piece = self._file.read(CHUNK_BYTES)
+            except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+                path = self._paths[self._next - 1]
+                reason = getattr(error, "strerror", None) or "damaged, or its end is missing"
+                raise SourceError(f"{path}: {reason}") from None
+            if piece:
+                self._last = piece[-1:]
+                return piece
+            self._close()
+
+    def rewind(self) -> None:
+        """Begin again with the first file."""
+        self._close()
+        self._next, self._passed, self._last = 0, 0, b"\n"
+
+    def sample(self) -> list[bytes]:
+        """The first lines, without their ends; rewinds.
+
+        Raises:
+            SourceError: There is none that can be read.
+        """
+        self.rewind()
+        content = b""
+        try:
+            while content.count(b"\n") < SAMPLE_LINES and len(content) < 4 * CHUNK_BYTES:
+                piece = self.read()
+                if not piece:
+                    break
+                content += piece
+        except SourceError:
+            if not content:
+                raise
+        self.rewind()
+        return content.split(b"\n")[:SAMPLE_LINES]
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        self._close()
+
+    def _open(self, path: Path) -> None:
+        try:
+            raw = path.open("rb")
+        except OSError as error:
+            raise SourceError(f"{path}: {error.strerror}") from None
+        magic = raw.read(4)
+        raw.seek(0)
+        self._raw = raw
+        if magic.startswith(_GZIP_MAGIC):
+            self._file = io.BufferedReader(gzip.GzipFile(fileobj=raw), CHUNK_BYTES)
+        elif magic == _ZSTD_MAGIC:
+            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            self._file = io.BufferedReader(reader, CHUNK_BYTES)
+        else:
+            self._file = raw
+
+    def _close(self) -> None:
+        if self._raw is not None:
+            self._passed += self._raw.tell()
+            self._raw.close()
+        self._raw = self._file = None
