@@ -9,6 +9,7 @@ from ingest import __version__
 from ingest.commands.check import check_command
 from ingest.commands.configuration import settings_of_command, settings_text
 from ingest.commands.dead_letters import dead_letters
+from ingest.commands.import_past import import_past
 from ingest.commands.shield import shield
 from ingest.commands.sites import sites
 from ingest.serve import StartError, serve
@@ -68,6 +69,7 @@ def query_command(sql: str) -> None:
 for _command in (
     check_command,
     dead_letters,
+    import_past,
     shield,
     sites,
 ):

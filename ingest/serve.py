@@ -36,9 +36,11 @@ from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.fast_door import FastDoor
 from ingest.http.flood import FloodGuard
 from ingest.http.health import Health
+from ingest.http.import_routes import add_import_routes
 from ingest.http.live_status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from ingest.import_desk import open_import_desk
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.sessions.open_sessions import OpenSessions
@@ -152,6 +154,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             version=__version__,
             observers=observers,
         )
+        add_import_routes(app, open_import_desk(settings, files, collector), operator)
         door = None
         if settings.fast_door == "on":
             door = FastDoor(

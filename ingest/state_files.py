@@ -38,3 +38,8 @@ class StateFiles:
     def server(self) -> Path:
         """How the command line reaches the running server."""
         return self.directory / "server.json"
+
+    @property
+    def imports(self) -> Path:
+        """The directory of imports of past events."""
+        return self.directory / "imports"

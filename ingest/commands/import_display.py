@@ -1,0 +1,152 @@
+"""How an import is shown: a bar on a terminal, lines elsewhere, a summary at the end."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from ingest.past.progress import Phase, Progress
+
+LINES_SECONDS = 5.0
+"""How often a line is written where there is no terminal."""
+
+_SHOWN_REASONS = 4
+
+_PHASES = {
+    Phase.CHECKING: "looking whether it was imported before",
+    Phase.READING: "importing",
+    Phase.WAITING: "waiting for the store",
+    Phase.FINISHED: "finished",
+    Phase.KNOWN: "already imported: nothing is stored",
+    Phase.STOPPED: "stopped: the same command goes on",
+}
+
+
+class Display(Protocol):
+    """Shows how far an import is."""
+
+    def show(self, progress: Progress) -> None:
+        """Show a moment of it."""
+
+
+@contextmanager
+def display(*, terminal: bool) -> Iterator[Display]:
+    """The display for where standard error goes to."""
+    if not terminal:
+        yield PlainDisplay()
+        return
+    with BarDisplay(Console(stderr=True)) as bar:
+        yield bar
+
+
+class PlainDisplay:
+    """Writes a line every few seconds, to standard error."""
+
+    def __init__(self) -> None:
+        """Nothing is shown yet."""
+        self._shown_at = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        """Write a line if it is time."""
+        now = time.monotonic()
+        if now - self._shown_at >= LINES_SECONDS and not progress.over:
+            self._shown_at = now
+            click.echo(f"{_percent(progress)} {_state(progress)}", err=True)
+
+
+class BarDisplay:
+    """Draws a bar that fills with the bytes read."""
+
+    def __init__(self, console: Console) -> None:
+        """Draw on a console."""
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "BarDisplay":
+        """Begin to draw."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Draw the bar anew."""
+        description, state = _PHASES[progress.phase], _state(progress)
+        if self._task is None:
+            self._task = self._bar.add_task(description, total=progress.total, state=state)
+        self._bar.update(
+            self._task,
+            completed=progress.done,
+            total=progress.total,
+            description=description,
+            state=state,
+        )
+
+
+def summary(progress: Progress) -> str:
+    """What there is to say at the end, as lines with the figures in one column."""
+    counts = progress.counts
+    rows: list[tuple[str, str]] = [("lines", f"{counts.lines:,}")]
+    if progress.earlier_lines:
+        rows.append(("  of earlier runs", f"{progress.earlier_lines:,}"))
+    rows.append(("events accepted", f"{counts.accepted:,}"))
+    rows.append(("visits", f"{counts.visits:,}"))
+    rows.append(("events dropped", f"{sum(counts.dropped.values()):,}"))
+    rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.dropped)]
+    rows.append(("lines skipped", f"{sum(counts.skipped.values()):,}"))
+    rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.skipped)]
+    rows.append(("lines broken", f"{counts.broken:,}"))
+    rows.append(("time", f"{progress.seconds:.1f} s"))
+    rows.append(("lines/s", f"{progress.rate:,.0f}"))
+    width = max(len(name) for name, _ in rows)
+    figures = max(len(figure) for _, figure in rows)
+    lines = [f"{_PHASES[progress.phase]} ({progress.form}{_named(progress)})"]
+    lines += [f"  {name:<{width}}  {figure:>{figures}}" for name, figure in rows]
+    lines += [f"line {number}: {problem}" for number, problem in counts.examples]
+    if counts.broken > len(counts.examples):
+        lines.append(f"… and {counts.broken - len(counts.examples):,} more broken lines")
+    return "\n".join([*lines, *progress.notes])
+
+
+def _named(progress: Progress) -> str:
+    return f", import {progress.id}" if progress.id else ", dry run"
+
+
+def _state(progress: Progress) -> str:
+    counts = progress.counts
+    reasons = {**counts.dropped, **counts.skipped}
+    if counts.broken:
+        reasons["broken"] = counts.broken
+    shown = [f"{reason} {number:,}" for reason, number in _by_number(reasons)[:_SHOWN_REASONS]]
+    left_out = f"; not: {', '.join(shown)}" if shown else ""
+    return f"{counts.lines:,} lines, {progress.rate:,.0f}/s, {counts.accepted:,} events{left_out}"
+
+
+def _percent(progress: Progress) -> str:
+    share = progress.done / progress.total if progress.total else 1.0
+    return f"{_PHASES[progress.phase]}: {share:.0%}"
+
+
+def _by_number(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,153 @@
+"""`sluice import`: past events out of logs and exports."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from ingest.commands.configuration import settings_of_command
+from ingest.past.formats import Format
+from ingest.past.order import ImportOrder, Selection
+from ingest.past.progress import Phase
+from ingest.url import clean_host
+
+STANDARD_INPUT: Final = "-"
+
+EXIT_LEFT_OFF: Final = 75
+"""EX_TEMPFAIL of sysexits.h: the same command goes on."""
+
+EXIT_INTERRUPTED: Final = 130
+"""As shells say after Ctrl-C."""
+
+
+class Moment(click.ParamType[int]):
+    """A day or a time in ISO 8601, UTC unless it says otherwise; Unix seconds of its beginning."""
+
+    name = "date"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> int:
+        """Read it, or say what was expected."""
+        if isinstance(value, int):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no day such as 2026-01-31, nor a time in ISO 8601")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp())
+
+
+_EXIT_CODES: Final = """\b
+Exit codes:
+  0    all is stored, or was before
+  1    it cannot be done; the message says why
+  2    a mistake in the command
+  75   the server has gone; the same command goes on
+  130  interrupted; the same command goes on"""
+
+
+@click.command("import", epilog=_EXIT_CODES)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--site",
+    metavar="DOMAIN",
+    help="The site that the file is of. Needed where lines do not name the host; where they do, "
+    "hosts that are sites by themselves are left out.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([form.value for form in Format]),
+    help="The file's format; found out from its first lines if not given.",
+)
+@click.option("--since", type=Moment(), help="Leave out what was before this day or time.")
+@click.option("--until", type=Moment(), help="Leave out this day or time, and what came after it.")
+@click.option(
+    "--not-found",
+    "with_not_found",
+    is_flag=True,
+    help="Make a page that was not found an event, `404`; otherwise it is skipped.",
+)
+@click.option(
+    "--growing",
+    is_flag=True,
+    help="The file is still written to: keep visits open, for at most 48 hours, so that the next "
+    "run goes on with them.",
+)
+@click.option("--again", is_flag=True, help="Import what was imported before once more.")
+@click.option("--dry-run", is_flag=True, help="Tell what would become of the lines; store nothing.")
+def import_past(
+    files: tuple[str, ...],
+    site: str | None,
+    form: str | None,
+    since: int | None,
+    until: int | None,
+    with_not_found: bool,
+    growing: bool,
+    again: bool,
+    dry_run: bool,
+) -> None:
+    """Import past events from access logs, GoatCounter's export, or JSON lines of events.
+
+    Several FILEs are read one after the other as if they were one, so name the oldest first; `-` is
+    standard input. Files may be compressed with gzip or zstd. An import that was interrupted goes
+    on with the same command; what was imported before is recognised by its content, and not stored
+    again.
+    """
+    from ingest.commands.import_display import display, summary
+    from ingest.importing import ImportingError, LeftOffError
+    from ingest.importing import import_past as import_files
+
+    settings = settings_of_command()
+    selection = Selection(None if site is None else clean_host(site), since, until, with_not_found)
+    with _as_paths(files) as paths:
+        order = ImportOrder(
+            paths,
+            None if form is None else Format(form),
+            selection,
+            growing=growing,
+            anew=again,
+            dry_run=dry_run,
+        )
+        try:
+            with display(terminal=sys.stderr.isatty()) as shown:
+                progress = import_files(settings, order, shown.show)
+        except ImportingError as error:
+            raise click.ClickException(str(error)) from None
+        except LeftOffError as error:
+            click.echo(f"{error}; the same command goes on with the import", err=True)
+            sys.exit(EXIT_LEFT_OFF)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command goes on with the import", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+    click.echo(summary(progress))
+    if progress.phase is Phase.STOPPED:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+@contextmanager
+def _as_paths(files: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Absolute paths of the files; standard input is put in one that goes at the end.
+
+    So it can be read twice, to see what of it was imported before, and by a server.
+    """
+    if STANDARD_INPUT not in files:
+        yield tuple(str(Path(file).absolute()) for file in files)
+        return
+    if files.count(STANDARD_INPUT) > 1:
+        raise click.UsageError("standard input can be read only once")
+    with tempfile.NamedTemporaryFile(prefix="sluice-import-") as spool:
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+        spool.flush()
+        yield tuple(
+            spool.name if file == STANDARD_INPUT else str(Path(file).absolute()) for file in files
+        )

@@ -1,0 +1,68 @@
+"""The routes by which this machine's command line has the server import past events."""
+
+import json
+
+from quart import Response
+from quart_trio import QuartTrio
+
+from actors.importing.desk import DeskBusyError, ImportDesk, NoSuchImportError
+from actors.importing.job import ImportMistakeError
+from ingest.http.incoming import read_body
+from ingest.http.operator import Operator
+from ingest.http.responses import error, json_response
+from ingest.past.order import ImportOrder
+
+ROUTE = "/api/imports"
+
+ADVANCE_SECONDS = 0.5
+"""How long the server works on an import before it answers how far it is."""
+
+
+def add_import_routes(app: QuartTrio, desk: ImportDesk, operator: Operator) -> None:
+    """Add the routes: to begin an import, to have it go on for a while, to leave it.
+
+    They answer the command line only: who may ask can have the server read any file that it may
+    read, and learn how many lines that has.
+
+    Args:
+        app: The application.
+        desk: Where imports are done.
+        operator: Tells who asks.
+    """
+
+    def refusal() -> Response | None:
+        return None if operator.asks_by_command() else operator.refusal_of_stranger()
+
+    @app.post(ROUTE)
+    async def begin_import() -> Response:
+        if (refused := refusal()) is not None:
+            return refused
+        try:
+            order = ImportOrder.from_json(json.loads(await read_body()))
+            ticket, progress = await desk.begin(order)
+        except (ImportMistakeError, ValueError, RecursionError) as mistake:
+            return error(400, "import", str(mistake))
+        except DeskBusyError as busy:
+            return error(409, "import", str(busy))
+        return json_response(201, {"ticket": ticket, "progress": progress.to_json()})
+
+    @app.post(f"{ROUTE}/<ticket>")
+    async def advance_import(ticket: str) -> Response:
+        if (refused := refusal()) is not None:
+            return refused
+        try:
+            progress = await desk.advance(ticket, ADVANCE_SECONDS)
+        except ImportMistakeError as mistake:
+            return error(400, "import", str(mistake))
+        except NoSuchImportError:
+            return error(410, "import", "no such import is under way")
+        except DeskBusyError as busy:
+            return error(409, "import", str(busy))
+        return json_response(200, {"progress": progress.to_json()})
+
+    @app.delete(f"{ROUTE}/<ticket>")
+    async def leave_import(ticket: str) -> Response:
+        if (refused := refusal()) is not None:
+            return refused
+        desk.end(ticket)
+        return json_response(200, {})

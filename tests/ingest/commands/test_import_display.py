@@ -1,0 +1,96 @@
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ingest.commands.import_display import BarDisplay, PlainDisplay, display, summary
+from ingest.past.counts import Counts
+from ingest.past.progress import Phase, Progress
+
+
+def a_progress(**changes: Any) -> Progress:
+    counts = Counts(
+        lines=12_000,
+        accepted=7000,
+        visits=800,
+        broken=6,
+        dropped={"bot": 900, "site_ip_blocklist": 1},
+        skipped={"asset": 4000, "method": 93},
+        examples=[(17, "not like it"), (18, "nor this")],
+    )
+    fields: dict[str, Any] = {
+        "id": "0123",
+        "phase": Phase.READING,
+        "form": "access-log",
+        "done": 50,
+        "total": 200,
+        "counts": counts,
+        "earlier_lines": 2000,
+        "seconds": 5.0,
+        "notes": ("A note.",),
+    }
+    return Progress(**(fields | changes))
+
+
+def test_summary() -> None:
+    assert summary(a_progress(phase=Phase.FINISHED)) == (
+        "finished (access-log, import 0123)\n"
+        "  lines                12,000\n"
+        "    of earlier runs     2,000\n"
+        "  events accepted       7,000\n"
+        "  visits                  800\n"
+        "  events dropped          901\n"
+        "    bot                   900\n"
+        "    site_ip_blocklist       1\n"
+        "  lines skipped         4,093\n"
+        "    asset               4,000\n"
+        "    method                 93\n"
+        "  lines broken              6\n"
+        "  time                  5.0 s\n"
+        "  lines/s               2,000\n"
+        "line 17: not like it\n"
+        "line 18: nor this\n"
+        "… and 4 more broken lines\n"
+        "A note."
+    )
+
+
+def test_summary_of_a_dry_run() -> None:
+    progress = a_progress(id="", phase=Phase.FINISHED, counts=Counts(), earlier_lines=0, notes=())
+    assert summary(progress).splitlines()[:2] == [
+        "finished (access-log, dry run)",
+        "  lines                0",
+    ]
+
+
+def test_lines_every_few_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("ingest.commands.import_display.time.monotonic", lambda: now)
+    plain = PlainDisplay()
+    for now in (1.0, 6.0, 7.0, 12.0):
+        plain.show(a_progress(phase=Phase.WAITING if now == 12 else Phase.READING))
+    plain.show(a_progress(phase=Phase.FINISHED))
+    figures = "12,000 lines, 2,000/s, 7,000 events; not: asset 4,000, bot 900, method 93, broken 6"
+    assert capsys.readouterr().err.splitlines() == [
+        f"importing: 25% {figures}",
+        f"waiting for the store: 25% {figures}",
+    ]
+
+
+def test_a_bar() -> None:
+    text = StringIO()
+    with BarDisplay(Console(file=text, force_terminal=True, width=200)) as bar:
+        bar.show(a_progress())
+        bar.show(a_progress(done=200))
+    assert "importing" in text.getvalue()
+    assert "7,000 events" in text.getvalue()
+
+
+def test_which_display() -> None:
+    with display(terminal=False) as shown:
+        assert isinstance(shown, PlainDisplay)
+    with display(terminal=True) as shown:
+        assert isinstance(shown, BarDisplay)

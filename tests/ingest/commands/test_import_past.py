@@ -1,0 +1,102 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from ingest import importing
+from ingest.commands.import_past import EXIT_INTERRUPTED, EXIT_LEFT_OFF, import_past
+from ingest.importing import ImportingError, LeftOffError
+from ingest.past.counts import Counts
+from ingest.past.formats import Format
+from ingest.past.order import ImportOrder, Selection
+from ingest.past.progress import Phase, Progress
+
+DONE = Progress("0123", Phase.FINISHED, "access-log", 1, 1, Counts(lines=3))
+
+
+class Imports:
+    """Stands for what does the work."""
+
+    def __init__(self) -> None:
+        self.outcome: Progress | BaseException = DONE
+        self.orders: list[ImportOrder] = []
+        self.contents: list[bytes] = []
+
+    def __call__(self, settings: Any, order: ImportOrder, show: Any) -> Progress:
+        self.orders.append(order)
+        self.contents = [Path(path).read_bytes() for path in order.paths if Path(path).exists()]
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        show(self.outcome)
+        return self.outcome
+
+
+@pytest.fixture
+def imports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Imports:
+    imports = Imports()
+    monkeypatch.setattr(importing, "import_past", imports)
+    monkeypatch.chdir(tmp_path)
+    return imports
+
+
+def run(*arguments: str) -> int:
+    try:
+        import_past.main(arguments, standalone_mode=False)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_an_order(imports: Imports, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("a.log", "/b.log") == 0
+    assert imports.orders == [ImportOrder((str(tmp_path / "a.log"), "/b.log"))]
+    assert capsys.readouterr().out.startswith("finished (access-log, import 0123)\n")
+
+
+def test_every_option(imports: Imports) -> None:
+    options = "--site www.example.com --format events --since 2026-01-31 --not-found"
+    more = "--until 2026-02-01T12:00+01:00 --growing --again --dry-run"
+    assert run("/a", *options.split(), *more.split()) == 0
+    selection = Selection("example.com", 1_769_817_600, 1_769_943_600, with_not_found=True)
+    assert imports.orders == [
+        ImportOrder(("/a",), Format.EVENTS, selection, growing=True, anew=True, dry_run=True)
+    ]
+
+
+def test_standard_input(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a line\n")))
+    assert run("-") == 0
+    assert imports.contents == [b"a line\n"]
+    assert not Path(imports.orders[0].paths[0]).exists()
+    with pytest.raises(click.UsageError):
+        run("-", "-")
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "--format", "x"], ["a", "--since", "yesterday"]])
+def test_mistakes_in_the_command(imports: Imports, arguments: list[str]) -> None:
+    with pytest.raises(click.UsageError):
+        run(*arguments)
+    assert not imports.orders
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (DONE, 0),
+        (Progress("0", Phase.KNOWN, "", 1, 1, Counts()), 0),
+        (Progress("0", Phase.STOPPED, "", 1, 1, Counts()), EXIT_INTERRUPTED),
+        (KeyboardInterrupt(), EXIT_INTERRUPTED),
+        (LeftOffError("the server has gone"), EXIT_LEFT_OFF),
+    ],
+)
+def test_exit_codes(imports: Imports, outcome: Progress | BaseException, code: int) -> None:
+    imports.outcome = outcome
+    assert run("a") == code
+
+
+def test_what_cannot_be_done(imports: Imports) -> None:
+    imports.outcome = ImportingError("no such file")
+    with pytest.raises(click.ClickException, match="no such file"):
+        run("a")

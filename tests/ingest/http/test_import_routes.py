@@ -1,0 +1,98 @@
+"""The routes over a whole pipeline; what imports do is tested with the desk and the job."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from actors.importing.desk import ImportDesk
+from ingest.http.import_routes import ROUTE, add_import_routes
+from ingest.http.operator import Operator
+from ingest.import_desk import open_import_desk
+from ingest.past.order import ImportOrder
+from ingest.past.progress import Phase, Progress
+from ingest.settings import Settings
+from ingest.state_files import StateFiles
+from tests.actors.importing.desk import an_order
+from tests.actors.pipeline import Pipeline, running
+from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
+from tests.ingest.past.lines import COMBINED
+
+
+class Front:
+    """An application that imports, and a log to import."""
+
+    def __init__(self, directory: Path) -> None:
+        self.pipeline = Pipeline(directory)
+        self.application = Application(self.pipeline)
+        desk = open_import_desk(Settings(), StateFiles(directory), self.pipeline.collector)
+        assert isinstance(desk, ImportDesk)
+        add_import_routes(self.application.app, desk, Operator(None, COMMAND_TOKEN))
+        log = directory / "access.log"
+        log.write_text(f"{COMBINED}\n{COMBINED.replace('Chrome/', 'Googlebot/')}\nnonsense\n")
+        self.order = an_order(str(log))
+
+    async def ask(
+        self, method: str, path: str, body: object = None, token: str = COMMAND_TOKEN
+    ) -> Answer:
+        content = b"" if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return await self.application.ask(method, path, content, headers, peer="127.0.0.1")
+
+    async def begin(self, order: ImportOrder | None = None) -> Answer:
+        return await self.ask("POST", ROUTE, (order or self.order).to_json())
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> Front:
+    return Front(tmp_path)
+
+
+async def test_an_import(front: Front) -> None:
+    async with running(front.pipeline):
+        answer = await front.begin()
+        assert answer.status == 201
+        ticket = answer.json["ticket"]
+        progress = Progress.from_json(answer.json["progress"])
+        while not progress.over:
+            answer = await front.ask("POST", f"{ROUTE}/{ticket}")
+            assert answer.status == 200
+            progress = Progress.from_json(answer.json["progress"])
+        assert progress.phase is Phase.FINISHED
+        counts = progress.counts
+        assert (counts.lines, counts.accepted, counts.broken) == (3, 1, 1)
+        assert counts.dropped == {"bot": 1}
+        assert [event["pathname"] for event in front.pipeline.events()] == ["/a"]
+        assert (await front.ask("POST", f"{ROUTE}/{ticket}")).status == 410
+    # The counters tell of what was sent to the server, now.
+    assert front.pipeline.counted() == {}
+
+
+async def test_one_at_a_time(front: Front) -> None:
+    async with running(front.pipeline):
+        ticket = (await front.begin()).json["ticket"]
+        busy = await front.begin()
+        assert (busy.status, busy.json["errors"]) == (
+            409,
+            {"import": ["another import is under way"]},
+        )
+        assert (await front.ask("DELETE", f"{ROUTE}/{ticket}")).status == 200
+        assert (await front.ask("POST", f"{ROUTE}/{ticket}")).status == 410
+        assert (await front.begin()).status == 201
+
+
+@pytest.mark.parametrize("body", [None, [], {"paths": []}, an_order("/none/such").to_json()])
+async def test_mistakes(front: Front, body: object) -> None:
+    async with running(front.pipeline):
+        answer = await front.ask("POST", ROUTE, body)
+        assert answer.status == 400
+        assert list(answer.json["errors"]) == ["import"]
+
+
+@pytest.mark.parametrize("token", ["", "another"])
+async def test_strangers(front: Front, token: str) -> None:
+    """Not even this machine's users, without the token that stands in the state directory."""
+    async with running(front.pipeline):
+        assert (await front.ask("POST", ROUTE, front.order.to_json(), token)).status == 403
+        assert (await front.ask("POST", f"{ROUTE}/x", None, token)).status == 403
+        assert (await front.ask("DELETE", f"{ROUTE}/x", None, token)).status == 403
