@@ -31,6 +31,7 @@ class Proxy:
 
     `appends` is nginx that adds to the `X-Forwarded-For` that it is sent, as proxies do that stand
     behind others, instead of replacing it. `cloudflare` is nginx that believes `CF-Connecting-IP`.
+    `server` is another server of nginx than the documentation's.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Proxy:
         *,
         appends: bool = False,
         cloudflare: str = "",
+        server: str | None = None,
     ) -> None:
         program = shutil.which(kind)
         if program is None:
@@ -50,7 +52,7 @@ class Proxy:
         self.log = directory / "log"
         directory.mkdir()
         if kind == "nginx":
-            (text,) = blocks(OPERATING, "nginx")
+            (text,) = blocks(OPERATING, "nginx") if server is None else [server]
             text = text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
             if appends:
                 text = text.replace("$remote_addr", "$proxy_add_x_forwarded_for")

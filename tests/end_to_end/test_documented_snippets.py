@@ -7,22 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Route
+from playwright.sync_api import Browser
 
+from tests.documentation import TRACKERS, blocks
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.bundler import bundle_source, node_modules
 from tests.end_to_end.journeys import Collected, collector_for, without
 from tests.end_to_end.pages import Pages
+from tests.end_to_end.proxy import Proxy
 from tests.end_to_end.sluice import Sluice
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "trackers.md"
-SNIPPETS = re.findall(r"^```(\w+)\n(.*?)^```$", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
 COLLECTOR = "https://collect.example.com"
 SITE = "example.com"
-
-
-def snippets(*languages: str) -> list[str]:
-    return [code for language, code in SNIPPETS if language in languages]
+TAGS = blocks(TRACKERS, "html")
+THE_SITES_OWN = [head for head in TAGS if "data-api" in head]
 
 
 def events_of(code: str) -> list[str]:
@@ -36,16 +34,6 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
         yield server
 
 
-def pass_on(context: BrowserContext, pages: Pages, origin: str) -> None:
-    """Have two paths of the page server lead to the collector, as the document's proxy does."""
-
-    def to_collector(route: Route) -> None:
-        route.continue_(url=route.request.url.replace(pages.url("", SITE), origin))
-
-    for path in ("/js/script.js", "/api/event"):
-        context.route(pages.url(path, SITE), to_collector)
-
-
 def compare(
     head: str,
     code: str,
@@ -53,8 +41,20 @@ def compare(
     browser: Browser,
     pages: Pages,
     collector: Sluice,
+    *,
+    port: int | None = None,
 ) -> None:
-    """Open a page and leave it, and compare the names of the rows that come of it."""
+    """Open a page and leave it, and compare the names of the rows that come of it.
+
+    Args:
+        head: What is on the page; `COLLECTOR` stands for the collector's origin.
+        code: What it finds as `/code.js`; the same.
+        expected: The names.
+        browser: Opens it.
+        pages: Serves it.
+        collector: Collects.
+        port: That the browser asks for it; the page server's own, if there is nothing in front.
+    """
     collected = Collected(collector, SITE)
     before = collected.events()
     origin = f"http://collect.example:{collector.port}"
@@ -62,10 +62,9 @@ def compare(
     pages.content["/code.js"] = code.replace(COLLECTOR, origin)
     failures: list[str] = []
     with visitor(browser) as context:
-        pass_on(context, pages, origin)
         context.on("weberror", lambda failure: failures.append(str(failure.error)))
         page = context.new_page()
-        page.goto(pages.url("/", SITE))
+        page.goto(f"http://{SITE}:{port or pages.port}/")
         page.goto(pages.url("/", "elsewhere.example"))
         collected.wait_for(len(before) + len(expected), lambda: str(failures))
     assert failures == []
@@ -74,15 +73,28 @@ def compare(
     assert sorted(names) == sorted(expected)
 
 
-@pytest.mark.parametrize("head", snippets("html"))
+@pytest.mark.parametrize("head", [head for head in TAGS if head not in THE_SITES_OWN])
 def test_tags(head: str, browser: Browser, pages: Pages, collector: Sluice) -> None:
-    # A request to a path that is passed on does not outlive its page here.
-    told = [] if "data-api" in head else ["engagement"]
-    expected = ["pageview", *told, *events_of(head)]
+    expected = ["pageview", "engagement", *events_of(head)]
     compare(head, "", expected, browser, pages, collector)
 
 
-@pytest.mark.parametrize("code", snippets("js"))
+def test_the_sites_own_host(
+    browser: Browser, pages: Pages, collector: Sluice, tmp_path: Path
+) -> None:
+    """nginx serves the site's pages, and passes two of its paths on."""
+    (head,) = THE_SITES_OWN
+    (locations,) = blocks(TRACKERS, "nginx")
+    server = (
+        f"server {{ listen 80; {locations} location / {{ proxy_set_header Host {SITE}; "
+        f"proxy_pass http://127.0.0.1:{pages.port}; }} }}"
+    )
+    with Proxy("nginx", tmp_path / "nginx", collector.port, server=server) as proxy:
+        expected = ["pageview", "engagement"]
+        compare(head, "", expected, browser, pages, collector, port=proxy.port)
+
+
+@pytest.mark.parametrize("code", blocks(TRACKERS, "js"))
 def test_code(code: str, browser: Browser, pages: Pages, collector: Sluice) -> None:
     """Modules are bundled; what calls `plausible` is run on a page with our own tracker."""
     expected = ["pageview", *events_of(code)]
@@ -93,15 +105,15 @@ def test_code(code: str, browser: Browser, pages: Pages, collector: Sluice) -> N
         code = bundle_source(code)
     elif "plausible(" in code:
         expected.append("engagement")
-        head = snippets("html")[0].replace(" defer", "") + head
+        head = TAGS[0].replace(" defer", "") + head
     compare(head, code, expected, browser, pages, collector)
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        *(["node", "--input-type=module", "--eval", code] for code in snippets("mjs")),
-        *(["sh", "-c", code] for code in snippets("sh")),
+        *(["node", "--input-type=module", "--eval", code] for code in blocks(TRACKERS, "mjs")),
+        *(["sh", "-c", code] for code in blocks(TRACKERS, "sh")),
     ],
     ids=lambda command: command[0],
 )
