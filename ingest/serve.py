@@ -137,6 +137,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             collector,
             TrustedProxies.parse(settings.trusted_proxies),
             flood_guard(settings.flood_requests_per_minute),
+            operator,
         )
         health = Health(collector, sites, geo)
         app = create_app(

@@ -35,6 +35,7 @@ from ingest.http.responses import (
 )
 from ingest.http.tracker_script import ROUTE as SCRIPT_ROUTE
 from ingest.http.tracker_script import add_tracker_script
+from ingest.http.validation import add_validation_route
 from ingest.log import stack_of
 from ingest.request.batch import BATCH_BYTES
 from ingest.request.body import BODY_LIMIT
@@ -150,6 +151,7 @@ def create_app(
     add_live_page(app, operator, live)
     add_operator_routes(app, collector, operator, version)
     add_observation_routes(app, collector.broadcast, collector.reference, operator)
+    add_validation_route(app, collector, endpoint, operator)
 
     @app.before_request
     async def begin() -> Response | None:

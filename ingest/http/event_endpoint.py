@@ -1,6 +1,6 @@
 """`POST /api/event`, whichever door the request came through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -8,8 +8,11 @@ import trio
 
 from actors.collector import Collector
 from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
+from ingest.event import EventRequest
 from ingest.http.answer import Answer, answer_error, answer_json
+from ingest.http.drop_reasons import HEADER, drops_of, header_value
 from ingest.http.flood import FloodGuard
+from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json
 from ingest.log import stack_of
 from ingest.request.body import BODY_LIMIT, reads_raw
@@ -17,6 +20,7 @@ from ingest.request.client_address import ClientAddress, TrustedProxies, resolve
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
 from ingest.request.parse import parse_request
 from ingest.request_id import RequestId
+from ingest.verdict import Verdict
 
 log = structlog.get_logger()
 
@@ -38,7 +42,11 @@ class EventEndpoint:
     """Decides on requests for one collector. What it answers does not depend on the door."""
 
     def __init__(
-        self, collector: Collector, trusted_proxies: TrustedProxies, flood: FloodGuard | None = None
+        self,
+        collector: Collector,
+        trusted_proxies: TrustedProxies,
+        flood: FloodGuard | None = None,
+        operator: Operator | None = None,
     ) -> None:
         """Serve a collector.
 
@@ -46,11 +54,13 @@ class EventEndpoint:
             collector: Where events go.
             trusted_proxies: Whose headers are believed.
             flood: Limits the requests of one address; None: no limit.
+            operator: Who is told why events were dropped; None: nobody.
         """
         self.trusted_proxies = trusted_proxies
         self._collector = collector
         self._metrics = collector.metrics
         self._flood = flood
+        self._operator = operator
 
     def client_of(
         self, headers: Mapping[str, str], lists: Mapping[str, str] | None, peer: str
@@ -130,8 +140,14 @@ class EventEndpoint:
         reasons = [verdict.reason.value for verdict in verdicts if verdict.reason is not None]
         if not reasons:
             return ACCEPTED
-        dropped = (("x-plausible-dropped", str(len(reasons))),)
-        return Answer(202, b"ok", headers=dropped, reasons=tuple(reasons))
+        told = [("x-plausible-dropped", str(len(reasons)))]
+        if self._operator is not None and self._operator.has_signed(headers):
+            told.append((HEADER, self._told_reasons(request, verdicts)))
+        return Answer(202, b"ok", headers=tuple(told), reasons=tuple(reasons))
+
+    def _told_reasons(self, request: EventRequest, verdicts: Sequence[Verdict]) -> str:
+        reasons = (verdict.reason for verdict in verdicts)
+        return header_value(drops_of(request, reasons, self._collector.reference))
 
     def count_mistakes(self, errors: Mapping[str, list[str]]) -> None:
         """Count an event that is none."""

@@ -30,6 +30,7 @@ _USED: Final = {
         "x-plausible-ip",
         "x-plausible-ip-type",
         "cf-connecting-ip",
+        "authorization",
         "x-request-id",
         "traceparent",
         *JOINED_HEADERS,

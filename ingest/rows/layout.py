@@ -175,6 +175,20 @@ def session_row(session: Session, sign: int) -> Row:
     )
 
 
+def rows_of(event: EnrichedEvent, transition: Transition) -> EventRows:
+    """The rows that an event causes: its own, and those of what it does to its visit.
+
+    An engagement event states no visit: it only keeps it alive (spec/sessions.md §4).
+    """
+    before, after = transition.before, transition.after
+    states: tuple[Row, ...] = ()
+    if before is None:
+        states = (session_row(after, 1),)
+    elif event.name != ENGAGEMENT:
+        states = (session_row(before, -1), session_row(after, 1))
+    return EventRows(event_row(event, after), states)
+
+
 def session_of(row: Row) -> Session:
     """The state that a session's row tells: the inverse of `session_row`."""
     return Session(

@@ -53,6 +53,13 @@ class RateLimiter:
             del windows[next(iter(windows))]
         return count <= limit.events
 
+    def used(self, site: Site, now: int) -> int:
+        """How many events of a site have been counted in the window of a time (Unix seconds)."""
+        if site.rate_limit is None:
+            return 0
+        seconds = site.rate_limit.seconds
+        return self._counts.get(site.domain, {}).get((seconds, now // seconds), 0)
+
     def _open(self, domain: str, now: int) -> dict[tuple[int, int], int]:
         if len(self._counts) >= self._prune_at:
             self._counts = {
@@ -62,3 +69,22 @@ class RateLimiter:
             }
             self._prune_at = 2 * len(self._counts) + _SPARE_SITES
         return self._counts.setdefault(domain, {})
+
+
+class Forecast(RateLimiter):
+    """Says of events what another limiter would say, and counts none."""
+
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        """Look into a limiter."""
+        super().__init__()
+        self._limiter = limiter
+
+    def allow(self, site: Site, now: int) -> bool:
+        """Whether one more event would pass."""
+        return site.rate_limit is None or self._limiter.used(site, now) < site.rate_limit.events
+
+    def used(self, site: Site, now: int) -> int:
+        """As the other limiter has it."""
+        return self._limiter.used(site, now)

@@ -73,8 +73,9 @@ class Application:
         self.sites = a_reload("sites_file")
         self.geo = a_reload("geo_database") if geo else None
         self.health = Health(pipeline.collector, self.sites, self.geo)
+        operator = Operator(None if token is None else SecretStr(token), COMMAND_TOKEN)
         self.endpoint = EventEndpoint(
-            pipeline.collector, TrustedProxies.parse(trusted), flood_guard(flood)
+            pipeline.collector, TrustedProxies.parse(trusted), flood_guard(flood), operator
         )
         self.live = LiveStatus(pipeline.collector, self.health, SETTINGS, "1.2.3")
         self.app: QuartTrio = create_app(
@@ -84,7 +85,7 @@ class Application:
             batches=BatchEndpoint(
                 pipeline.collector, self.endpoint, admin_token=token, past_days=400
             ),
-            operator=Operator(None if token is None else SecretStr(token), COMMAND_TOKEN),
+            operator=operator,
             live=self.live,
             version="1.2.3",
             observers=observers,

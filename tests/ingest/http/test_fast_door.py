@@ -44,6 +44,14 @@ OLD = b"POST /api/event HTTP/1.0\r\n"
 CASES = {
     "accepted": post() + LAST,
     "dropped": post(d="nowhere.example,example.com") + LAST,
+    "dropped, and told why": post(
+        headers=b"authorization: Bearer command-token\r\n", d='nowhere.example,example.com,a"=\r'
+    )
+    + LAST,
+    "dropped, and not told why": post(
+        headers=b"authorization: Bearer else\r\n", d="nowhere.example"
+    )
+    + LAST,
     "wrong": post(b"{}") + LAST,
     "not JSON": post(b"{") + LAST,
     "a form": post(b"n=a&d=b", b"content-type: application/x-www-form-urlencoded\r\n") + LAST,
@@ -177,6 +185,14 @@ async def test_an_exception_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         fast, slow = await doors.answers(post() + LAST)
         assert fast == slow
         assert fast.count(b"HTTP/1.1 500 ") == 2
+
+
+async def test_both_doors_tell_why_events_were_dropped(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        fast, slow = await doors.answers(CASES["dropped, and told why"])
+        assert fast == slow
+        assert fast.count(b"x-sluice-drop-reasons: nowhere.example=not_found;rule=") == 1
+        assert b"a%22%3D=not_found" in fast
 
 
 async def test_requests_are_counted_alike(tmp_path: Path) -> None:

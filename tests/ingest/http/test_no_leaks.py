@@ -12,9 +12,13 @@ from trio.testing import MockClock
 
 from actors.stores.store import QueryRefused
 from ingest.event import EventRequest
+from ingest.http.event_stream import encode
 from ingest.http.server import Server
 from ingest.log import configure
+from ingest.observation.selection import Selection
 from ingest.request.body import BODY_LIMIT
+from ingest.sites.shields import Shields
+from ingest.sites.site import Site, SiteRegistry
 from tests.actors.pipeline import Pipeline, fail_once
 from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
 
@@ -74,8 +78,55 @@ REQUESTS: dict[str, tuple[int, str, str, bytes, dict[str, str]]] = {
 }
 
 
-async def ask(application: Application, name: str) -> Answer:
-    status, method, path, body, headers = REQUESTS[name]
+SIGNED = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+WATCHED: dict[str, tuple[int, str, str, bytes, dict[str, str]]] = {
+    "validated": (200, "POST", "/api/event/validate", event(), SIGNED),
+    "validated, a bot's": (
+        *(200, "POST", "/api/event/validate", event(d="example.com,b.example")),
+        SIGNED | {"user-agent": f"Googlebot {AGENT}"},
+    ),
+    "validated, wrong": (400, "POST", "/api/event/validate", event(n=""), SIGNED),
+    "validated, no address": (
+        *(200, "POST", "/api/event/validate", event()),
+        SIGNED | {"x-forwarded-for": f"{AGENT}{FORWARDED}"},
+    ),
+    "dropped, and told why": (
+        *(202, "POST", "/api/event", event(d=f"example.com,{LINE_END}")),
+        SIGNED | {"user-agent": f"Googlebot {AGENT}"},
+    ),
+    "drops": (200, "GET", "/api/drops", b"", SIGNED),
+    "no drops": (401, "GET", "/api/drops", b"", {"authorization": f"Bearer {AGENT}"}),
+}
+
+
+async def test_what_the_operator_sees(
+    autojump_clock: MockClock, pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("debug", "json")
+    application = Application(pipeline, token=ADMIN_TOKEN)
+    shields = Shields(ips=(FORWARDED,), pages=("/blocked",))
+    pipeline.reference.registry = SiteRegistry([Site(1, "example.com", shields=shields)])
+    broadcast = pipeline.collector.broadcast
+    with broadcast.follow(Selection()) as follower:
+        answers = [await ask(application, name, REQUESTS | WATCHED) for name in REQUESTS | WATCHED]
+        seen = encode(await follower.next())
+    assert seen.count(b"event: dropped") > 5
+    kept = broadcast.recent
+    logged = "".join(capsys.readouterr())
+    in_memory = repr([kept.drops(lambda _: True), kept.accepted(lambda _: True)])
+    # A domain may look like a header; it is shown as JSON, in which no line ends.
+    assert shown([], logged) == {}
+    assert shown([], (in_memory + seen.decode()).replace("set-cookie", "")) == {}
+    assert shown(answers, "").keys() <= {"set-cookie"}
+    assert not any("set-cookie" in answer.headers for answer in answers)
+
+
+async def ask(
+    application: Application,
+    name: str,
+    requests: dict[str, tuple[int, str, str, bytes, dict[str, str]]] = REQUESTS,
+) -> Answer:
+    status, method, path, body, headers = requests[name]
     answer = await application.ask(method, path, body, HEADERS | headers, peer=PEER)
     assert answer.status == status, name
     return answer

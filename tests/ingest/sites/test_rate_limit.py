@@ -1,6 +1,6 @@
 import pytest
 
-from ingest.sites.rate_limit import KEPT_WINDOWS, RateLimiter
+from ingest.sites.rate_limit import KEPT_WINDOWS, Forecast, RateLimiter
 from ingest.sites.site import RateLimit, Site
 
 HOUR = 3600
@@ -74,3 +74,17 @@ def test_sites_within_their_windows_are_never_forgotten() -> None:
     sites = [site(1, HOUR, f"{number}.example") for number in range(5000)]
     assert all(limiter.allow(limited, NOON) for limited in sites)
     assert not any(limiter.allow(limited, NOON) for limited in sites)
+
+
+def test_a_forecast_counts_nothing() -> None:
+    site = Site(1, "example.com", rate_limit=RateLimit(2, 60))
+    limiter = RateLimiter()
+    forecast = Forecast(limiter)
+    for used in range(3):
+        assert forecast.used(site, 1000) == limiter.used(site, 1000) == used
+        assert [forecast.allow(site, 1000) for _ in range(3)] == [used < 2] * 3
+        assert limiter.allow(site, 1000) is (used < 2)
+    assert forecast.used(site, 1060) == 0
+    assert forecast.allow(Site(2, "other.com"), 1000)
+    assert limiter.used(Site(2, "other.com"), 1000) == 0
+    assert len(limiter) == 1

@@ -1,0 +1,77 @@
+"""`X-Sluice-Drop-Reasons`: why events were dropped, for senders that bear the operator's token.
+
+The header is a list. Each item has a domain, the reason, and what hit, if there is more to say:
+`example.com=site_page_blocklist;rule="/admin/**", other.example=not_found`. Domains are
+percent-encoded but for letters, digits and `.-_~/:`, rules but for printable ASCII other than the
+quotation mark, the backslash and the percent sign; so neither can end the item or the header. Items
+that have no room make one last item `*`, with their number.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote
+
+from ingest.event import Event, EventRequest
+from ingest.observation.observed import DOMAIN_LENGTH, RULE_LENGTH, cut
+from ingest.observation.rule import rule_that_hit
+from ingest.pipeline.reference import Reference
+from ingest.verdict import DropReason
+
+HEADER: Final = "x-sluice-drop-reasons"
+
+VALUE_LENGTH: Final = 2000
+"""Characters; proxies take responses with heads of 4 KiB."""
+
+_IN_DOMAINS: Final = "/:"
+_IN_RULES: Final = "".join(
+    character for character in map(chr, range(32, 127)) if character not in '"\\%'
+)
+
+Drop = tuple[str, DropReason, str]
+"""Domain, reason, and what hit."""
+
+
+def drops_of(
+    request: EventRequest, reasons: Iterable[DropReason | None], reference: Reference
+) -> list[Drop]:
+    """What hit at each domain of a request whose event was dropped.
+
+    Args:
+        request: The request.
+        reasons: For each domain, None where the event was accepted.
+        reference: Where the steps looked things up.
+    """
+    return [
+        (
+            domain,
+            reason,
+            rule_that_hit(Event(0, n, domain, request), reference.site(domain), reason, reference),
+        )
+        for n, (domain, reason) in enumerate(zip(request.domains, reasons, strict=True))
+        if reason is not None
+    ]
+
+
+def header_value(drops: Iterable[Drop]) -> str:
+    """The header's value, ASCII without control characters."""
+    items = [_item(*drop) for drop in drops]
+    shown: list[str] = []
+    length = 0
+    for item in items:
+        length += len(item) + len(", ")
+        if length > VALUE_LENGTH:
+            shown.append(f"*={len(items) - len(shown)}")
+            break
+        shown.append(item)
+    return ", ".join(shown)
+
+
+def _item(domain: str, reason: DropReason, rule: str) -> str:
+    name = _encode(cut(domain, DOMAIN_LENGTH), _IN_DOMAINS)
+    if not rule:
+        return f"{name}={reason}"
+    return f'{name}={reason};rule="{_encode(cut(rule, RULE_LENGTH), _IN_RULES)}"'
+
+
+def _encode(text: str, safe: str) -> str:
+    return quote(text, safe=safe, encoding="utf-8", errors="surrogatepass")
