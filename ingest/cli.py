@@ -10,6 +10,7 @@ from ingest.commands.check import check_command
 from ingest.commands.configuration import settings_of_command, settings_text
 from ingest.commands.dead_letters import dead_letters
 from ingest.commands.import_past import import_past
+from ingest.commands.observe import drops, tail, validate
 from ingest.commands.shield import shield
 from ingest.commands.sites import sites
 from ingest.serve import StartError, serve
@@ -69,8 +70,11 @@ def query_command(sql: str) -> None:
 for _command in (
     check_command,
     dead_letters,
+    drops,
     import_past,
     shield,
     sites,
+    tail,
+    validate,
 ):
     commands.add_command(_command)

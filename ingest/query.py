@@ -1,8 +1,5 @@
 """A read-only query from the command line, straight to the store or through the running server."""
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +7,7 @@ import trio
 
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreBusy, StoreError
+from ingest.running_server import NoServerError, RunningServer, ServerError
 from ingest.settings import Settings
 from ingest.state_files import StateFiles
 
@@ -60,26 +58,9 @@ def ask_server(announcement: Path, sql: str, busy: StoreBusy) -> list[str]:
         QueryError: The query is refused, or the server cannot be reached.
     """
     try:
-        server = json.loads(announcement.read_text())
-    except (OSError, json.JSONDecodeError):
+        server = RunningServer.find(announcement)
+        return server.ask("/api/query", sql.encode(), seconds=SERVER_SECONDS).decode().splitlines()
+    except NoServerError:
         raise QueryError(f"{busy}, and {announcement} does not say how to reach it") from None
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{server['port']}/api/query",
-        data=sql.encode(),
-        headers={"authorization": f"Bearer {server['token']}"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=SERVER_SECONDS) as response:  # noqa: S310
-            body: bytes = response.read()
-        return body.decode().splitlines()
-    except urllib.error.HTTPError as refusal:
-        raise QueryError(_message(refusal)) from None
-    except OSError as error:
-        raise QueryError(f"the server on port {server['port']} does not answer: {error}") from None
-
-
-def _message(refusal: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.loads(refusal.read())["errors"]["query"][0])
-    except (ValueError, KeyError, IndexError, TypeError):
-        return f"the server answered {refusal.code}"
+    except ServerError as error:
+        raise QueryError(str(error)) from None

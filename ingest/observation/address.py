@@ -8,7 +8,9 @@ from ingest.request.client_address import (
     ADDRESS_HEADERS,
     IP_TYPE_HEADER,
     ClientAddress,
+    IPAddress,
     TrustedProxies,
+    is_private,
 )
 from ingest.sites.shields import IPNetwork
 
@@ -20,9 +22,8 @@ _KINDS: Final = (
     ("loopback", "is_loopback"),
     ("link-local", "is_link_local"),
     ("multicast", "is_multicast"),
-    ("private", "is_private"),
 )
-"""Kinds by the property of `ipaddress` that tells them; some addresses have several."""
+"""Kinds by the property of `ipaddress` that tells them."""
 
 
 def shown_network(network: IPNetwork) -> str:
@@ -44,12 +45,20 @@ def describe_address(text: str) -> dict[str, Any]:
         return {"class": "none" if not text else "invalid", "version": None, "network": None}
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
-    kind = next((kind for kind, told in _KINDS if getattr(address, told)), "public")
     return {
-        "class": kind,
+        "class": _kind(address),
         "version": address.version,
         "network": shown_network(ipaddress.ip_network(address)),
     }
+
+
+def _kind(address: IPAddress) -> str:
+    for kind, told in _KINDS:
+        if getattr(address, told):
+            return kind
+    if is_private(address):
+        return "private"
+    return "public" if address.is_global else "reserved"
 
 
 def describe_client(

@@ -52,6 +52,11 @@ _PRIVATE: Final = tuple(
 )
 
 
+def is_private(address: IPAddress) -> bool:
+    """Whether an address is of a loopback, private or link-local network."""
+    return any(address in network for network in _PRIVATE)
+
+
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
     """The peers whose word on the visitor's address is believed.

@@ -71,7 +71,10 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
 
 def rows_of(event: EnrichedEvent, transition: Transition, origin: Origin = LIVE) -> EventRows:
-    """What an event and its visit's change write (spec/sessions.md §6)."""
+    """What an event and its visit's change write (spec/sessions.md §6).
+
+    An engagement event states no visit: it only keeps it alive (spec/sessions.md §4).
+    """
     before, after = transition.before, transition.after
     states: tuple[Row, ...] = ()
     if before is None:
@@ -173,20 +176,6 @@ def session_row(session: Session, sign: int) -> Row:
         attribution.click_id_param,
         attribution.acquisition_channel,
     )
-
-
-def rows_of(event: EnrichedEvent, transition: Transition) -> EventRows:
-    """The rows that an event causes: its own, and those of what it does to its visit.
-
-    An engagement event states no visit: it only keeps it alive (spec/sessions.md §4).
-    """
-    before, after = transition.before, transition.after
-    states: tuple[Row, ...] = ()
-    if before is None:
-        states = (session_row(after, 1),)
-    elif event.name != ENGAGEMENT:
-        states = (session_row(before, -1), session_row(after, 1))
-    return EventRows(event_row(event, after), states)
 
 
 def session_of(row: Row) -> Session:

@@ -1,0 +1,179 @@
+"""`sluice drops`, `sluice tail` and `sluice validate`: events as the running server sees them."""
+
+import http.client
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, Final
+from urllib.parse import urlencode
+
+import click
+
+from ingest.commands.configuration import settings_of_command
+from ingest.commands.event_lines import (
+    ACCEPTED_HEAD,
+    DROPS_HEAD,
+    accepted_line,
+    drop_line,
+    error_lines,
+    report_lines,
+)
+from ingest.running_server import RunningServer, ServerError
+from ingest.state_files import StateFiles
+
+ANSWER_SECONDS: Final = 30.0
+"""Longer than the server is ever silent: while nothing happens it sends a comment every ten."""
+
+BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+_INVALID: Final = 400
+
+Line = Callable[[Mapping[str, Any]], str]
+
+site_option = click.option("--site", metavar="DOMAIN", help="Only events of this site or domain.")
+json_option = click.option("--json", "as_json", is_flag=True, help="A JSON object for each event.")
+
+
+@click.command("drops")
+@site_option
+@click.option(
+    "--limit", "-n", type=click.IntRange(0, 1000), default=20, show_default=True, help="At most."
+)
+@click.option("--follow", "-f", is_flag=True, help="Show new ones as they come, until Ctrl-C.")
+@json_option
+def drops(site: str | None, limit: int, follow: bool, as_json: bool) -> None:
+    """The last events that the running server has dropped, and why. The newest come last.
+
+    Of each site the last 100 are known since the server started, and the last 200 of domains that
+    are no site's.
+    """
+    with _server() as server:
+        if follow:
+            _follow(server, "dropped", site, limit, DROPS_HEAD, None if as_json else drop_line)
+            return
+        query = _query(site=site, limit=limit)
+        report = json.loads(server.ask(f"/api/drops?{query}", seconds=ANSWER_SECONDS))
+        if report["drops"]:
+            _head(DROPS_HEAD, as_json)
+        for event in reversed(report["drops"]):
+            _show(event, None if as_json else drop_line)
+
+
+@click.command("tail")
+@site_option
+@click.option(
+    "--limit",
+    "-n",
+    type=click.IntRange(0, 256),
+    default=10,
+    show_default=True,
+    help="Events of the past to begin with.",
+)
+@json_option
+def tail(site: str | None, limit: int, as_json: bool) -> None:
+    """Accepted events, as they come, until Ctrl-C."""
+    with _server() as server:
+        _follow(server, "accepted", site, limit, ACCEPTED_HEAD, None if as_json else accepted_line)
+
+
+@click.command("validate")
+@click.option(
+    "--body",
+    type=click.File("rb"),
+    default="-",
+    help="File with the body that a tracker sends; standard input without.",
+)
+@click.option(
+    "--header",
+    "-H",
+    "headers",
+    metavar="'NAME: VALUE'",
+    multiple=True,
+    help="A header of the tracker's request; without its own, a browser's User-Agent is sent.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
+def validate(body: IO[bytes], headers: tuple[str, ...], as_json: bool) -> None:
+    """Explain what would become of an event, step by step. Nothing is stored.
+
+    Exit code 0 when it would be accepted for all its domains, 1 when not.
+    """
+    sent = {"user-agent": BROWSER, "content-type": "text/plain", **dict(map(_header, headers))}
+    with _server() as server:
+        try:
+            answer = server.ask("/api/event/validate", body.read(), sent, seconds=ANSWER_SECONDS)
+        except ServerError as error:
+            if error.status != _INVALID:
+                raise
+            report = json.loads(error.body)
+            _print([json.dumps(report, indent=2)] if as_json else error_lines(report))
+            sys.exit(1)
+    report = json.loads(answer)
+    _print([json.dumps(report, indent=2)] if as_json else report_lines(report))
+    sys.exit(0 if all(trace["accepted"] for trace in report["domains"]) else 1)
+
+
+@contextmanager
+def _server() -> Iterator[RunningServer]:
+    """The running server; what goes wrong with it is told in one line, and Ctrl-C is no mistake."""
+    try:
+        yield RunningServer.find(StateFiles(settings_of_command().state_dir).server)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _follow(
+    server: RunningServer, kind: str, site: str | None, replay: int, head: str, line: Line | None
+) -> None:
+    """Print events until the server stops."""
+    query = _query(kind=kind, site=site, replay=min(replay, 256))
+    with server.open(f"/api/live?{query}", seconds=ANSWER_SECONDS) as stream:
+        _head(head, line is None)
+        try:
+            for event, data in read_stream(stream):
+                if event == "missed":
+                    click.echo(f"{data['missed']} events missed, there were too many", err=True)
+                else:
+                    _show(data, line)
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerError(f"the connection to the server is lost: {error}") from None
+    click.echo("the server has stopped", err=True)
+
+
+def read_stream(lines: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Kind and data of server-sent events, as this server sends them."""
+    kind = ""
+    for line in lines:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            yield kind, json.loads(value)
+
+
+def _query(**parameters: str | int | None) -> str:
+    return urlencode({name: value for name, value in parameters.items() if value is not None})
+
+
+def _head(head: str, as_json: bool) -> None:
+    """Name the columns, for people."""
+    if not as_json and sys.stdout.isatty():
+        click.secho(head, bold=True)
+
+
+def _show(event: Mapping[str, Any], line: Line | None) -> None:
+    click.echo(json.dumps(event) if line is None else line(event))
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise click.BadParameter(f"expected 'NAME: VALUE', got {text!r}", param_hint="--header")
+    return name.strip().lower(), value.strip()
