@@ -1,10 +1,10 @@
 """Where requests enter the pipeline and wait for their verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
-from actors.verdicts import Verdicts
+from actors.verdicts import Ticket, Verdicts
 from ingest.event import Event, EventRequest
 from ingest.verdict import Verdict
 
@@ -45,10 +45,24 @@ class Intake:
             OverloadedError: The pipeline is full or closed, gave no verdict in time, or could not
                 keep the events.
         """
+        ticket = self.send(*requests)
+        await self._verdicts.settled(ticket)
+        return self.outcome(ticket)
+
+    def send(self, *requests: EventRequest, tell: Callable[[], object] | None = None) -> Ticket:
+        """As `submit`, for those who do not wait in a task of their own.
+
+        Args:
+            requests: What came together.
+            tell: Called when `outcome` knows; see `Ticket`.
+
+        Raises:
+            OverloadedError: The pipeline is full or closed.
+        """
         if not self._open:
             raise OverloadedError
         named = [(request, domain) for request in requests for domain in request.domains]
-        ticket = self._verdicts.open(len(named))
+        ticket = self._verdicts.open(len(named), tell)
         events = tuple(
             Event(ticket.number, position, domain, request)
             for position, (request, domain) in enumerate(named)
@@ -58,7 +72,11 @@ class Intake:
         except (trio.WouldBlock, trio.BrokenResourceError):
             self._verdicts.withdraw(ticket)
             raise OverloadedError from None
-        verdicts = await self._verdicts.settled(ticket)
+        return ticket
+
+    def outcome(self, ticket: Ticket) -> list[Verdict]:
+        """What became of a request, once it is settled; as `submit` does."""
+        verdicts = ticket.outcome()
         if not any(verdict.accepted for verdict in verdicts) and any(
             verdict.passing for verdict in verdicts
         ):

@@ -1,6 +1,6 @@
 """Brings verdicts back to the requests that wait for them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
@@ -36,7 +36,8 @@ class Ticket:
         number: Goes with the request's events through the pipeline; positive.
         verdicts: Those given so far, in the order of the request's domains.
         missing: How many are still to come.
-        complete: Set when none is.
+        tell: Called once, when none is, or when no more will be waited for. It must not raise, and
+            do no more than wake whoever waits: the task that it runs in is an actor's.
         held: Whether one of its events is being kept.
         opened: When, on trio's clock.
     """
@@ -44,9 +45,18 @@ class Ticket:
     number: int
     verdicts: list[Verdict | None]
     missing: int
-    complete: trio.Event = field(default_factory=trio.Event)
+    tell: Callable[[], object] | None = None
     held: bool = False
     opened: float = field(default_factory=trio.current_time)
+
+    def settle(self) -> None:
+        """Tell whoever waits."""
+        if self.tell is not None:
+            self.tell()
+
+    def outcome(self) -> list[Verdict]:
+        """The verdicts in the order of the request's domains; those that are missing are late."""
+        return [verdict or LATE for verdict in self.verdicts]
 
 
 class Verdicts:
@@ -76,9 +86,9 @@ class Verdicts:
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def open(self, events: int) -> Ticket:
-        """Begin to wait for that many verdicts."""
-        ticket = Ticket(next(self._numbers), [None] * events, events)
+    def open(self, events: int, tell: Callable[[], object] | None = None) -> Ticket:
+        """Begin to wait for that many verdicts; `tell` is as in `Ticket`."""
+        ticket = Ticket(next(self._numbers), [None] * events, events, tell)
         self._tickets[ticket.number] = ticket
         return ticket
 
@@ -115,12 +125,21 @@ class Verdicts:
         ticket.missing -= 1
         if ticket.missing == 0:
             del self._tickets[event.ticket]
-            ticket.complete.set()
+            ticket.settle()
 
     async def settled(self, ticket: Ticket) -> list[Verdict]:
         """As `wait`, for as long as `give_up_waiting` lets it; a deadline of its own costs more."""
-        await ticket.complete.wait()
-        return self._verdicts_of(ticket)
+        await self._complete(ticket).wait()
+        return ticket.outcome()
+
+    def _complete(self, ticket: Ticket) -> trio.Event:
+        """Set when the ticket's last verdict is in, or waiting has ended."""
+        complete = trio.Event()
+        if ticket.missing:
+            ticket.tell = complete.set
+        else:
+            complete.set()
+        return complete
 
     def give_up_waiting(self, now: float) -> None:
         """End the waits that have lasted `VERDICT_SECONDS`, or longer for events being kept."""
@@ -132,7 +151,7 @@ class Verdicts:
                 late.append(ticket)
         for ticket in late:
             self.withdraw(ticket)
-            ticket.complete.set()
+            ticket.settle()
 
     async def wait(self, ticket: Ticket, seconds: float) -> list[Verdict]:
         """Wait until every event of a request has its verdict.
@@ -146,17 +165,15 @@ class Verdicts:
         Returns:
             The verdicts in the order of the request's domains.
         """
+        complete = self._complete(ticket)
         with trio.move_on_after(seconds):
-            await ticket.complete.wait()
+            await complete.wait()
         if ticket.missing and ticket.held:
             with trio.move_on_after(HELD_SECONDS):
-                await ticket.complete.wait()
+                await complete.wait()
         if ticket.missing:
             self.withdraw(ticket)
-        return self._verdicts_of(ticket)
-
-    def _verdicts_of(self, ticket: Ticket) -> list[Verdict]:
-        return [verdict or LATE for verdict in ticket.verdicts]
+        return ticket.outcome()
 
     async def readmit(
         self, event: Message, outlet: trio.MemorySendChannel[Sequence[Message]], letter: str

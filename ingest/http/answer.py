@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain; charset=utf-8"
@@ -19,8 +20,7 @@ FIRST_ERROR: Final = 400
 """The lowest status of answers that say which request they are for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a client is told.
 
     Attributes:
@@ -35,7 +35,7 @@ class Answer:
     body: bytes
     content_type: str = TEXT
     headers: tuple[tuple[str, str], ...] = ()
-    reasons: tuple[str, ...] = field(default=(), compare=False)
+    reasons: tuple[str, ...] = ()
 
 
 def answer_json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -27,4 +27,5 @@ class Answered:
 
 
 Observer = Callable[[Answered], None]
-"""Called in the request's task before the answer is sent; neither blocks nor raises."""
+"""Called before the answer is sent, while the request's id is the current one; neither blocks nor
+raises."""

@@ -2,11 +2,11 @@
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
 import trio
+from msgspec.structs import replace
 
 from actors.collector import Collector
 from actors.intake import RETRY_AFTER_SECONDS, OverloadedError

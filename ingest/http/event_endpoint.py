@@ -1,13 +1,15 @@
 """`POST /api/event`, whichever door the request came through."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+import msgspec
 import structlog
 import trio
 
 from actors.collector import Collector
 from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
+from actors.verdicts import Ticket
 from ingest.event import EventRequest
 from ingest.http.answer import Answer, answer_error, answer_json
 from ingest.http.drop_reasons import HEADER, drops_of, header_value
@@ -36,6 +38,18 @@ OVERLOADED = answer_error(
     {"retry-after": str(RETRY_AFTER_SECONDS)},
 )
 TOO_LARGE = answer_error(413, "request", f"Must be at most {BODY_LIMIT} bytes")
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """A request that waits for its verdicts.
+
+    Attributes:
+        ticket: Under which it waits.
+        signed: The request if the operator has signed it, and so is told why events were dropped.
+    """
+
+    ticket: Ticket
+    signed: EventRequest | None
 
 
 class EventEndpoint:
@@ -115,6 +129,31 @@ class EventEndpoint:
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
     ) -> Answer:
         """Parse, validate, send into the pipeline, and wait for the verdicts. Never raises."""
+        settled = trio.Event()
+        begun = self.begin(headers, client, body, settled.set)
+        if isinstance(begun, Answer):
+            return begun
+        await settled.wait()
+        return self.conclude(begun)
+
+    def begin(
+        self,
+        headers: Mapping[str, str],
+        client: ClientAddress,
+        body: bytes,
+        tell: Callable[[], object],
+    ) -> Answer | Waiting:
+        """Parse, validate and send into the pipeline. Never raises.
+
+        Args:
+            headers: As in `client_of`.
+            client: Where the request came from.
+            body: Its content.
+            tell: Called when `conclude` has the answer; see `Ticket`.
+
+        Returns:
+            An answer if there is nothing to wait for, else what `conclude` makes the answer of.
+        """
         try:
             request = parse_request(
                 headers.get("content-type"),
@@ -124,7 +163,9 @@ class EventEndpoint:
                 user_agent=headers.get("user-agent"),
                 ip_type=client.ip_type,
             )
-            verdicts = await self._collector.intake.submit(request)
+            ticket = self._collector.intake.send(request, tell=tell)
+            signed = self._operator is not None and self._operator.has_signed(headers)
+            return Waiting(ticket, request if signed else None)
         except InvalidRequest as invalid:
             return self._invalid(invalid.errors)
         except OverloadedError:
@@ -137,12 +178,19 @@ class EventEndpoint:
                 stack=stack_of(failure),
             )
             return INTERNAL_ERROR
+
+    def conclude(self, waiting: Waiting) -> Answer:
+        """What is said of a request whose verdicts are in, or are waited for no longer."""
+        try:
+            verdicts = self._collector.intake.outcome(waiting.ticket)
+        except OverloadedError:
+            return OVERLOADED
         reasons = [verdict.reason.value for verdict in verdicts if verdict.reason is not None]
         if not reasons:
             return ACCEPTED
         told = [("x-plausible-dropped", str(len(reasons)))]
-        if self._operator is not None and self._operator.has_signed(headers):
-            told.append((HEADER, self._told_reasons(request, verdicts)))
+        if waiting.signed is not None:
+            told.append((HEADER, self._told_reasons(waiting.signed, verdicts)))
         return Answer(202, b"ok", headers=tuple(told), reasons=tuple(reasons))
 
     def _told_reasons(self, request: EventRequest, verdicts: Sequence[Verdict]) -> str:

@@ -207,7 +207,7 @@ class Server:
         """Serve until stopped and the requests under way have their responses."""
         async with trio.open_nursery() as watching:
             if self._door is not None:
-                watching.start_soon(self._door.watch)
+                watching.start_soon(self._door.run)
             await self._serve_until_stopped(task_status)
             watching.cancel_scope.cancel()
 

@@ -117,10 +117,10 @@ async def test_what_is_logged_while_a_request_is_handled_bears_its_id(
 ) -> None:
     configure("info", "json")
 
-    async def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **keywords: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(application.pipeline.collector.intake, "submit", fail)
+    monkeypatch.setattr(application.pipeline.collector.intake, "send", fail)
     answer = await application.post({"x-request-id": "quoted-by-a-user"})
     assert (answer.status, answer.headers["x-request-id"]) == (500, "quoted-by-a-user")
     (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]

@@ -311,7 +311,7 @@ async def test_a_failed_actor_refuses(
 async def test_a_bug_is_answered_without_a_leak(
     autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = fail_once(application.pipeline.collector.intake, "submit", monkeypatch)
+    failed = fail_once(application.pipeline.collector.intake, "send", monkeypatch)
     answer = await application.post()
     assert failed()
     assert answer.status == 500
@@ -326,10 +326,10 @@ async def test_a_bug_is_logged_without_address_and_agent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def fail(event_request: EventRequest) -> None:
+    def fail(event_request: EventRequest, **_: object) -> None:
         raise ZeroDivisionError(event_request)
 
-    monkeypatch.setattr(application.pipeline.collector.intake, "submit", fail)
+    monkeypatch.setattr(application.pipeline.collector.intake, "send", fail)
     assert (await application.post()).status == 500
     logged = "".join(capsys.readouterr())
     assert "ZeroDivisionError" in logged

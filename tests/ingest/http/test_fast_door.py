@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from ingest.http.answered import Observer
 from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
 from ingest.http.fast_door import PART_SECONDS, FastDoor, encode
 from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
-from tests.actors.pipeline import Pipeline, running
+from ingest.http.visit import READ_BYTES
+from tests.actors.pipeline import Pipeline, fail_once, running
 from tests.ingest.http.application import Application
 from tests.ingest.http.odd_requests import ODD_REQUESTS, POST
 
@@ -177,11 +178,11 @@ async def test_an_overloaded_pipeline(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 async def test_an_exception_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **keywords: object) -> None:
         raise ZeroDivisionError
 
     async with open_doors(tmp_path) as doors:
-        monkeypatch.setattr(doors.pipeline.collector.intake, "submit", fail)
+        monkeypatch.setattr(doors.pipeline.collector.intake, "send", fail)
         fast, slow = await doors.answers(post() + LAST)
         assert fast == slow
         assert fast.count(b"HTTP/1.1 500 ") == 2
@@ -217,18 +218,39 @@ class Alone:
             linger_seconds=LINGER_SECONDS,
         )
         self.left: list[bytes | None] = []
+        self.errors: list[Exception] = []
+        self.running = False
 
     async def serve(self, nursery: trio.Nursery) -> trio.SocketStream:
         here, there = trio.socket.socketpair()
         stream = trio.SocketStream(there)
 
         async def serve() -> None:
-            self.left.append(await self.door.serve(stream, there.fileno(), "203.0.113.9"))
+            try:
+                self.left.append(await self.door.serve(stream, there.fileno(), "203.0.113.9"))
+            except ArithmeticError as error:
+                self.errors.append(error)
             await stream.aclose()
 
         nursery.start_soon(serve)
-        nursery.start_soon(self.door.watch)
+        if not self.running:
+            self.running = True
+            nursery.start_soon(self.door.run)
         return trio.SocketStream(here)
+
+
+def tell_late(pipeline: Pipeline, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each request wait for three seconds for its verdicts."""
+    send = pipeline.collector.intake.send
+
+    async def later(tell: Callable[[], object]) -> None:
+        await trio.sleep(3)
+        tell()
+
+    def slow(request: Any, tell: Callable[[], object]) -> Any:
+        return send(request, tell=lambda: nursery.start_soon(later, tell))
+
+    monkeypatch.setattr(pipeline.collector.intake, "send", slow)
 
 
 async def test_a_silent_connection_is_closed(
@@ -257,6 +279,117 @@ async def test_a_slow_request_is_left_to_hypercorn(
     nursery.cancel_scope.cancel()
 
 
+async def test_a_request_has_its_time_from_its_first_part_on(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    for number in range(50):
+        await stream.send_all(post()[number : number + 1])
+        await trio.sleep(PART_SECONDS / 4)
+        if alone.left:
+            break
+    assert PART_SECONDS <= trio.current_time() < PART_SECONDS * 1.5
+    assert alone.left == [post()[: number + 1]]
+    nursery.cancel_scope.cancel()
+
+
+async def test_requests_sent_ahead_are_answered_in_their_order(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    stream = await alone.serve(nursery)
+    long = post(r="https://example.org/" + "r" * 60_000)
+    await stream.send_all(post())
+    await trio.sleep(1)
+    nursery.start_soon(stream.send_all, long + post(b"{}") + long + post() + LAST)
+    received = b"".join([bytes(chunk) async for chunk in stream])
+    statuses = [int(status) for status in re.findall(rb"HTTP/1.1 ([0-9]+)", received)]
+    assert statuses == [202, 202, 400, 202, 202, 202]
+    assert trio.current_time() >= 15
+    assert alone.left == [None]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_sends_ahead_without_end_is_not_read_from(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post())
+    await trio.sleep(1)
+    nursery.start_soon(stream.send_all, post() * 10_000)
+    await trio.sleep(1)
+    (visit,) = alone.door._visits
+    assert READ_BYTES <= len(visit.unread) <= 2 * READ_BYTES
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_has_said_all_is_answered(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post() + post()[:50])
+    await trio.sleep(1)
+    await stream.send_eof()
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    assert await stream.receive_some() == b""
+    assert alone.left == [post()[:50]]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_has_gone_leaves_its_event_and_no_trace(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    with trio.CancelScope() as connection:
+        async with trio.open_nursery() as connections:
+            stream = await alone.serve(connections)
+            await stream.send_all(post())
+            await trio.sleep(1)
+            connection.cancel()
+    assert alone.door._visits == set()
+    assert len(pipeline.collector.verdicts) == 0
+    await trio.sleep(5)
+    assert pipeline.collector.open_sessions
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_goes_wrong_on_one_connection_is_its_own(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    one, other = await alone.serve(nursery), await alone.serve(nursery)
+    failed = fail_once(alone.door, "_begin", monkeypatch)
+    await one.send_all(post())
+    assert await one.receive_some() == b""
+    assert failed()
+    await other.send_all(post())
+    assert (await other.receive_some()).startswith(b"HTTP/1.1 202")
+    assert [type(error) for error in alone.errors] == [ZeroDivisionError]
+    nursery.cancel_scope.cancel()
+
+
 async def test_stopping_lets_a_request_finish_and_closes_idle_connections(
     autojump_clock: MockClock,
     pipeline: Pipeline,
@@ -264,13 +397,7 @@ async def test_stopping_lets_a_request_finish_and_closes_idle_connections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alone = Alone(pipeline)
-    submit = pipeline.collector.intake.submit
-
-    async def slow(request: Any) -> Any:
-        await trio.sleep(3)
-        return await submit(request)
-
-    monkeypatch.setattr(pipeline.collector.intake, "submit", slow)
+    tell_late(pipeline, nursery, monkeypatch)
     idle, busy = await alone.serve(nursery), await alone.serve(nursery)
     await busy.send_all(post())
     await trio.sleep(1)
@@ -293,7 +420,7 @@ async def test_bytes_that_come_as_patience_ends_are_not_begun(
     await trio.testing.wait_all_tasks_blocked()
     (visit,) = alone.door._visits
     await stream.send_all(post())
-    visit.patience.cancel()
+    visit.end(visit.unread)
     await trio.testing.wait_all_tasks_blocked()
     assert alone.left in ([post()], [None])
     assert len(pipeline.collector.verdicts) == 0

@@ -166,7 +166,7 @@ async def test_failures(
     configure("debug", "json")
     application = Application(pipeline)
     owner = getattr(pipeline.collector, part)
-    failed = fail_once(owner, "submit" if part == "intake" else "handle", monkeypatch)
+    failed = fail_once(owner, "send" if part == "intake" else "handle", monkeypatch)
     body = event()
     answers = [
         await application.ask("POST", "/api/event", body, HEADERS, peer=PEER) for _ in range(2)
@@ -186,10 +186,10 @@ async def test_failures_that_quote_the_visitor(
 ) -> None:
     configure("debug", "json")
 
-    async def fail(event_request: EventRequest) -> None:
+    def fail(event_request: EventRequest, **_: object) -> None:
         raise ValueError(event_request.client_ip, event_request.user_agent, repr(event_request))
 
-    monkeypatch.setattr(pipeline.collector.intake, "submit", fail)
+    monkeypatch.setattr(pipeline.collector.intake, "send", fail)
     application = Application(pipeline)
     answer = await application.ask("POST", "/api/event", event(), HEADERS, peer=PEER)
     assert answer.status == 500
