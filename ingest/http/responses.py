@@ -56,7 +56,7 @@ def error(
 
 def accepts_json(accept: str | None) -> bool:
     """Whether a client takes JSON: it does when it does not say (spec/ingestion.md §1)."""
-    if accept is None or not accept.strip():
+    if accept is None or accept == "*/*" or not accept.strip():
         return True
     for offer in accept.split(",", MAX_OFFERS)[:MAX_OFFERS]:
         media_type, *parameters = (part.strip().lower() for part in offer.split(";"))

@@ -2,10 +2,12 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Self
+
+import msgspec
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,6 +21,9 @@ MAX_ADDRESS_LENGTH: Final = 256
 
 MAX_PROXIES: Final = 100
 """Elements of a list that are walked from its end; what stands before them counts as one."""
+
+PEERS: Final = 4096
+"""Peers remembered."""
 
 _WHOLE_VALUE_HEADERS: Final = ("x-plausible-ip", "cf-connecting-ip")
 _LIST_HEADERS: Final = ("b-forwarded-for", "x-forwarded-for")
@@ -71,6 +76,11 @@ class TrustedProxies:
     everyone: bool
     networks: tuple[IPNetwork, ...] = ()
     listed: bool = False
+    _known: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Remember what was said of the last peers, which are few behind proxies."""
+        object.__setattr__(self, "_known", lru_cache(maxsize=PEERS)(self._decide))
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -111,8 +121,9 @@ class TrustedProxies:
         Args:
             peer: The connection's remote address; anything else for a Unix socket.
         """
-        if self.everyone:
-            return True
+        return self.everyone or self._known(peer)
+
+    def _decide(self, peer: str) -> bool:
         address = _address(peer)
         return any(map(self.holds, _LOOPBACK)) if address is None else self.holds(address)
 
@@ -121,8 +132,7 @@ class TrustedProxies:
         return any(address in network for network in self.networks)
 
 
-@dataclass(frozen=True, slots=True)
-class ClientAddress:
+class ClientAddress(msgspec.Struct, frozen=True, gc=False):
     """Where a request came from.
 
     Attributes:
@@ -131,9 +141,13 @@ class ClientAddress:
         ip_type: What a trusted proxy says of the address, one of `IP_TYPES`; None when nothing.
     """
 
-    ip: str = field(repr=False)
+    ip: str
     header: str | None
     ip_type: str | None
+
+    def __repr__(self) -> str:
+        """Without the address."""
+        return f"ClientAddress(header={self.header!r}, ip_type={self.ip_type!r})"
 
 
 def resolve_client_ip(
@@ -249,6 +263,8 @@ def _clean(value: str) -> str:
     A value that is too long to be an address is garbage; its beginning still tells visitors apart.
     """
     value = value.strip()[:MAX_ADDRESS_LENGTH]
+    if ":" not in value and "]" not in value and "[" not in value:
+        return value
     return _PORT.sub(r"\1", value).removeprefix("[").removesuffix("]")
 
 
@@ -263,7 +279,7 @@ def _parse_address(text: str) -> IPAddress | None:
     return address
 
 
-_address = lru_cache(maxsize=4096)(_parse_address)
+_address = lru_cache(maxsize=PEERS)(_parse_address)
 """For peers, which are few behind proxies and send many requests."""
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Annotated, Any, Final
 
+import msgspec
 import regex
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -147,6 +148,22 @@ def _integer(value: object) -> int | None:
     return None
 
 
+class Fields(msgspec.Struct, frozen=True, gc=False):
+    """What was read; each field is described by `EventFields`."""
+
+    event_name: str
+    url: str
+    domains: tuple[str, ...] | None
+    referrer: str | None
+    hash_mode: int
+    props: Any
+    revenue: Any
+    interactive: bool
+    tracker_version: int
+    scroll_depth: int
+    engagement_time: int
+
+
 class EventFields(BaseModel):
     """The body of `POST /api/event`: an object with these keys; others are ignored.
 
@@ -234,13 +251,21 @@ _STAND_INS: Final[dict[str, object]] = {
 _ERROR_KEYS: Final = {"domains": "domain"}
 
 
-def read_fields(body: dict[str, Any]) -> tuple[EventFields, dict[str, list[str]]]:
+def read_fields(body: dict[str, Any]) -> tuple[Fields, dict[str, list[str]]]:
     """Choose and validate the fields; one mistake does not hide another.
 
     Returns:
         The fields, with stand-ins for those that are wrong, and the messages by field
         (spec/ingestion.md §3).
     """
+    chosen = _choose(body)
+    try:
+        return _check(chosen), {}
+    except PydanticCustomError:
+        return _look_for_mistakes(chosen)
+
+
+def _choose(body: dict[str, Any]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     ranks: dict[str, int] = {}
     for key, value in body.items():
@@ -254,15 +279,43 @@ def read_fields(body: dict[str, Any]) -> tuple[EventFields, dict[str, list[str]]
         if isinstance(body.get(key), bool):
             chosen["interactive"] = body[key]
             break
+    return chosen
+
+
+def _check(chosen: dict[str, Any]) -> Fields:
+    """Validate as the model does, which takes 7 µs longer: up to the first mistake.
+
+    Raises:
+        PydanticCustomError: The first mistake.
+    """
+    get = chosen.get
+    return Fields(
+        _event_name(get("event_name")),
+        _url(get("url")),
+        _domains(get("domains")),
+        _referrer(get("referrer")),
+        _hash_mode(get("hash_mode")),
+        get("props"),
+        get("revenue"),
+        get("interactive", True),
+        _tracker_version(get("tracker_version")),
+        _scroll_depth(get("scroll_depth")),
+        _engagement_time(get("engagement_time")),
+    )
+
+
+def _look_for_mistakes(chosen: dict[str, Any]) -> tuple[Fields, dict[str, list[str]]]:
+    """Validate with the model, which finds them all."""
+    errors: dict[str, list[str]] = {}
     try:
-        return EventFields.model_validate(chosen), {}
+        fields = EventFields.model_validate(chosen)
     except ValidationError as error:
-        errors: dict[str, list[str]] = {}
         for mistake in error.errors(include_url=False, include_context=False, include_input=False):
             field = str(mistake["loc"][0])
             chosen[field] = _STAND_INS[field]
             errors.setdefault(_ERROR_KEYS.get(field, field), []).append(mistake["msg"])
-        return EventFields.model_validate(chosen), errors
+        fields = EventFields.model_validate(chosen)
+    return Fields(**dict(fields)), errors
 
 
 def first_graphemes(text: str, limit: int) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ingest.event import ENGAGEMENT, EventRequest
 from ingest.request.body import parse_body
-from ingest.request.fields import SYSTEM_EVENTS, UNKNOWN_SCROLL_DEPTH, EventFields, read_fields
+from ingest.request.fields import SYSTEM_EVENTS, UNKNOWN_SCROLL_DEPTH, Fields, read_fields
 from ingest.request.invalid import InvalidRequest
 from ingest.request.props import PropsTooLong, parse_props
 from ingest.request.revenue import parse_revenue
@@ -105,7 +105,7 @@ def parse_event(
     )
 
 
-def _says_nothing(fields: EventFields) -> bool:
+def _says_nothing(fields: Fields) -> bool:
     return (
         fields.event_name == ENGAGEMENT
         and fields.scroll_depth == UNKNOWN_SCROLL_DEPTH

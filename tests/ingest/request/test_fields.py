@@ -1,13 +1,49 @@
+from typing import Any
+
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.request.fields import ALIASES, EventFields, first_graphemes, read_fields
+from ingest.request.fields import (
+    ALIASES,
+    EventFields,
+    Fields,
+    _choose,
+    _look_for_mistakes,
+    first_graphemes,
+    read_fields,
+)
 
 
 def test_every_field_has_its_keys() -> None:
     assert {*ALIASES, "interactive"} == set(EventFields.model_fields)
+    assert tuple(EventFields.model_fields) == Fields.__struct_fields__
+
+
+ANY_VALUE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False),
+    st.text(max_size=20),
+    st.sampled_from(["https://a.com/x?y", "data:x", "a.com,b.com", "36", "+7", " ", "x" * 3000]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+@given(
+    body=st.dictionaries(
+        st.sampled_from([key for keys in ALIASES.values() for key in keys] + ["i", "other"]),
+        ANY_VALUE,
+    ),
+    valid=st.booleans(),
+)
+def test_the_quick_check_is_the_models(body: dict[str, Any], valid: bool) -> None:
+    if valid:
+        body |= {"n": "x", "u": "https://a.com/"}
+    assert read_fields(body) == _look_for_mistakes(_choose(body))
 
 
 VALUES = {
