@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector as PrometheusCollector
 
 from ingest.observation.history import History
 from ingest.observation.inserts import RecentInserts
+from ingest.plain_metrics import PlainCounter, PlainHistogram
 from ingest.verdict import Verdict
 
 UNKNOWN_SITE = "(unknown)"
@@ -23,6 +24,7 @@ UNKNOWN_SITE = "(unknown)"
 
 REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 FLUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+_STATUSES = {status: str(status) for status in range(200, 600)}
 ROWS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -48,31 +50,24 @@ class Metrics:
         self.recent_inserts = RecentInserts()
         self.recent_lags: deque[float] = deque(maxlen=60)
         self.registry = registry = CollectorRegistry()
-        self.events_accepted = Counter(
-            "sluice_events_accepted", "Events accepted.", ["site"], registry=registry
+        self._accepted = PlainCounter("sluice_events_accepted", "Events accepted.", ["site"])
+        self._dropped = PlainCounter(
+            "sluice_events_dropped", "Events dropped, by reason.", ["site", "reason"]
         )
-        self.events_dropped = Counter(
-            "sluice_events_dropped",
-            "Events dropped, by reason.",
-            ["site", "reason"],
-            registry=registry,
+        self._requests = PlainHistogram(
+            "sluice_request_duration_seconds",
+            "Time from a complete request to its response, by route and status.",
+            ["route", "status"],
+            REQUEST_BUCKETS,
         )
+        for figures in (self._accepted, self._dropped, self._requests):
+            registry.register(figures)
         self.validation_errors = Counter(
             "sluice_validation_errors",
             "Requests refused with 400, by field at fault.",
             ["field"],
             registry=registry,
         )
-        self.requests = Histogram(
-            "sluice_request_duration_seconds",
-            "Time from a complete request to its response, by route and status.",
-            ["route", "status"],
-            buckets=REQUEST_BUCKETS,
-            registry=registry,
-        )
-        self._accepted: dict[str, Counter] = {}
-        # Looking a label up costs as much as counting.
-        self._requests: dict[tuple[str, int], Histogram] = {}
         self.requests_refused = Counter(
             "sluice_requests_refused",
             "Events refused before they were read, by reason.",
@@ -147,11 +142,7 @@ class Metrics:
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Note a request's time."""
-        histogram = self._requests.get((route, status))
-        if histogram is None:
-            histogram = self.requests.labels(route, str(status))
-            self._requests[route, status] = histogram
-        histogram.observe(seconds)
+        self._requests.observe((route, _STATUSES.get(status) or str(status)), seconds)
 
     def observe_lag(self, seconds: float) -> None:
         """Note how late the event loop was."""
@@ -168,13 +159,10 @@ class Metrics:
         """Count one event's outcome."""
         site = domain if self._is_site(domain) else UNKNOWN_SITE
         self.history.count(site, verdict.reason)
-        if verdict.reason is not None:
-            self.events_dropped.labels(site, verdict.reason.value).inc()
-            return
-        counter = self._accepted.get(site)
-        if counter is None:
-            counter = self._accepted[site] = self.events_accepted.labels(site)
-        counter.inc()
+        if verdict.reason is None:
+            self._accepted.count((site,))
+        else:
+            self._dropped.count((site, verdict.reason.value))
 
     def read(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a figure that is read from its owner whenever `/metrics` is asked."""
