@@ -63,10 +63,10 @@ class Intake:
             raise OverloadedError
         named = [(request, domain) for request in requests for domain in request.domains]
         ticket = self._verdicts.open(len(named), tell)
-        events = tuple(
+        events = [
             Event(ticket.number, position, domain, request)
             for position, (request, domain) in enumerate(named)
-        )
+        ]
         try:
             self._outlet.send_nowait(events)
         except (trio.WouldBlock, trio.BrokenResourceError):

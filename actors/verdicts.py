@@ -1,10 +1,10 @@
 """Brings verdicts back to the requests that wait for them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -28,8 +28,7 @@ SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 Message = TypeVar("Message", Event, EnrichedEvent)
 
 
-@dataclass(slots=True)
-class Ticket:
+class Ticket(msgspec.Struct):
     """A request that waits for its verdicts.
 
     Attributes:
@@ -47,7 +46,7 @@ class Ticket:
     missing: int
     tell: Callable[[], object] | None = None
     held: bool = False
-    opened: float = field(default_factory=trio.current_time)
+    opened: float = msgspec.field(default_factory=trio.current_time)
 
     def settle(self) -> None:
         """Tell whoever waits."""

@@ -185,6 +185,9 @@ async def _run(collector: Collector, server: Server, seconds: float, port: int) 
                 await pipeline.start(collector.run)
                 async with trio.open_nursery() as serving:
                     await serving.start(server.run)
+                    # What is there now stays: no need to look at it each time garbage is sought.
+                    gc.collect()
+                    gc.freeze()
                     log.info("listening", port=port)
                     await stop.given.wait()
                     deadline = trio.current_time() + seconds

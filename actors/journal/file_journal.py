@@ -77,6 +77,8 @@ class FileJournal(Journal):
         self.planned = progress.planned
         self.lost = 0
         self._refused = False
+        self._sealed_bytes = 0
+        self._count_sealed()
 
     @classmethod
     def open(cls, directory: Path, *, limit: int, fsync: Fsync = "interval") -> Self:
@@ -221,10 +223,16 @@ class FileJournal(Journal):
             self._insecure = [kept for kept in self._insecure if kept is not segment]
             segment.delete()
             self._refused = False
+        self._count_sealed()
+
+    def _count_sealed(self) -> None:
+        """Add up the segments that do not grow: their sum is asked for with each request."""
+        self._sealed_bytes = sum(segment.size for segment in self._segments[:-1])
 
     def _begin_segment(self) -> Segment:
         segment = Segment.create(self._directory, self._number, self.end)
         self._segments.append(segment)
+        self._count_sealed()
         self._insecure.append(segment)
         self._written += 1
         self._current = segment
@@ -251,7 +259,7 @@ class FileJournal(Journal):
     @property
     def bytes(self) -> int:
         """Bytes of all segments."""
-        return sum(segment.size for segment in self._segments)
+        return self._sealed_bytes + self._segments[-1].size
 
     @property
     def reclaimable(self) -> bool:

@@ -103,6 +103,8 @@ def _domains(value: object) -> tuple[str, ...] | None:
         raise PydanticCustomError("blank", "can't be blank")
     if value.count(",") >= DOMAINS_LIMIT:
         raise PydanticCustomError("length", "should have at most 100 item(s)")
+    if "," not in value:
+        return (clean_host(value),)
     return tuple(clean_host(part) for part in value.split(","))
 
 

@@ -50,6 +50,8 @@ def parse_props(value: object, event_name: str, pathname: str) -> Props:
         PropsTooLong: A pair that would be stored is too long.
     """
     values = object_of(value) or {}
+    if not values and event_name not in PATH_SYNCED_EVENTS:
+        return ()
     keys = [key for key, raw in values.items() if key.strip() and _is_stored(raw)]
     if len(keys) > 1:
         keys.sort()

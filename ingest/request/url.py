@@ -1,9 +1,10 @@
 """The page's address: host, path and query parameters (spec/ingestion.md §4)."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, unquote
+
+import msgspec
 
 from ingest.url import clean_host, split_url
 
@@ -14,15 +15,15 @@ URL_BYTES: Final = 2000
 """A longer address is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageURL:
+class PageURL(msgspec.Struct, frozen=True, gc=False):
     """An address, split. Lenient: any text is one, `about:config` and `/no/host` included.
 
     Attributes:
         scheme: Lower case; empty when there is none.
         host: Without user, port and brackets, trimmed, without one leading `www.`; empty when there
             is none. Not lower-cased, not converted from or to punycode.
-        path: Not decoded.
+        path: Decoded, `/` when there is none, without white space at its end; `+` stays, and so do
+            malformed escapes; bytes that are not UTF-8 become surrogate escapes.
         query: Parameters, decoded as form data; of a repeated one the last counts. Shared between
             requests: not to be changed.
         fragment: Not decoded; None when there is no `#`.
@@ -40,9 +41,7 @@ class PageURL:
         return self.host or NO_HOSTNAME
 
     def pathname(self, *, with_fragment: bool) -> str:
-        """The decoded path, `/` when there is none, without white space at its end.
-
-        `+` stays, and so do malformed escapes; bytes that are not UTF-8 become surrogate escapes.
+        """The path.
 
         Args:
             with_fragment: Whether to append the decoded fragment, as sites with hash routing do.
@@ -50,17 +49,17 @@ class PageURL:
         Returns:
             Possibly an empty string, for odd addresses such as `foo:%20`.
         """
-        pathname = _decode(self.path or "/").rstrip()
         if with_fragment and self.fragment is not None:
-            return f"{pathname}#{_decode(self.fragment)}"
-        return pathname
+            return f"{self.path}#{_decode(self.fragment)}"
+        return self.path
 
 
 @lru_cache(maxsize=8192)
 def parse_url(url: str) -> PageURL:
     """Split an address; never fails. Meant for texts of at most `URL_BYTES`, as it caches."""
     scheme, host, path, query, fragment = split_url(url)
-    return PageURL(scheme, clean_host(host), path, _parameters(query), fragment)
+    pathname = _decode(path or "/").rstrip()
+    return PageURL(scheme, clean_host(host), pathname, _parameters(query), fragment)
 
 
 def _parameters(query: str | None) -> dict[str, str]:
