@@ -259,7 +259,7 @@ class FileJournal(Journal):
     @property
     def bytes(self) -> int:
         """Bytes of all segments."""
-        return self._sealed_bytes + self._segments[-1].size
+        return self._sealed_bytes + (self._segments[-1].size if self._segments else 0)
 
     @property
     def reclaimable(self) -> bool:

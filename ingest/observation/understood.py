@@ -8,7 +8,7 @@ import msgspec
 from ingest.event import EventRequest
 from ingest.observation.observed import cut
 from ingest.request.body import media_type, parse_body, reads_raw
-from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, read_fields
+from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, EventFields, read_fields
 from ingest.request.invalid import Errors, InvalidRequest
 
 KEYS_SHOWN: Final = 50
@@ -66,7 +66,9 @@ def describe_mistakes(content_type: str | None, body: bytes, errors: Errors) -> 
     except InvalidRequest:
         return describe_body(content_type, body)
     fields, mistaken = read_fields(params)
-    sound: Mapping[str, Any] = fields.model_dump(
+    sound: Mapping[str, Any] = EventFields.model_construct(
+        **msgspec.structs.asdict(fields)
+    ).model_dump(
         exclude={"domains" if field == "domain" else field for field in {*errors, *mistaken}},
         exclude_defaults=True,
         mode="json",
