@@ -13,8 +13,9 @@ from ingest.commands.import_past import import_past
 from ingest.commands.observe import drops, tail, validate
 from ingest.commands.shield import shield
 from ingest.commands.sites import sites
-from ingest.serve import StartError, serve
+from ingest.serve import serve
 from ingest.settings import SettingsError
+from ingest.start_files import StartError
 
 EXIT_MISTAKE = 1
 

@@ -31,11 +31,12 @@ from ingest.past.progress import Progress
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush
-from ingest.serve import GARBAGE_OBJECTS, open_geo_database
+from ingest.serve import GARBAGE_OBJECTS
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site_file import SitesFileError, read_sites
+from ingest.start_files import open_geo_database
 from ingest.state_files import StateFiles
 
 SERVER_SECONDS: Final = 60.0

@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import structlog
 import trio
@@ -19,15 +18,13 @@ from actors.actor import Actor
 from actors.clock import Clock
 from actors.collector import SPILL_SECONDS, Collector, CollectorOptions
 from actors.files import StateDirectoryBusyError, locked_directory, write_state
-from actors.reload import Reload, stamp
-from actors.salt_keeper import SaltKeeper, load_salts
+from actors.salt_keeper import SaltKeeper
 from actors.session_file import SessionFile
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreMisconfigured, StoreUnavailable
 from actors.supervisor import Supervisor
 from ingest import __version__
 from ingest.durability import DurabilityError, hand_over, open_journal
-from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.http.access_log import AccessLog
 from ingest.http.answered import Observer
 from ingest.http.app import create_app
@@ -41,12 +38,10 @@ from ingest.http.live_status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.import_desk import open_import_desk
-from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.settings import Settings, shown_settings
-from ingest.sites.rate_limit import RateLimiter
-from ingest.sites.site_file import SitesFileError, read_sites
+from ingest.start_files import StartError, load_reference, reloads
 from ingest.state_files import StateFiles
 from ingest.telemetry import open_telemetry
 
@@ -68,10 +63,6 @@ and Python's default of 700 would look every few events."""
 EXIT_DRAINED = 0
 EXIT_ACTORS_FAILED = 70
 """EX_SOFTWARE of sysexits.h: the process manager is to start a new process."""
-
-
-class StartError(Exception):
-    """The server cannot start; the message is for the operator, in one line or a few."""
 
 
 def serve(settings: Settings) -> int:
@@ -107,7 +98,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
         _store(settings) as (store, opened),
         contextlib.AsyncExitStack() as stack,
     ):
-        sites, geo = _reloads(settings, reference)
+        sites, geo = reloads(settings, reference)
         keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
         if geo is not None:
             keepers.append(geo)
@@ -230,71 +221,6 @@ def flood_guard(requests_per_minute: int) -> FloodGuard | None:
     if not requests_per_minute:
         return None
     return FloodGuard(requests_per_minute, secrets.token_bytes(32))
-
-
-def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:
-    """Read the files that the pipeline looks things up in.
-
-    Raises:
-        StartError: One of them cannot be used.
-    """
-    try:
-        registry = read_sites(settings.sites)
-        geo = open_geo_database(settings.geoip_database)
-        salts = load_salts(files.salts, clock.now())
-    except (SitesFileError, GeoDatabaseError) as error:
-        raise StartError(str(error)) from None
-    except ValueError as error:
-        raise StartError(f"{files.salts}: {error}") from None
-    except OSError as error:
-        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
-    if settings.geoip_database is None:
-        log.info("no geo database, places stay empty")
-    return Reference(
-        registry,
-        geo,
-        salts,
-        RateLimiter(),
-        accept_unknown_sites=settings.unknown_sites == "accept",
-    )
-
-
-def open_geo_database(path: Path | None) -> GeoDatabase | NoGeoDatabase:
-    """The geo database of the settings.
-
-    Raises:
-        GeoDatabaseError: The file cannot be used.
-    """
-    return NoGeoDatabase() if path is None else GeoDatabase(path)
-
-
-def _reloads(settings: Settings, reference: Reference) -> tuple[Reload[Any], Reload[Any] | None]:
-    def take_registry(registry: Any) -> None:
-        reference.registry = registry
-
-    def take_geo(geo: Any) -> None:
-        old, reference.geo = reference.geo, geo
-        old.close()
-
-    sites = Reload(
-        "sites_file",
-        settings.sites,
-        read_sites,
-        take_registry,
-        mistakes=(SitesFileError,),
-        known=stamp(settings.sites),
-    )
-    if settings.geoip_database is None:
-        return sites, None
-    geo = Reload(
-        "geo_database",
-        settings.geoip_database,
-        GeoDatabase,
-        take_geo,
-        mistakes=(GeoDatabaseError,),
-        known=stamp(settings.geoip_database),
-    )
-    return sites, geo
 
 
 @contextlib.asynccontextmanager

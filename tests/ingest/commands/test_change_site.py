@@ -21,12 +21,9 @@ currency = "EUR"
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SLUICE_SITES", "sites.toml")
-    path = tmp_path / "sites.toml"
-    path.write_text(FILE)
-    return path
+def file(sites_file: Path) -> Path:
+    sites_file.write_text(FILE)
+    return sites_file
 
 
 def the_site(file: Path) -> Site:

@@ -1,12 +1,9 @@
 """Neither logs nor answers show who a visitor is, whatever happens to a request."""
 
 import json
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 import trio
 from trio.testing import MockClock
 
@@ -31,16 +28,6 @@ SECRETS = (PEER, FORWARDED, "MarkerAgent", "do not show", ADMIN_TOKEN, COMMAND_T
 
 HEADERS = {"user-agent": AGENT, "x-forwarded-for": FORWARDED, "content-type": "text/plain"}
 LONG = b" " * (BODY_LIMIT + 1)
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def event(**changes: Any) -> bytes:
