@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types unit chaos chaos-short bench bench-durability lock audit clean
+.PHONY: run test install lint types provide unit end-to-end chaos chaos-short bench bench-durability lock audit clean
 
 run: install
 	$(BIN)/sluice serve
@@ -38,7 +38,10 @@ audit:
 	.cache/audit/bin/pip install --quiet pip-audit
 	.cache/audit/bin/pip-audit --strict --requirement requirements/development.txt --disable-pip
 
-test: install lint types unit chaos-short
+# The end-to-end tests mostly wait for servers, and so run beside the others; each prints when it ends.
+test: install lint types provide
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit end-to-end
+	$(MAKE) --no-print-directory chaos-short
 
 lint: install
 	$(BIN)/ruff check .
@@ -48,13 +51,19 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-unit: install
+# What the tests start beside Sluice.
+provide:
 	tests/end_to_end/provide_npm
-	tests/end_to_end/provide_nginx
 	tests/end_to_end/provide_chromium
+	tests/end_to_end/provide_nginx
 	tests/end_to_end/provide_postgres
-	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+
+unit: install provide
+	$(BIN)/pytest --ignore tests/end_to_end --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python -m tests.core_coverage .coverage.json
+
+end-to-end: install provide
+	$(BIN)/pytest tests/end_to_end --durations 10
 
 chaos-short: install
 	$(BIN)/python -m tests.chaos --short
