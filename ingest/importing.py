@@ -19,6 +19,7 @@ from actors.importing.stored_rows import StoredRows
 from actors.journal.journal import MemoryJournal
 from actors.receipts import Receipts
 from actors.stores.open import open_store
+from actors.stores.serial_thread import GRACE_SECONDS
 from actors.stores.store import StoreError
 from actors.stores.url import parse_url
 from actors.supervisor import Supervisor
@@ -136,7 +137,7 @@ async def _import(
                 outcome = await _work(order, around, signals, nursery, show)
                 to_writer.close()
     finally:
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + GRACE_SECONDS):
             await store.aclose()
     return outcome
 

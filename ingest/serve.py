@@ -225,25 +225,35 @@ def flood_guard(requests_per_minute: int) -> FloodGuard | None:
 
 @contextlib.asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[tuple[Store, bool]]:
-    """The store, and whether it could be opened."""
+    """The store, and whether it could be opened.
+
+    It is closed even when opening it has failed: a process that leaves chDB open may end with a
+    segmentation fault instead of its exit code.
+    """
     try:
         store = open_store(settings.clickhouse_url)
-        opened = True
-        try:
-            with trio.fail_after(STORE_SECONDS):
-                await store.open()
-        except (StoreUnavailable, trio.TooSlowError) as error:
-            opened = False
-            log.error("store unavailable, starting without it", error=str(error))
     except StoreMisconfigured as error:
         raise StartError(f"CLICKHOUSE_URL: {error}") from None
-    for finding in store.findings:
-        log.info("store", finding=finding)
     try:
+        opened = await _opened(store)
+        for finding in store.findings:
+            log.info("store", finding=finding)
         yield store, opened
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + SPILL_SECONDS):
             await store.aclose()
+
+
+async def _opened(store: Store) -> bool:
+    try:
+        with trio.fail_after(STORE_SECONDS):
+            await store.open()
+    except StoreMisconfigured as error:
+        raise StartError(f"CLICKHOUSE_URL: {error}") from None
+    except (StoreUnavailable, trio.TooSlowError) as error:
+        log.error("store unavailable, starting without it", error=str(error))
+        return False
+    return True
 
 
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:

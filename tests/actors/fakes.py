@@ -29,6 +29,7 @@ class FakeStore:
         self.seconds = 0.0
         self.hangs = False
         self.opened = 0
+        self.closed = False
         self.looks_first = False
         self.last_rows: list[tuple[Any, ...]] = []
 
@@ -75,6 +76,7 @@ class FakeStore:
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
+        self.closed = True
 
 
 def an_outage() -> StoreUnavailable:

@@ -79,6 +79,7 @@ async def main():
     store = EmbeddedStore(EmbeddedAddress(Path({str(tmp_path)!r})))
     await store.open()
     print(await store.query("SELECT toDateTime(0) AS t"), store.findings[1:])
+    await store.aclose()
 
 trio.run(main)
 """
