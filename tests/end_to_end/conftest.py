@@ -4,6 +4,7 @@ The stores are chDB in the server's process, and a ClickHouse server; the doors 
 hypercorn's for all requests.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from tests.end_to_end.browser import find_chromium, required, running_browser
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.pages import Pages
 from tests.end_to_end.sluice import Sluice
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Let what the tests start hear Ctrl-C, which a shell has its background jobs ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
