@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -38,7 +39,9 @@ _SERVE = (
 class ClickHouseServer:
     """A server on free ports of the loopback interface, with its data in one directory.
 
-    The data survive `kill` and `start`; so do the ports.
+    The data survive `kill` and `start`; so do the ports. This build of the server aborts now and
+    then when a client ends in the middle of a message, which no ClickHouse should: it is started
+    again then, and whoever uses it sees an outage of a second or two.
     """
 
     def __init__(self, directory: Path, *, tcp_port: int = 0, http_port: int = 0) -> None:
@@ -53,6 +56,7 @@ class ClickHouseServer:
         self.tcp_port = tcp_port or free_port()
         self.http_port = http_port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._changing = threading.Lock()
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -67,6 +71,10 @@ class ClickHouseServer:
     ) -> None:
         """Stop it."""
         self.kill()
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "server.log"
 
     @property
     def pid(self) -> int:
@@ -84,11 +92,21 @@ class ClickHouseServer:
         Raises:
             RuntimeError: It ended, or did not answer in time; with the end of its log.
         """
+        with self._changing:
+            process = self._launch()
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                tail = self._log.read_text("utf-8", "replace")[-2000:]
+                raise RuntimeError(f"the test server did not start:\n{tail}")
+            time.sleep(0.05)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         library = fetch_library()
         data = (self.directory / "data").resolve()
         data.mkdir(parents=True, exist_ok=True)
-        log = self.directory / "server.log"
-        with log.open("ab") as output:
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "tests.end_to_end.clickhouse_server", "serve"),
@@ -101,13 +119,15 @@ class ClickHouseServer:
                 env={**os.environ, "TZ": "UTC"},
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                tail = log.read_text("utf-8", "replace")[-2000:]
-                raise RuntimeError(f"the test server did not start:\n{tail}")
-            time.sleep(0.05)
+        threading.Thread(target=self._keep, args=(self._process,), daemon=True).start()
+        return self._process
+
+    def _keep(self, process: subprocess.Popen[bytes]) -> None:
+        """Start it again if it aborts."""
+        process.wait()
+        with self._changing:
+            if self._process is process and process.returncode == -signal.SIGABRT:
+                self._launch()
 
     def answers(self) -> bool:
         """Whether it answers over HTTP."""
@@ -129,10 +149,11 @@ class ClickHouseServer:
 
     def kill(self) -> None:
         """Kill it, as a crash would, and wait for its end."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        with self._changing:
+            process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def restart(self) -> None:
         """Kill it and start it again on the same data and ports."""

@@ -59,6 +59,7 @@ EUR = 0.5
 """
 START_SECONDS = 60.0
 ROWS_SECONDS = 30.0
+STORE_AWAY = "the connection to ClickHouse failed"
 
 
 class Sluice:
@@ -169,11 +170,16 @@ class Sluice:
         )
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        response = self.client.post(
-            "/api/query", content=sql, headers={"authorization": f"Bearer {self.token}"}
-        )
+        """The query's rows, once the store is there."""
+        deadline = time.monotonic() + ROWS_SECONDS
+        while STORE_AWAY in (response := self._ask(sql)).text and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert response.status_code == 200, response.text
         return [json.loads(line) for line in response.text.splitlines()]
+
+    def _ask(self, sql: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.token}"}
+        return self.client.post("/api/query", content=sql, headers=headers)
 
     def rows(self, sql: str, at_least: int = 1) -> list[dict[str, Any]]:
         """The query's rows, once there are that many."""

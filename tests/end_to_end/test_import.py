@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.access_logs import caddy, combined, requests
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import STORE_AWAY, Sluice, wait_until
 
 LINES = 30_000
 LOG = b"".join(combined(request).encode() + b"\n" for request in requests(LINES))
@@ -31,9 +31,17 @@ def store(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def with_a_store(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command, again if need be: a kill may take the test server with it for a moment."""
+    deadline = time.monotonic() + 30
+    while STORE_AWAY in (run := sluice.command(*arguments)).stderr and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return run
+
+
 def imported(sluice: Sluice, *arguments: str) -> dict[str, str]:
     """The summary's figures by their names, and how it ended under the empty name."""
-    run = sluice.command("import", *arguments)
+    run = with_a_store(sluice, "import", *arguments)
     assert run.returncode == 0, run.stderr
     first, *lines = run.stdout.splitlines()
     words = (line.rsplit(None, 1) for line in lines if line.startswith("  "))
@@ -41,7 +49,7 @@ def imported(sluice: Sluice, *arguments: str) -> dict[str, str]:
 
 
 def totals(sluice: Sluice) -> dict[str, int]:
-    run = sluice.command("query", TOTALS)
+    run = with_a_store(sluice, "query", TOTALS)
     assert run.returncode == 0, run.stderr
     return {name: int(value) for name, value in json.loads(run.stdout).items()}
 
