@@ -301,9 +301,8 @@ async def crashed(pipeline: Pipeline, sends: Sequence[dict[str, Any]]) -> list[l
 
 @pytest.mark.parametrize("landed", [False, True], ids=["lost on the way", "stored unheard"])
 async def test_after_a_crash_everything_is_stored_once_and_visits_go_on(
-    mock_clock: MockClock, tmp_path: Path, landed: bool
+    autojump_clock: MockClock, tmp_path: Path, landed: bool
 ) -> None:
-    mock_clock.autojump_threshold = 0.01
     first = Pipeline(tmp_path, journal=FileJournal.open(tmp_path / "journal", limit=1_000_000))
     first.store.lands_before_failing = landed
     first.store.outages = [an_outage() for _ in range(10_000)]
@@ -331,9 +330,8 @@ async def test_after_a_crash_everything_is_stored_once_and_visits_go_on(
 
 
 async def test_an_outage_longer_than_memory_waits_on_disk(
-    mock_clock: MockClock, tmp_path: Path
+    autojump_clock: MockClock, tmp_path: Path
 ) -> None:
-    mock_clock.autojump_threshold = 0.01
     pipeline = Pipeline(tmp_path, journal=FileJournal.open(tmp_path / "journal", limit=10_000_000))
     pipeline.store.outages = [an_outage() for _ in range(10_000)]
     async with running(pipeline):
@@ -352,10 +350,8 @@ async def test_an_outage_longer_than_memory_waits_on_disk(
 
 
 async def test_a_full_journal_refuses_and_takes_again(
-    mock_clock: MockClock, tmp_path: Path
+    autojump_clock: MockClock, tmp_path: Path
 ) -> None:
-    # Time must not run on while the journal is synced by its thread, however busy the machine.
-    mock_clock.autojump_threshold = 0.05
     journal = FileJournal.open(tmp_path / "journal", limit=30_000)
     pipeline = Pipeline(tmp_path, journal=journal)
     pipeline.store.outages = [an_outage() for _ in range(10_000)]
@@ -381,10 +377,9 @@ async def test_a_full_journal_refuses_and_takes_again(
 
 @pytest.mark.parametrize("actor", ["gate", "enrichment", "sessions", "batcher", "writer"])
 async def test_each_actor_may_fail_under_load(
-    mock_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actor: str
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actor: str
 ) -> None:
     """One failure in the middle of a stream: what was accepted is stored, once."""
-    mock_clock.autojump_threshold = 0.01
     methods = {"batcher": "_take_in", "writer": "_attempt"}
     pipeline = Pipeline(tmp_path, journal=FileJournal.open(tmp_path / "journal", limit=10_000_000))
     accepted: list[str] = []

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from tests.chaos.traffic import SITES
 
-START_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 40.0
+START_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 90.0
 QUERY_SECONDS: Final = 120.0
 SHUTDOWN_SECONDS: Final = 8
 WATCH_SECONDS: Final = 0.2
@@ -213,7 +213,7 @@ class SluiceProcess:
             OSError: Nothing answers.
             http.client.HTTPException: The same.
         """
-        report: dict[str, Any] = json.loads(self._request("GET", "/ready", timeout=10.0)[1])
+        report: dict[str, Any] = json.loads(self._request("GET", "/ready", timeout=60.0)[1])
         return report
 
     def query(self, sql: str) -> list[dict[str, Any]]:
@@ -228,7 +228,7 @@ class SluiceProcess:
         return [json.loads(line) for line in text.splitlines()]
 
     def _request(
-        self, method: str, path: str, body: bytes | None = None, timeout: float = 10.0
+        self, method: str, path: str, body: bytes | None = None, timeout: float = 60.0
     ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:

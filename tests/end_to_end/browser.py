@@ -37,7 +37,7 @@ ARGUMENTS = (
 NOT_OF_PLAYWRIGHTS = ("--disable-back-forward-cache",)
 """What Playwright would have the browser do otherwise than people's."""
 
-ACTION_SECONDS = 20.0
+ACTION_SECONDS = 60.0
 
 
 def find_chromium() -> Path | None:

@@ -7,6 +7,7 @@ context manager for tests. One user without a password, loopback only: a test se
 import argparse
 import ctypes
 import os
+import random
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +29,7 @@ PACKAGE = Package(
     "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
 )
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 # The server serves for as long as its last statement runs.
 _SERVE = (
@@ -134,7 +136,7 @@ class ClickHouseServer:
         try:
             # Past any proxy of the environment.
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with opener.open(f"http://127.0.0.1:{self.http_port}/ping", timeout=1) as answer:
+            with opener.open(f"http://127.0.0.1:{self.http_port}/ping", timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -162,9 +164,15 @@ class ClickHouseServer:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port of the loopback interface that nothing listens on.
+
+    Not one of those that the system gives by itself: it would give it to somebody else before it
+    is used, or while whoever listens there is being restarted.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)  # noqa: S311 - not a secret
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def cache_directory() -> Path:

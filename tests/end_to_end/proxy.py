@@ -23,7 +23,7 @@ http {{
     {}
 }}
 """
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 class Proxy:
@@ -83,7 +83,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def _listens(self) -> bool:
         assert self.process.poll() is None, self._explain()

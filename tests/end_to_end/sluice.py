@@ -58,7 +58,7 @@ currency = "EUR"
 EUR = 0.5
 """
 START_SECONDS = 60.0
-ROWS_SECONDS = 30.0
+ROWS_SECONDS = 60.0
 STORE_AWAY = "the connection to ClickHouse failed"
 
 
@@ -117,7 +117,7 @@ class Sluice:
         self.url = f"http://127.0.0.1:{announced['port']}"
         self.port = int(announced["port"])
         self.token = str(announced["token"])
-        self.client = httpx.Client(base_url=self.url, headers={"user-agent": CHROME}, timeout=20)
+        self.client = httpx.Client(base_url=self.url, headers={"user-agent": CHROME}, timeout=60)
         wait_until(self._answers, START_SECONDS, self.log_text)
         return self
 
@@ -140,7 +140,7 @@ class Sluice:
         assert self.process is not None
         self.client.close()
         self.process.send_signal(number)
-        return self.process.wait(timeout=40)
+        return self.process.wait(timeout=60)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -3,7 +3,6 @@
 import itertools
 import json
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ import pytest
 from actors.dead_letters import DeadLetters
 from ingest.event import Visitor
 from tests.chaos.disk import SmallDisk
-from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 from tests.end_to_end.sluice import CHROME, Sluice, wait_until
 from tests.examples import an_enriched_event
 
@@ -46,7 +45,7 @@ class Visitors:
 
     def visit(self, number: int) -> None:
         headers = {"user-agent": CHROME, "x-forwarded-for": f"198.51.100.{number}"}
-        with httpx.Client(base_url=self._url, headers=headers, timeout=20) as client:
+        with httpx.Client(base_url=self._url, headers=headers, timeout=60) as client:
             for page in itertools.count():
                 if self._leave.is_set():
                     return
@@ -66,20 +65,11 @@ class Visitors:
         return sum(map(len, self.accepted))
 
 
-def a_port() -> int:
-    """One that the kernel gives to no outgoing connection."""
-    for port in range(21_000, 32_000, 7):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["rolling", "kill -9"])
 def test_restarts_under_load_lose_nothing_and_split_no_visit(
     fresh: Sluice, number: signal.Signals
 ) -> None:
-    fresh.environment["PORT"] = str(a_port())
+    fresh.environment["PORT"] = str(free_port())
     visitors = Visitors(int(fresh.environment["PORT"]))
     with ThreadPoolExecutor(VISITORS) as pool:
         try:
@@ -233,10 +223,10 @@ def test_sigterm_while_the_store_hangs(
                     sluice.send(url="https://example.com/1")
                 began = time.monotonic()
                 assert sluice.stop() == 0
-                assert time.monotonic() - began < 15
+                assert time.monotonic() - began < 40
                 if when == "starting":
                     process: Any = sluice.launch()
-                    wait_until(lambda: "listening" not in sluice.log_text()[-200:], 5)
+                    wait_until(lambda: "listening" not in sluice.log_text()[-200:], 60)
                     process.send_signal(signal.SIGTERM)
                     assert process.wait(timeout=30) in (0, -signal.SIGTERM)
             finally:

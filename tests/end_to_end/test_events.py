@@ -63,7 +63,7 @@ def test_the_documented_examples(sluice: Sluice) -> None:
             )
             == [{"n": 2}]
         ),
-        10,
+        60,
     )
     assert visit["visits"] == 1
     assert visit["pageviews"] == 1

@@ -133,10 +133,10 @@ def killed_at(sluice: Sluice, arguments: list[str], seconds: float) -> None:
     wait_until(
         lambda: (
             process.poll() is not None
-            or time.monotonic() - began > 20
+            or time.monotonic() - began > 50
             or {path: path.stat().st_mtime_ns for path in directory.glob("*")} != before
         ),
-        40,
+        60,
     )
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)

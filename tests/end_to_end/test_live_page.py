@@ -19,7 +19,7 @@ SHIELDED = {"x-forwarded-for": "203.0.113.7"}
 PATH = re.compile(r"^M")
 """Something is drawn."""
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 PHONE = {"width": 360, "height": 740}
 TOKEN = "a-long-enough-token"
 MARKUP = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'

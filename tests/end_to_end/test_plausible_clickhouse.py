@@ -111,7 +111,7 @@ def test_events_and_visits(collector: Sluice, database: PlausibleDatabase) -> No
         "engagement", url="https://example.com/out", headers=visitor, sd=60, e=4000, v=36
     )
     where = "site_id = 1 AND country_code = 'GB'"
-    wait_until(lambda: database.rows(f"SELECT * FROM events_v2 WHERE {where}")[2:], 20)
+    wait_until(lambda: database.rows(f"SELECT * FROM events_v2 WHERE {where}")[2:], 60)
     (event,) = database.rows(
         "SELECT name, pathname, source, country, region, city, country_name, region_name, "
         "city_name, device, screen, os, os_version, browser, "
@@ -176,7 +176,7 @@ def test_channels_agree(
     columns = "referrer_source, utm_medium, utm_campaign, utm_source, click_id_param"
     sql = f"SELECT {columns}, acquisition_channel AS channel FROM events_v2"
     where = f"WHERE pathname = '/{path}'"
-    wait_until(lambda: database.rows(f"{sql} {where}"), 20)
+    wait_until(lambda: database.rows(f"{sql} {where}"), 60)
     (row,) = database.rows(f"{sql} {where}")
     assert row.pop("channel") == acquisition_channel(**row) == channel
 
@@ -188,7 +188,7 @@ def test_nothing_is_altered(
     collector.stop()
     collector.start()
     collector.send(url="https://example.com/after")
-    wait_until(lambda: database.rows("SELECT 1 FROM events_v2 WHERE pathname = '/after'"), 20)
+    wait_until(lambda: database.rows("SELECT 1 FROM events_v2 WHERE pathname = '/after'"), 60)
     assert database.structure() == structure
     if "batch" in structure["events_v2"]:
         assert database.rows("SELECT DISTINCT batch FROM events_v2") == [{"batch": 0}]

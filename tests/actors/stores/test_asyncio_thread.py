@@ -32,8 +32,9 @@ class Visit:
         try:
             await self._sleep()
         except asyncio.CancelledError:
-            # The end takes time, and the caller must see it.
-            await asyncio.sleep(0.01)
+            # The end takes time, and the caller must see it. Not asyncio's time, which would be cut
+            # short by another cancellation.
+            time.sleep(0.01)  # noqa: ASYNC251
             self.notes.append("cancelled")
             raise
         self.notes.append("ended")
@@ -50,7 +51,7 @@ class Visit:
 
 
 async def begun(visit: Visit) -> None:
-    await trio.to_thread.run_sync(visit.begun.wait, 10)
+    assert await trio.to_thread.run_sync(visit.begun.wait, 60)
 
 
 async def test_results_and_errors(thread: AsyncioThread) -> None:
@@ -79,8 +80,15 @@ async def test_cancellation_waits_for_the_real_end(thread: AsyncioThread, swallo
 async def test_cancelled_too_late_it_ends_well(thread: AsyncioThread) -> None:
     visit = Visit(swallow=5)
     with trio.CancelScope() as scope:
-        scope.deadline = trio.current_time() + 0.01
-        assert await thread.run(visit, limit=60) == "well"
+        async with trio.open_nursery() as nursery:
+
+            async def cancel() -> None:
+                with trio.CancelScope(shield=True):
+                    await begun(visit)
+                    scope.cancel()
+
+            nursery.start_soon(cancel)
+            assert await thread.run(visit, limit=60) == "well"
     assert not scope.cancelled_caught
 
 
@@ -93,14 +101,24 @@ async def test_cancelled_before_it_was_asked(thread: AsyncioThread) -> None:
 
 
 async def test_cancelled_while_the_loop_is_busy(thread: AsyncioThread) -> None:
+    busy, free = threading.Event(), threading.Event()
+
     async def occupy() -> None:
-        time.sleep(0.05)  # noqa: ASYNC251
+        busy.set()
+        assert free.wait(60)
 
     visit = Visit()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(thread.run, occupy, limit=60))
-        await trio.testing.wait_all_tasks_blocked()
-        with trio.move_on_after(0.01) as scope:
+        assert await trio.to_thread.run_sync(busy.wait, 60)
+        with trio.CancelScope() as scope:
+
+            async def cancel() -> None:
+                await trio.testing.wait_all_tasks_blocked()
+                scope.cancel()
+                free.set()
+
+            nursery.start_soon(cancel)
             await thread.run(visit, limit=60)
     assert scope.cancelled_caught
     assert "ended" not in visit.notes

@@ -48,9 +48,9 @@ async def impatient(
     name = f"{request.node.name} {id(request)}"
     store = ClickHouseStore(
         ServerAddress("127.0.0.1", mortal.tcp_port, database=name),
-        connection_seconds=1,
-        insert_seconds=1.5,
-        query_seconds=1,
+        connection_seconds=4,
+        insert_seconds=5,
+        query_seconds=4,
     )
     await store.open()
     yield store
@@ -214,7 +214,7 @@ async def test_before_and_after_its_life(address: ServerAddress) -> None:
     with pytest.raises(StoreUnavailable, match="not open yet"):
         await store.insert(EVENTS, ROWS[:1], "token")
     for thread in threads:
-        await trio.to_thread.run_sync(thread.join, 5)
+        await trio.to_thread.run_sync(thread.join, 60)
         assert not thread.is_alive()
 
 
@@ -301,14 +301,14 @@ async def test_hanging_server(mortal: ClickHouseServer, impatient: ClickHouseSto
             started = time.monotonic()
             with pytest.raises(StoreUnavailable):
                 await impatient.insert(EVENTS, ROWS, "token")
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 25
         with pytest.raises(StoreUnavailable):
             await impatient.ping()
         started = time.monotonic()
         with trio.move_on_after(0.2) as scope:
             await impatient.insert(EVENTS, ROWS, "token")
         assert scope.cancelled_caught
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 4
     finally:
         mortal.resume()
     await impatient.insert(EVENTS, ROWS, "token")

@@ -25,7 +25,7 @@ class Gate:
 
     def __call__(self) -> str:
         self.begun.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
         return "through"
 
 
@@ -34,7 +34,16 @@ def recorder(calls: list[str], name: str) -> Callable[[], None]:
 
 
 async def begun(gate: Gate) -> None:
-    await trio.to_thread.run_sync(gate.begun.wait, 10)
+    assert await trio.to_thread.run_sync(gate.begun.wait, 60)
+
+
+async def left_to_itself(thread: SerialThread, gate: Gate) -> bool:
+    """Cancel a call once it has begun; whether it was given up."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(thread.call, gate)
+        await begun(gate)
+        nursery.cancel_scope.cancel()
+    return nursery.cancel_scope.cancelled_caught
 
 
 async def test_results_and_errors(thread: SerialThread) -> None:
@@ -106,9 +115,7 @@ async def test_left_to_itself_it_holds_up_the_next(
     monkeypatch.setattr(serial_thread, "GRACE_SECONDS", 0.01)
     calls: list[str] = []
     gate = Gate()
-    with trio.move_on_after(0.01) as scope:
-        await thread.call(gate)
-    assert scope.cancelled_caught
+    assert await left_to_itself(thread, gate)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(thread.call, recorder(calls, "next"))
         await trio.testing.wait_all_tasks_blocked()
@@ -123,14 +130,13 @@ def test_an_end_that_nobody_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate()
 
     async def main() -> None:
-        with trio.move_on_after(0.01):
-            await thread.call(gate)
+        assert await left_to_itself(thread, gate)
 
     trio.run(main)
     (orphan,) = (each for each in threading.enumerate() if each.name == "orphan")
     thread.close()
     gate.open.set()
-    orphan.join(10)
+    orphan.join(60)
     assert not orphan.is_alive()
 
 

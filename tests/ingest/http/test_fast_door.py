@@ -115,7 +115,7 @@ class Doors:
         received = b""
         async with await self.connect(door) as stream:
             try:
-                with trio.fail_after(20):
+                with trio.fail_after(60):
                     for start in range(0, len(sent), piece):
                         await stream.send_all(sent[start : start + piece])
                         if piece < len(sent):

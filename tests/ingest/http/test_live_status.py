@@ -167,8 +167,7 @@ async def test_a_restarted_actor(
     assert application.live.report()["status"] == "ok"
 
 
-async def test_a_full_journal(mock_clock: MockClock, tmp_path: Path) -> None:
-    mock_clock.autojump_threshold = 0.01
+async def test_a_full_journal(autojump_clock: MockClock, tmp_path: Path) -> None:
     journal = FileJournal.open(tmp_path / "journal", limit=30_000)
     pipeline = Pipeline(tmp_path, journal=journal)
     pipeline.store.outages = [an_outage() for _ in range(10_000)]

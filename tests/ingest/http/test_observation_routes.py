@@ -115,7 +115,7 @@ class Live:
         self.received = b""
 
     async def until(self, text: bytes, times: int = 1) -> bytes:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while self.received.count(text) < times:
                 chunk = await self.stream.receive_some()
                 assert chunk, self.received
@@ -123,7 +123,7 @@ class Live:
         return self.received
 
     async def rest(self) -> bytes:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async for chunk in self.stream:
                 self.received += chunk
         return self.received

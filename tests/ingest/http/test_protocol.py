@@ -32,7 +32,7 @@ class Served:
     async def answer(self, sent: bytes) -> bytes:
         """What comes back until the server closes the connection."""
         received = b""
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             stream = await trio.open_tcp_stream("127.0.0.1", self._port)
             async with stream:
                 await stream.send_all(sent)

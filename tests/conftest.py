@@ -1,0 +1,46 @@
+"""Tests do not depend on how busy the machine is."""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import HealthCheck, settings
+from trio.testing import MockClock
+
+from actors.stores.serial_thread import SerialThread
+
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+
+
+class _Threads:
+    """Holds a clock for as long as threads work for tasks."""
+
+    def __init__(self, clock: MockClock) -> None:
+        self._clock = clock
+        self._working = 0
+
+    def around(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def held(*arguments: Any, **keywords: Any) -> Any:
+            self._working += 1
+            self._clock.autojump_threshold = math.inf
+            try:
+                return await function(*arguments, **keywords)
+            finally:
+                self._working -= 1
+                if not self._working:
+                    self._clock.autojump_threshold = 0
+
+        return held
+
+
+@pytest.fixture
+def autojump_clock(monkeypatch: pytest.MonkeyPatch) -> MockClock:
+    """As trio's, but it does not jump while a thread works: trio takes that for idleness."""
+    clock = MockClock(autojump_threshold=0)
+    threads = _Threads(clock)
+    monkeypatch.setattr(SerialThread, "call", threads.around(SerialThread.call))
+    monkeypatch.setattr(trio.to_thread, "run_sync", threads.around(trio.to_thread.run_sync))
+    return clock
