@@ -13,6 +13,7 @@ from ingest.commands.import_past import import_past
 from ingest.commands.observe import drops, tail, validate
 from ingest.commands.shield import shield
 from ingest.commands.sites import sites
+from ingest.process_end import end_process
 from ingest.serve import serve
 from ingest.settings import SettingsError
 from ingest.start_files import StartError
@@ -42,7 +43,7 @@ def commands() -> None:
 @commands.command("serve")
 def serve_command() -> None:
     """Run the server until SIGTERM or Ctrl-C, then store what was accepted and stop."""
-    sys.exit(serve(settings_of_command()))
+    end_process(serve(settings_of_command()))
 
 
 @commands.command("settings")

@@ -14,6 +14,7 @@ from actors.stores.json_lines import json_lines
 from actors.stores.migration import Migrated, migrate
 from actors.stores.native_connection import NativeConnection
 from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten, tables_at_fault
+from actors.stores.rights import check_rights
 from actors.stores.statement import reading_statement
 from actors.stores.store import (
     QueryRefused,
@@ -22,6 +23,7 @@ from actors.stores.store import (
     StoreMisconfigured,
     StoreUnavailable,
 )
+from actors.stores.unreachable import check_authorities, describe_failure
 from actors.stores.url import ServerAddress
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
@@ -84,16 +86,19 @@ class ClickHouseStore:
         if self._migrated is not None and not self._tables_changed:
             return
         address = self._address
+        check_authorities(address)
         try:
             await self._create_database()
             migrated = await migrate(self._execute, address.database)
         except ServerError as error:
             kind = StoreMisconfigured if operator_at_fault(error.code) else StoreUnavailable
             raise kind(f"ClickHouse at {address.host}:{address.port}: {error}") from None
+        rights = await check_rights(self._execute, address.user, address.database)
         version = (await self._execute("SELECT version()"))[0][0]
         self.findings = (
             f"ClickHouse {version} at {address.host}:{address.port}, database {address.database}",
             *migrated.findings,
+            *rights,
         )
         self._migrated, self._tables_changed = migrated, False
 
@@ -165,6 +170,7 @@ class ClickHouseStore:
     def _line(self, database: str, seconds: float) -> "_Line":
         return _Line(
             self._thread,
+            self._address,
             partial(
                 NativeConnection,
                 self._address,
@@ -210,9 +216,14 @@ class _Line:
     """A connection that is made when needed and carries one statement at a time."""
 
     def __init__(
-        self, thread: AsyncioThread, connect: Callable[[], NativeConnection], seconds: float
+        self,
+        thread: AsyncioThread,
+        address: ServerAddress,
+        connect: Callable[[], NativeConnection],
+        seconds: float,
     ) -> None:
         self._thread = thread
+        self._address = address
         self._connect = connect
         self._seconds = seconds
         self._lock = trio.Lock()
@@ -250,8 +261,10 @@ class _Line:
             raise
         except Exception as error:
             # A stream that ends within a packet surfaces as struct.error, IndexError and others.
+            greeted = self._connection.server_info is not None
             await self._disconnect()
-            detail = shorten(str(error.__cause__ or error)) or type(error).__name__
+            cause = error.__cause__ or error
+            detail = describe_failure(cause, self._address, greeted=greeted)
             raise StoreUnavailable(f"the connection to ClickHouse failed: {detail}") from error
 
     async def _disconnect(self) -> None:

@@ -259,6 +259,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
 OPTIONAL_SETTINGS = ("deduplicate_merge_projection_mode",)
 """Engine settings that older servers do not know, and do not need."""
 
+_OPTIONAL_SETTINGS_SINCE = (24, 8)
+
 _DURABLE = {"fsync_after_insert": "1", "fsync_part_directory": "1"}
 
 
@@ -283,6 +285,19 @@ def create_statements(
         for table in TABLES.values()
         if table.name in tables
     )
+
+
+def settings_of_version(version: str) -> frozenset[str]:
+    """Which of `OPTIONAL_SETTINGS` a server of that version knows, for when it does not say.
+
+    Args:
+        version: As `version()` returns it, such as 24.8.4.13; anything else counts as new.
+    """
+    try:
+        year, month = map(int, version.split(".")[:2])
+    except ValueError:
+        return frozenset(OPTIONAL_SETTINGS)
+    return frozenset(OPTIONAL_SETTINGS if (year, month) >= _OPTIONAL_SETTINGS_SINCE else ())
 
 
 def _settings(table: Table, known: Container[str], *, durable: bool) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,12 @@ _SERVE = (
 )
 
 
+_USERS = """<clickhouse>
+<profiles><default/></profiles><quotas><default/></quotas>
+<users><default><password/><networks><ip>::/0</ip></networks></default>{}</users>
+</clickhouse>"""
+
+
 class ClickHouseServer:
     """A server on free ports of the loopback interface, with its data in one directory.
 
@@ -46,14 +52,19 @@ class ClickHouseServer:
     again then, and whoever uses it sees an outage of a second or two.
     """
 
-    def __init__(self, directory: Path, *, tcp_port: int = 0, http_port: int = 0) -> None:
+    def __init__(
+        self, directory: Path, *, tcp_port: int = 0, http_port: int = 0, users: str = ""
+    ) -> None:
         """Start nothing yet.
 
         Args:
             directory: For its data and log; made if need be.
             tcp_port: For the native protocol; 0 for any free one.
             http_port: For HTTP; 0 for any free one.
+            users: Users besides the default one, as in the element of that name in a server's
+                `users.xml`.
         """
+        self.users = users
         self.directory = directory
         self.tcp_port = tcp_port or free_port()
         self.http_port = http_port or free_port()
@@ -108,11 +119,13 @@ class ClickHouseServer:
         library = fetch_library()
         data = (self.directory / "data").resolve()
         data.mkdir(parents=True, exist_ok=True)
+        users = [str(self._write_users())] if self.users else []
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "tests.end_to_end.clickhouse_server", "serve"),
                     *(str(library), str(data), str(self.tcp_port), str(self.http_port)),
+                    *users,
                 ],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -130,6 +143,16 @@ class ClickHouseServer:
         with self._changing:
             if self._process is process and process.returncode == -signal.SIGABRT:
                 self._launch()
+
+    def _write_users(self) -> Path:
+        users = (self.directory / "users.xml").resolve()
+        users.write_text(_USERS.format(self.users))
+        config = self.directory.resolve() / "config.xml"
+        config.write_text(
+            f"<clickhouse><user_directories><users_xml><path>{users}</path></users_xml>"
+            f"</user_directories><users_config>{users}</users_config></clickhouse>"
+        )
+        return config
 
     def answers(self) -> bool:
         """Whether it answers over HTTP."""
@@ -193,7 +216,9 @@ def fetch_library() -> Path:
     return unpacked / "libchdb.so"
 
 
-def serve(library: Path, data: Path, tcp_port: int, http_port: int) -> None:
+def serve(
+    library: Path, data: Path, tcp_port: int, http_port: int, config: Path | None = None
+) -> None:
     """Be the server; returns when it was stopped."""
     arguments = [
         "clickhouse-local",
@@ -201,6 +226,7 @@ def serve(library: Path, data: Path, tcp_port: int, http_port: int) -> None:
         "--listen_host=127.0.0.1",
         f"--tcp_port={tcp_port}",
         f"--http_port={http_port}",
+        *([f"--config-file={config}"] if config else []),
         *("--query", _SERVE),
     ]
     values = (ctypes.c_char_p * len(arguments))(*(argument.encode() for argument in arguments))
@@ -242,13 +268,14 @@ def main() -> None:
     server.add_argument("data", type=Path)
     server.add_argument("tcp_port", type=int)
     server.add_argument("http_port", type=int)
+    server.add_argument("config", type=Path, nargs="?")
     options = parser.parse_args()
     if options.command == "start":
         _start_by_hand(options.directory, options.tcp_port, options.http_port)
     elif options.command == "stop":
         _stop_by_hand(options.directory)
     else:
-        serve(options.library, options.data, options.tcp_port, options.http_port)
+        serve(options.library, options.data, options.tcp_port, options.http_port, options.config)
 
 
 if __name__ == "__main__":

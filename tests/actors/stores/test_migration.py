@@ -5,7 +5,7 @@ import pytest
 from actors.stores.migration import migrate
 from actors.stores.store import StoreMisconfigured, StoreUnavailable
 from ingest.rows.lookups import lookup_statements
-from ingest.rows.schema import TABLES, create_statements
+from ingest.rows.schema import TABLES, create_statements, settings_of_version
 
 Rows = Sequence[Sequence[str]]
 
@@ -133,3 +133,22 @@ async def test_problems_stop_it_before_anything_is_done() -> None:
     with pytest.raises(StoreMisconfigured, match=r"^the tables in the database db cannot be used"):
         await migrate(database.execute, "db")
     assert database.done == []
+
+
+@pytest.mark.parametrize(("version", "known"), [("24.7.9.1", False), ("24.8.4.13", True)])
+async def test_settings_that_may_not_be_looked_at(version: str, known: bool) -> None:
+    database = Database()
+
+    async def execute(sql: str) -> Rows:
+        if "system.merge_tree_settings" in sql:
+            raise StoreUnavailable("not enough privileges")
+        return [[version]] if sql == "SELECT version()" else await database.execute(sql)
+
+    await migrate(execute, "db")
+    settings = settings_of_version(version)
+    assert bool(settings) == known
+    assert tuple(database.done[:3]) == create_statements("db", known_settings=settings)
+
+
+def test_a_version_that_is_no_number_is_new() -> None:
+    assert settings_of_version("unreleased") == settings_of_version("99.1")
