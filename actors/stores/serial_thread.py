@@ -11,8 +11,12 @@ import trio
 
 T = TypeVar("T")
 
-GRACE_SECONDS = 10.0
-"""How long a cancelled call is waited for before it is left to itself."""
+GRACE_SECONDS = 3.0
+"""How long a cancelled call is waited for before it is left to itself.
+
+When an insert hangs at the end of a drain it passes twice, for the insert and for closing the
+store: with the default of `SLUICE_SHUTDOWN_SECONDS` the process ends within the 30 s that Heroku
+gives it."""
 
 
 class _Call(Generic[T]):
