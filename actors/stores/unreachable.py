@@ -22,7 +22,7 @@ def describe_failure(error: BaseException, address: ServerAddress, *, greeted: b
             "(ca_certs=FILE in the URL names its authority; the host must be the certificate's)"
         )
     if isinstance(error, ssl.SSLError):
-        detail = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
+        detail = str(getattr(error, "reason", None) or error.args[-1]).replace("_", " ").lower()
         return f"TLS with {where} failed: {detail} (is it the server's port for TLS?)"
     detail = shorten(str(error)) or type(error).__name__
     if greeted or isinstance(error, ConnectionRefusedError):

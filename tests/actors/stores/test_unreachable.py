@@ -33,7 +33,7 @@ TLS = ServerAddress("h", 9440, secure=True)
             ssl.SSLError(1, "[SSL] x"),
             TLS,
             False,
-            "TLS with h:9440 failed: (1, '[ssl] x') (is it the server's port for TLS?)",
+            "TLS with h:9440 failed: [ssl] x (is it the server's port for TLS?)",
         ),
         (ValueError("odd"), PLAIN, False, "odd"),
     ],
