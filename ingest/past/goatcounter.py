@@ -137,22 +137,24 @@ def _fields(row: dict[str, str], site: str) -> dict[str, Any]:
     path = row["path"]
     if row["event"].lower() in _TRUE:
         # The path is the event's name; the page is not told.
-        return {"n": path, "u": f"https://{site}/", "d": site}
-    # Paths are kept decoded: what would end one is encoded again.
-    url = f"https://{site}/{quote(path.removeprefix('/'), _KEPT, errors='surrogateescape')}"
+        name, url = path, f"https://{site}/"
+    else:
+        # Paths are kept decoded: what would end one is encoded again.
+        kept = quote(path.removeprefix("/"), _KEPT, errors="surrogateescape")
+        name, url = PAGEVIEW, f"https://{site}/{kept}"
+    fields = {"n": name, "u": url, "d": site}
     referrer = row["referrer"]
     kind = row.get("referrer scheme") or row.get("ref scheme") or ""
     if not referrer:
-        return {"n": PAGEVIEW, "u": url, "d": site}
+        return fields
+    # A scheme further on belongs to the path: `web.archive.org/web/2024/https://…`.
+    if _SCHEME.match(referrer):  # whole, or an app's
+        return {**fields, "r": referrer}
     if kind in ("", _HTTP):
-        # A scheme further on belongs to the path: `web.archive.org/web/2024/https://…`.
-        address = referrer if _SCHEME.match(referrer) else f"https://{referrer}"
-        return {"n": PAGEVIEW, "u": url, "d": site, "r": address}
-    if _SCHEME.match(referrer):  # an app's
-        return {"n": PAGEVIEW, "u": url, "d": site, "r": referrer}
+        return {**fields, "r": f"https://{referrer}"}
     # A campaign, or the name that GoatCounter gives to a group of sources.
     tag = urlencode({"utm_source": referrer}, errors="surrogateescape")
-    return {"n": PAGEVIEW, "u": f"{url}{'&' if '?' in url else '?'}{tag}", "d": site}
+    return {**fields, "u": f"{url}{'&' if '?' in url else '?'}{tag}"}
 
 
 def _place(location: str) -> Place:

@@ -87,6 +87,14 @@ def test_a_page_view() -> None:
             {"Event": "1", "Path": "Signup"}, {"name": "Signup", "pathname": "/"}, id="event"
         ),
         pytest.param(
+            {"Event": "1"}, {"referrer": "https://news.ycombinator.com/item"}, id="event's referrer"
+        ),
+        pytest.param(
+            {"Event": "1", "Referrer": "Google", "Referrer scheme": "g"},
+            {"pathname": "/", "query": {"utm_source": "Google"}},
+            id="event's group",
+        ),
+        pytest.param(
             {"Path": "a b#c?utm_campaign=d"},
             {"pathname": "/a b#c", "query": {"utm_campaign": "d"}},
             id="path",
