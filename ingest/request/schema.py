@@ -4,6 +4,7 @@ from typing import Any
 
 from ingest.request.body import BODY_LIMIT
 from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, EventFields
+from ingest.request.schema_routes import EVENT, RETRY_AFTER, errors, route_paths
 
 _BODY_TYPES = (
     "text/plain",
@@ -14,7 +15,7 @@ _BODY_TYPES = (
 
 
 def openapi_document(version: str) -> dict[str, Any]:
-    """Describe the event endpoint and the operator's routes.
+    """Describe the routes: the event's, and those of `ingest.request.schema_routes`.
 
     Args:
         version: The program's.
@@ -28,25 +29,11 @@ def openapi_document(version: str) -> dict[str, Any]:
         },
         "paths": {
             "/api/event": {"post": _event_operation()},
-            "/health": {"get": _status("The process is alive and its actors run", "They do not")},
-            "/ready": {"get": _status("Events are taken", "Events are not taken")},
-            "/api/health": {
-                "get": {
-                    "summary": "Health in the form of Plausible's own route",
-                    "responses": {
-                        "200": _json("All is well"),
-                        "500": _json("Something is not"),
-                    },
-                }
-            },
-            "/metrics": {"get": _operator_route("Figures in Prometheus' text format")},
-            "/": {"get": _operator_route("The live page")},
-            "/api/status": {"get": _operator_route("What the live page shows")},
-            "/openapi.json": {"get": _operator_route("This description")},
+            **route_paths(),
         },
         "components": {
             "schemas": {"Event": event_schema(), "Errors": _ERRORS},
-            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": _SCHEMES,
         },
     }
 
@@ -95,13 +82,26 @@ _ERRORS = {
     "required": ["errors"],
 }
 
-_RETRY_AFTER = {
-    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+_SCHEMES = {
+    "admin": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`SLUICE_ADMIN_TOKEN`. Without one, requests of this machine need none.",
+    },
+    "command": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token in `server.json`, by which this machine's command line asks.",
+    },
+    "server": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The `server_key` that the sites file gives a site.",
+    },
 }
 
 
 def _event_operation() -> dict[str, Any]:
-    event = {"$ref": "#/components/schemas/Event"}
     example = {
         "n": "pageview",
         "u": "https://example.com/pricing",
@@ -114,7 +114,7 @@ def _event_operation() -> dict[str, Any]:
         f"A body may have {BODY_LIMIT:,} bytes; any type but JSON and forms is read as JSON.",
         "requestBody": {
             "required": True,
-            "content": {kind: {"schema": event, "example": example} for kind in _BODY_TYPES},
+            "content": {kind: {"schema": EVENT, "example": example} for kind in _BODY_TYPES},
         },
         "responses": {
             "202": {
@@ -128,43 +128,12 @@ def _event_operation() -> dict[str, Any]:
                 },
                 "content": {"text/plain": {"schema": {"type": "string", "const": "ok"}}},
             },
-            "400": _errors("The body cannot be read, or fields are wrong"),
-            "406": _errors("The client does not accept JSON"),
-            "408": _errors("The body did not arrive in time"),
-            "413": _errors("A JSON or form body is too long"),
-            "429": _errors("One address has sent too many requests", _RETRY_AFTER),
-            "431": _errors("The request's head is too large"),
-            "503": _errors("Events cannot be taken now", _RETRY_AFTER),
-        },
-    }
-
-
-def _json(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/json": {"schema": {"type": "object"}}},
-    }
-
-
-def _errors(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": description,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}},
-    }
-    return {**response, "headers": headers} if headers else response
-
-
-def _status(good: str, bad: str) -> dict[str, Any]:
-    return {"summary": good + "?", "responses": {"200": _json(good), "503": _json(bad)}}
-
-
-def _operator_route(summary: str) -> dict[str, Any]:
-    return {
-        "summary": summary,
-        "security": [{"admin": []}],
-        "responses": {
-            "200": {"description": summary},
-            "401": _errors("The admin token is missing or wrong"),
-            "403": _errors("No admin token is set and the client is not this machine"),
+            "400": errors("The body cannot be read, or fields are wrong"),
+            "406": errors("The client does not accept JSON"),
+            "408": errors("The body did not arrive in time"),
+            "413": errors("A JSON or form body is too long"),
+            "429": errors("One address has sent too many requests", RETRY_AFTER),
+            "431": errors("The request's head is too large"),
+            "503": errors("Events cannot be taken now", RETRY_AFTER),
         },
     }

@@ -16,7 +16,7 @@ const NARROWEST = 4;
 export const roundUp = (value) => {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 };
 
 export class Chart {
@@ -148,13 +148,17 @@ export class Chart {
 
   readOut() {
     const piece = this.cursor === null ? null : this.pieces[this.cursor];
-    const last = this.pieces.length - 1;
-    this.target.setAttribute("aria-valuemax", Math.max(last, 0));
-    this.target.setAttribute("aria-valuenow", this.cursor ?? Math.max(last, 0));
+    const latest = this.pieces.at(-1)?.from ?? 0;
+    this.tellValue("aria-valuemin", this.pieces[0]?.from ?? 0);
+    this.tellValue("aria-valuemax", latest);
+    // A moment, not its place among those shown: that changes as time goes on, and a screen reader would say
+    // so every two seconds. For the same reason "now" does not go on while it has the focus.
+    if (piece) this.tellValue("aria-valuenow", piece.from);
+    else if (document.activeElement !== this.target) this.tellValue("aria-valuenow", latest);
     if (!piece) {
       this.mark?.setAttribute("width", 0);
       say(this.readout, "");
-      this.target.setAttribute("aria-valuetext", "now");
+      this.tellValue("aria-valuetext", "now");
       return;
     }
     this.mark.setAttribute("x", this.x(piece.from));
@@ -164,7 +168,11 @@ export class Chart {
     );
     const text = `${clockSeconds(piece.from)} · ${amounts.join(", ")}`;
     say(this.readout, text);
-    this.target.setAttribute("aria-valuetext", `${text} per second`);
+    this.tellValue("aria-valuetext", `${text} per second`);
+  }
+
+  tellValue(name, value) {
+    if (this.target.getAttribute(name) !== String(value)) this.target.setAttribute(name, value);
   }
 
   /** The same in words, and as a table. */

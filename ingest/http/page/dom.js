@@ -28,12 +28,38 @@ export const say = (target, text) => {
 
 const shown = new WeakMap();
 
-/** Replace the children of an element, but only if what they are made from has changed. */
+/** Make a node like another one of its kind, and tell whether it could be done. */
+const becomes = (node, wanted) => {
+  if (node.nodeName !== wanted.nodeName) return false;
+  if (node.nodeType === Node.TEXT_NODE) {
+    if (node.data !== wanted.data) node.data = wanted.data;
+    return true;
+  }
+  for (const { name } of [...node.attributes]) if (!wanted.hasAttribute(name)) node.removeAttribute(name);
+  for (const { name, value } of wanted.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  settle(node, [...wanted.childNodes]);
+  return true;
+};
+
+/** Give an element the children that it should have, and change no more of those it has than is needed. */
+const settle = (target, wanted) => {
+  const there = [...target.childNodes];
+  wanted.forEach((child, at) => {
+    if (at >= there.length) target.append(child);
+    else if (!becomes(there[at], child)) there[at].replaceWith(child);
+  });
+  for (const left of there.slice(wanted.length)) left.remove();
+};
+
+/**
+ * Bring the children of an element up to date, but only if what they are made from has changed. What stays
+ * the same stays in place: who reads or has marked a sentence keeps it while a figure beside it goes on.
+ */
 export const fill = (target, source, build) => {
   const key = JSON.stringify(source);
   if (shown.get(target) === key) return;
   shown.set(target, key);
-  target.replaceChildren(...build(source));
+  settle(target, build(source));
 };
 
 /** The rows of a definition list: pairs of a term and its text, with a remark if there is one. */

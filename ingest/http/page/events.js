@@ -84,7 +84,7 @@ export class Events {
 
   setPaused(paused) {
     this.paused = paused;
-    this.pause.setAttribute("aria-pressed", String(paused));
+    this.pause.dataset.paused = String(paused);
     say(this.pause, paused ? "Go on" : "Pause");
     if (!paused) this.unseen = 0;
     this.draw();

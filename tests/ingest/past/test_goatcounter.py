@@ -34,6 +34,16 @@ ROW = {
 }
 
 
+FIRST_HEADER = (
+    "1Path,Title,Event,Bot,Session,FirstVisit,Referrer,Referrer scheme,Browser,Screen size,"
+    "Location,Date"
+)
+FIRST_ROW = (
+    b'/a,"A page, and more",false,0,5b8e1f,true,news.ycombinator.com/item,h,Mozilla/5.0 (X11),'
+    b'"1920,1080,1",US,2026-09-22T11:58:20Z'
+)
+
+
 def line(**changes: str) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow((ROW | changes).values())
@@ -77,6 +87,14 @@ def test_a_page_view() -> None:
             {"Event": "1", "Path": "Signup"}, {"name": "Signup", "pathname": "/"}, id="event"
         ),
         pytest.param(
+            {"Event": "1"}, {"referrer": "https://news.ycombinator.com/item"}, id="event's referrer"
+        ),
+        pytest.param(
+            {"Event": "1", "Referrer": "Google", "Referrer scheme": "g"},
+            {"pathname": "/", "query": {"utm_source": "Google"}},
+            id="event's group",
+        ),
+        pytest.param(
             {"Path": "a b#c?utm_campaign=d"},
             {"pathname": "/a b#c", "query": {"utm_campaign": "d"}},
             id="path",
@@ -103,7 +121,35 @@ def test_a_page_view() -> None:
             {"referrer": "http://a.example/b"},
             id="whole referrer",
         ),
+        pytest.param(
+            {"Referrer": "web.archive.org/web/2024/https://a.example/"},
+            {"referrer": "https://web.archive.org/web/2024/https://a.example/"},
+            id="referrer with another address in its path",
+        ),
+        pytest.param(
+            {"Referrer": "a://b?c", "Referrer scheme": "c"}, {"referrer": "a://b?c"}, id="scheme"
+        ),
+        pytest.param({"Event": "true", "Path": "Buy"}, {"name": "Buy"}, id="event in a word"),
+        pytest.param({"Event": "false"}, {"name": "pageview"}, id="no event in a word"),
+        pytest.param({"Event": ""}, {"name": "pageview"}, id="nothing of an event"),
         pytest.param({"UserAgent": "x"}, {"user_agent": "x"}, id="user agent"),
+        pytest.param({"UserAgent": "~Z (~L; ~r) ~G ~f120.0"}, {"user_agent": None}, id="shortened"),
+        pytest.param({"Title": "", "FirstVisit": ""}, {"pathname": "/a"}, id="no title"),
+        pytest.param({"Referrer scheme": ""}, {"query": {}}, id="no scheme"),
+        pytest.param(
+            {"Date": "2026-09-22T13:58:20.25+02:00"}, {"timestamp": NOON - 100}, id="zone"
+        ),
+        pytest.param({"Date": "2026-09-22 11:58:20"}, {"timestamp": NOON - 100}, id="no zone"),
+        pytest.param(
+            {"Session": ""},
+            {"client_ip": "Firefox 120,macOS 14.2.1,1920,1080,1,US-TX"},
+            id="no session",
+        ),
+        pytest.param(
+            {"Session": "0", "Browser": "", "System": "", "Screen size": "", "Location": ""},
+            {"client_ip": ",,,"},
+            id="nothing of the visitor",
+        ),
     ],
 )
 def test_fields(changes: dict[str, str], expected: dict[str, Any]) -> None:
@@ -122,6 +168,10 @@ def test_places(location: str, place: Place) -> None:
     ("changes", "device"),
     [
         ({"UserAgent": "x"}, None),
+        (
+            {"UserAgent": "~Z (~L)", "Browser": "Firefox 120 ", "System": "Linux "},
+            Device("Firefox", "120", "GNU/Linux", "", "Desktop"),
+        ),
         ({"Browser": "", "System": "", "Screen size": ""}, Device()),
         (
             {"Browser": "Edge 119.0.1", "System": "Linux", "Screen size": "800,600,2"},
@@ -141,14 +191,41 @@ def test_devices(changes: dict[str, str], device: Device | None) -> None:
     assert event(**changes).device == device
 
 
-@pytest.mark.parametrize("bot", ["1", "150"])
-def test_bots(bot: str) -> None:
-    assert event(Bot=bot).is_bot
+@pytest.mark.parametrize(
+    ("bot", "is_bot"),
+    [
+        *((one, True) for one in ("1", "6", "150", "true")),
+        *((one, False) for one in ("", "0", "f")),
+    ],
+)
+def test_bots(bot: str, is_bot: bool) -> None:
+    assert event(Bot=bot).is_bot is is_bot
 
 
 def test_the_header_is_skipped() -> None:
     assert read(HEADER.encode()) is SkipReason.HEADER
     assert read(HEADER.encode() + b"\r") is SkipReason.HEADER
+
+
+def test_the_first_version() -> None:
+    reader = GoatCounterReader(options(), FIRST_HEADER.encode())
+    assert reader.read(FIRST_HEADER.encode()) is SkipReason.HEADER
+    past = reader.read(FIRST_ROW)
+    assert isinstance(past, PastEvent)
+    assert told(past) == {**told(event()), "user_agent": "Mozilla/5.0 (X11)"}
+    assert (past.place, past.device, past.is_bot) == (Place("US"), None, False)
+    bot = reader.read(FIRST_ROW.replace(b"false,0,", b"false,3,"))
+    assert isinstance(bot, PastEvent)
+    assert bot.is_bot
+    unnamed = reader.read(FIRST_ROW.replace(b"Mozilla/5.0 (X11)", b""))
+    assert isinstance(unnamed, PastEvent)
+    assert unnamed.device == Device(screen_size="Desktop")
+
+
+@pytest.mark.parametrize("header", [b"1Path,Title", b"3" + HEADER[1:].encode()])
+def test_a_header_without_what_is_needed(header: bytes) -> None:
+    with pytest.raises(BrokenLineError, match=r"names no columns|of version 1 or 2"):
+        GoatCounterReader(options(), header)
 
 
 @pytest.mark.parametrize("header", [b"", b"1Path,Title", b"2Path,Title", b'"2Path', b"a\x00b"])

@@ -1,0 +1,271 @@
+"""What OpenAPI is told of the routes beside the event's: of batches, health, operator, imports."""
+
+from typing import Any, Final
+
+EVENT: Final = {"$ref": "#/components/schemas/Event"}
+
+RETRY_AFTER: Final = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+}
+
+_RESULTS: Final = ("accepted", "dropped", "invalid", "unavailable")
+
+
+def route_paths() -> dict[str, Any]:
+    """Path items of all routes but the event's; files of the live page are none for programs."""
+    return {
+        "/api/events": {"post": _batch_operation()},
+        "/js/{name}": {"get": _tracker_operation()},
+        "/health": {"get": _status("The process is alive and its actors run", "They do not")},
+        "/ready": {"get": _status("Events are taken", "Events are not taken")},
+        "/api/health": {
+            "get": {
+                "summary": "Health in the form of Plausible's own route",
+                "responses": {"200": _json("All is well"), "500": _json("Something is not")},
+            }
+        },
+        "/metrics": {"get": _operator("Figures in Prometheus' text format", "text/plain")},
+        "/": {"get": _operator("The live page", "text/html")},
+        "/api/status": {
+            "get": _operator(
+                "What the live page shows",
+                parameters=[_query("since", "integer", "Unix seconds: leaves out what is older.")],
+            )
+        },
+        "/api/drops": {
+            "get": _operator(
+                "The last events that were dropped, with the rule that hit",
+                parameters=[
+                    _query("site", "string", "Only of this site."),
+                    _query("limit", "integer", "At most so many."),
+                ],
+            )
+        },
+        "/api/live": {
+            "get": _operator(
+                "Events as they come, as server-sent events",
+                "text/event-stream",
+                parameters=[
+                    _query("kind", "string", "`accepted`, `dropped` or both, with a comma."),
+                    _query("site", "string", "Only of this site."),
+                    _query("replay", "integer", "So many of those before, first."),
+                ],
+                more={"503": errors("Too many follow already", RETRY_AFTER)},
+            )
+        },
+        "/api/event/validate": {
+            "post": {
+                **_operator(
+                    "What would become of an event, step by step; stores nothing",
+                    more={
+                        "406": errors("The client does not accept JSON"),
+                        "413": errors("The body is too long"),
+                    },
+                ),
+                "requestBody": _body(EVENT),
+            }
+        },
+        "/openapi.json": {"get": _operator("This description")},
+        "/api/query": {
+            "post": {
+                **_command(
+                    {
+                        "200": {
+                            "description": "Rows, a JSON object a line",
+                            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+                        },
+                        "503": errors("The store cannot be asked now"),
+                    },
+                    "Run a read-only query",
+                ),
+                "requestBody": _body({"type": "string"}, "text/plain"),
+            }
+        },
+        "/api/imports": {
+            "post": {
+                **_command(
+                    {"201": _json("Begun: its ticket, and how far it is")},
+                    "Begin to import past events",
+                ),
+                "requestBody": _body(_ORDER),
+            }
+        },
+        "/api/imports/{ticket}": {
+            "parameters": [_path("ticket", "As the answer to the beginning gave it.")],
+            "post": _command(
+                {
+                    "200": _json("How far it is"),
+                    "410": errors("No such import is under way"),
+                },
+                "Go on with an import for half a second",
+            ),
+            "delete": _command({"200": _json("Left, if it was there")}, "Leave an import"),
+        },
+    }
+
+
+_ORDER: Final = {
+    "type": "object",
+    "properties": {
+        "paths": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "description": "Files on the server's machine, absolute, in the order of time.",
+        },
+        "form": {"type": ["string", "null"], "description": "Their format; null: found out."},
+        "selection": {
+            "type": "object",
+            "properties": {
+                "site": {"type": ["string", "null"]},
+                "since": {"type": ["integer", "null"], "description": "Unix seconds."},
+                "until": {"type": ["integer", "null"], "description": "Unix seconds."},
+                "with_not_found": {"type": "boolean"},
+            },
+            "required": ["site", "since", "until", "with_not_found"],
+        },
+        "growing": {"type": "boolean", "description": "The last file is still written to."},
+        "anew": {"type": "boolean", "description": "Even what was imported before."},
+        "dry_run": {"type": "boolean", "description": "Store nothing."},
+    },
+    "required": ["paths", "form", "selection", "growing", "anew", "dry_run"],
+}
+
+
+def errors(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A response with messages by field."""
+    response: dict[str, Any] = {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}},
+    }
+    return {**response, "headers": headers} if headers else response
+
+
+def _json(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+
+
+def _body(schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
+    return {"required": True, "content": {kind: {"schema": schema}}}
+
+
+def _query(name: str, kind: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": {"type": kind}}
+
+
+def _path(name: str, description: str) -> dict[str, Any]:
+    return {**_query(name, "string", description), "in": "path", "required": True}
+
+
+def _status(good: str, bad: str) -> dict[str, Any]:
+    return {"summary": good + "?", "responses": {"200": _json(good), "503": _json(bad)}}
+
+
+def _operator(
+    summary: str,
+    kind: str = "application/json",
+    *,
+    parameters: list[dict[str, Any]] | None = None,
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A route that answers the operator."""
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "security": [{"admin": []}, {"command": []}],
+        "responses": {
+            "200": {"description": summary, "content": {kind: {"schema": {}}}},
+            "401": errors("The admin token is missing or wrong"),
+            "403": errors("No admin token is set and the client is not this machine"),
+            **(more or {}),
+        },
+    }
+    if parameters:
+        operation["parameters"] = parameters
+        operation["responses"]["400"] = errors("A parameter is wrong")
+    elif "406" in operation["responses"]:
+        operation["responses"]["400"] = _json("The body cannot be read, or fields are wrong")
+    return operation
+
+
+def _command(responses: dict[str, Any], summary: str) -> dict[str, Any]:
+    """A route that answers this machine's command line only."""
+    refused = "The token of this machine's command line is missing or wrong"
+    return {
+        "summary": summary,
+        "security": [{"command": []}],
+        "responses": {
+            **responses,
+            "400": errors("What is asked for cannot be done"),
+            "401": errors(f"{refused}, and an admin token is set"),
+            "403": errors(f"{refused}, and no admin token is set"),
+        },
+    }
+
+
+def _batch_operation() -> dict[str, Any]:
+    report = {
+        "type": "object",
+        "properties": {
+            **{status: {"type": "integer"} for status in _RESULTS},
+            "results": {
+                "type": "array",
+                "description": "One for each event, in their order.",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "status": {"enum": list(_RESULTS)},
+                        "reasons": {
+                            "type": "object",
+                            "description": "Why domains have dropped it.",
+                            "additionalProperties": {"type": "string"},
+                        },
+                        "errors": {"type": "object", "description": "Messages by field."},
+                    },
+                    "required": ["status"],
+                },
+            },
+        },
+        "required": [*_RESULTS, "results"],
+    }
+    content = {"application/json": {"schema": report}}
+    return {
+        "summary": "Record many events, each with a verdict of its own",
+        "description": "Plain, or coded in gzip or zstd. With a site's `server_key` or the admin "
+        "token an event may have a `timestamp`, an `ip` and a `user_agent` of its own.",
+        "security": [{}, {"server": []}, {"admin": []}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "array", "items": EVENT}},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        },
+        "responses": {
+            "202": {"description": "Some were accepted or dropped", "content": content},
+            "400": {
+                "description": "All are invalid, or the body cannot be read",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            },
+            "406": errors("The client does not accept JSON"),
+            "408": errors("The body did not arrive in time"),
+            "413": errors("The body, as it came or decompressed, is too long"),
+            "415": errors("The coding is neither gzip nor zstd"),
+            "429": errors("One address has sent too many requests", RETRY_AFTER),
+            "503": errors("Events cannot be taken now", RETRY_AFTER),
+        },
+    }
+
+
+def _tracker_operation() -> dict[str, Any]:
+    return {
+        "summary": "The tracker for web pages",
+        "parameters": [_path("name", "`script.js`, with words before the dot that add features.")],
+        "responses": {
+            "200": {"description": "The script", "content": {"text/javascript": {"schema": {}}}},
+            "304": {"description": "The client has it"},
+            "404": errors("There is no such script"),
+        },
+    }

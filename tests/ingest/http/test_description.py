@@ -1,0 +1,63 @@
+"""`/openapi.json` against the routes that there are."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from trio.testing import MockClock
+
+from actors.importing.desk import ImportDesk
+from ingest.http.import_routes import add_import_routes
+from ingest.http.operator import Operator
+from ingest.import_desk import open_import_desk
+from ingest.request.schema import openapi_document
+from ingest.settings import Settings
+from ingest.state_files import StateFiles
+from tests.ingest.http.application import COMMAND_TOKEN, Application
+
+LEFT_OUT = {("GET", "/page/{name}"), ("GET", "/favicon.ico")}
+"""Files of the live page, which no program has a use for."""
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+def registered(application: Application) -> set[tuple[str, str]]:
+    return {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in application.app.url_map.iter_rules()
+        for method in rule.methods or ()
+        if method not in ("HEAD", "OPTIONS")
+    }
+
+
+def described() -> Iterator[tuple[str, str]]:
+    for path, item in openapi_document("1.2.3")["paths"].items():
+        yield from ((method.upper(), path) for method in METHODS & item.keys())
+
+
+async def test_every_route_is_described_or_left_out(
+    autojump_clock: MockClock, application: Application, tmp_path: Path
+) -> None:
+    collector = application.pipeline.collector
+    desk = open_import_desk(Settings(), StateFiles(tmp_path / "imports"), collector)
+    assert isinstance(desk, ImportDesk)
+    add_import_routes(application.app, desk, Operator(None, COMMAND_TOKEN))
+    found = registered(application)
+    assert ("DELETE", "/api/imports/{ticket}") in found
+    assert found == {*described(), *LEFT_OUT}
+    assert LEFT_OUT.isdisjoint(described())
+
+
+def test_names_in_paths_and_schemes_are_known() -> None:
+    document = openapi_document("1.2.3")
+    schemes = document["components"]["securitySchemes"]
+    for path, item in document["paths"].items():
+        for method in METHODS & item.keys():
+            operation = item[method]
+            parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
+            named = {one["name"] for one in parameters if one["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path))
+            assert operation["summary"]
+            assert operation["responses"]
+            for requirement in operation.get("security", []):
+                assert requirement.keys() <= schemes.keys()
