@@ -8,6 +8,7 @@ import msgspec
 from ingest.url import clean_host, split_url
 
 ANDROID_APP: Final = "android-app"
+_APP_PREFIX: Final = f"{ANDROID_APP}://"
 _SCHEMES: Final = frozenset({"http", "https", ANDROID_APP})
 
 
@@ -43,7 +44,7 @@ def parse_referral(referrer: str | None, page_hostname: str) -> Referral | None:
     if not referrer:
         return None
     referral = _parse(referrer) if len(referrer) <= _CACHED_LENGTH else _parse.__wrapped__(referrer)
-    if referral is None or referral.host == page_hostname:
+    if referral is None or referral.host.removeprefix(_APP_PREFIX) == page_hostname:
         return None
     return referral
 
@@ -57,4 +58,4 @@ def _parse(referrer: str) -> Referral | None:
     host = clean_host(host)
     if scheme not in _SCHEMES or not host or host == "localhost":
         return None
-    return Referral(f"{scheme}://{host}" if scheme == ANDROID_APP else host, path.rstrip("/"))
+    return Referral(_APP_PREFIX + host if scheme == ANDROID_APP else host, path.rstrip("/"))

@@ -35,6 +35,7 @@ def test_what_is_stored(referrer: str, column: str) -> None:
         "",
         "https://example.com/",
         "https://www.example.com/other",
+        "android-app://example.com/",
         "http://example.com:8080",
         "http://localhost",
         "http://localhost:3000/x",
