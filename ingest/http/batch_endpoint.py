@@ -1,6 +1,5 @@
 """`POST /api/events`: many events in one request, each with a verdict of its own."""
 
-import hmac
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from actors.collector import Collector
 from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
 from ingest.event import EventRequest
+from ingest.http.admin import bears
 from ingest.http.answer import Answer, answer_error, answer_json
 from ingest.http.event_endpoint import OVERLOADED, EventEndpoint
 from ingest.request.batch import BATCH_BYTES, Sender, read_item, split_batch
@@ -94,13 +94,12 @@ class BatchEndpoint:
 
     def _sender(self, headers: Mapping[str, str], client: ClientAddress) -> Sender:
         now = self._collector.clock.seconds()
-        given = headers.get("authorization", "").partition(" ")
-        key = given[2].strip().encode() if given[0].lower() == "bearer" else b""
-        is_admin = _matches(key, self._admin_token)
+        is_admin = self._admin_token is not None and bears(headers, self._admin_token)
 
         def may_set(domain: str) -> bool:
             site = self._collector.reference.site(domain)
-            return is_admin or (site is not None and _matches(key, site.server_key))
+            key = site.server_key if site is not None else None
+            return is_admin or (key is not None and bears(headers, key))
 
         return Sender(
             received=now,
@@ -138,10 +137,6 @@ class BatchEndpoint:
             for number, request in requests:
                 results[number] = _result(request, list(islice(given, len(request.domains))))
         return results
-
-
-def _matches(given: bytes, secret: str | None) -> bool:
-    return secret is not None and hmac.compare_digest(given, secret.encode())
 
 
 def _result(request: EventRequest, verdicts: Sequence[Verdict]) -> Result:
