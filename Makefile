@@ -53,6 +53,7 @@ types: install
 
 # What the tests start beside Sluice.
 provide:
+	tests/end_to_end/provide_curl
 	tests/end_to_end/provide_npm
 	tests/end_to_end/provide_chromium
 	tests/end_to_end/provide_nginx

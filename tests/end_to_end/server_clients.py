@@ -35,7 +35,7 @@ class Matches:
         return hash(self.pattern)
 
 
-def program(name: str, version: str | Matches = "") -> Row:
+def program(name: str | Matches, version: str | Matches = "") -> Row:
     """What is known of the device of a program that is no browser."""
     return {
         "browser": name,
@@ -44,6 +44,9 @@ def program(name: str, version: str | Matches = "") -> Row:
         "screen_size": "",
     }
 
+
+NODE = Matches("Node|undici")
+"""Up to version 18 it goes by the name of its HTTP client."""
 
 ON_A_MAC: Row = {
     "browser_version": "131.0",
@@ -95,7 +98,7 @@ SERVER_CLIENTS = [
         [
             {
                 **event("Purchase", "/client", {"plan": "pro"}, hostname="server"),
-                **program("Node"),
+                **program(NODE),
                 **IN_EUROS,
             }
         ],
@@ -113,7 +116,7 @@ SERVER_CLIENTS = [
         [
             {
                 **pageview("/fetch", {"logged_in": "true"}),
-                **program("Node"),
+                **program(NODE),
                 "referrer": "duckduckgo.com",
                 "referrer_source": "DuckDuckGo",
                 "acquisition_channel": "Organic Search",
