@@ -163,7 +163,10 @@ def _timestamp(value: object, sender: Sender) -> int:
             moment = moment.replace(tzinfo=UTC)
         seconds = int(moment.timestamp())
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = int(value)
+        try:
+            seconds = int(value)
+        except OverflowError:  # JSON's 1e400 is read as infinity
+            raise ValueError("expected Unix seconds or a time in ISO 8601") from None
     else:
         raise ValueError("expected Unix seconds or a time in ISO 8601")
     if seconds > sender.received:

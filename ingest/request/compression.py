@@ -1,12 +1,20 @@
 """Compressed bodies, opened no further than their limit."""
 
 import zlib
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import zstandard
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """`zlib`'s way to say that it is gzip."""
+
+PARTS_LIMIT: Final = 1_000
+"""Members of gzip or frames of zstd that a body may consist of: a hundred thousand empty ones would
+hold the loop for tenths of a second."""
+
+CHUNK: Final = 65_536
+"""Bytes read at once: what follows the end of a part is copied, so it must not be all the rest."""
 
 
 class UnknownCodingError(ValueError):
@@ -18,7 +26,7 @@ class TooLargeError(ValueError):
 
 
 def decompress(coding: str | None, body: bytes, limit: int) -> bytes:
-    """Undo the coding of a body.
+    """Undo the coding of a body, which may be a series of parts, coded one by one.
 
     Args:
         coding: The `Content-Encoding` header; None when absent.
@@ -28,7 +36,7 @@ def decompress(coding: str | None, body: bytes, limit: int) -> bytes:
     Raises:
         UnknownCodingError: The coding is neither gzip nor zstd nor none.
         TooLargeError: It has more bytes than the limit.
-        ValueError: It is not what the header says, or has no end.
+        ValueError: It is not what the header says, or has no end, or too many parts.
     """
     match (coding or "identity").strip().lower():
         case "identity":
@@ -45,30 +53,71 @@ def decompress(coding: str | None, body: bytes, limit: int) -> bytes:
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
-    decoder = zlib.decompressobj(_GZIP)
     try:
-        opened = decoder.decompress(body, limit + 1)
+        return _open_parts(body, limit, lambda: zlib.decompressobj(_GZIP))
     except zlib.error:
         raise ValueError("not gzip") from None
-    if not decoder.eof and len(opened) <= limit:
-        raise ValueError("no end")
-    return opened
 
 
 def _unzstd(body: bytes, limit: int) -> bytes:
     # A frame may ask for a window of any size; RFC 8878 §3.1.1.1.2 recommends 8 MB at least.
     decoder = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024)
     try:
-        with decoder.stream_reader(body, read_across_frames=False) as reader:
+        # Only this way of reading stops at a limit; but it does not tell a part that has no end.
+        with decoder.stream_reader(body, read_across_frames=True) as reader:
             opened = reader.read(limit + 1)
-            if len(opened) <= limit and not _is_whole(body):
-                raise ValueError("no end")
-            return opened
+        return opened if len(opened) > limit else _open_parts(body, limit, lambda: _Frame(decoder))
     except zstandard.ZstdError:
         raise ValueError("not zstd") from None
 
 
-def _is_whole(body: bytes) -> bool:
-    decoder = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024).decompressobj()
-    decoder.decompress(body)
-    return decoder.eof
+class _Part(Protocol):
+    """One of the members or frames that a body is a series of."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: memoryview, max_length: int, /) -> bytes: ...
+
+
+class _Frame:
+    """A frame of zstd, of which it is known that it does not exceed the limit."""
+
+    def __init__(self, decoder: zstandard.ZstdDecompressor) -> None:
+        self._frame = decoder.decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._frame.unused_data
+
+    def decompress(self, data: memoryview, _max_length: int, /) -> bytes:
+        return self._frame.decompress(data)
+
+
+def _open_parts(body: bytes, limit: int, begin: Callable[[], _Part]) -> bytes:
+    """Open all parts, up to one byte more than the limit.
+
+    Raises:
+        ValueError: The last one has no end, or there are too many.
+    """
+    opened = bytearray()
+    rest = memoryview(body)
+    for _ in range(PARTS_LIMIT):
+        part = begin()
+        while not part.eof:
+            if not rest:
+                raise ValueError("no end")
+            read, rest = rest[:CHUNK], rest[CHUNK:]
+            opened += part.decompress(read, limit + 1 - len(opened))
+            if len(opened) > limit:
+                return bytes(opened)
+        position = len(body) - len(rest) - len(part.unused_data)
+        if position == len(body):
+            return bytes(opened)
+        rest = memoryview(body)[position:]
+    raise ValueError(f"more than {PARTS_LIMIT} parts")
