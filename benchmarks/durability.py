@@ -23,14 +23,14 @@ from typing import Any
 
 import trio
 
-from actors.clock import Clock
-from actors.collector import Collector, CollectorOptions
+from actors.clock.wall_clock import Clock
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import Journal, MemoryJournal
+from actors.pipeline.topology import Collector, CollectorOptions
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.event import Attribution, Device, EnrichedEvent, EventRequest, Place, Visitor
+from ingest.model.event import Attribution, Device, EnrichedEvent, EventRequest, Place, Visitor
 from ingest.pipeline.reference import Reference
-from ingest.rows import record
+from ingest.records import row_record as record
 from ingest.rows.layout import EventRows, event_row, session_row
 from ingest.rows.schema import Table
 from ingest.sessions.open_sessions import OpenSessions

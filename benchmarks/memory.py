@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from ingest.event import Attribution, Device, EnrichedEvent, Place, Visitor
+from ingest.model.event import Attribution, Device, EnrichedEvent, Place, Visitor
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sites.site import Site, SiteRegistry
 

@@ -22,7 +22,7 @@ from actors.stores.embedded import EmbeddedStore
 from actors.stores.url import EmbeddedAddress
 from benchmarks.memory import resident
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.event import EnrichedEvent, Event, Place
+from ingest.model.event import EnrichedEvent, Event, Place
 from ingest.pipeline.enrichment import enrich
 from ingest.pipeline.gate import GatedEvent, pass_gate
 from ingest.pipeline.reference import Reference

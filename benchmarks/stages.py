@@ -7,14 +7,14 @@ from itertools import cycle
 import pyperf
 
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.event import EnrichedEvent, Event
-from ingest.http.event_request import read_request
+from ingest.http.fast_path.event_request import read_request
+from ingest.model.event import EnrichedEvent, Event
 from ingest.pipeline.enrichment import enrich
 from ingest.pipeline.gate import GatedEvent, pass_gate
 from ingest.pipeline.reference import Reference
+from ingest.records import row_record as record
 from ingest.request.client_address import TrustedProxies, resolve_client_ip
 from ingest.request.parse import parse_request
-from ingest.rows import record
 from ingest.rows.layout import EventRows, event_row, session_row
 from ingest.rows.native import encode_block
 from ingest.rows.schema import EVENTS

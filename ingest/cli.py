@@ -13,10 +13,10 @@ from ingest.commands.import_past import import_past
 from ingest.commands.observe import drops, tail, validate
 from ingest.commands.shield import shield
 from ingest.commands.sites import sites
-from ingest.process_end import end_process
-from ingest.serve import serve
+from ingest.server.process_end import end_process
+from ingest.server.serve import serve
+from ingest.server.start_files import StartError
 from ingest.settings import SettingsError
-from ingest.start_files import StartError
 
 EXIT_MISTAKE = 1
 
@@ -60,7 +60,7 @@ def query_command(sql: str) -> None:
 
     The embedded store is asked through the server while that runs.
     """
-    from ingest.query import QueryError, query
+    from ingest.client.query import QueryError, query
 
     try:
         for row in query(settings_of_command(), sql):

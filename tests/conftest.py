@@ -9,7 +9,7 @@ import trio
 from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
 
-from actors.stores.serial_thread import SerialThread
+from actors.threads.serial_thread import SerialThread
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ingest.event import (
+from ingest.model.event import (
     Attribution,
     Device,
     EnrichedEvent,

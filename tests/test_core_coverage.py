@@ -20,7 +20,7 @@ def test_counts_the_core_only() -> None:
             "ingest/rows/batch.py": a_file(100, 100),
             "ingest/http/app.py": a_file(0, 100),
             "ingest/cli.py": a_file(0, 100),
-            "actors/gate.py": a_file(0, 100),
+            "actors/pipeline/gate.py": a_file(0, 100),
         }
     }
     assert core_coverage(report) == pytest.approx(95)

@@ -9,13 +9,13 @@ from typing import Final, Literal, Self
 
 import structlog
 
-from actors.files import sync_directory
+from actors.files.atomic import sync_directory
 from actors.journal.journal import Journal, JournalError, JournalFullError
 from actors.journal.opening import first_segment, in_order, open_segments
 from actors.journal.progress import Progress, ProgressFile
 from actors.journal.segment import Segment
-from actors.stores.serial_thread import SerialThread
-from ingest.rows import record
+from actors.threads.serial_thread import SerialThread
+from ingest.records import row_record as record
 from ingest.rows.layout import EventRows, Run
 
 log = structlog.get_logger()

@@ -5,10 +5,10 @@ from typing import Final
 
 import structlog
 
-from actors.files import is_full
+from actors.files.atomic import is_full
 from actors.journal.progress import Progress
 from actors.journal.segment import SUFFIX, DamagedSegmentError, Segment
-from ingest.rows import record
+from ingest.records import row_record as record
 
 log = structlog.get_logger()
 

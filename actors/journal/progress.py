@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from actors.files import OWNER_ONLY
+from actors.files.atomic import OWNER_ONLY
 
 MAGIC: Final = b"SLUICEP1"
 PLANS: Final = 16

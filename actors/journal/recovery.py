@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import structlog
 from msgspec.structs import replace
 
-from actors.dead_letters import DeadLetters
 from actors.journal.journal import Journal, JournalError
+from actors.letters.dead_letters import DeadLetters
 from ingest.rows.batch import Batch
 from ingest.rows.layout import Run, replay
 from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from actors.files import OWNER_ONLY
+from actors.files.atomic import OWNER_ONLY
 
 MAGIC: Final = b"SLUICEJ1"
 SUFFIX: Final = ".journal"
@@ -45,7 +45,7 @@ class Frame:
     Attributes:
         first: Position of its first event in the journal.
         events: How many there are.
-        record: They as bytes, see `ingest.rows.record`.
+        record: They as bytes, see `ingest.records.row_record`.
     """
 
     first: int

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import trio
 from asynch.errors import ServerException, UnknownTypeError
 
-from actors.stores.asyncio_thread import AsyncioThread
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.json_lines import json_lines
 from actors.stores.migration import Migrated, migrate
@@ -25,9 +24,10 @@ from actors.stores.store import (
 )
 from actors.stores.unreachable import check_authorities, describe_failure
 from actors.stores.url import ServerAddress
+from actors.threads.asyncio_thread import AsyncioThread
+from ingest.rows.dedup_probe import IDENTITIES, inquire
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
-from ingest.rows.witness import IDENTITIES, inquire
 
 T = TypeVar("T")
 

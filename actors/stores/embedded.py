@@ -16,7 +16,6 @@ import trio
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.migration import Migrated, migrate
 from actors.stores.refusal import error_code, rows_at_fault, shorten
-from actors.stores.serial_thread import GRACE_SECONDS, SerialThread
 from actors.stores.statement import reading_statement
 from actors.stores.store import (
     QueryRefused,
@@ -26,6 +25,7 @@ from actors.stores.store import (
     StoreUnavailable,
 )
 from actors.stores.url import EmbeddedAddress
+from actors.threads.serial_thread import GRACE_SECONDS, SerialThread
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
 

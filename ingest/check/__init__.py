@@ -12,10 +12,10 @@ from ingest.check.sites import check_sites
 from ingest.check.state import check_state, server_of
 from ingest.check.store import check_store
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
+from ingest.server.start_files import open_geo_database
+from ingest.server.state_files import StateFiles
 from ingest.settings import DOTENV, Settings
 from ingest.sites.site_file import SitesFileError, read_sites
-from ingest.start_files import open_geo_database
-from ingest.state_files import StateFiles
 
 
 def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:

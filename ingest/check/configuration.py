@@ -8,9 +8,9 @@ from typing import Final
 from pydantic import SecretStr
 
 from ingest.check.report import Finding, ok, warning
-from ingest.log import mask_credentials
 from ingest.request.client_address import TrustedProxies
 from ingest.settings import Settings
+from ingest.telemetry.logs import mask_credentials
 
 _ORDER: Final = "X-Plausible-IP, CF-Connecting-IP, B-Forwarded-For, X-Forwarded-For, Forwarded"
 _KILLED_AFTER: Final = 30.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ingest.check.report import Finding, ok, problem, warning
-from ingest.http.server import CONNECTIONS, connection_limit
+from ingest.http.hypercorn.server import CONNECTIONS, connection_limit
 
 RELEASED: Final = 1_790_812_800
 """2026-10-01: no machine whose clock is right runs this program before it was written."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from ingest.check.report import Finding, ok, warning
 from ingest.enrichment.geo import GeoDatabase, NoGeoDatabase
-from ingest.event import NOWHERE, Place
+from ingest.model.event import NOWHERE, Place
 
 OLD_DAYS: Final = 60
 """Addresses change hands: MaxMind publishes twice a week, and others monthly."""

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from actors.dead_letters import LETTERS_LIMIT, DeadLetters
-from actors.files import StateDirectoryBusyError, locked_directory
+from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.journal.inspection import inspect_journal
+from actors.letters.dead_letters import LETTERS_LIMIT, DeadLetters
 from ingest.check.report import Finding, ok, problem, warning
+from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
 from ingest.settings import Settings
-from ingest.state_files import StateFiles
 
 _OTHERS: Final = 0o077
 _VOLATILE: Final = {

@@ -10,10 +10,10 @@ import trio
 from actors.stores.open import open_store
 from actors.stores.store import StoreBusy, StoreError, StoreUnavailable
 from ingest.check.report import Finding, ok, problem, warning
-from ingest.query import QueryError, ask_server
+from ingest.client.query import QueryError, ask_server
 from ingest.rows.schema import TABLES, quote_string
+from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
-from ingest.state_files import StateFiles
 
 STORE_SECONDS: Final = 30.0
 

@@ -2,8 +2,8 @@
 
 import structlog
 
-from ingest.log import configure
 from ingest.settings import Settings, describe_settings, read_settings, unknown_variables
+from ingest.telemetry.logs import configure
 
 log = structlog.get_logger()
 

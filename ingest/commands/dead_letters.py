@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import click
 
-from actors.dead_letters import DeadLetters, LetterNotFoundError
+from actors.letters.dead_letters import DeadLetters, LetterNotFoundError
 from ingest.commands.configuration import settings_of_command
-from ingest.state_files import StateFiles
+from ingest.server.state_files import StateFiles
 
 
 @click.group("dead-letters", invoke_without_command=True)

@@ -12,10 +12,10 @@ from typing import Final
 import click
 
 from ingest.commands.configuration import settings_of_command
+from ingest.model.url import clean_host
 from ingest.past.formats import Format
 from ingest.past.order import ImportOrder, Selection
 from ingest.past.progress import Phase
-from ingest.url import clean_host
 
 STANDARD_INPUT: Final = "-"
 
@@ -103,9 +103,9 @@ def import_past(
     on with the same command; what was imported before is recognised by its content, and not stored
     again.
     """
+    from ingest.client.imports import ImportingError, LeftOffError
+    from ingest.client.imports import import_past as import_files
     from ingest.commands.import_display import display, summary
-    from ingest.importing import ImportingError, LeftOffError
-    from ingest.importing import import_past as import_files
 
     settings = settings_of_command()
     selection = Selection(None if site is None else clean_host(site), since, until, with_not_found)

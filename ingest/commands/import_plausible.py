@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import click
 
-from actors.files import StateDirectoryBusyError, locked_directory, write_atomically
+from actors.files.atomic import StateDirectoryBusyError, locked_directory, write_atomically
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.sites_file import edit_sites_file, tell_take_over
 from ingest.plausible.postgres import PlausibleError, read_plausible
 from ingest.plausible.salts import salts_in_force
 from ingest.plausible.tables import Found
 from ingest.plausible.takeover import TakeOver, take_over
+from ingest.server.state_files import StateFiles
 from ingest.sessions import salts as salt_file
 from ingest.sessions.salts import Salts
 from ingest.settings import Settings
 from ingest.sites.site_file import parse_sites
 from ingest.sites.site_file_edit import put_sites
-from ingest.state_files import StateFiles
 
 EXIT_CONFLICTS = 1
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import click
 
+from ingest.client.running_server import RunningServer, ServerError
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.event_lines import (
     ACCEPTED_HEAD,
@@ -19,8 +20,7 @@ from ingest.commands.event_lines import (
     error_lines,
     report_lines,
 )
-from ingest.running_server import RunningServer, ServerError
-from ingest.state_files import StateFiles
+from ingest.server.state_files import StateFiles
 
 ANSWER_SECONDS: Final = 30.0
 """Longer than the server is ever silent: while nothing happens it sends a comment every ten."""

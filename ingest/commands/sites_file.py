@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import click
 
-from actors.files import FileChangedError, edit_file
-from actors.reload import stamp
+from actors.files.atomic import FileChangedError, edit_file
+from actors.keepers.file_watcher import stamp
+from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from ingest.sites.site import Site, SiteRegistry
 from ingest.sites.site_file import SitesFileError, decode_sites, read_sites
 from ingest.sites.site_file_edit import EditError
-from ingest.state_files import StateFiles
 
 TAKE_OVER_SECONDS: Final = 3.0
 """How long a command waits for the running server to see its edit; it looks each second."""

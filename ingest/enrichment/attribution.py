@@ -8,7 +8,7 @@ from ingest.enrichment.campaign import CLICK_IDS, click_id_param, medium
 from ingest.enrichment.channel import acquisition_channel
 from ingest.enrichment.referrer import Referral, parse_referral
 from ingest.enrichment.source import TAGS, source_of, tagged
-from ingest.event import Attribution
+from ingest.model.event import Attribution
 
 _PARAMETERS: Final = frozenset(
     (*TAGS, *CLICK_IDS, "utm_medium", "utm_campaign", "utm_content", "utm_term")

@@ -15,7 +15,7 @@ from typing import Final
 
 import maxminddb
 
-from ingest.event import NOWHERE, Place
+from ingest.model.event import NOWHERE, Place
 
 ANONYMOUS_VPN: Final = Place(country_code="A1")
 """The place of an address that a proxy says to be a VPN's; it is not looked up."""

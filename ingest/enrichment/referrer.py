@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.url import clean_host, split_url
+from ingest.model.url import clean_host, split_url
 
 ANDROID_APP: Final = "android-app"
 _APP_PREFIX: Final = f"{ANDROID_APP}://"

@@ -1,7 +1,7 @@
 """Referrer spam: visits that nobody made, sent to be seen in statistics (spec/enrichment.md §8)."""
 
 from ingest.enrichment.source_tables import spam_hosts
-from ingest.url import clean_host, split_url
+from ingest.model.url import clean_host, split_url
 
 _SPAM = spam_hosts()
 

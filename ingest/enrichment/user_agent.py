@@ -21,7 +21,7 @@ from ingest.enrichment.device_names import (
     VERSIONLESS_BROWSERS,
 )
 from ingest.enrichment.pattern_set import PatternSet
-from ingest.event import UNKNOWN_DEVICE, Device
+from ingest.model.event import UNKNOWN_DEVICE, Device
 
 MAX_LENGTH: Final = 768
 """Characters that are parsed: 1.5 ms at worst, where 64 KiB would take 100.

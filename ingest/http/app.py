@@ -12,7 +12,7 @@ from quart_trio import QuartTrio
 from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from actors.collector import Collector
+from actors.pipeline.topology import Collector
 from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
 from ingest.http.answered import Answered, Observer
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
@@ -21,8 +21,8 @@ from ingest.http.body_room import BodyRoom, BoundedConnection, CountedBody, NoRo
 from ingest.http.event_endpoint import OVERLOADED, ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
-from ingest.http.live_page import add_live_page
-from ingest.http.live_status import LiveStatus
+from ingest.http.live.page import add_live_page
+from ingest.http.live.status import LiveStatus
 from ingest.http.observation_routes import add_observation_routes
 from ingest.http.operator import Operator
 from ingest.http.operator_routes import add_operator_routes
@@ -33,13 +33,13 @@ from ingest.http.responses import (
     json_response,
     respond,
 )
-from ingest.http.tracker_script import ROUTE as SCRIPT_ROUTE
-from ingest.http.tracker_script import add_tracker_script
+from ingest.http.tracker.script import ROUTE as SCRIPT_ROUTE
+from ingest.http.tracker.script import add_tracker_script
 from ingest.http.validation import add_validation_route
-from ingest.log import stack_of
 from ingest.request.batch import BATCH_BYTES
 from ingest.request.body import BODY_LIMIT
-from ingest.request_id import CURRENT, HEADER
+from ingest.telemetry.logs import stack_of
+from ingest.telemetry.request_id import CURRENT, HEADER
 
 log = structlog.get_logger()
 

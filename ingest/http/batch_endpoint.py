@@ -7,17 +7,17 @@ from typing import Any, Final
 import trio
 from msgspec.structs import replace
 
-from actors.collector import Collector
-from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
-from ingest.event import EventRequest
+from actors.pipeline.intake import RETRY_AFTER_SECONDS, OverloadedError
+from actors.pipeline.topology import Collector
 from ingest.http.admin import bears
 from ingest.http.answer import Answer, answer_error, answer_json
 from ingest.http.event_endpoint import OVERLOADED, EventEndpoint
+from ingest.model.event import EventRequest
+from ingest.model.verdict import Verdict
 from ingest.request.batch import BATCH_BYTES, Sender, read_item, split_batch
 from ingest.request.client_address import ClientAddress
 from ingest.request.compression import TooLargeError, UnknownCodingError, decompress
 from ingest.request.invalid import InvalidRequest
-from ingest.verdict import Verdict
 
 ROUTE: Final = "/api/events"
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
-from ingest.event import Event, EventRequest
+from ingest.model.event import Event, EventRequest
+from ingest.model.verdict import DropReason
 from ingest.observation.observed import DOMAIN_LENGTH, RULE_LENGTH, cut
 from ingest.observation.rule import rule_that_hit
 from ingest.pipeline.reference import Reference
-from ingest.verdict import DropReason
 
 HEADER: Final = "x-sluice-drop-reasons"
 

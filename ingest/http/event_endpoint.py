@@ -7,22 +7,22 @@ import msgspec
 import structlog
 import trio
 
-from actors.collector import Collector
-from actors.intake import RETRY_AFTER_SECONDS, OverloadedError
-from actors.verdicts import Ticket
-from ingest.event import EventRequest
+from actors.pipeline.intake import RETRY_AFTER_SECONDS, OverloadedError
+from actors.pipeline.topology import Collector
+from actors.pipeline.verdicts import Ticket
 from ingest.http.answer import Answer, answer_error, answer_json
 from ingest.http.drop_reasons import HEADER, drops_of, header_value
 from ingest.http.flood import FloodGuard
 from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json
-from ingest.log import stack_of
+from ingest.model.event import EventRequest
+from ingest.model.verdict import Verdict
 from ingest.request.body import BODY_LIMIT, reads_raw
 from ingest.request.client_address import ClientAddress, TrustedProxies, resolve_client_ip
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
 from ingest.request.parse import parse_request
-from ingest.request_id import RequestId
-from ingest.verdict import Verdict
+from ingest.telemetry.logs import stack_of
+from ingest.telemetry.request_id import RequestId
 
 log = structlog.get_logger()
 

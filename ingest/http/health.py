@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from actors.collector import Collector
-from actors.reload import Reload
+from actors.keepers.file_watcher import Reload
+from actors.pipeline.topology import Collector
 from ingest.enrichment.geo import GeoDatabase
 
 

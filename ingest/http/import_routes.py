@@ -5,8 +5,8 @@ import json
 from quart import Response
 from quart_trio import QuartTrio
 
-from actors.importing.desk import DeskBusyError, ImportDesk, NoSuchImportError
-from actors.importing.job import ImportMistakeError
+from actors.imports.job import ImportMistakeError
+from actors.imports.service import DeskBusyError, ImportDesk, NoSuchImportError
 from ingest.http.incoming import read_body
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response

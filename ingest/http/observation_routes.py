@@ -6,9 +6,9 @@ from typing import Final
 from quart import Response, request
 from quart_trio import QuartTrio
 
-from actors.broadcast import WAITING, Broadcast
-from actors.intake import RETRY_AFTER_SECONDS
-from ingest.http.event_stream import EventStream, head_response, stream_response
+from actors.observation.broadcast import WAITING, Broadcast
+from actors.pipeline.intake import RETRY_AFTER_SECONDS
+from ingest.http.live.event_stream import EventStream, head_response, stream_response
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response
 from ingest.observation.observed import as_json

@@ -3,12 +3,12 @@
 from quart import Response
 from quart_trio import QuartTrio
 
-from actors.collector import Collector
+from actors.pipeline.topology import Collector
 from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.http.incoming import read_body
+from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response, text
-from ingest.request.schema import openapi_document
 
 
 def add_operator_routes(

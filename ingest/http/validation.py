@@ -9,8 +9,7 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from actors.collector import Collector
-from ingest.event import Event, EventRequest
+from actors.pipeline.topology import Collector
 from ingest.http.answer import Answer, answer_json
 from ingest.http.drop_reasons import HEADER, header_value
 from ingest.http.event_endpoint import (
@@ -23,6 +22,7 @@ from ingest.http.event_endpoint import (
 from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
 from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json, respond
+from ingest.model.event import Event, EventRequest
 from ingest.observation.address import describe_client
 from ingest.observation.explain import EventTrace, explain
 from ingest.observation.understood import (

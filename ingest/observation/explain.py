@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ingest.event import EnrichedEvent, Event
+from ingest.model.event import EnrichedEvent, Event
+from ingest.model.verdict import DropReason
 from ingest.observation.found import found_at_gate, found_in_enrichment
 from ingest.observation.rule import rule_that_hit
 from ingest.observation.shown import show_rows, show_site, show_visit
@@ -16,7 +17,6 @@ from ingest.pipeline.reference import Reference
 from ingest.rows.layout import rows_of
 from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sites.rate_limit import Forecast
-from ingest.verdict import DropReason
 
 VISIT_STEP: Final = "visit"
 """What the actor that owns the visits does, after all steps."""

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.verdict import DropReason
+from ingest.model.verdict import DropReason
 
 SECONDS: Final = 3600
 MINUTES: Final = 60

@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from ingest.enrichment.user_agent import describe
-from ingest.event import UNKNOWN_DEVICE, Device, EnrichedEvent, Event
-from ingest.verdict import DropReason
+from ingest.model.event import UNKNOWN_DEVICE, Device, EnrichedEvent, Event
+from ingest.model.verdict import DropReason
 
 DOMAIN_LENGTH: Final = 255
 NAME_LENGTH: Final = 120

@@ -4,9 +4,9 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ingest.event import EnrichedEvent
+from ingest.model.event import EnrichedEvent
+from ingest.model.verdict import DropReason
 from ingest.observation.observed import ObservedEvent, observe
-from ingest.verdict import DropReason
 
 DROPS_PER_SITE: Final = 100
 SITES: Final = 400

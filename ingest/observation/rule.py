@@ -5,13 +5,13 @@ from typing import Final
 
 from ingest.enrichment.spam import spam_host
 from ingest.enrichment.user_agent import describe
-from ingest.event import EnrichedEvent, Event
+from ingest.model.event import EnrichedEvent, Event
+from ingest.model.verdict import DropReason
 from ingest.observation.address import shown_network
 from ingest.pipeline.gate import place_of
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import IP_TYPE_HEADER
 from ingest.sites.site import Site
-from ingest.verdict import DropReason
 
 _ALWAYS: Final = {
     DropReason.NOT_FOUND: "no site has the domain",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ingest.event import EnrichedEvent
+from ingest.model.event import EnrichedEvent
 from ingest.observation.observed import DOMAIN_LENGTH, ObservedEvent, cut
 from ingest.pipeline.reference import Reference
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from ingest.event import EnrichedEvent
+from ingest.model.event import EnrichedEvent
 from ingest.pipeline.reference import Reference
 from ingest.rows.layout import EventRows, Row
 from ingest.rows.schema import TABLES, Table

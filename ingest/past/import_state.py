@@ -14,8 +14,8 @@ from typing import Any, Final
 from ingest.past.counts import Counts
 from ingest.past.formats import Format
 from ingest.past.order import Selection, selection_from_json
+from ingest.records.row_record import decode, encode
 from ingest.rows.layout import EventRows
-from ingest.rows.record import decode, encode
 from ingest.sessions.salts import Salt
 from ingest.sessions.session import Session
 from ingest.sessions.snapshot import read_sessions, write_sessions

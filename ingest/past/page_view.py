@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ingest.event import PAGEVIEW
+from ingest.model.event import PAGEVIEW
 from ingest.past.past_event import (
     NoHostError,
     PastEvent,

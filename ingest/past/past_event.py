@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from ingest.event import Device, EventRequest, Place
+from ingest.model.event import Device, EventRequest, Place
 from ingest.request.client_address import TrustedProxies
 from ingest.request.invalid import InvalidRequest
 
@@ -103,5 +103,5 @@ def broken_by(invalid: InvalidRequest) -> BrokenLineError:
 
 
 def text_of(line: bytes) -> str:
-    """A line as text; bytes that are no UTF-8 become surrogate escapes (see `ingest.event`)."""
+    """A line as text; bytes that are no UTF-8 become surrogates (see `ingest.model.event`)."""
     return line.decode("utf-8", "surrogateescape")

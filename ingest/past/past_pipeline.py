@@ -5,7 +5,8 @@ from dataclasses import replace
 from msgspec import structs
 
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.event import EnrichedEvent, Event, Place
+from ingest.model.event import EnrichedEvent, Event, Place
+from ingest.model.verdict import DropReason
 from ingest.past.counts import Counts
 from ingest.past.order import Selection
 from ingest.past.past_event import (
@@ -20,7 +21,6 @@ from ingest.pipeline.gate import pass_gate
 from ingest.pipeline.reference import Reference
 from ingest.rows.layout import EventRows, rows_of
 from ingest.sessions.open_sessions import OpenSessions
-from ingest.verdict import DropReason
 
 VISITS = 100_000
 """Visits that may go on at a time; beyond it the one that was silent for longest is over."""

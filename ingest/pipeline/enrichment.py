@@ -6,7 +6,7 @@ import msgspec
 
 from ingest.enrichment.attribution import attribute
 from ingest.enrichment.user_agent import describe
-from ingest.event import (
+from ingest.model.event import (
     UNKNOWN_DEVICE,
     Attribution,
     Device,
@@ -15,12 +15,12 @@ from ingest.event import (
     RevenueAmounts,
     Visitor,
 )
+from ingest.model.verdict import DropReason
 from ingest.pipeline.gate import GatedEvent
 from ingest.pipeline.reference import Reference
 from ingest.request.revenue import convert
 from ingest.sessions.salts import Salts, of_day
 from ingest.sessions.visitor import identify
-from ingest.verdict import DropReason
 
 NO_ATTRIBUTION = Attribution()
 NOBODY = Visitor(0, None)

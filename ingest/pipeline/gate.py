@@ -7,10 +7,10 @@ import msgspec
 
 from ingest.enrichment.geo import ANONYMOUS_VPN
 from ingest.enrichment.spam import is_spam
-from ingest.event import NOWHERE, Event, EventRequest, Place
+from ingest.model.event import NOWHERE, Event, EventRequest, Place
+from ingest.model.verdict import DropReason
 from ingest.pipeline.reference import Reference
 from ingest.sites.site import Site
-from ingest.verdict import DropReason
 
 VERIFICATION_AGENT = "Plausible Verification Agent - if abused, contact support@plausible.io"
 """User agent of the installation check (spec/ingestion.md §10)."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from ingest.event import EventRequest
+from ingest.model.event import EventRequest
 from ingest.request.body import media_type
 from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_event

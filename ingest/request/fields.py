@@ -8,9 +8,9 @@ import regex
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from ingest.event import ENGAGEMENT
+from ingest.model.event import ENGAGEMENT
+from ingest.model.url import clean_host
 from ingest.request.url import URL_BYTES, parse_url
-from ingest.url import clean_host
 
 NAME_LENGTH: Final = 120
 REFERRER_LENGTH: Final = 2000

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ingest.event import ENGAGEMENT, EventRequest
+from ingest.model.event import ENGAGEMENT, EventRequest
 from ingest.request.body import parse_body
 from ingest.request.fields import SYSTEM_EVENTS, UNKNOWN_SCROLL_DEPTH, Fields, read_fields
 from ingest.request.invalid import InvalidRequest

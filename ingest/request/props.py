@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from ingest.event import Props
+from ingest.model.event import Props
 
 PROPS_LIMIT: Final = 30
 KEY_BYTES: Final = 300

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Final
 
-from ingest.event import Revenue, RevenueAmounts
-from ingest.iso_codes import CURRENCIES
+from ingest.model.event import Revenue, RevenueAmounts
+from ingest.model.iso_codes import CURRENCIES
 from ingest.request.props import object_of
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from ingest.url import clean_host, split_url
+from ingest.model.url import clean_host, split_url
 
 NO_HOSTNAME: Final = "(none)"
 """The hostname of an address without one."""

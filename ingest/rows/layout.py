@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ingest.event import ENGAGEMENT, Attribution, Device, EnrichedEvent, Place
+from ingest.model.event import ENGAGEMENT, Attribution, Device, EnrichedEvent, Place
 from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sessions.session import Session
 

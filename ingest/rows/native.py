@@ -167,7 +167,7 @@ def _text(value: str) -> bytes:
 
 
 def _bytes(value: str) -> bytes:
-    """UTF-8, with the raw bytes that surrogate escapes stand for (see `ingest.event`)."""
+    """UTF-8, with the raw bytes that surrogate escapes stand for (see `ingest.model.event`)."""
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from ingest.event import ENGAGEMENT, EnrichedEvent
+from ingest.model.event import ENGAGEMENT, EnrichedEvent
 from ingest.sessions.session import Session, advance, begin
 
 AHEAD_SECONDS = 3600

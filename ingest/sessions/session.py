@@ -3,7 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from ingest.event import (
+from ingest.model.event import (
     ENGAGEMENT,
     PAGEVIEW,
     Attribution,

@@ -98,7 +98,7 @@ def _write(session: Session) -> bytes:
     try:
         return _ENCODER.encode(session) + b"\n"
     except UnicodeEncodeError:
-        # Bytes of a URL that are no UTF-8, kept as surrogates (see `ingest.event`).
+        # Bytes of a URL that are no UTF-8, kept as surrogates (see `ingest.model.event`).
         return json.dumps(msgspec.to_builtins(session)).encode() + b"\n"
 
 

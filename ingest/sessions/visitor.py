@@ -7,7 +7,7 @@ from typing import Final
 from publicsuffixlist import PublicSuffixList
 from siphash24 import siphash24
 
-from ingest.event import Visitor
+from ingest.model.event import Visitor
 from ingest.sessions.salts import Salts
 
 _MAX_HOSTNAME: Final = 253  # characters, RFC 1035; a longer one is no domain

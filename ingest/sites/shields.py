@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ingest.iso_codes import UNKNOWN_COUNTRY
+from ingest.model.iso_codes import UNKNOWN_COUNTRY
 
 MAX_IP_RULES: Final = 30
 MAX_COUNTRY_RULES: Final = 30

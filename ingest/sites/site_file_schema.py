@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from ingest.iso_codes import COUNTRIES, CURRENCIES
+from ingest.model.iso_codes import COUNTRIES, CURRENCIES
 from ingest.sites.shields import (
     MAX_COUNTRY_RULES,
     MAX_HOSTNAME_RULES,

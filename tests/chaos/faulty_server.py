@@ -17,10 +17,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from actors.enrichment import Enrichment
-from actors.gate import Gate
 from actors.journal.file_journal import FileJournal
-from actors.sessions import Sessions
+from actors.pipeline.enrichment import Enrichment
+from actors.pipeline.gate import Gate
+from actors.pipeline.sessions import Sessions
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
 from ingest.cli import main

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.dead_letters import DeadLetters
-from ingest.event import Visitor
+from actors.letters.dead_letters import DeadLetters
+from ingest.model.event import Visitor
 from tests.chaos.disk import SmallDisk
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 from tests.end_to_end.sluice import CHROME, Sluice, wait_until

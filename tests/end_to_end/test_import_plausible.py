@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from siphash24 import siphash24
 
-from actors.files import locked_directory
+from actors.files.atomic import locked_directory
 from ingest.sessions import salts as salt_file
 from ingest.sites.site import RateLimit, Site
 from ingest.sites.site_file import read_sites

@@ -12,9 +12,9 @@ from actors.journal.file_journal import FileJournal
 from actors.journal.journal import JournalError, JournalFullError
 from actors.journal.opening import DAMAGED
 from actors.journal.recovery import runs
-from ingest.rows import record
+from ingest.records import row_record as record
+from ingest.records.row_record import UnknownRecordError
 from ingest.rows.layout import EventRows, Run, event_row
-from ingest.rows.record import UnknownRecordError
 from ingest.sessions.session import begin
 from tests.examples import an_enriched_event
 

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from actors.dead_letters import DeadLetters
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import JournalError, MemoryJournal
+from actors.journal.journal_keeper import take_snapshot
 from actors.journal.recovery import rebuild_sessions, settle_letters, spill_backlog
-from actors.journal_keeper import take_snapshot
-from ingest.event import ENGAGEMENT, Visitor
+from actors.letters.dead_letters import DeadLetters
+from ingest.model.event import ENGAGEMENT, Visitor
 from ingest.rows.batch import Insert
 from ingest.rows.layout import EventRows, Origin, Row, event_row, session_row
 from ingest.sessions.open_sessions import OpenSessions

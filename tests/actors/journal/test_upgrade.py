@@ -5,8 +5,8 @@ from pathlib import Path
 
 from actors.journal.file_journal import FileJournal
 from actors.journal.recovery import rebuild_sessions, runs
+from ingest.records.row_record import VERSION
 from ingest.rows.layout import EventRows
-from ingest.rows.record import VERSION
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.snapshot import EMPTY
 

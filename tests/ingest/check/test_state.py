@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from actors.dead_letters import DeadLetters
-from actors.files import locked_directory
+from actors.files.atomic import locked_directory
 from actors.journal.file_journal import FileJournal
+from actors.letters.dead_letters import DeadLetters
 from ingest.check.report import Finding, Level
 from ingest.check.state import check_state, server_of
 from ingest.rows.batch import Insert
 from ingest.rows.layout import EventRows
 from ingest.rows.schema import EVENTS
+from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
 from ingest.settings import Settings
-from ingest.state_files import StateFiles
 from tests.ingest.rows.example_rows import row
 
 NOW = 1_790_078_400.0

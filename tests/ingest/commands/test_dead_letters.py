@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.dead_letters import DeadLetters
+from actors.letters.dead_letters import DeadLetters
 from ingest.rows.batch import Insert
 from tests.examples import NOON, an_event
 from tests.ingest.commands.command_line import run

@@ -11,9 +11,9 @@ from ingest.commands.event_lines import (
     error_lines,
     printable,
 )
-from ingest.event import Attribution, Device, Place
+from ingest.model.event import Attribution, Device, Place
+from ingest.model.verdict import DropReason
 from ingest.observation.observed import as_json, observe
-from ingest.verdict import DropReason
 from tests.examples import an_enriched_event, an_event
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import click
 import pytest
 
-from ingest import importing
+from ingest.client import imports as importing
+from ingest.client.imports import ImportingError, LeftOffError
 from ingest.commands.import_past import EXIT_INTERRUPTED, EXIT_LEFT_OFF, import_past
-from ingest.importing import ImportingError, LeftOffError
 from ingest.past.counts import Counts
 from ingest.past.formats import Format
 from ingest.past.order import ImportOrder, Selection

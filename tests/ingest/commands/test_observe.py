@@ -8,12 +8,12 @@ from typing import IO
 
 import pytest
 
-from actors.broadcast import Missed
+from actors.observation.broadcast import Missed
+from ingest.client.running_server import RunningServer, ServerError
 from ingest.commands.observe import read_stream
-from ingest.http.event_stream import encode
+from ingest.http.live.event_stream import encode
+from ingest.model.verdict import DropReason
 from ingest.observation.observed import as_json, observe
-from ingest.running_server import RunningServer, ServerError
-from ingest.verdict import DropReason
 from tests.examples import an_enriched_event, an_event
 from tests.ingest.commands.command_line import run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.reload import stamp
+from actors.keepers.file_watcher import stamp
 from ingest.commands.sites_file import take_over
 from ingest.settings import Settings, read_settings
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.enrichment.attribution import attribute
-from ingest.event import Attribution
+from ingest.model.event import Attribution
 
 GOOGLE = "https://www.google.com/"
 

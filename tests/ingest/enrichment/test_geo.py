@@ -16,7 +16,7 @@ from ingest.enrichment.geo import (
     GeoDatabaseError,
     NoGeoDatabase,
 )
-from ingest.event import NOWHERE, Place
+from ingest.model.event import NOWHERE, Place
 
 RECORDS: dict[str, Any] = {
     "2.125.160.216/29": {

@@ -5,7 +5,7 @@ from msgspec.structs import astuple
 
 from ingest.enrichment import user_agent
 from ingest.enrichment.user_agent import MAX_LENGTH, Client, describe
-from ingest.event import UNKNOWN_DEVICE, Device
+from ingest.model.event import UNKNOWN_DEVICE, Device
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "

@@ -11,18 +11,18 @@ from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
-from actors.reload import Reload
+from actors.keepers.file_watcher import Reload
 from ingest.http.answered import Observer
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.health import Health
-from ingest.http.live_status import LiveStatus
+from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.request.client_address import TrustedProxies
-from ingest.serve import flood_guard
+from ingest.server.serve import flood_guard
 from ingest.settings import ShownSetting
-from tests.actors.pipeline import Pipeline
+from tests.actors.pipeline.running_pipeline import Pipeline
 
 CHROME = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_4) AppleWebKit/537.36 "

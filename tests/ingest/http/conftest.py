@@ -5,7 +5,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.actors.pipeline import Pipeline, running
+from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import Application
 
 

@@ -9,11 +9,11 @@ import trio
 
 from ingest.http.access_log import AccessLog
 from ingest.http.answered import Answered
-from ingest.log import configure
-from ingest.request_id import CURRENT, RequestId
-from tests.actors.pipeline import Pipeline, running
+from ingest.telemetry.logs import configure
+from ingest.telemetry.request_id import CURRENT, RequestId
+from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import Application
-from tests.ingest.http.test_fast_door import LAST, Doors, post
+from tests.ingest.http.fast_path.test_server import LAST, Doors, post
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -9,9 +9,9 @@ import trio
 from trio.testing import MockClock
 
 from actors.stores.store import QueryRefused, StoreUnavailable
-from ingest.event import Event, EventRequest
+from ingest.model.event import Event, EventRequest
 from ingest.request.body import BODY_LIMIT
-from tests.actors.pipeline import Pipeline, fail_once
+from tests.actors.pipeline.running_pipeline import Pipeline, fail_once
 from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, PEER, Answer, Application
 
 UNPARSABLE = {"errors": {"request": ["Unable to parse request body as json"]}}

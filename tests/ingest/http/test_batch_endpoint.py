@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from ingest.http.batch_endpoint import AT_A_TIME, TOGETHER
+from ingest.model.verdict import DropReason, Verdict
 from ingest.sites.site import Site, SiteRegistry
-from ingest.verdict import DropReason, Verdict
-from tests.actors.pipeline import Pipeline
+from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.examples import NOON
 from tests.ingest.http.application import Answer, Application
 

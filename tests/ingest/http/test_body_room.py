@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from ingest.http.app import BoundedRequest
 from ingest.http.body_room import BodyRoom, BoundedConnection, NoRoomError
-from tests.actors.pipeline import Pipeline, running
+from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import CHROME, EVENT, Application
 
 LIMIT = 1000

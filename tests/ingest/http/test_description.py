@@ -6,13 +6,13 @@ from pathlib import Path
 
 from trio.testing import MockClock
 
-from actors.importing.desk import ImportDesk
+from actors.imports.service import ImportDesk
 from ingest.http.import_routes import add_import_routes
+from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
-from ingest.import_desk import open_import_desk
-from ingest.request.schema import openapi_document
+from ingest.server.imports import open_import_desk
+from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
-from ingest.state_files import StateFiles
 from tests.ingest.http.application import COMMAND_TOKEN, Application
 
 LEFT_OUT = {("GET", "/page/{name}"), ("GET", "/favicon.ico")}

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.http.drop_reasons import VALUE_LENGTH, drops_of, header_value
-from ingest.verdict import DropReason
-from tests.actors.pipeline import no_broadcast
+from ingest.model.verdict import DropReason
+from tests.actors.pipeline.running_pipeline import no_broadcast
 from tests.examples import a_request
 
 ITEM = r'(?:[A-Za-z0-9_.~/:%-]*=[a-z_]+(?:;rule="[^"\\\x00-\x1f\x7f-\U0010ffff]*")?|\*=[0-9]+)'

@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.dead_letters import LETTERS_LIMIT
 from actors.journal.file_journal import FileJournal
+from actors.letters.dead_letters import LETTERS_LIMIT
 from tests.actors.fakes import an_outage
-from tests.actors.pipeline import Pipeline
+from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.ingest.http.application import Application
 
 SECRET = "/srv/sites.toml: line 3"

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from actors.importing.desk import ImportDesk
+from actors.imports.service import ImportDesk
 from ingest.http.import_routes import ROUTE, add_import_routes
 from ingest.http.operator import Operator
-from ingest.import_desk import open_import_desk
 from ingest.past.order import ImportOrder
 from ingest.past.progress import Phase, Progress
+from ingest.server.imports import open_import_desk
+from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
-from ingest.state_files import StateFiles
-from tests.actors.importing.desk import an_order
-from tests.actors.pipeline import Pipeline, running
+from tests.actors.imports.desk import an_order
+from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
 from tests.ingest.past.lines import COMBINED
 

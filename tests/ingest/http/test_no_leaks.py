@@ -8,15 +8,15 @@ import trio
 from trio.testing import MockClock
 
 from actors.stores.store import QueryRefused
-from ingest.event import EventRequest
-from ingest.http.event_stream import encode
-from ingest.http.server import Server
-from ingest.log import configure
+from ingest.http.hypercorn.server import Server
+from ingest.http.live.event_stream import encode
+from ingest.model.event import EventRequest
 from ingest.observation.selection import Selection
 from ingest.request.body import BODY_LIMIT
 from ingest.sites.shields import Shields
 from ingest.sites.site import Site, SiteRegistry
-from tests.actors.pipeline import Pipeline, fail_once
+from ingest.telemetry.logs import configure
+from tests.actors.pipeline.running_pipeline import Pipeline, fail_once
 from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
 
 PEER = "198.51.100.77"

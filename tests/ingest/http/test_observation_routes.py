@@ -5,10 +5,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from ingest.http.hypercorn.server import READ_SECONDS, WRITE_SECONDS, Server
 from ingest.http.observation_routes import DROPS_LIMIT
-from ingest.http.server import READ_SECONDS, WRITE_SECONDS, Server
-from ingest.verdict import DropReason
-from tests.actors.pipeline import Pipeline
+from ingest.model.verdict import DropReason
+from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.examples import an_enriched_event, an_event
 from tests.ingest.http.application import COMMAND_TOKEN, Application
 

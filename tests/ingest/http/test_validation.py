@@ -5,7 +5,7 @@ import pytest
 from trio.testing import MockClock
 
 from ingest.request.body import BODY_LIMIT
-from tests.actors.pipeline import Pipeline
+from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, Answer, Application
 
 ROUTE = "/api/event/validate"

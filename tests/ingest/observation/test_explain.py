@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from ingest.enrichment.geo import AnyGeoDatabase, NoGeoDatabase
-from ingest.event import Event, Place
+from ingest.model.event import Event, Place
+from ingest.model.verdict import DropReason
 from ingest.observation.explain import VISIT_STEP, EventTrace, explain
 from ingest.pipeline import enrichment, gate
 from ingest.pipeline.enrichment import enrich
@@ -21,7 +22,6 @@ from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
-from ingest.verdict import DropReason
 from tests.examples import NOON, an_event
 
 STEPS = [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.model.verdict import DropReason
 from ingest.observation.history import KEYS_PER_MINUTE, MINUTES, OTHER_SITES, SECONDS, History
-from ingest.verdict import DropReason
 from tests.examples import NOON
 
 BOT = DropReason.BOT

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from ingest.event import Attribution, Device, Place
+from ingest.model.event import Attribution, Device, Place
+from ingest.model.verdict import DropReason
 from ingest.observation.observed import (
     DOMAIN_LENGTH,
     HOSTNAME_LENGTH,
@@ -14,7 +15,6 @@ from ingest.observation.observed import (
     cut,
     observe,
 )
-from ingest.verdict import DropReason
 from tests.examples import NOON, an_enriched_event, an_event
 
 

@@ -1,3 +1,4 @@
+from ingest.model.verdict import DropReason
 from ingest.observation.observed import ObservedEvent, observe
 from ingest.observation.recent import (
     ACCEPTED,
@@ -6,7 +7,6 @@ from ingest.observation.recent import (
     UNKNOWN_DROPS,
     RecentEvents,
 )
-from ingest.verdict import DropReason
 from tests.examples import NOON, an_enriched_event, an_event
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ingest.enrichment.geo import AnyGeoDatabase
-from ingest.event import Place
+from ingest.model.event import Place
+from ingest.model.verdict import DropReason
 from ingest.observation.rule import rule_that_hit
 from ingest.pipeline.enrichment import enrich
 from ingest.pipeline.gate import VERIFICATION_AGENT, pass_gate
@@ -15,7 +16,6 @@ from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
-from ingest.verdict import DropReason
 from tests.examples import an_enriched_event, an_event
 
 

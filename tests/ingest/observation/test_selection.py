@@ -3,13 +3,13 @@ from typing import Any
 import pytest
 
 from ingest.enrichment.geo import NoGeoDatabase
+from ingest.model.verdict import DropReason
 from ingest.observation.observed import observe
 from ingest.observation.selection import select
 from ingest.pipeline.reference import Reference
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
-from ingest.verdict import DropReason
 from tests.examples import an_enriched_event, an_event
 
 REFERENCE = Reference(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.event import NOWHERE, Device, Place
+from ingest.model.event import NOWHERE, Device, Place
 from ingest.past.goatcounter import GoatCounterReader
 from ingest.past.past_event import BrokenLineError, NoHostError, PastEvent, SkipReason
 from tests.examples import NOON

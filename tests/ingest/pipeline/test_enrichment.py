@@ -5,14 +5,14 @@ import pytest
 from msgspec.structs import replace
 
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.event import EnrichedEvent, Place, Revenue, RevenueAmounts, Visitor
+from ingest.model.event import EnrichedEvent, Place, Revenue, RevenueAmounts, Visitor
+from ingest.model.verdict import DropReason
 from ingest.pipeline.enrichment import STEPS, enrich, visitor_of
 from ingest.pipeline.gate import GatedEvent
 from ingest.pipeline.reference import Reference
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
-from ingest.verdict import DropReason
 from tests.examples import an_event
 
 CURRENT, PREVIOUS = Salt(bytes(16), 0), Salt(bytes(15) + b"\1", 0)

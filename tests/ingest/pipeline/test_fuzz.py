@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.event import EnrichedEvent, Event, EventRequest
+from ingest.model.event import EnrichedEvent, Event, EventRequest
+from ingest.model.verdict import DropReason
 from ingest.pipeline.enrichment import enrich
 from ingest.pipeline.gate import pass_gate
 from ingest.pipeline.reference import Reference
+from ingest.records import row_record as record
 from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_request
-from ingest.rows import record
 from ingest.rows.layout import EventRows, event_row, session_row
 from ingest.rows.native import encode_block
 from ingest.rows.schema import EVENTS
@@ -23,7 +24,6 @@ from ingest.sessions.salts import Salt, Salts
 from ingest.sessions.session import begin
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
-from ingest.verdict import DropReason
 from tests.examples import NOON
 
 SEEDS = {path.name: path.read_bytes() for path in sorted(Path(__file__).parent.glob("seeds/*"))}

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from ingest.enrichment.geo import AnyGeoDatabase
-from ingest.event import Place
+from ingest.model.event import Place
+from ingest.model.verdict import DropReason
 from ingest.pipeline.gate import STEPS, VERIFICATION_AGENT, GatedEvent, pass_gate
 from ingest.pipeline.reference import Reference
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
-from ingest.verdict import DropReason
 from tests.examples import NOON, an_event
 
 

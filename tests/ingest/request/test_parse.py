@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.event import EventRequest, Revenue
+from ingest.model.event import EventRequest, Revenue
 from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_request
 

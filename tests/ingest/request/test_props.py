@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.event import Props
+from ingest.model.event import Props
 from ingest.request.props import (
     KEY_BYTES,
     PROPS_LIMIT,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.event import Revenue, RevenueAmounts
+from ingest.model.event import Revenue, RevenueAmounts
 from ingest.request.revenue import convert, parse_revenue
 
 RATES = {"USD": Decimal(1), "BRL": Decimal("0.7"), "EUR": Decimal("0.5")}

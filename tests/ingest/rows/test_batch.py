@@ -3,7 +3,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.event import ENGAGEMENT, Visitor
+from ingest.model.event import ENGAGEMENT, Visitor
 from ingest.rows.batch import Batch, Insert
 from ingest.rows.layout import (
     SESSION_EVENTS,

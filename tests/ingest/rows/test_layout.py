@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from ingest.event import Attribution, Device, Place, RevenueAmounts, Visitor
+from ingest.model.event import Attribution, Device, Place, RevenueAmounts, Visitor
 from ingest.rows.layout import (
     SESSION_EVENTS,
     SESSION_ID,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ingest.event import EnrichedEvent, Visitor
+from ingest.model.event import EnrichedEvent, Visitor
 from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sessions.session import Session
 from ingest.sessions.snapshot import Snapshot, read_snapshot, write_header, write_sessions

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ingest.event import Attribution, Device, Place
+from ingest.model.event import Attribution, Device, Place
 from ingest.sessions.session import Session, advance, begin
 from tests.examples import NOON, an_enriched_event
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.iso_codes import COUNTRIES, CURRENCIES
+from ingest.model.iso_codes import COUNTRIES, CURRENCIES
 from ingest.sites.shields import NO_SHIELDS, Patterns, Shields, parse_network
 
 

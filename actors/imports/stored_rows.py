@@ -1,0 +1,70 @@
+"""Finds out which rows of a batch that may have been stored before are missing."""
+
+import json
+from collections.abc import Sequence
+
+import structlog
+import trio
+from msgspec.structs import replace
+
+from actors.stores.store import QueryRefused, Store, StoreUnavailable
+from ingest.rows.batch import Flush, Insert
+from ingest.rows.dedup_probe import inquire
+from ingest.rows.layout import Row
+from ingest.rows.schema import TABLES
+
+log = structlog.get_logger()
+
+
+class StoredRows:
+    """Asks a store which rows it has.
+
+    Its tables recognise a token, but only among their last thousand inserts, and an import may go
+    on after weeks.
+    """
+
+    def __init__(self, store: Store, database: str) -> None:
+        """Ask a store.
+
+        Args:
+            store: Which one; it stays the caller's.
+            database: Where the tables are.
+        """
+        self._store = store
+        self._database = database
+
+    async def missing(self, flush: Flush, deadline: float) -> Flush | None:
+        """The inserts that are to be repeated, without the rows that are stored.
+
+        Args:
+            flush: What may be stored, in part.
+            deadline: How long to try, by trio's clock.
+
+        Returns:
+            None when the store could not be asked.
+        """
+        missing: list[Insert] = []
+        for insert in flush:
+            try:
+                rows = await self._missing(insert)
+            except StoreUnavailable as error:
+                log.warning("store cannot be asked what it has", error=str(error))
+                await trio.sleep_until(deadline)
+                return None
+            if rows:
+                missing.append(replace(insert, rows=tuple(rows)))
+        return tuple(missing)
+
+    async def _missing(self, insert: Insert) -> Sequence[Row]:
+        table = TABLES[insert.table]
+        rows: list[Row] = []
+        for inquiry in inquire(table, insert.rows, self._database):
+            try:
+                (answer,) = await self._store.query(inquiry.sql)
+            except QueryRefused as error:
+                log.error("store does not say what it has, trusting in tokens", error=str(error))
+                return insert.rows
+            found = int(next(iter(json.loads(answer).values())))
+            if not inquiry.expected or found < inquiry.expected:
+                rows.extend(inquiry.rows)
+        return rows

@@ -1,0 +1,1 @@
+"""Actors that own time: they wait for a moment, then act."""

@@ -1,0 +1,101 @@
+"""Notices that a file has changed and brings what is read from it up to date."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+import trio
+
+from actors.supervision.actor import Actor
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 1.0
+"""A change is seen within 2 seconds, the contract's limit, with time left for reading the file."""
+
+Loaded = TypeVar("Loaded")
+
+_Stamp = tuple[int, int, int]
+
+
+def stamp(path: Path) -> _Stamp | None:
+    """What tells one state of a file from another; None when it cannot be found."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+class Reload(Actor, Generic[Loaded]):
+    """The actor that owns a file's last known state.
+
+    Receives and sends nothing. When the file has changed it is read in a worker thread, and what
+    was read is put in place between two checkpoints. A file that cannot be read leaves the old
+    content in place; `problem` and the log say why. A restart looks again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        load: Callable[[Path], Loaded],
+        replace: Callable[[Loaded], None],
+        *,
+        mistakes: tuple[type[Exception], ...],
+        known: tuple[int, int, int] | None,
+    ) -> None:
+        """Watch one file.
+
+        Args:
+            name: The actor's name.
+            path: The file.
+            load: Reads it; runs in a thread.
+            replace: Puts what was read in place.
+            mistakes: What `load` raises when the file is wrong or missing.
+            known: The file's `stamp` from before it was first read.
+        """
+        self.name = name
+        self.problem: str | None = None
+        self._path = path
+        self._load = load
+        self._replace = replace
+        self._mistakes = mistakes
+        self._known = known
+
+    @property
+    def seen(self) -> int | None:
+        """When the state that was last looked at was written, in Unix nanoseconds; None for none.
+
+        It is in force unless there is a `problem`.
+        """
+        return None if self._known is None else self._known[0]
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await trio.sleep(POLL_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Read the file if it has changed since the last look."""
+        found = stamp(self._path)
+        if found == self._known:
+            return
+        try:
+            loaded = await trio.to_thread.run_sync(self._load, self._path)
+        except self._mistakes as mistake:
+            self.problem = str(mistake)
+            log.error("file refused, the old content stays", actor=self.name, error=str(mistake))
+        else:
+            self.problem = None
+            self._replace(loaded)
+            log.info("file taken over", actor=self.name, path=str(self._path))
+        self._known = found
+
+    def failed(self, error: Exception) -> None:
+        """Do not read this state of the file again; a later change is a new chance."""
+        self.problem = f"unexpected {type(error).__name__}"
+        self._known = stamp(self._path)

@@ -1,0 +1,1 @@
+"""The last events, and those who follow new ones."""

@@ -1,0 +1,216 @@
+"""Keeps the last events and shows new ones to those who follow."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from ingest.model.event import EnrichedEvent, Event
+from ingest.model.verdict import DropReason
+from ingest.observation.observed import ObservedEvent, observe
+from ingest.observation.recent import RecentEvents
+from ingest.observation.rule import rule_that_hit
+from ingest.observation.selection import Selection
+from ingest.pipeline.reference import Reference
+from ingest.telemetry.logs import stack_of
+
+log = structlog.get_logger()
+
+FOLLOWERS = 32
+"""Those who may follow at a time."""
+
+WAITING = 256
+"""Events that wait for a follower; what comes while they do is missed."""
+
+
+TAKEN = 64
+"""Events that a follower takes at a time."""
+
+
+class TooManyFollowersError(Exception):
+    """Nobody else may follow now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Stands where events are missing because the follower was too slow.
+
+    Attributes:
+        events: How many.
+    """
+
+    events: int
+
+
+class Follower:
+    """Somebody who sees events as they get their verdicts. Never holds up the pipeline."""
+
+    def __init__(self, selection: Selection) -> None:
+        """Follow a selection of the events."""
+        self.selection = selection
+        self._missed = 0
+        self._outlet, self._inbox = trio.open_memory_channel[ObservedEvent | Missed](WAITING)
+
+    def offer(self, observed: ObservedEvent) -> None:
+        """Have an event wait for the follower, or count it as missed."""
+        try:
+            if self._missed:
+                self._outlet.send_nowait(Missed(self._missed))
+                self._missed = 0
+            self._outlet.send_nowait(observed)
+        except trio.WouldBlock:
+            self._missed += 1
+
+    async def next(self) -> list[ObservedEvent | Missed]:
+        """Wait for something to show, then take what else is there.
+
+        Returns:
+            In order; empty when there is nothing to come, because the server stops.
+        """
+        found = self._take()
+        if found:
+            await trio.lowlevel.checkpoint()
+            return found
+        try:
+            first = await self._inbox.receive()
+        except trio.EndOfChannel:
+            return []
+        return [first, *self._take()]
+
+    def _take(self) -> list[ObservedEvent | Missed]:
+        found: list[ObservedEvent | Missed] = []
+        try:
+            while len(found) < TAKEN:
+                found.append(self._inbox.receive_nowait())
+        except (trio.WouldBlock, trio.EndOfChannel):
+            if self._missed:
+                found.append(Missed(self._missed))
+                self._missed = 0
+        return found
+
+    def end(self) -> None:
+        """Show what waits, and nothing more."""
+        self._outlet.close()
+
+    def close(self) -> None:
+        """Forget what waits."""
+        self._outlet.close()
+        self._inbox.close()
+
+
+class Broadcast:
+    """Owner of the last events, and of the channels to those who follow new ones.
+
+    Told of each verdict where it is given. Of an accepted event that nobody follows it keeps a
+    reference, and does no more; a dropped one is turned at once into what may be kept, since its
+    address must not be.
+    """
+
+    def __init__(self, reference: Reference, since: int) -> None:
+        """Start with nothing seen.
+
+        Args:
+            reference: Where the steps look things up.
+            since: Now, in Unix seconds.
+        """
+        self.recent = RecentEvents(since)
+        self._reference = reference
+        self._followers: list[Follower] = []
+        self._limit: float = FOLLOWERS
+
+    @property
+    def followers(self) -> int:
+        """How many follow."""
+        return len(self._followers)
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody else may follow."""
+        return len(self._followers) >= self._limit
+
+    def accepted(self, event: EnrichedEvent) -> None:
+        """Take note of an accepted event."""
+        number = self.recent.accept(event)
+        if self._followers:
+            self._show_accepted(number, event)
+
+    def dropped(self, event: Event | EnrichedEvent, reason: DropReason) -> None:
+        """Take note of a drop. Never raises: what watches must not harm what is watched."""
+        try:
+            self._drop(event, reason)
+        except Exception as error:
+            log.error("drop not noted", error=type(error).__name__, stack=stack_of(error))
+
+    def _drop(self, event: Event | EnrichedEvent, reason: DropReason) -> None:
+        reference = self._reference
+        site = reference.site(event.domain)
+        observed = observe(
+            self.recent.next_number(),
+            event,
+            None if site is None else site.id,
+            reason,
+            rule_that_hit(event, site, reason, reference),
+        )
+        registered = reference.registry.find(event.domain) is not None
+        self.recent.drop(observed, registered=registered)
+        for follower in self._followers:
+            if follower.selection.shows(observed):
+                follower.offer(observed)
+
+    def _show_accepted(self, number: int, event: EnrichedEvent) -> None:
+        wanting = [one for one in self._followers if one.selection.shows_accepted(event)]
+        if wanting:
+            observed = observe(number, event)
+            for follower in wanting:
+                follower.offer(observed)
+
+    @contextmanager
+    def follow(
+        self, selection: Selection, *, after: float = math.inf, replay: int = 0
+    ) -> Iterator[Follower]:
+        """Follow events.
+
+        Args:
+            selection: Which.
+            after: Number of the last event that has been seen: those that came after it, and are
+                still known, are shown first, at most `WAITING`. Infinite for none.
+            replay: How many of the last events are shown first, if `after` is infinite.
+
+        Raises:
+            TooManyFollowersError: There are `FOLLOWERS` already, or the server stops.
+        """
+        if self.full:
+            raise TooManyFollowersError
+        follower = Follower(selection)
+        for observed in self._before(selection, after, replay):
+            follower.offer(observed)
+        self._followers.append(follower)
+        try:
+            yield follower
+        finally:
+            if follower in self._followers:
+                self._followers.remove(follower)
+            follower.close()
+
+    def _before(self, selection: Selection, after: float, replay: int) -> list[ObservedEvent]:
+        """What a follower is shown of the past, oldest first."""
+        if after == math.inf:
+            if not replay:
+                return []
+            after, wanted = 0, replay
+        else:
+            wanted = WAITING
+        recent = self.recent
+        found = [*recent.drops(selection.shows), *recent.accepted(selection.shows)]
+        found.sort(key=lambda observed: observed.number)
+        return [observed for observed in found if observed.number > after][-wanted:]
+
+    def close(self) -> None:
+        """End all following: the server stops."""
+        self._limit = 0
+        for follower in self._followers:
+            follower.end()
+        self._followers.clear()

@@ -1,0 +1,53 @@
+"""Lets events through that their site takes."""
+
+from collections.abc import Sequence
+
+import trio
+
+from actors.letters.dead_letters import DeadLetters
+from actors.pipeline.setting_aside import set_event_aside
+from actors.pipeline.stage import Stage
+from actors.pipeline.verdicts import Verdicts
+from ingest.letters.dead_letter import redact
+from ingest.model.event import Event
+from ingest.model.verdict import DropReason, Verdict
+from ingest.pipeline.enrichment import visitor_of
+from ingest.pipeline.gate import GatedEvent, pass_gate
+from ingest.pipeline.reference import Reference
+
+
+class Gate(Stage[Event, GatedEvent]):
+    """The actor that owns the rate limits, and asks the registry, the shields and the geo database.
+
+    Receives runs of `Event` from the front; sends runs of `GatedEvent`, gives the others their
+    verdict. A restart finds the rate limits as they were.
+    """
+
+    name = "gate"
+
+    def __init__(
+        self,
+        inbox: trio.MemoryReceiveChannel[Sequence[Event]],
+        outlet: trio.MemorySendChannel[Sequence[GatedEvent]],
+        reference: Reference,
+        verdicts: Verdicts,
+        letters: DeadLetters,
+    ) -> None:
+        """Own both channel halves until `close`; the rest is shared."""
+        super().__init__(inbox, outlet)
+        self._reference = reference
+        self._verdicts = verdicts
+        self._letters = letters
+
+    def handle(self, message: Event) -> GatedEvent | None:
+        """Run the gate's steps."""
+        outcome = pass_gate(message, self._reference)
+        if isinstance(outcome, DropReason):
+            self._verdicts.give(message, Verdict(outcome))
+            return None
+        return outcome
+
+    def set_aside(self, message: Event, error: Exception | None) -> None:
+        """Keep the event without its address."""
+        event = redact(message, lambda: visitor_of(message, self._reference.salts))
+        set_event_aside(self._verdicts, self._letters, self.name, message, event, error)

@@ -1,0 +1,93 @@
+"""Where requests enter the pipeline and wait for their verdicts."""
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from actors.pipeline.verdicts import Ticket, Verdicts
+from ingest.model.event import Event, EventRequest
+from ingest.model.verdict import Verdict
+
+RETRY_AFTER_SECONDS = 5
+
+
+class OverloadedError(Exception):
+    """The pipeline cannot take the request now; nothing of it will be stored.
+
+    Attributes:
+        retry_after: Seconds after which the client may try again.
+    """
+
+    retry_after = RETRY_AFTER_SECONDS
+
+
+class Intake:
+    """The pipeline's entrance. Never waits for room: a full pipeline refuses at once."""
+
+    def __init__(self, outlet: trio.MemorySendChannel[Sequence[Event]], verdicts: Verdicts) -> None:
+        """Own the channel half until `close`."""
+        self._outlet = outlet
+        self._verdicts = verdicts
+        self._open = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are taken at all."""
+        return self._open
+
+    async def submit(self, *requests: EventRequest) -> list[Verdict]:
+        """Send the events of a request, or of several that came together, through the pipeline.
+
+        Returns:
+            A verdict for each of the requests' domains, in order.
+
+        Raises:
+            OverloadedError: The pipeline is full or closed, gave no verdict in time, or could not
+                keep the events.
+        """
+        ticket = self.send(*requests)
+        await self._verdicts.settled(ticket)
+        return self.outcome(ticket)
+
+    def send(self, *requests: EventRequest, tell: Callable[[], object] | None = None) -> Ticket:
+        """As `submit`, for those who do not wait in a task of their own.
+
+        Args:
+            requests: What came together.
+            tell: Called when `outcome` knows; see `Ticket`.
+
+        Raises:
+            OverloadedError: The pipeline is full or closed.
+        """
+        if not self._open:
+            raise OverloadedError
+        named = [(request, domain) for request in requests for domain in request.domains]
+        ticket = self._verdicts.open(len(named), tell)
+        events = [
+            Event(ticket.number, position, domain, request)
+            for position, (request, domain) in enumerate(named)
+        ]
+        try:
+            self._outlet.send_nowait(events)
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            self._verdicts.withdraw(ticket)
+            raise OverloadedError from None
+        return ticket
+
+    def outcome(self, ticket: Ticket) -> list[Verdict]:
+        """What became of a request, once it is settled; as `submit` does."""
+        verdicts = ticket.outcome()
+        if not any(verdict.accepted for verdict in verdicts) and any(
+            verdict.passing for verdict in verdicts
+        ):
+            raise OverloadedError
+        return verdicts
+
+    async def readmit(self, event: Event, letter: str) -> Verdict:
+        """Send an event through again that was set aside as a letter, waiting for room."""
+        return await self._verdicts.readmit(event, self._outlet, letter)
+
+    def close(self) -> None:
+        """Take no more requests; what was taken runs down the stages."""
+        self._open = False
+        self._outlet.close()

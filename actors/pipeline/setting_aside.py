@@ -1,0 +1,34 @@
+"""What becomes of an event that a stage cannot handle, and of its sender."""
+
+from actors.letters.dead_letters import DeadLetters
+from actors.pipeline.verdicts import LATE, NOT_KEPT, SET_ASIDE, Verdicts
+from ingest.model.event import EnrichedEvent, Event
+
+
+def set_event_aside(
+    verdicts: Verdicts,
+    letters: DeadLetters,
+    actor: str,
+    event: Event | EnrichedEvent,
+    content: Event | EnrichedEvent,
+    error: Exception | None,
+) -> None:
+    """Keep an event as a letter and give its verdict. Never raises.
+
+    An event that was put back goes into its own letter again. An event whose sender was told to
+    try again is not kept; if it cannot be kept, its sender is told so.
+
+    Args:
+        verdicts: Know who waits for the event.
+        letters: Where it is kept.
+        actor: Who could not handle it.
+        event: The event.
+        content: It again, fit to be kept.
+        error: Why it could not be handled; None when the actor had stopped.
+    """
+    if verdicts.expired(event.ticket):
+        verdicts.give(event, LATE)
+        return
+    letter = verdicts.letter(event.ticket)
+    kept = letters.keep(actor, content, error, letter=letter)
+    verdicts.give(event, SET_ASIDE if kept else NOT_KEPT)

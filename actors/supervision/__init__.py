@@ -1,0 +1,1 @@
+"""What an actor is, and what restarts one that fails."""

@@ -1,0 +1,66 @@
+"""A read-only query from the command line, straight to the store or through the running server."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import trio
+
+from actors.stores.open import open_store
+from actors.stores.store import Store, StoreBusy, StoreError
+from ingest.client.running_server import NoServerError, RunningServer, ServerError
+from ingest.server.state_files import StateFiles
+from ingest.settings import Settings
+
+SERVER_SECONDS = 120.0
+"""Longer than any query may run."""
+
+
+class QueryError(Exception):
+    """The query could not be answered; the message says why."""
+
+
+def query(settings: Settings, sql: str) -> Iterable[str]:
+    """Ask the store of the settings.
+
+    An embedded store belongs to one process: while the server has it, the server is asked.
+
+    Returns:
+        A JSON object for each row.
+
+    Raises:
+        QueryError: The query is refused, or the store cannot be reached.
+    """
+    try:
+        return trio.run(_ask_store, open_store(settings.clickhouse_url), sql)
+    except StoreBusy as busy:
+        return ask_server(StateFiles(settings.state_dir).server, sql, busy)
+    except StoreError as error:
+        raise QueryError(str(error)) from None
+
+
+async def _ask_store(store: Store, sql: str) -> list[str]:
+    try:
+        await store.open()
+        return await store.query(sql)
+    finally:
+        await store.aclose()
+
+
+def ask_server(announcement: Path, sql: str, busy: StoreBusy) -> list[str]:
+    """Ask the server that has the embedded store.
+
+    Args:
+        announcement: The file by which it says how it is reached.
+        sql: One statement that reads.
+        busy: Why the store cannot be asked.
+
+    Raises:
+        QueryError: The query is refused, or the server cannot be reached.
+    """
+    try:
+        server = RunningServer.find(announcement)
+        return server.ask("/api/query", sql.encode(), seconds=SERVER_SECONDS).decode().splitlines()
+    except NoServerError:
+        raise QueryError(f"{busy}, and {announcement} does not say how to reach it") from None
+    except ServerError as error:
+        raise QueryError(str(error)) from None

@@ -1,0 +1,1 @@
+"""The fold over accepted events: what they add up to."""

@@ -1,0 +1,1 @@
+"""Plain event requests, read and answered without a task for each."""

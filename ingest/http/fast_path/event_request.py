@@ -1,0 +1,152 @@
+"""Reads event requests out of a connection's bytes: those in the plain form that trackers send.
+
+Whatever is not beyond doubt is left to hypercorn's HTTP: another path or method, an upgrade, a
+chunked body, an expectation, a head or body of unusual size, and everything that is malformed. So
+the two can never disagree about where a request ends.
+"""
+
+from typing import Final
+
+import httptools
+import msgspec
+
+from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
+from ingest.request.client_address import JOINED_HEADERS
+
+START: Final = b"POST /api/event HTTP/1."
+"""How a request begins that is read here."""
+
+BODY_BYTES: Final = 64 * 1024
+"""Largest body read here; browsers send no larger ones after a page is gone (Fetch, keepalive)."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+
+_USED: Final = {
+    name.encode(): name
+    for name in (
+        "accept",
+        "content-type",
+        "user-agent",
+        "x-plausible-ip",
+        "x-plausible-ip-type",
+        "cf-connecting-ip",
+        "authorization",
+        "x-request-id",
+        "traceparent",
+        *JOINED_HEADERS,
+    )
+}
+"""Headers that the endpoint looks at."""
+
+_LEFT_TO_HYPERCORN: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
+
+
+class EventRequestBytes(msgspec.Struct, frozen=True, gc=False):
+    """A request, read but not yet understood.
+
+    Attributes:
+        headers: First occurrence of each used header, by lower-case name.
+        lists: All occurrences of list headers, joined with commas.
+        body: Content.
+        length: Bytes of head and body together.
+        closes: Whether the client wants the connection closed after the answer.
+    """
+
+    headers: dict[str, str]
+    lists: dict[str, str]
+    body: bytes
+    length: int
+    closes: bool
+
+
+class NotPlainError(ValueError):
+    """The bytes are for hypercorn."""
+
+
+class _Head:
+    """Takes what httptools finds."""
+
+    __slots__ = ("closes", "complete", "headers", "hosts", "length", "lines", "lists", "plain")
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.lists: dict[str, str] = {}
+        self.length: int | None = None
+        self.lines = self.hosts = 0
+        self.closes = False
+        self.plain = True
+        self.complete = False
+
+    def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
+        self.lines += 1
+        name = raw_name.lower()
+        used = _USED.get(name)
+        if used is not None:
+            value = raw_value.decode("latin-1")
+            self.headers.setdefault(used, value)
+            if used in JOINED_HEADERS:
+                joined = self.lists.get(used)
+                self.lists[used] = value if joined is None else f"{joined},{value}"
+        elif name == b"content-length":
+            self.length = int(raw_value) if raw_value.isdigit() else None
+        elif name == b"host":
+            self.hosts += 1
+        elif name == b"connection":
+            option = raw_value.strip().lower()
+            self.closes = self.closes or option == b"close"
+            self.plain = self.plain and option in (b"close", b"keep-alive")
+        elif name in _LEFT_TO_HYPERCORN:
+            self.plain = False
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+
+def read_request(unread: bytearray) -> EventRequestBytes | None:
+    """Read the first request.
+
+    Args:
+        unread: What the connection has sent and nobody has taken; not changed.
+
+    Returns:
+        None when more has to come.
+
+    Raises:
+        NotPlainError: It is for hypercorn to read, from the first byte on.
+    """
+    if not unread.startswith(START):
+        if START.startswith(unread):
+            return None
+        raise NotPlainError
+    end = unread.find(_HEAD_END, 0, HEAD_BYTES)
+    if end < 0:
+        if len(unread) >= HEAD_BYTES:
+            raise NotPlainError
+        return None
+    end += len(_HEAD_END)
+    head = _Head()
+    parser = httptools.HttpRequestParser(head)
+    try:
+        parser.feed_data(memoryview(unread)[:end])
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        raise NotPlainError from None
+    version = parser.get_http_version()
+    if (
+        not (head.plain and head.complete)
+        or head.length is None
+        or head.length > BODY_BYTES
+        or head.lines > HEADERS
+        or (head.hosts != 1 and (head.hosts or version != "1.0"))
+    ):
+        raise NotPlainError
+    length = end + head.length
+    if len(unread) < length:
+        return None
+    return EventRequestBytes(
+        head.headers,
+        head.lists,
+        bytes(unread[end:length]),
+        length,
+        # As hypercorn does, which keeps no HTTP/1.0 connection.
+        closes=head.closes or version == "1.0",
+    )

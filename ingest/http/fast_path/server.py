@@ -1,0 +1,278 @@
+"""The fast door: plain event requests, read and answered without a task for each.
+
+Most of the time of a small request goes into HTTP, not into the event: waking a task when bytes
+have come, and again when the verdict is in, costs more than parsing and validating. So one task
+reads what has come on all connections, one sends the answers whose verdicts are in, and one watches
+the times. A connection's own task sleeps until the connection ends here, or an answer does not fit
+into its socket's buffer. `docs/performance.md` has the figures. What is not plain goes to hypercorn
+with all its bytes, and stays there.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from selectors import DefaultSelector
+from typing import Final, Protocol
+from wsgiref.handlers import format_date_time
+
+import trio
+
+from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
+from ingest.http.answered import Answered, Observer
+from ingest.http.event_endpoint import ROUTE, EventEndpoint
+from ingest.http.fast_path.connection import Visit
+from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
+from ingest.telemetry.metrics import Metrics
+from ingest.telemetry.request_id import CURRENT
+
+CONNECTIONS_READ: Final = 64
+"""Connections read between two checkpoints: few enough to hold the loop for a few milliseconds."""
+
+WATCH_SECONDS: Final = 0.1
+"""How often connections' times are looked at."""
+
+PART_SECONDS: Final = 1.0
+"""How long a request may come in parts; then it is left to hypercorn, which times slow clients."""
+
+
+class Sending(Protocol):
+    """The part of a connection that is written to."""
+
+    async def send_all(self, data: bytes) -> None:
+        """Send data, in bounded time."""
+
+
+class FastDoor:
+    """Serves plain event requests on connections of one server, while `run` runs."""
+
+    def __init__(
+        self,
+        endpoint: EventEndpoint,
+        metrics: Metrics,
+        *,
+        idle_seconds: float,
+        linger_seconds: float,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """Serve an endpoint.
+
+        Args:
+            endpoint: Decides on requests.
+            metrics: Counts them.
+            idle_seconds: How long a connection may be silent between requests.
+            linger_seconds: The same, once the server stops.
+            observers: Are told of each request.
+        """
+        self._endpoint = endpoint
+        self._metrics = metrics
+        self._idle_seconds = idle_seconds
+        self._linger_seconds = linger_seconds
+        self._observers = tuple(observers)
+        self._visits: set[Visit] = set()
+        # Beside trio's own, which has to be told of a socket anew for each wait.
+        self._selector = DefaultSelector()
+        self._settled: list[Visit] = []
+        self._any_settled = trio.Event()
+        self._stopped_at = math.inf
+
+    async def run(self) -> None:
+        """Read, answer and watch; for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read)
+            nursery.start_soon(self._answer)
+            nursery.start_soon(self._watch)
+
+    def stop(self) -> None:
+        """Keep connections open no longer than a request that is on its way may take."""
+        self._stopped_at = trio.current_time()
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stopped_at < math.inf
+
+    async def serve(self, stream: Sending, descriptor: int, peer: str) -> bytes | None:
+        """Answer the plain event requests that a connection begins with.
+
+        Args:
+            stream: The connection, for what cannot be sent at once.
+            descriptor: Its socket's, not blocking.
+            peer: The address of its other end.
+
+        Returns:
+            The bytes that hypercorn is to go on with; None when the connection is to be closed.
+
+        Raises:
+            OSError: The connection is broken.
+            trio.BrokenResourceError: The same.
+        """
+        name = self._endpoint.request_id(peer)
+        visit = Visit(self._selector, descriptor, peer, name, self._settle)
+        self._visits.add(visit)
+        try:
+            while True:
+                await visit.called.wait()
+                if visit.over:
+                    break
+                visit.called = trio.Event()
+                await stream.send_all(visit.unsent)
+                visit.unsent = b""
+                self._guarded(visit, self._go_on)
+        finally:
+            visit.end()
+            self._visits.discard(visit)
+        if visit.error is not None:
+            raise visit.error
+        return visit.left
+
+    async def _read(self) -> None:
+        """Read what has come, on all connections."""
+        while True:
+            await trio.lowlevel.wait_readable(self._selector.fileno())
+            for number, (key, _) in enumerate(self._selector.select(0), 1):
+                self._guarded(key.data, self._hear)
+                if number % CONNECTIONS_READ == 0:
+                    await trio.lowlevel.checkpoint()
+
+    async def _answer(self) -> None:
+        """Answer the requests whose verdicts are in."""
+        while True:
+            await self._any_settled.wait()
+            self._any_settled = trio.Event()
+            settled, self._settled = self._settled, []
+            for visit in settled:
+                if not visit.over:
+                    self._guarded(visit, self._conclude)
+
+    def _settle(self, visit: Visit) -> None:
+        """Note that a request can be answered; an actor calls this."""
+        self._settled.append(visit)
+        self._any_settled.set()
+
+    async def _watch(self) -> None:
+        """End the wait for connections that are silent for too long."""
+        while True:
+            await trio.sleep(WATCH_SECONDS)
+            now = trio.current_time()
+            for visit in self._visits:
+                if now >= self._ends(visit):
+                    visit.end(visit.unread)
+
+    def _ends(self, visit: Visit) -> float:
+        """When the wait for a connection's bytes ends."""
+        if visit.unread:
+            return visit.since + PART_SECONDS
+        if self._stopping:
+            return max(visit.since, self._stopped_at) + self._linger_seconds
+        return visit.since + self._idle_seconds
+
+    def _guarded(self, visit: Visit, step: Callable[[Visit], None]) -> None:
+        """Take a step with a connection; what goes wrong is raised in its own task."""
+        try:
+            step(visit)
+        except Exception as error:
+            visit.end(error=error)
+
+    def _hear(self, visit: Visit) -> None:
+        visit.hear()
+        self._go_on(visit)
+
+    def _conclude(self, visit: Visit) -> None:
+        """Answer the request that has waited for its verdicts, and go on."""
+        waiting, visit.waiting = visit.waiting, None
+        if waiting is not None:
+            CURRENT.set(visit.name)
+            self._send(visit, self._endpoint.conclude(waiting))
+            self._go_on(visit)
+
+    def _go_on(self, visit: Visit) -> None:
+        """Begin the requests that have come, up to one that cannot be answered at once."""
+        while not (visit.over or visit.busy):
+            if visit.closes:
+                visit.end()
+                return
+            try:
+                request = read_request(visit.unread) if visit.unread else None
+            except NotPlainError:
+                visit.end(visit.unread)
+                return
+            if request is None:
+                visit.wait()
+                return
+            del visit.unread[: request.length]
+            self._begin(visit, request)
+
+    def _begin(self, visit: Visit, request: EventRequestBytes) -> None:
+        visit.started = time.perf_counter()
+        visit.since = math.inf
+        visit.closes = request.closes
+        visit.headers = request.headers
+        visit.name.begin(request.headers)
+        CURRENT.set(visit.name)
+        endpoint = self._endpoint
+        client = endpoint.client_of(request.headers, request.lists, visit.peer)
+        begun = endpoint.refusal(request.headers, client) or endpoint.begin(
+            request.headers, client, request.body, visit.tell
+        )
+        if isinstance(begun, Answer):
+            self._send(visit, begun)
+        else:
+            visit.waiting = begun
+
+    def _send(self, visit: Visit, answer: Answer) -> None:
+        seconds = time.perf_counter() - visit.started
+        self._metrics.observe_request(ROUTE, answer.status, seconds)
+        if answer.status >= FIRST_ERROR:
+            self._metrics.history.refuse(answer.status)
+        if self._observers:
+            self._tell(visit, answer, seconds)
+        data = encode(
+            answer,
+            asked=visit.closes,
+            stopping=self._stopping,
+            request_id=visit.name.text if answer.status >= FIRST_ERROR else "",
+        )
+        visit.closes = visit.closes or self._stopping
+        visit.send(data)
+
+    def _tell(self, visit: Visit, answer: Answer, seconds: float) -> None:
+        parent = self._endpoint.traceparent(visit.headers, visit.peer)
+        answered = Answered("POST", ROUTE, answer.status, seconds, answer.reasons, parent)
+        for observe in self._observers:
+            observe(answered)
+
+
+def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "") -> bytes:
+    """An answer as hypercorn writes it, to the byte.
+
+    Args:
+        answer: What is answered.
+        asked: Whether the client has asked for the connection to be closed.
+        stopping: Whether the server closes it, whatever was asked for.
+        request_id: What an error says it is the answer to; empty for other answers.
+    """
+    second = int(time.time())
+    if request_id:
+        return _encode(answer, asked, stopping, request_id, second)
+    return _encoded(answer, asked, stopping, request_id, second)
+
+
+def _encode(answer: Answer, asked: bool, stopping: bool, request_id: str, second: int) -> bytes:
+    headers = [
+        *answer.headers,
+        ("content-type", answer.content_type),
+        ("content-length", str(len(answer.body))),
+        *CORS_HEADERS,
+        *((("x-request-id", request_id),) if request_id else ()),
+        ("date", format_date_time(second)),
+    ]
+    if stopping:
+        headers.insert(-1, ("connection", "close"))
+    elif asked:
+        headers.append(("Connection", "close"))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"HTTP/1.1 {answer.status} \r\n{head}\r\n".encode("latin-1") + answer.body
+
+
+_encoded = lru_cache(maxsize=64)(_encode)
+"""Few answers that are no errors differ, and within a second they are the same to the byte."""

@@ -1,0 +1,1 @@
+"""hypercorn on connections that Sluice accepts, bounds and guards."""

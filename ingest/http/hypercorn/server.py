@@ -1,0 +1,287 @@
+"""Serves the application: hypercorn's HTTP on connections that we accept, bound and guard.
+
+hypercorn's own accept loop ends the whole server when handling one connection raises anything but
+`OSError`, and its writes wait without limit for a client that does not read. So connections are
+accepted here, each is handed to hypercorn's protocol stack in a guard of its own, and its stream
+has a deadline for writing.
+"""
+
+import logging
+import math
+import resource
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+import trio
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import wrap_app
+
+from ingest.http.fast_path.server import FastDoor
+from ingest.http.hypercorn.protocol import HEAD_BYTES, StrictHTTP
+from ingest.telemetry.logs import stack_of
+from ingest.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+IDLE_SECONDS = 15.0
+"""How long a connection may take to send a request's head, from its start or the last response."""
+
+READ_SECONDS = 15
+"""How long a connection may send nothing in the middle of a request. While it is being answered it
+need not send anything: the body's time is limited where it is read."""
+
+WRITE_SECONDS = 15.0
+"""How long a client may take to make room for what is sent to it."""
+
+LINGER_SECONDS = 0.25
+"""How long an idle connection stays open when the server stops: a request that the client has sent
+meanwhile is still answered."""
+
+CONNECTIONS = 4096
+"""Connections open at a time, fewer where the process may have fewer open files."""
+
+
+class PatientStream:
+    """A socket's stream whose writes have a deadline, also inside hypercorn's shield."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        """Own the stream."""
+        self._stream = stream
+        self._unread = b""
+        self.socket = stream.socket
+        self.send_eof = stream.send_eof
+        self.aclose = stream.aclose
+
+    def put_back(self, data: bytes) -> None:
+        """Have bytes read again before any others."""
+        self._unread = data
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Read what is there, or wait for it."""
+        if self._unread:
+            data, self._unread = self._unread, b""
+            await trio.lowlevel.checkpoint()
+            return data
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes) -> None:
+        """Send data.
+
+        Raises:
+            trio.BrokenResourceError: The client did not take it in time; the connection is over.
+        """
+        with trio.move_on_after(WRITE_SECONDS) as patience:
+            try:
+                await self._stream.send_all(data)
+            except trio.BusyResourceError:
+                # hypercorn ends a stream in one task while another still has something to say.
+                raise trio.BrokenResourceError("the connection is being closed") from None
+        if patience.cancelled_caught:
+            await trio.aclose_forcefully(self._stream)
+            raise trio.BrokenResourceError("the client does not read")
+
+
+LAST_ANSWER_SECONDS = 40.0
+"""How long a request may take after its client has closed its own side: longer than any verdict."""
+
+READ_BYTES = 65_536
+
+
+class Connection(TCPServer):
+    """hypercorn's connection, with another end.
+
+    hypercorn's own waits for its idle timer even after the client has closed, so that clients that
+    come for one request would fill the server up; and it leaves a client unanswered that has closed
+    its own side of the connection after its request. When the server stops, it closes idle
+    connections at once, among them those whose next request is already on its way.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        """As hypercorn's."""
+        super().__init__(*arguments)
+        self._answered = trio.Event()
+        self._answered.set()
+
+    async def _read_data(self) -> None:
+        self.protocol.protocol = StrictHTTP.of(self.protocol)
+        try:
+            while data := await self._receive():
+                await self.protocol.handle(RawData(bytes(data)))
+            await self.protocol.handle(RawData(b""))
+            # A client that has said all may still be listening.
+            with trio.move_on_after(LAST_ANSWER_SECONDS):
+                await self._answered.wait()
+        except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
+            pass
+        await self.protocol.handle(Closed())
+        await self.idle_task.stop()
+
+    async def _receive(self) -> bytes | bytearray:
+        while True:
+            with trio.move_on_after(READ_SECONDS):
+                return await self.stream.receive_some(READ_BYTES)
+            if self._answered.is_set():
+                raise trio.TooSlowError
+
+    async def protocol_send(self, event: Event) -> None:
+        """Note whether a request is being answered, and leave the rest to hypercorn."""
+        if isinstance(event, Closed) or (isinstance(event, Updated) and event.idle):
+            self._answered.set()
+        elif isinstance(event, Updated):
+            self._answered = trio.Event()
+        await super().protocol_send(event)
+
+    async def _idle_timeout(self) -> None:
+        with trio.move_on_after(IDLE_SECONDS):
+            await self.context.terminated.wait()
+            await trio.sleep(LINGER_SECONDS)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + WRITE_SECONDS):
+            await self._initiate_server_close()
+
+
+def hypercorn_config() -> Config:
+    """How hypercorn treats a connection."""
+    config = Config()
+    config.keep_alive_timeout = IDLE_SECONDS
+    config.read_timeout = READ_SECONDS
+    config.h11_max_incomplete_size = HEAD_BYTES
+    config.keep_alive_max_requests = 100_000
+    config.include_server_header = False
+    config.accesslog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
+    return config
+
+
+def connection_limit() -> int:
+    """How many connections may be open, leaving files for everything else."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if allowed == resource.RLIM_INFINITY else min(CONNECTIONS, allowed * 3 // 4)
+
+
+class Server:
+    """Accepts connections and serves them until told to stop."""
+
+    def __init__(
+        self,
+        app: Any,
+        listeners: Sequence[trio.SocketListener],
+        metrics: Metrics,
+        door: FastDoor | None = None,
+    ) -> None:
+        """Own the listeners.
+
+        Args:
+            app: The ASGI application.
+            listeners: Open sockets.
+            metrics: Where refused and failed connections are counted.
+            door: Serves what connections begin with, before the application does; None: nothing.
+        """
+        self._config = hypercorn_config()
+        self._app = wrap_app(self._finishing(app), self._config.wsgi_max_body_size, "asgi")
+        self._listeners = list(listeners)
+        self._metrics = metrics
+        self._door = door
+        self._context = WorkerContext(None)
+        self._limit = connection_limit()
+        self._open = 0
+        self._stopping = trio.Event()
+        self._grace = math.inf
+        metrics.read("sluice_connections_open", "Connections being served.", lambda: self._open)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections being served."""
+        return self._open
+
+    def stop(self, grace: float) -> None:
+        """Have `run` accept no more, close idle connections and end within `grace` seconds."""
+        self._grace = grace
+        self._stopping.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until stopped and the requests under way have their responses."""
+        async with trio.open_nursery() as watching:
+            if self._door is not None:
+                watching.start_soon(self._door.run)
+            await self._serve_until_stopped(task_status)
+            watching.cancel_scope.cancel()
+
+    async def _serve_until_stopped(self, task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                accepting.start_soon(self._accept, connections)
+                task_status.started()
+                await self._stopping.wait()
+                accepting.cancel_scope.cancel()
+            connections.cancel_scope.deadline = trio.current_time() + self._grace
+            if self._door is not None:
+                self._door.stop()
+            await self._context.terminated.set()
+
+    def _finishing(self, app: Any) -> Any:
+        """Let each message of a response go out whole, in bounded time.
+
+        hypercorn tells the application of the end of a response before it has closed the
+        connection; Quart-Trio then cancels the very task that is about to close it, and the client
+        would wait. While the server stops, responses ask the client to use another connection.
+        """
+
+        async def call(scope: Any, receive: Any, send: Any) -> None:
+            async def send_whole(message: Any) -> None:
+                if message["type"] == "http.response.start" and self._stopping.is_set():
+                    message = {
+                        **message,
+                        "headers": [*message["headers"], (b"connection", b"close")],
+                    }
+                deadline = trio.current_time() + WRITE_SECONDS
+                with trio.CancelScope(shield=True, deadline=deadline):
+                    await send(message)
+
+            await app(scope, receive, send_whole)
+
+        return call
+
+    async def _converse(self, stream: PatientStream) -> None:
+        """Serve a connection through the fast door as long as that can, then through hypercorn."""
+        if self._door is not None:
+            peer = str(stream.socket.getpeername()[0])
+            unread = await self._door.serve(stream, stream.socket.fileno(), peer)
+            if unread is None:
+                await stream.send_eof()
+                await stream.aclose()
+                return
+            stream.put_back(unread)
+        await Connection(
+            self._app,
+            self._config,
+            self._context,
+            ConnectionState({}),
+            stream,
+        )
+
+    async def _accept(self, connections: trio.Nursery) -> None:
+        await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections)
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        if self._open >= self._limit:
+            self._metrics.connections_refused.inc()
+            await trio.aclose_forcefully(stream)
+            return
+        self._open += 1
+        try:
+            await self._converse(PatientStream(stream))
+        except (OSError, trio.BrokenResourceError):
+            pass  # The client has gone.
+        except Exception as error:
+            # One client's bytes must not end the others' service.
+            self._metrics.connection_errors.inc()
+            log.warning("connection failed", error=type(error).__name__, stack=stack_of(error))
+        finally:
+            self._open -= 1
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await trio.aclose_forcefully(stream)

@@ -1,0 +1,1 @@
+"""The operator's live page, its figures and its stream of events."""

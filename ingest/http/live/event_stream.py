@@ -1,0 +1,113 @@
+"""Events as they come, in the form of server-sent events (WHATWG HTML §9.2)."""
+
+import json
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+import trio
+from quart import Response
+from quart.wrappers.response import ResponseBody
+
+from actors.observation.broadcast import Broadcast, Follower, Missed, TooManyFollowersError
+from ingest.http.responses import text
+from ingest.observation.observed import ObservedEvent, as_json
+from ingest.observation.selection import Selection
+
+CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
+
+HEARTBEAT_SECONDS: Final = 10.0
+"""After so long a silence a comment is sent, so that both ends see that the other is there."""
+
+RETRY_MILLISECONDS: Final = 2000
+"""How long a browser waits before it connects again."""
+
+_HEAD: Final = b"retry: %d\n\n" % RETRY_MILLISECONDS
+_HEARTBEAT: Final = b": still here\n\n"
+
+
+class EventStream(ResponseBody):
+    """A response that goes on until its client has gone, or the server stops."""
+
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        selection: Selection,
+        *,
+        after: float = math.inf,
+        replay: int = 0,
+    ) -> None:
+        """Follow, once the response is begun.
+
+        Args:
+            broadcast: What to follow.
+            selection: Which events to show.
+            after: As in `Broadcast.follow`.
+            replay: As in `Broadcast.follow`.
+        """
+        self._broadcast = broadcast
+        self._selection = selection
+        self._after = after
+        self._replay = replay
+        self._following = ExitStack()
+        self._follower: Follower | None = None
+        self._begun = False
+
+    async def __aenter__(self) -> Self:
+        following = self._broadcast.follow(self._selection, after=self._after, replay=self._replay)
+        try:
+            self._follower = self._following.enter_context(following)
+        except TooManyFollowersError:
+            self._follower = None  # others were faster: the stream is over before it begins
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._following.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._follower is None:
+            raise StopAsyncIteration
+        if not self._begun:
+            self._begun = True
+            return _HEAD
+        with trio.move_on_after(HEARTBEAT_SECONDS):
+            found = await self._follower.next()
+            if not found:
+                raise StopAsyncIteration
+            return encode(found)
+        return _HEARTBEAT
+
+
+def stream_response(stream: EventStream) -> Response:
+    """The response that sends a stream, for as long as that lasts."""
+    headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", "x-accel-buffering": "no"}
+    response = Response(stream, 200, headers)
+    response.timeout = None
+    return response
+
+
+def head_response() -> Response:
+    """What is said of a stream without beginning it."""
+    return text(200, b"", {"cache-control": "no-store"}, CONTENT_TYPE)
+
+
+def encode(found: Sequence[ObservedEvent | Missed]) -> bytes:
+    """Events on the wire."""
+    return "".join(map(_encode, found)).encode()
+
+
+def _encode(one: ObservedEvent | Missed) -> str:
+    if isinstance(one, Missed):
+        return f"event: missed\ndata: {json.dumps({'missed': one.events})}\n\n"
+    kind = "accepted" if one.reason is None else "dropped"
+    return f"event: {kind}\nid: {one.number}\ndata: {json.dumps(as_json(one))}\n\n"

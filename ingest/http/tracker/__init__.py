@@ -1,0 +1,1 @@
+"""The tracker script and its route."""

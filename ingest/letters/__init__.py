@@ -1,0 +1,1 @@
+"""Dead letters: what could not be handled or stored, as text."""

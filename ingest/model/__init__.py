@@ -1,0 +1,1 @@
+"""The shared vocabulary: events, verdicts, URLs, ISO codes."""

@@ -1,0 +1,1 @@
+"""Putting a server process together: its files, its start, its end."""

@@ -1,0 +1,278 @@
+"""Puts the whole server together and runs it until a signal, or a failure, ends it."""
+
+import contextlib
+import errno
+import gc
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import structlog
+import trio
+
+from actors.clock.wall_clock import Clock
+from actors.files.atomic import StateDirectoryBusyError, locked_directory, write_state
+from actors.journal.session_file import SessionFile
+from actors.keepers.salt_keeper import SaltKeeper
+from actors.pipeline.topology import SPILL_SECONDS, Collector, CollectorOptions
+from actors.stores.open import open_store
+from actors.stores.store import Store, StoreMisconfigured, StoreUnavailable
+from actors.supervision.actor import Actor
+from actors.supervision.supervisor import Supervisor
+from ingest import __version__
+from ingest.http.access_log import AccessLog
+from ingest.http.answered import Observer
+from ingest.http.app import create_app
+from ingest.http.batch_endpoint import BatchEndpoint
+from ingest.http.event_endpoint import EventEndpoint
+from ingest.http.fast_path.server import FastDoor
+from ingest.http.flood import FloodGuard
+from ingest.http.health import Health
+from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from ingest.http.import_routes import add_import_routes
+from ingest.http.live.status import LiveStatus
+from ingest.http.operator import Operator
+from ingest.request.client_address import TrustedProxies
+from ingest.server.durability import DurabilityError, hand_over, open_journal
+from ingest.server.imports import open_import_desk
+from ingest.server.start_files import StartError, load_reference, reloads
+from ingest.server.state_files import StateFiles
+from ingest.server.traces import open_telemetry
+from ingest.sessions.open_sessions import OpenSessions
+from ingest.settings import Settings, shown_settings
+
+log = structlog.get_logger()
+
+STORE_SECONDS = 10.0
+"""How long the start waits for a store before the server begins without it."""
+
+GRACE_SHARE = 0.4
+"""Part of the shutdown's time that requests under way may take; the rest is for draining."""
+
+SWITCH_SECONDS = 0.001
+"""How long a thread may go on while another waits; Python's default of five is felt in answers."""
+
+GARBAGE_OBJECTS = 50_000
+"""New objects after which garbage is looked for. Events leave hardly any that is not freed at once,
+and Python's default of 700 would look every few events."""
+
+EXIT_DRAINED = 0
+EXIT_ACTORS_FAILED = 70
+"""EX_SOFTWARE of sysexits.h: the process manager is to start a new process."""
+
+
+def serve(settings: Settings) -> int:
+    """Run the server.
+
+    Returns:
+        The process's exit code: 0 after a drain, 70 when actors failed too often.
+
+    Raises:
+        StartError: Something that the operator has to mend first.
+    """
+    files = StateFiles(settings.state_dir)
+    try:
+        with locked_directory(files.directory):
+            # The writer's thread is to give the interpreter back within a millisecond.
+            sys.setswitchinterval(SWITCH_SECONDS)
+            gc.set_threshold(GARBAGE_OBJECTS)
+            return trio.run(_serve, settings, files)
+    except StateDirectoryBusyError as error:
+        raise StartError(str(error)) from None
+    except DurabilityError as error:
+        raise StartError(str(error)) from None
+    except PermissionError as error:
+        raise StartError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
+
+
+async def _serve(settings: Settings, files: StateFiles) -> int:
+    clock = Clock.system()
+    reference = load_reference(settings, files, clock)
+    listeners = await _listen(settings.host, settings.port)
+    async with (
+        open_telemetry(settings) as telemetry,
+        _store(settings) as (store, opened),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        sites, geo = reloads(settings, reference)
+        keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
+        if geo is not None:
+            keepers.append(geo)
+        open_sessions = OpenSessions(settings.session_minutes * 60, lambda: secrets.randbits(64))
+        journal = stack.enter_context(open_journal(settings, files, open_sessions))
+        collector = Collector(
+            reference,
+            store,
+            clock,
+            journal,
+            open_sessions,
+            files.dead_letters,
+            CollectorOptions(settings.flush_rows, settings.flush_seconds),
+            session_file=SessionFile(files.sessions),
+            store_opened=opened,
+            keepers=keepers,
+            tracing=telemetry,
+        )
+        observers: list[Observer] = []
+        if settings.access_log != "off":
+            observers.append(AccessLog(settings.access_log))
+        if telemetry is not None:
+            observers.append(telemetry)
+        command_token = secrets.token_urlsafe(32)
+        operator = Operator(settings.admin_token, command_token)
+        endpoint = EventEndpoint(
+            collector,
+            TrustedProxies.parse(settings.trusted_proxies),
+            flood_guard(settings.flood_requests_per_minute),
+            operator,
+        )
+        health = Health(collector, sites, geo)
+        app = create_app(
+            collector,
+            health,
+            endpoint=endpoint,
+            batches=BatchEndpoint(
+                collector,
+                endpoint,
+                admin_token=operator.token,
+                past_days=settings.past_days,
+            ),
+            operator=operator,
+            live=LiveStatus(collector, health, shown_settings(settings), __version__),
+            version=__version__,
+            observers=observers,
+        )
+        add_import_routes(app, open_import_desk(settings, files, collector), operator)
+        door = None
+        if settings.fast_door == "on":
+            door = FastDoor(
+                endpoint,
+                collector.metrics,
+                idle_seconds=IDLE_SECONDS,
+                linger_seconds=LINGER_SECONDS,
+                observers=observers,
+            )
+        server = Server(app, listeners, collector.metrics, door)
+        port = listeners[0].socket.getsockname()[1]
+        with _announced(files.server, port, command_token):
+            exit_code = await _run(collector, server, settings.shutdown_seconds, port)
+        await hand_over(files, collector)
+    log.info("stopped", exit_code=exit_code)
+    return exit_code
+
+
+async def _run(collector: Collector, server: Server, seconds: float, port: int) -> int:
+    """Run until a signal or a fatal failure, then drain within `seconds`."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as watching:
+            stop = StopReason()
+            watching.start_soon(stop.watch_signals, signals)
+            watching.start_soon(stop.watch_supervisor, collector.supervisor)
+            async with trio.open_nursery() as pipeline:
+                await pipeline.start(collector.run)
+                async with trio.open_nursery() as serving:
+                    await serving.start(server.run)
+                    # What is there now stays: no need to look at it each time garbage is sought.
+                    gc.collect()
+                    gc.freeze()
+                    log.info("listening", port=port)
+                    await stop.given.wait()
+                    deadline = trio.current_time() + seconds
+                    log.info("draining", reason=stop.reason, seconds=seconds)
+                    collector.broadcast.close()
+                    server.stop(seconds * GRACE_SHARE)
+                collector.drain(deadline - trio.current_time())
+            watching.cancel_scope.cancel()
+    return EXIT_DRAINED if collector.supervisor.healthy else EXIT_ACTORS_FAILED
+
+
+class StopReason:
+    """Why the server is to stop, once it is; what comes later changes nothing."""
+
+    def __init__(self) -> None:
+        """No reason yet."""
+        self.given = trio.Event()
+        self.reason = ""
+
+    def _give(self, reason: str) -> None:
+        if self.given.is_set():
+            log.warning("already draining", reason=reason)
+            return
+        self.reason = reason
+        self.given.set()
+
+    async def watch_signals(self, signals: AsyncIterator[int]) -> None:
+        """Stop at the first signal; further ones do not cut the drain short."""
+        async for number in signals:
+            self._give(signal.Signals(number).name)
+
+    async def watch_supervisor(self, supervisor: Supervisor) -> None:
+        """Stop when actors fail too often."""
+        await supervisor.fatal.wait()
+        self._give("actors failed too often")
+
+
+def flood_guard(requests_per_minute: int) -> FloodGuard | None:
+    """The limit for one address of the settings; None for 0."""
+    if not requests_per_minute:
+        return None
+    return FloodGuard(requests_per_minute, secrets.token_bytes(32))
+
+
+@contextlib.asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[tuple[Store, bool]]:
+    """The store, and whether it could be opened.
+
+    It is closed even when opening it has failed: a process that leaves chDB open may end with a
+    segmentation fault instead of its exit code.
+    """
+    try:
+        store = open_store(settings.clickhouse_url)
+    except StoreMisconfigured as error:
+        raise StartError(f"CLICKHOUSE_URL: {error}") from None
+    try:
+        opened = await _opened(store)
+        for finding in store.findings:
+            log.info("store", finding=finding)
+        yield store, opened
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + SPILL_SECONDS):
+            await store.aclose()
+
+
+async def _opened(store: Store) -> bool:
+    try:
+        with trio.fail_after(STORE_SECONDS):
+            await store.open()
+    except StoreMisconfigured as error:
+        raise StartError(f"CLICKHOUSE_URL: {error}") from None
+    except (StoreUnavailable, trio.TooSlowError) as error:
+        log.error("store unavailable, starting without it", error=str(error))
+        return False
+    return True
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(port, host=host, backlog=1024)
+    except OSError as error:
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error}"
+        raise StartError(f"PORT {port} on HOST {host} {reason}") from None
+
+
+@contextlib.contextmanager
+def _announced(path: Path, port: int, token: str) -> Iterator[None]:
+    """Tell the command line on this machine how to reach the server while it runs."""
+    announcement = {"pid": os.getpid(), "port": port, "token": token}
+    try:
+        write_state(path, json.dumps(announcement).encode())
+    except OSError as error:
+        log.error("the command line cannot reach this server", error=error.strerror)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

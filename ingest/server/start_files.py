@@ -1,0 +1,89 @@
+"""The files that a server reads at its start, and again when they change."""
+
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from actors.clock.wall_clock import Clock
+from actors.keepers.file_watcher import Reload, stamp
+from actors.keepers.salt_keeper import load_salts
+from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
+from ingest.pipeline.reference import Reference
+from ingest.server.state_files import StateFiles
+from ingest.settings import Settings
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site_file import SitesFileError, read_sites
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The server cannot start; the message is for the operator, in one line or a few."""
+
+
+def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:
+    """Read the files that the pipeline looks things up in.
+
+    Raises:
+        StartError: One of them cannot be used.
+    """
+    try:
+        registry = read_sites(settings.sites)
+        geo = open_geo_database(settings.geoip_database)
+        salts = load_salts(files.salts, clock.now())
+    except (SitesFileError, GeoDatabaseError) as error:
+        raise StartError(str(error)) from None
+    except ValueError as error:
+        raise StartError(f"{files.salts}: {error}") from None
+    except OSError as error:
+        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
+    if settings.geoip_database is None:
+        log.info("no geo database, places stay empty")
+    return Reference(
+        registry,
+        geo,
+        salts,
+        RateLimiter(),
+        accept_unknown_sites=settings.unknown_sites == "accept",
+    )
+
+
+def open_geo_database(path: Path | None) -> GeoDatabase | NoGeoDatabase:
+    """The geo database of the settings.
+
+    Raises:
+        GeoDatabaseError: The file cannot be used.
+    """
+    return NoGeoDatabase() if path is None else GeoDatabase(path)
+
+
+def reloads(settings: Settings, reference: Reference) -> tuple[Reload[Any], Reload[Any] | None]:
+    """The actors that keep sites and geo database up to date; None where there is no database."""
+
+    def take_registry(registry: Any) -> None:
+        reference.registry = registry
+
+    def take_geo(geo: Any) -> None:
+        old, reference.geo = reference.geo, geo
+        old.close()
+
+    sites = Reload(
+        "sites_file",
+        settings.sites,
+        read_sites,
+        take_registry,
+        mistakes=(SitesFileError,),
+        known=stamp(settings.sites),
+    )
+    if settings.geoip_database is None:
+        return sites, None
+    geo = Reload(
+        "geo_database",
+        settings.geoip_database,
+        GeoDatabase,
+        take_geo,
+        mistakes=(GeoDatabaseError,),
+        known=stamp(settings.geoip_database),
+    )
+    return sites, geo

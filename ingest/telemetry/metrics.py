@@ -1,0 +1,201 @@
+"""Every figure that `/metrics` shows, named in one place."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector as PrometheusCollector
+
+from ingest.model.verdict import Verdict
+from ingest.observation.history import History
+from ingest.observation.inserts import RecentInserts
+from ingest.telemetry.plain_metrics import PlainCounter, PlainHistogram
+
+UNKNOWN_SITE = "(unknown)"
+"""Label of domains that are no registered site: what clients send must not make time series."""
+
+REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+FLUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+_STATUSES = {status: str(status) for status in range(200, 600)}
+ROWS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The figures of one process, apart from those of any other in the same interpreter.
+
+    Attributes:
+        history: The last hour, for the live page.
+        recent_inserts: The last inserts, for the live page.
+        recent_lags: How late the event loop was in the last minute, second by second, in seconds.
+    """
+
+    def __init__(self, is_site: Callable[[str], bool]) -> None:
+        """Start at zero.
+
+        Args:
+            is_site: Tells whether a domain is registered, and so may become a label.
+        """
+        self._is_site = is_site
+        self.history = History()
+        self.recent_inserts = RecentInserts()
+        self.recent_lags: deque[float] = deque(maxlen=60)
+        self.registry = registry = CollectorRegistry()
+        self._accepted = PlainCounter("sluice_events_accepted", "Events accepted.", ["site"])
+        self._dropped = PlainCounter(
+            "sluice_events_dropped", "Events dropped, by reason.", ["site", "reason"]
+        )
+        self._requests = PlainHistogram(
+            "sluice_request_duration_seconds",
+            "Time from a complete request to its response, by route and status.",
+            ["route", "status"],
+            REQUEST_BUCKETS,
+        )
+        for figures in (self._accepted, self._dropped, self._requests):
+            registry.register(figures)
+        self.validation_errors = Counter(
+            "sluice_validation_errors",
+            "Requests refused with 400, by field at fault.",
+            ["field"],
+            registry=registry,
+        )
+        self.requests_refused = Counter(
+            "sluice_requests_refused",
+            "Events refused before they were read, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.connections_refused = Counter(
+            "sluice_connections_refused",
+            "Connections closed at once because too many were open.",
+            registry=registry,
+        )
+        self.connection_errors = Counter(
+            "sluice_connection_errors",
+            "Connections closed because handling their bytes failed.",
+            registry=registry,
+        )
+        self.batches = Counter(
+            "sluice_batches",
+            "Batches flushed, by what made them due: size, time or drain.",
+            ["trigger"],
+            registry=registry,
+        )
+        self.batch_rows = Histogram(
+            "sluice_batch_rows",
+            "Rows per insert, by table.",
+            ["table"],
+            buckets=ROWS_BUCKETS,
+            registry=registry,
+        )
+        self.flush_seconds = Histogram(
+            "sluice_flush_duration_seconds",
+            "Time of one insert, by table.",
+            ["table"],
+            buckets=FLUSH_BUCKETS,
+            registry=registry,
+        )
+        self.journal_sync_seconds = Histogram(
+            "sluice_journal_sync_seconds",
+            "Time of having the journal on the disk.",
+            buckets=FLUSH_BUCKETS,
+            registry=registry,
+        )
+        self.flush_failures = Counter(
+            "sluice_flush_failures",
+            "Inserts that failed: unavailable ones are retried, refused ones are dead letters.",
+            ["table", "kind"],
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "sluice_dead_letters",
+            "Messages and rows set aside, by the actor that could not handle them.",
+            ["actor"],
+            registry=registry,
+        )
+        self.actor_restarts = Counter(
+            "sluice_actor_restarts", "Restarts, by actor.", ["actor"], registry=registry
+        )
+        self.loop_lag = Gauge(
+            "sluice_event_loop_lag_seconds",
+            "How late the event loop last woke a task that asked for a time.",
+            registry=registry,
+        )
+        self.clock_steps = Counter(
+            "sluice_clock_steps", "Steps of the system clock that were followed.", registry=registry
+        )
+        self.missing_exchange_rates = Counter(
+            "sluice_missing_exchange_rates",
+            "Revenue stored without a reporting amount, by the currency sent.",
+            ["currency"],
+            registry=registry,
+        )
+
+    def observe_request(self, route: str, status: int, seconds: float) -> None:
+        """Note a request's time."""
+        self._requests.observe((route, _STATUSES.get(status) or str(status)), seconds)
+
+    def observe_lag(self, seconds: float) -> None:
+        """Note how late the event loop was."""
+        self.loop_lag.set(seconds)
+        self.recent_lags.append(seconds)
+
+    def observe_insert(self, table: str, rows: int, seconds: float) -> None:
+        """Note an insert that the store has taken."""
+        self.flush_seconds.labels(table).observe(seconds)
+        self.batch_rows.labels(table).observe(rows)
+        self.recent_inserts.note(table, rows, seconds)
+
+    def count_verdict(self, domain: str, verdict: Verdict) -> None:
+        """Count one event's outcome."""
+        site = domain if self._is_site(domain) else UNKNOWN_SITE
+        self.history.count(site, verdict.reason)
+        if verdict.reason is None:
+            self._accepted.count((site,))
+        else:
+            self._dropped.count((site, verdict.reason.value))
+
+    def read(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show a figure that is read from its owner whenever `/metrics` is asked."""
+        Gauge(name, documentation, registry=self.registry).set_function(read)
+
+    def read_labelled(
+        self, name: str, documentation: str, label: str, read: Callable[[], dict[str, float]]
+    ) -> None:
+        """As `read`, for a family of figures by the value of one label."""
+        self.registry.register(_LabelledGauge(name, documentation, label, read))
+
+    def figure(self, name: str) -> float | None:
+        """The value of a figure without labels; None when there is none of that name."""
+        for family in self.registry.restricted_registry([name]).collect():
+            for sample in family.samples:
+                return float(sample.value)
+        return None
+
+    def exposition(self) -> bytes:
+        """All figures in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _LabelledGauge(PrometheusCollector):
+    def __init__(
+        self, name: str, documentation: str, label: str, read: Callable[[], dict[str, float]]
+    ) -> None:
+        self._family = (name, documentation)
+        self._label = label
+        self._read = read
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily(*self._family, labels=[self._label])
+        for value, figure in self._read().items():
+            family.add_metric([value], figure)
+        yield family

@@ -1,0 +1,140 @@
+"""What imports need, over a store in memory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from actors.clock.wall_clock import Clock
+from actors.imports.import_files import ImportFiles
+from actors.imports.job import ImportJob, ImportMistakeError, Surroundings
+from actors.imports.stored_rows import StoredRows
+from actors.journal.journal import MemoryJournal
+from actors.letters.dead_letters import DeadLetters
+from actors.pipeline.receipts import Receipts
+from actors.pipeline.writer import Retry, Writer
+from actors.supervision.supervisor import Supervisor
+from ingest.enrichment.geo import NoGeoDatabase
+from ingest.past.order import ImportOrder, Selection
+from ingest.past.progress import Progress
+from ingest.pipeline.reference import Reference
+from ingest.request.client_address import TrustedProxies
+from ingest.rows.batch import Flush
+from ingest.sessions.salts import Salts
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site import Site, SiteRegistry
+from ingest.telemetry.metrics import Metrics
+from tests.actors.fakes import FakeStore
+from tests.examples import NOON
+from tests.ingest.past.states import SALT
+
+SITE = Selection("example.com")
+
+
+class CountingStore(FakeStore):
+    """Answers the only question that an import asks: how many of these rows are there?"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries: list[str] = []
+        self.unavailable: list[Exception] = []
+
+    async def query(self, sql: str) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        if self.unavailable:
+            raise self.unavailable.pop(0)
+        self.queries.append(sql)
+        table = "events_v2" if "events_v2" in sql else "sessions_v2"
+        names = (3, 4, 0) if table == "events_v2" else (3, 0, 6)
+        found = {
+            tuple(row[name] for name in names)
+            for row in self.rows.get(table, [])
+            if all(str(row[name]) in sql for name in names)
+        }
+        return [json.dumps({"uniqExact": str(len(found))})]
+
+
+class Office:
+    """A state directory and a store that outlast the processes which use them."""
+
+    def __init__(self, directory: Path, now: float = NOON) -> None:
+        self.directory = directory
+        self.store = CountingStore()
+        self.files = ImportFiles(directory / "imports")
+        self.now = now
+
+    def write(self, content: bytes, name: str = "access.log") -> str:
+        path = self.directory / name
+        path.write_bytes(content)
+        return str(path)
+
+    def surroundings(self, outlet: Any, receipts: Receipts, rest: float = 0.0) -> Surroundings:
+        return Surroundings(
+            Reference(
+                SiteRegistry([Site(1, "example.com")]), NoGeoDatabase(), Salts(SALT), RateLimiter()
+            ),
+            self.files,
+            Clock(self.now),
+            TrustedProxies.parse("private"),
+            1800,
+            outlet,
+            receipts,
+            StoredRows(self.store, "default"),
+            rest,
+        )
+
+    def writer(self, inbox: trio.MemoryReceiveChannel[Flush], receipts: Receipts) -> Writer:
+        return Writer(
+            inbox,
+            self.store,
+            MemoryJournal(),
+            DeadLetters(self.directory / "letters"),
+            Metrics(lambda domain: True),
+            receipts=receipts,
+            retry=Retry(first=1, longest=1),
+        )
+
+    async def run(self, order: ImportOrder, *, steps: int | None = None) -> Progress:
+        """Do an import in a process of its own.
+
+        Args:
+            order: What is wanted.
+            steps: How often it goes on before the process is killed; None: to its end.
+        """
+        outlet, inbox = trio.open_memory_channel[Flush](0)
+        receipts = Receipts()
+        mistake = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Supervisor().supervise, self.writer(inbox, receipts))
+            try:
+                job = await ImportJob.begin(order, self.surroundings(outlet, receipts))
+                progress = job.progress()
+                while not progress.over and steps != 0:
+                    progress = await job.advance(0.001)
+                    steps = None if steps is None else steps - 1
+                job.close()
+            except ImportMistakeError as error:
+                mistake = error
+            nursery.cancel_scope.cancel()
+        if mistake is not None:
+            raise mistake
+        return progress
+
+    def events(self) -> list[tuple[Any, ...]]:
+        return self.store.rows.get("events_v2", [])
+
+    def visits(self) -> dict[str, int]:
+        """What a dashboard would sum up."""
+        rows = self.store.rows.get("sessions_v2", [])
+        return {
+            "visits": sum(row[1] for row in rows),
+            "pageviews": sum(row[1] * row[10] for row in rows),
+            "bounces": sum(row[1] * row[7] for row in rows),
+            "seconds": sum(row[1] * row[12] for row in rows),
+        }
+
+
+def an_order(*paths: str, **changes: Any) -> ImportOrder:
+    fields: dict[str, Any] = {"selection": SITE}
+    return ImportOrder(paths, **(fields | changes))

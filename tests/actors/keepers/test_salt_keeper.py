@@ -1,0 +1,138 @@
+import errno
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.clock.wall_clock import Clock
+from actors.files import atomic as files
+from actors.keepers.salt_keeper import RETRY_SECONDS, SaltKeeper, load_salts
+from ingest.enrichment.geo import NoGeoDatabase
+from ingest.pipeline.reference import Reference
+from ingest.sessions.salts import Salts
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site import SiteRegistry
+from tests.examples import NOON
+
+MIDNIGHT = NOON + 12 * 3600
+DAY = 24 * 3600
+
+
+def a_reference(salts: Salts) -> Reference:
+    return Reference(SiteRegistry(()), NoGeoDatabase(), salts, RateLimiter())
+
+
+def test_the_first_start_makes_salts_and_the_next_finds_them(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    salts = load_salts(path, NOON)
+    assert salts.previous is None
+    assert load_salts(path, NOON + 60) == salts
+
+
+def test_a_start_after_midnight_rotates(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    before = load_salts(path, NOON)
+    after = load_salts(path, MIDNIGHT + 1)
+    assert after.previous == before.current
+    assert after.current != before.current
+    assert load_salts(path, MIDNIGHT + 2) == after
+
+
+def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="salts"):
+        load_salts(path, NOON)
+    assert path.read_text() == "{}"
+
+
+async def test_rotates_at_midnight_utc(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    path = tmp_path / "salts.json"
+    clock = Clock(NOON)
+    first = load_salts(path, NOON)
+    reference = a_reference(first)
+    nursery.start_soon(SaltKeeper(path, reference, clock).run)
+
+    await clock.sleep_until(MIDNIGHT - 1)
+    assert reference.salts == first
+    await clock.sleep_until(MIDNIGHT + 1)
+    second = reference.salts
+    assert second.previous == first.current
+    await clock.sleep_until(MIDNIGHT + DAY + 1)
+    third = reference.salts
+    assert third.previous == second.current
+    assert first.current.key.hex() not in path.read_text()
+    assert load_salts(path, clock.now()) == third
+    nursery.cancel_scope.cancel()
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing new can be written, as on a full disk."""
+
+    def fail(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "write_atomically", fail)
+
+
+async def test_rotates_on_a_full_disk(
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "salts.json"
+    first = load_salts(path, NOON)
+    fill_disk(monkeypatch)
+    second = load_salts(path, MIDNIGHT)
+    assert second.previous == first.current
+    clock, reference = Clock(MIDNIGHT), a_reference(second)
+    nursery.start_soon(SaltKeeper(path, reference, clock).run)
+    await clock.sleep_until(MIDNIGHT + DAY + 1)
+    assert reference.salts.previous == second.current
+    assert first.current.key.hex() not in path.read_text()
+    assert load_salts(path, clock.now()) == reference.salts
+    assert path.stat().st_mode & 0o777 == 0o600
+    nursery.cancel_scope.cancel()
+
+
+def test_the_first_start_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_disk(monkeypatch)
+    with pytest.raises(OSError, match="No space"):
+        load_salts(tmp_path / "salts.json", NOON)
+
+
+async def test_a_salt_is_not_used_before_it_is_kept_nor_longer_than_it_may(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    salts = load_salts(tmp_path / "salts.json", NOON)
+    clock, reference = Clock(NOON), a_reference(salts)
+    path = tmp_path / "missing" / "salts.json"
+    nursery.start_soon(SaltKeeper(path, reference, clock).run)
+    await clock.sleep_until(NOON + 2 * DAY - 1)
+    assert reference.salts == salts
+    await clock.sleep_until(NOON + 2 * DAY + 2 * RETRY_SECONDS)
+    renewed = reference.salts
+    assert renewed.current.key != salts.current.key
+    assert renewed.previous is None
+    path.parent.mkdir()
+    await clock.sleep_until(NOON + 2 * DAY + 4 * RETRY_SECONDS)
+    assert load_salts(path, clock.now()) == reference.salts == renewed
+    nursery.cancel_scope.cancel()
+
+
+async def test_rotates_when_the_clock_is_set_over_midnight(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    path = tmp_path / "salts.json"
+    clock, first = Clock(NOON), load_salts(path, NOON)
+    reference = a_reference(first)
+    nursery.start_soon(SaltKeeper(path, reference, clock).run)
+    await trio.sleep(1)
+    clock.follow(MIDNIGHT + 3600)
+    await trio.testing.wait_all_tasks_blocked()
+    assert reference.salts.previous == first.current
+    nursery.cancel_scope.cancel()

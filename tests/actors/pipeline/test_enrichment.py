@@ -1,0 +1,72 @@
+"""Enrichment as an actor: verdicts for bots, letters for what it cannot handle, rates missed."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trio.testing import MockClock
+
+from ingest.model.event import NOWHERE, Event, Revenue
+from ingest.model.verdict import DropReason, Verdict
+from ingest.pipeline.gate import GatedEvent
+from ingest.sites.site import Site
+from tests.actors.pipeline.running_pipeline import Pipeline
+from tests.examples import an_event
+
+SITE = Site(1, "example.com", revenue_goals={"Buy": "JPY"})
+
+
+def gated(**request: Any) -> GatedEvent:
+    return GatedEvent(an_event(**request), SITE, NOWHERE)
+
+
+async def test_what_is_sent_on_holds_no_address_and_no_agent(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    message = gated()
+    enriched = Pipeline(tmp_path).collector.enrichment.handle(message)
+    assert enriched is not None
+    assert enriched.device.browser == "Chrome"
+    assert message.event.request.client_ip not in repr(enriched)
+    assert str(message.event.request.user_agent) not in repr(enriched)
+
+
+async def test_a_bot_is_answered(autojump_clock: MockClock, tmp_path: Path) -> None:
+    collector = Pipeline(tmp_path).collector
+    ticket = collector.verdicts.open(1)
+    assert collector.enrichment.handle(gated(ticket=ticket.number, user_agent="curl/8.5")) is None
+    assert ticket.verdicts == [Verdict(DropReason.BOT)]
+
+
+@pytest.mark.parametrize(
+    ("name", "currency", "counted"),
+    [("Buy", "EUR", 1), ("Buy", "JPY", None), ("Other", "EUR", None)],
+)
+async def test_only_a_missing_exchange_rate_is_counted(
+    autojump_clock: MockClock, tmp_path: Path, name: str, currency: str, counted: int | None
+) -> None:
+    collector = Pipeline(tmp_path).collector
+    collector.enrichment.handle(gated(name=name, revenue=Revenue(Decimal(5), currency)))
+    figure = collector.metrics.registry.get_sample_value(
+        "sluice_missing_exchange_rates_total", {"currency": currency}
+    )
+    assert figure == counted
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("203.0.113.9"), None])
+async def test_a_letter_holds_no_address(
+    autojump_clock: MockClock, tmp_path: Path, error: Exception | None
+) -> None:
+    collector = Pipeline(tmp_path).collector
+    ticket = collector.verdicts.open(1)
+    message = gated(ticket=ticket.number)
+    collector.enrichment.set_aside(message, error)
+    assert ticket.verdicts == [Verdict(DropReason.PERSIST_ERROR)]
+    (letter_id,) = collector.letters.ids()
+    letter = collector.letters.read(letter_id)
+    assert letter.actor == "enrichment"
+    assert isinstance(letter.content, Event)
+    assert letter.content.visitor is not None
+    (path,) = (tmp_path / "letters").iterdir()
+    assert message.event.request.client_ip not in path.read_text()

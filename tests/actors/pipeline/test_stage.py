@@ -1,0 +1,122 @@
+from collections.abc import Sequence
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors.pipeline.stage import RUN_LENGTH, Stage
+from actors.supervision.supervisor import RestartPolicy, Supervisor
+
+
+class Doubling(Stage[int, int]):
+    """Doubles numbers, drops odd tens and fails on 13."""
+
+    name = "doubling"
+
+    def __init__(
+        self,
+        inbox: trio.MemoryReceiveChannel[Sequence[int]],
+        outlet: trio.MemorySendChannel[Sequence[int]],
+    ) -> None:
+        super().__init__(inbox, outlet)
+        self.aside: list[tuple[int, str]] = []
+
+    def handle(self, message: int) -> int | None:
+        if message % 13 == 0:
+            raise ValueError("unlucky")
+        return None if message % 10 == 0 else message * 2
+
+    def set_aside(self, message: int, error: Exception | None) -> None:
+        self.aside.append((message, type(error).__name__))
+
+
+class Line:
+    def __init__(self, room: int = 10) -> None:
+        self.send, inbox = trio.open_memory_channel[Sequence[int]](100)
+        outlet, self.receive = trio.open_memory_channel[Sequence[int]](room)
+        self.stage = Doubling(inbox, outlet)
+
+    async def received(self) -> list[int]:
+        return [number async for run in self.receive for number in run]
+
+
+def wanted(numbers: Sequence[int]) -> list[int]:
+    return [2 * number for number in numbers if number % 10 and number % 13]
+
+
+async def test_handles_in_order_and_ends_with_its_inbox(nursery: trio.Nursery) -> None:
+    line = Line()
+    for start in range(1, 10, 3):
+        line.send.send_nowait(range(start, start + 3))
+    line.send.close()
+    nursery.start_soon(Supervisor().supervise, line.stage)
+    assert await line.received() == wanted(range(1, 10))
+
+
+async def test_a_failing_message_costs_no_other(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    line = Line()
+    line.send.send_nowait(range(1, 30))
+    line.send.close()
+    nursery.start_soon(Supervisor().supervise, line.stage)
+    assert await line.received() == wanted(range(1, 30))
+    assert line.stage.aside == [(13, "ValueError"), (26, "ValueError")]
+
+
+async def test_runs_are_bounded(nursery: trio.Nursery) -> None:
+    line = Line()
+    line.send.send_nowait([1] * (3 * RUN_LENGTH))
+    nursery.start_soon(line.stage.run)
+    run = await line.receive.receive()
+    assert len(run) == RUN_LENGTH
+    nursery.cancel_scope.cancel()
+
+
+async def test_waits_for_room_without_losing_or_confirming(nursery: trio.Nursery) -> None:
+    line = Line(room=0)
+    line.send.send_nowait(range(1, 6))
+    line.send.close()
+    nursery.start_soon(Supervisor().supervise, line.stage)
+    await wait_all_tasks_blocked()
+    assert line.stage.backlog == 5
+    assert await line.received() == wanted(range(1, 6))
+    assert line.stage.backlog == 0
+
+
+async def test_cancelled_while_sending_it_sends_again() -> None:
+    line = Line(room=0)
+    line.send.send_nowait(range(1, 6))
+    line.send.close()
+    async with trio.open_nursery() as first:
+        first.start_soon(line.stage.run)
+        await wait_all_tasks_blocked()
+        first.cancel_scope.cancel()
+    async with trio.open_nursery() as second:
+        second.start_soon(Supervisor().supervise, line.stage)
+        assert await line.received() == wanted(range(1, 6))
+
+
+async def test_an_outlet_that_broke_is_no_messages_fault() -> None:
+    line = Line()
+    line.receive.close()
+    line.send.send_nowait([1])
+    with pytest.raises(trio.BrokenResourceError) as broken:
+        await line.stage.run()
+    line.stage.failed(broken.value)
+    assert line.stage.aside == []
+    assert line.stage.backlog == 1
+
+
+async def test_giving_up_sets_everything_aside(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    line = Line()
+    supervisor = Supervisor(RestartPolicy(intensity=0))
+    line.send.send_nowait([1, 13, 2])
+    nursery.start_soon(supervisor.supervise, line.stage)
+    await supervisor.fatal.wait()
+    line.send.send_nowait([3])
+    line.send.close()
+    assert await line.received() == [2]
+    assert line.stage.aside == [(13, "ValueError"), (2, "NoneType"), (3, "NoneType")]

@@ -1,0 +1,136 @@
+"""What the fast door reads, h11 reads as well; everything else it leaves alone."""
+
+import h11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.http.fast_path.event_request import (
+    BODY_BYTES,
+    START,
+    EventRequestBytes,
+    NotPlainError,
+    read_request,
+)
+from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
+
+HEAD = b"POST /api/event HTTP/1.1\r\nHost: a\r\n"
+PLAIN = HEAD + b"User-Agent: Mozilla\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def read(data: bytes) -> EventRequestBytes | None:
+    return read_request(bytearray(data))
+
+
+def test_a_plain_request() -> None:
+    request = read(PLAIN + b"POST more")
+    assert request == EventRequestBytes(
+        {"user-agent": "Mozilla"}, {}, b"{}", len(PLAIN), closes=False
+    )
+
+
+@pytest.mark.parametrize("length", range(len(PLAIN)))
+def test_part_of_it_is_not_yet_enough(length: int) -> None:
+    assert read(PLAIN[:length]) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "closes"),
+    [
+        (HEAD + b"content-length: 0\r\n\r\n", False),
+        (HEAD + b"content-length: 0\r\nconnection: keep-alive\r\n\r\n", False),
+        (HEAD + b"content-length: 0\r\nConnection: Close\r\n\r\n", True),
+        (b"POST /api/event HTTP/1.0\r\ncontent-length: 0\r\n\r\n", True),
+        (b"POST /api/event HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n", True),
+    ],
+)
+def test_who_closes(sent: bytes, closes: bool) -> None:
+    request = read(sent)
+    assert request is not None
+    assert request.closes is closes
+
+
+def test_the_first_of_each_header_counts_and_lists_are_joined() -> None:
+    lines = b"X-Forwarded-For: 1\r\nuser-agent: \xe9\r\nx-forwarded-for: 2, 3\r\nUSER-AGENT: b\r\n"
+    request = read(HEAD + lines + b"cookie: no\r\ncontent-length: 0\r\n\r\n")
+    assert request is not None
+    assert request.headers == {"x-forwarded-for": "1", "user-agent": "é"}
+    assert request.lists == {"x-forwarded-for": "1,2, 3"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"GET /health HTTP/1.1\r\n", id="another method"),
+        pytest.param(b"POST /api/events HTTP/1.1\r\n", id="another path"),
+        pytest.param(b"POST /api/event?a HTTP/1.1\r\n", id="a query"),
+        pytest.param(b"POST  /api/event HTTP/1.1\r\n", id="two spaces"),
+        pytest.param(b"post /api/event HTTP/1.1\r\n", id="small letters"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
+        pytest.param(b"\x16\x03\x01\x02\x00", id="TLS"),
+        pytest.param(b"POST /api/event HTTP/1.2\r\nhost: a\r\n\r\n", id="HTTP/1.2"),
+        pytest.param(HEAD + b"\r\n", id="no length"),
+        pytest.param(HEAD + b"content-length: 2\r\n" * 2 + b"\r\n{}", id="two lengths"),
+        pytest.param(HEAD + b"content-length: %d\r\n\r\n" % (BODY_BYTES + 1), id="a large body"),
+        pytest.param(HEAD + b"content-length: +2\r\n\r\n{}", id="a signed length"),
+        pytest.param(HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n", id="chunks"),
+        pytest.param(HEAD + b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n", id="expect"),
+        pytest.param(HEAD + b"upgrade: h2c\r\ncontent-length: 2\r\n\r\n{}", id="an upgrade"),
+        pytest.param(
+            HEAD + b"connection: upgrade\r\ncontent-length: 2\r\n\r\n{}", id="an option unknown"
+        ),
+        pytest.param(HEAD + b"host: b\r\ncontent-length: 2\r\n\r\n{}", id="two hosts"),
+        pytest.param(b"POST /api/event HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", id="no host"),
+        pytest.param(
+            HEAD + b"x: 1\r\n" * HEADERS + b"content-length: 0\r\n\r\n", id="many headers"
+        ),
+        pytest.param(HEAD + b"x: " + b"a" * HEAD_BYTES, id="a head without end"),
+        pytest.param(HEAD + b"x : a\r\ncontent-length: 0\r\n\r\n", id="a space before the colon"),
+        pytest.param(HEAD + b"x: a\r\n b\r\ncontent-length: 0\r\n\r\n", id="a folded header"),
+        pytest.param(HEAD + b"x: a\x00\r\ncontent-length: 0\r\n\r\n", id="NUL"),
+    ],
+)
+def test_left_to_hypercorn(sent: bytes) -> None:
+    with pytest.raises(NotPlainError):
+        read(sent)
+
+
+PIECES = st.sampled_from(
+    [
+        b"Content-Length: 2\r\n", b"content-length: 0\r\n", b"Content-Length: 02\r\n",
+        b"content-length:2 \r\n", b"Host: b\r\n", b"Accept: */*\r\n", b"X-Forwarded-For: 1.2\r\n",
+        b"Connection: close\r\n", b"Connection: keep-alive, close\r\n", b"Expect: 100-continue\r\n",
+        b"Transfer-Encoding: chunked\r\n", b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\x00",
+        b"\x80", b"x:\r\n", b"x:y\r\n", b"{}", b"POST /api/event HTTP/1.1\r\n", b"HTTP/1.0\r\n",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=600)
+@given(st.lists(PIECES | st.binary(max_size=2), max_size=10), st.booleans())
+def test_h11_reads_the_same(pieces: list[bytes], ends: bool) -> None:
+    data = HEAD + b"".join(pieces) + (b"\r\n{}" if ends else b"")
+    assert data.startswith(START)
+    try:
+        request = read(data)
+    except NotPlainError:
+        return
+    if request is None:
+        return
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+    connection.receive_data(data[: request.length])
+    head = connection.next_event()
+    assert isinstance(head, h11.Request)
+    assert head.target == b"/api/event"
+    body = b""
+    while isinstance(event := connection.next_event(), h11.Data):
+        body += event.data
+    assert isinstance(event, h11.EndOfMessage)
+    assert (body, connection.trailing_data[0]) == (request.body, b"")
+    first: dict[str, str] = {}
+    for name, value in head.headers:
+        first.setdefault(name.decode(), value.decode("latin-1"))
+    assert request.headers == {name: first[name] for name in request.headers}
+    connection.send(h11.Response(status_code=202, headers=[(b"content-length", b"0")]))
+    connection.send(h11.EndOfMessage())
+    assert request.closes is (connection.our_state is h11.MUST_CLOSE)

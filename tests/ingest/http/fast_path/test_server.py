@@ -1,0 +1,467 @@
+"""Both doors give the same answers, to the byte."""
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from ingest.http.answer import Answer
+from ingest.http.answered import Observer
+from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
+from ingest.http.fast_path.connection import READ_BYTES
+from ingest.http.fast_path.server import PART_SECONDS, FastDoor, encode
+from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
+from tests.ingest.http.application import Application
+from tests.ingest.http.odd_requests import ODD_REQUESTS, POST
+
+AGENT = b"user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
+DATE = re.compile(rb"date: [^\r]+\r\n")
+MADE_ID = re.compile(rb"(?<=\nx-request-id: )[0-9a-f]{16}(?=\r\n)")
+
+
+def post(
+    body: bytes | None = None,
+    headers: bytes = b"content-type: text/plain\r\n",
+    line: bytes = b"POST /api/event HTTP/1.1\r\nhost: a\r\n",
+    **fields: Any,
+) -> bytes:
+    if body is None:
+        event = {"n": "pageview", "u": "https://example.com/", "d": "example.com", **fields}
+        body = json.dumps(event).encode()
+    return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (line, AGENT, headers, len(body), body)
+
+
+LAST = post(headers=b"connection: close\r\n")
+OLD = b"POST /api/event HTTP/1.0\r\n"
+
+CASES = {
+    "accepted": post() + LAST,
+    "dropped": post(d="nowhere.example,example.com") + LAST,
+    "dropped, and told why": post(
+        headers=b"authorization: Bearer command-token\r\n", d='nowhere.example,example.com,a"=\r'
+    )
+    + LAST,
+    "dropped, and not told why": post(
+        headers=b"authorization: Bearer else\r\n", d="nowhere.example"
+    )
+    + LAST,
+    "wrong": post(b"{}") + LAST,
+    "not JSON": post(b"{") + LAST,
+    "a form": post(b"n=a&d=b", b"content-type: application/x-www-form-urlencoded\r\n") + LAST,
+    "no body": post(b"") + LAST,
+    "wrong, with an id": post(b"{}", b"x-request-id: abc-1\r\n") + post(b"{}") + LAST,
+    "wrong, with an odd id": post(b"{}", b"x-request-id: a b\r\n") + LAST,
+    "wrong, with two ids": post(b"{}", b"x-request-id: a\r\nX-Request-Id: b\r\n") + LAST,
+    "not acceptable": post(headers=b"accept: text/html\r\n") + LAST,
+    "a large body": post(u="https://example.com/" + "a" * 100_000) + LAST,
+    "three in one": post() + post(b"{}") + post() + LAST,
+    "an event, a page, an event": post() + b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n" + LAST,
+    "a preflight, an event": b"OPTIONS /api/event HTTP/1.1\r\nhost: a\r\n\r\n" + LAST,
+    "another path": post(line=b"POST /api/events HTTP/1.1\r\nhost: a\r\n") + LAST,
+    "another method": post(line=b"PUT /api/event HTTP/1.1\r\nhost: a\r\n") + LAST,
+    "HTTP/1.0": post(line=OLD),
+    "HTTP/1.0, kept": post(line=OLD, headers=b"connection: keep-alive\r\n"),
+    "an expectation": post(headers=b"expect: 100-continue\r\n") + LAST,
+    "chunks": POST + AGENT + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + LAST,
+    "an end within a head": post()[:60],
+    "an end within a body": post()[:-5],
+    **{f"odd: {name}": odd.sent for name, odd in ODD_REQUESTS.items()},
+}
+
+
+class Doors:
+    """One application behind two servers: with the fast door, and without."""
+
+    def __init__(self, pipeline: Pipeline, application: Application) -> None:
+        self.pipeline = pipeline
+        self.application = application
+        self.ports: list[int] = []
+        self.servers: list[Server] = []
+
+    async def open(self, nursery: trio.Nursery, observers: Sequence[Observer] = ()) -> None:
+        metrics = self.pipeline.collector.metrics
+        door = FastDoor(
+            self.application.endpoint,
+            metrics,
+            idle_seconds=IDLE_SECONDS,
+            linger_seconds=LINGER_SECONDS,
+            observers=observers,
+        )
+        for each in (door, None):
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            # Gauges are registered once.
+            self.servers.append(
+                Server(self.application.app, listeners, type(metrics)(lambda domain: True), each)
+            )
+            await nursery.start(self.servers[-1].run)
+            self.ports.append(listeners[0].socket.getsockname()[1])
+
+    async def connect(self, door: int) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.ports[door])
+
+    async def answers(self, sent: bytes, piece: int = 1_000_000) -> list[bytes]:
+        """What comes back through each, without dates and random ids."""
+        return [await self.answer(door, sent, piece) for door in (0, 1)]
+
+    async def answer(self, door: int, sent: bytes, piece: int) -> bytes:
+        received = b""
+        async with await self.connect(door) as stream:
+            try:
+                with trio.fail_after(60):
+                    for start in range(0, len(sent), piece):
+                        await stream.send_all(sent[start : start + piece])
+                        if piece < len(sent):
+                            await trio.sleep(0.002)
+                    await stream.send_eof()
+                    async for chunk in stream:
+                        received += chunk
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass  # closed before everything was read
+        return MADE_ID.sub(b"made", DATE.sub(b"", received))
+
+
+@asynccontextmanager
+async def open_doors(directory: Path) -> AsyncIterator[Doors]:
+    async with running(Pipeline(directory)) as pipeline, trio.open_nursery() as nursery:
+        doors = Doors(pipeline, Application(pipeline))
+        await doors.open(nursery)
+        yield doors
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_answers_are_the_same(tmp_path: Path, case: str) -> None:
+    async with open_doors(tmp_path) as doors:
+        fast, slow = await doors.answers(CASES[case])
+        assert fast == slow
+        assert fast.startswith(b"HTTP/1.1 ") or "an end" in case
+
+
+@pytest.mark.parametrize("case", ["accepted", "three in one", "an event, a page, an event"])
+@pytest.mark.parametrize("piece", [1, 7, 100])
+async def test_answers_do_not_depend_on_how_the_bytes_arrive(
+    tmp_path: Path, case: str, piece: int
+) -> None:
+    async with open_doors(tmp_path) as doors:
+        fast, slow = await doors.answers(CASES[case], piece)
+        assert fast == slow
+        assert fast == (await doors.answers(CASES[case]))[0]
+
+
+async def test_events_are_stored_whichever_door_they_came_through(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        await doors.answers(post() + LAST)
+        doors.pipeline.collector.drain(5)
+    fast, _, slow, _ = doors.pipeline.events()
+    assert fast["browser"] == "Firefox"
+    changing = {"timestamp"}
+    assert {key: fast[key] for key in fast.keys() - changing} == {
+        key: slow[key] for key in slow.keys() - changing
+    }
+
+
+async def test_an_overloaded_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_doors(tmp_path) as doors:
+        doors.pipeline.collector.intake.close()
+        fast, slow = await doors.answers(post() + LAST)
+        assert fast == slow
+        assert fast.count(b"HTTP/1.1 503 ") == 2
+        assert b"retry-after: 5\r\n" in fast
+
+
+async def test_an_exception_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **keywords: object) -> None:
+        raise ZeroDivisionError
+
+    async with open_doors(tmp_path) as doors:
+        monkeypatch.setattr(doors.pipeline.collector.intake, "send", fail)
+        fast, slow = await doors.answers(post() + LAST)
+        assert fast == slow
+        assert fast.count(b"HTTP/1.1 500 ") == 2
+
+
+async def test_both_doors_tell_why_events_were_dropped(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        fast, slow = await doors.answers(CASES["dropped, and told why"])
+        assert fast == slow
+        assert fast.count(b"x-sluice-drop-reasons: nowhere.example=not_found;rule=") == 1
+        assert b"a%22%3D=not_found" in fast
+
+
+async def test_requests_are_counted_alike(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        await doors.answers(post(b"{}") + LAST)
+        sample = doors.pipeline.collector.metrics.registry.get_sample_value
+        for status in ("202", "400"):
+            labels = {"route": "/api/event", "status": status}
+            assert sample("sluice_request_duration_seconds_count", labels) == 2
+        assert doors.pipeline.collector.metrics.history.refusals() == {400: 2}
+
+
+class Alone:
+    """The fast door on one connection, on a clock of its own."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        endpoint: EventEndpoint = Application(pipeline).endpoint
+        self.door = FastDoor(
+            endpoint,
+            pipeline.collector.metrics,
+            idle_seconds=IDLE_SECONDS,
+            linger_seconds=LINGER_SECONDS,
+        )
+        self.left: list[bytes | None] = []
+        self.errors: list[Exception] = []
+        self.running = False
+
+    async def serve(self, nursery: trio.Nursery) -> trio.SocketStream:
+        here, there = trio.socket.socketpair()
+        stream = trio.SocketStream(there)
+
+        async def serve() -> None:
+            try:
+                self.left.append(await self.door.serve(stream, there.fileno(), "203.0.113.9"))
+            except ArithmeticError as error:
+                self.errors.append(error)
+            await stream.aclose()
+
+        nursery.start_soon(serve)
+        if not self.running:
+            self.running = True
+            nursery.start_soon(self.door.run)
+        return trio.SocketStream(here)
+
+
+def tell_late(pipeline: Pipeline, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each request wait for three seconds for its verdicts."""
+    send = pipeline.collector.intake.send
+
+    async def later(tell: Callable[[], object]) -> None:
+        await trio.sleep(3)
+        tell()
+
+    def slow(request: Any, tell: Callable[[], object]) -> Any:
+        return send(request, tell=lambda: nursery.start_soon(later, tell))
+
+    monkeypatch.setattr(pipeline.collector.intake, "send", slow)
+
+
+async def test_a_silent_connection_is_closed(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post())
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    started = trio.current_time()
+    assert await stream.receive_some() == b""
+    assert IDLE_SECONDS <= trio.current_time() - started < IDLE_SECONDS + 1
+    assert alone.left == [None]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_request_is_left_to_hypercorn(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post() + post()[:50])
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    await trio.sleep(PART_SECONDS + 1)
+    assert alone.left == [post()[:50]]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_request_has_its_time_from_its_first_part_on(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    for number in range(50):
+        await stream.send_all(post()[number : number + 1])
+        await trio.sleep(PART_SECONDS / 4)
+        if alone.left:
+            break
+    assert PART_SECONDS <= trio.current_time() < PART_SECONDS * 1.5
+    assert alone.left == [post()[: number + 1]]
+    nursery.cancel_scope.cancel()
+
+
+async def test_requests_sent_ahead_are_answered_in_their_order(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    stream = await alone.serve(nursery)
+    long = post(r="https://example.org/" + "r" * 60_000)
+    await stream.send_all(post())
+    await trio.sleep(1)
+    nursery.start_soon(stream.send_all, long + post(b"{}") + long + post() + LAST)
+    received = b"".join([bytes(chunk) async for chunk in stream])
+    statuses = [int(status) for status in re.findall(rb"HTTP/1.1 ([0-9]+)", received)]
+    assert statuses == [202, 202, 400, 202, 202, 202]
+    assert trio.current_time() >= 15
+    assert alone.left == [None]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_sends_ahead_without_end_is_not_read_from(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post())
+    await trio.sleep(1)
+    nursery.start_soon(stream.send_all, post() * 10_000)
+    await trio.sleep(1)
+    (visit,) = alone.door._visits
+    assert READ_BYTES <= len(visit.unread) <= 2 * READ_BYTES
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_has_said_all_is_answered(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post() + post()[:50])
+    await trio.sleep(1)
+    await stream.send_eof()
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    assert await stream.receive_some() == b""
+    assert alone.left == [post()[:50]]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_has_gone_leaves_its_event_and_no_trace(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    with trio.CancelScope() as connection:
+        async with trio.open_nursery() as connections:
+            stream = await alone.serve(connections)
+            await stream.send_all(post())
+            await trio.sleep(1)
+            connection.cancel()
+    assert alone.door._visits == set()
+    assert len(pipeline.collector.verdicts) == 0
+    await trio.sleep(5)
+    assert pipeline.collector.open_sessions
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_goes_wrong_on_one_connection_is_its_own(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    one, other = await alone.serve(nursery), await alone.serve(nursery)
+    failed = fail_once(alone.door, "_begin", monkeypatch)
+    await one.send_all(post())
+    assert await one.receive_some() == b""
+    assert failed()
+    await other.send_all(post())
+    assert (await other.receive_some()).startswith(b"HTTP/1.1 202")
+    assert [type(error) for error in alone.errors] == [ZeroDivisionError]
+    nursery.cancel_scope.cancel()
+
+
+async def test_stopping_lets_a_request_finish_and_closes_idle_connections(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    tell_late(pipeline, nursery, monkeypatch)
+    idle, busy = await alone.serve(nursery), await alone.serve(nursery)
+    await busy.send_all(post())
+    await trio.sleep(1)
+    alone.door.stop()
+    assert await idle.receive_some() == b""
+    assert trio.current_time() < 2
+    answer = bytes(await busy.receive_some())
+    assert answer.startswith(b"HTTP/1.1 202")
+    assert b"connection: close\r\n" in answer
+    assert await busy.receive_some() == b""
+    nursery.cancel_scope.cancel()
+
+
+async def test_bytes_that_come_as_patience_ends_are_not_begun(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    """Else the event would be stored, and its sender not answered."""
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await trio.testing.wait_all_tasks_blocked()
+    (visit,) = alone.door._visits
+    await stream.send_all(post())
+    visit.end(visit.unread)
+    await trio.testing.wait_all_tasks_blocked()
+    assert alone.left in ([post()], [None])
+    assert len(pipeline.collector.verdicts) == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_does_not_fit_at_once_is_sent_in_the_end(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = iter([5, None])
+
+    def write(descriptor: int, data: bytes) -> int:
+        size = next(sizes)
+        if size is None:
+            raise BlockingIOError
+        return real(descriptor, data[:size])
+
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    real = os.write
+    monkeypatch.setattr(os, "write", write)
+    await stream.send_all(post() + LAST)
+    received = b""
+    async for chunk in stream:
+        received += chunk
+    assert received.count(b"HTTP/1.1 202 ") == 2
+    nursery.cancel_scope.cancel()
+
+
+def test_answers_on_the_wire() -> None:
+    plain = encode(ACCEPTED, asked=False, stopping=False)
+    assert DATE.sub(b"", plain) == (
+        b"HTTP/1.1 202 \r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 2\r\n"
+        b"access-control-allow-origin: *\r\n"
+        b"access-control-expose-headers: x-plausible-dropped, retry-after, x-request-id\r\n\r\nok"
+    )
+    dropped = encode(
+        Answer(202, b"ok", headers=(("x-plausible-dropped", "2"),)), asked=True, stopping=False
+    )
+    assert b"\r\nx-plausible-dropped: 2\r\n" in dropped
+    assert b"\r\nConnection: close\r\n\r\n" in dropped

@@ -1,0 +1,220 @@
+"""Connections: bounded, guarded and closed in time."""
+
+import resource
+from typing import Any
+
+import pytest
+import trio
+from hypercorn.protocol.h11 import H11Protocol
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from ingest.http.hypercorn.server import (
+    CONNECTIONS,
+    WRITE_SECONDS,
+    PatientStream,
+    Server,
+    connection_limit,
+)
+from ingest.telemetry.metrics import Metrics
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+class Slow:
+    """An application that answers a request when the test lets it."""
+
+    def __init__(self) -> None:
+        self.begun = trio.Event()
+        self.open = trio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.begun.set()
+        await self.open.wait()
+        await answer(scope, receive, send)
+
+
+class Running:
+    def __init__(self, listeners: list[trio.SocketListener], limit: int, app: Any = answer) -> None:
+        self.metrics = Metrics(lambda domain: True)
+        self.server = Server(app, listeners, self.metrics)
+        self.server._limit = limit
+        self.port: int = listeners[0].socket.getsockname()[1]
+
+    async def connect(self) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.port)
+
+    async def has_open(self, connections: int) -> None:
+        with trio.fail_after(60):
+            while self.server.open_connections != connections:  # noqa: ASYNC110 - nothing tells
+                await trio.sleep(0.001)
+
+    async def ask(self, request: bytes = REQUEST) -> bytes:
+        stream = await self.connect()
+        await stream.send_all(request)
+        return bytes(await stream.receive_some())
+
+
+async def start(nursery: trio.Nursery, limit: int = 10, app: Any = answer) -> Running:
+    running = Running(await trio.open_tcp_listeners(0, host="127.0.0.1"), limit, app)
+    await nursery.start(running.server.run)
+    return running
+
+
+async def received(stream: trio.SocketStream) -> bytes:
+    data = b""
+    async for chunk in stream:
+        data += chunk
+    return data
+
+
+async def test_serves(nursery: trio.Nursery) -> None:
+    running = await start(nursery)
+    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+async def test_too_many_connections_are_refused(nursery: trio.Nursery) -> None:
+    running = await start(nursery, limit=2)
+    kept = [await running.connect() for _ in range(2)]
+    await running.has_open(2)
+    with trio.fail_after(60):
+        assert await received(await running.connect()) == b""
+    assert running.metrics.registry.get_sample_value("sluice_connections_refused_total") == 1
+    await kept[0].aclose()
+    await running.has_open(1)
+    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_failing_connection_ends_no_other(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    running = await start(nursery)
+    with monkeypatch.context() as patch:
+        patch.setattr(H11Protocol, "handle", fail)
+        with trio.fail_after(60):
+            assert await running.ask() == b""
+        await wait_all_tasks_blocked()
+    assert running.metrics.registry.get_sample_value("sluice_connection_errors_total") == 1
+    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+async def test_stopping_closes_idle_connections_and_lets_requests_finish() -> None:
+    slow = Slow()
+    async with trio.open_nursery() as nursery:
+        running = await start(nursery, app=slow)
+        idle, busy = await running.connect(), await running.connect()
+        await busy.send_all(REQUEST)
+        await slow.begun.wait()
+        await running.has_open(2)
+        running.server.stop(120)
+        with trio.fail_after(60):
+            assert await received(idle) == b""
+            slow.open.set()
+            last = await received(busy)
+        assert last.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in last.lower()
+        with pytest.raises(OSError, match="connect"):
+            await running.connect()
+
+
+async def test_a_request_beyond_the_grace_is_cut_off() -> None:
+    slow = Slow()
+    async with trio.open_nursery() as nursery:
+        running = await start(nursery, app=slow)
+        busy = await running.connect()
+        await busy.send_all(REQUEST)
+        await slow.begun.wait()
+        running.server.stop(0.2)
+        with trio.fail_after(60):
+            assert b"hello" not in await received(busy)
+    assert running.server.open_connections == 0
+
+
+async def test_an_application_that_fails_ends_no_other(nursery: trio.Nursery) -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/bug":
+            raise ZeroDivisionError
+        await answer(scope, receive, send)
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    running = Running(listeners, 10, fail)
+    await nursery.start(running.server.run)
+    with trio.fail_after(60):
+        assert (await running.ask(REQUEST.replace(b"/ ", b"/bug "))).startswith(b"HTTP/1.1 500")
+        assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "limit"),
+    [(1024, 768), (100_000, CONNECTIONS), (resource.RLIM_INFINITY, CONNECTIONS)],
+)
+def test_the_limit_leaves_files_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch, allowed: int, limit: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    assert connection_limit() == limit
+
+
+class Stuck:
+    """A stream that takes nothing."""
+
+    socket = None
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def send_all(self, data: bytes) -> None:
+        await trio.sleep_forever()
+
+    async def receive_some(self, limit: int) -> bytes:
+        return b""
+
+    async def send_eof(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        self.closed = True
+        await trio.lowlevel.checkpoint()
+
+
+async def test_a_client_that_does_not_read_is_left(autojump_clock: MockClock) -> None:
+    stuck = Stuck()
+    stream = PatientStream(stuck)  # type: ignore[arg-type]
+    with pytest.raises(trio.BrokenResourceError), trio.CancelScope(shield=True):
+        await stream.send_all(b"x")
+    assert trio.current_time() == WRITE_SECONDS
+    assert stuck.closed
+
+
+async def test_a_client_that_reads_is_waited_for(autojump_clock: MockClock) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    ours.socket = None  # type: ignore[attr-defined]
+    stream = PatientStream(ours)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, b"x")
+        await wait_all_tasks_blocked()
+        assert await theirs.receive_some() == b"x"
+
+
+async def test_connections_end_with_their_last_response(nursery: trio.Nursery) -> None:
+    running = await start(nursery, limit=20)
+    closing = REQUEST.replace(b"host: a", b"host: a\r\nconnection: close")
+    with trio.fail_after(60):
+        for _ in range(10):
+            stream = await running.connect()
+            await stream.send_all(closing)
+            assert (await received(stream)).startswith(b"HTTP/1.1 200")
+            await stream.aclose()
+        await running.has_open(0)
+    nursery.cancel_scope.cancel()

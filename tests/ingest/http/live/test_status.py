@@ -1,0 +1,232 @@
+"""What the live page is told."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.journal.file_journal import FileJournal
+from actors.letters.dead_letters import LETTERS_LIMIT
+from ingest.http.live import status as live_status
+from ingest.model.verdict import DropReason
+from ingest.observation.history import SECONDS
+from tests.actors.fakes import an_outage
+from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
+from tests.examples import NOON
+from tests.ingest.http.application import Application
+
+HERE = "127.0.0.1"
+
+
+async def test_a_server_at_rest(autojump_clock: MockClock, application: Application) -> None:
+    await trio.sleep(30)
+    report = application.live.report()
+    assert (report["status"], report["headline"]) == ("ok", "All is well")
+    assert report["findings"] == []
+    assert (report["version"], report["now"]) == ("1.2.3", NOON + 30)
+    assert report["uptime_seconds"] == 30
+    assert report["rates"] == {"accepted": 0, "dropped": 0, "refused": 0}
+    assert report["history"]["first"] == NOON + 30 - SECONDS + 1
+    assert len(report["history"]["accepted"]) == SECONDS
+    assert report["sites"] == {"shown": [], "more": 0, "quiet": ["example.com"], "quiet_count": 1}
+    assert report["settings"] == [
+        {"name": "PORT", "value": "8000", "given": False, "meaning": "where to listen"}
+    ]
+    actors = {actor["name"]: actor for actor in report["actors"]}
+    assert (actors["gate"]["waiting"], actors["gate"]["room"]) == (0, 1024)
+    assert (actors["writer"]["waiting"], actors["writer"]["room"]) == (None, None)
+    assert {actor["condition"] for actor in actors.values()} == {"running"}
+    assert report["process"]["memory_bytes"] > 1_000_000
+
+
+async def test_events_are_counted_by_site_and_reason(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    await application.post()
+    await application.post(domain="unknown.example")
+    await application.post({"user-agent": "Googlebot/2.1"})
+    await application.post(name="")
+    await trio.sleep(6)
+    report = application.live.report()
+    assert report["rates"] == {"accepted": 0.1, "dropped": 0.2, "refused": 0.1}
+    assert report["hour"] == {
+        "accepted": 1,
+        "dropped": 2,
+        "refused": 1,
+        "refused_by_status": {"400": 1},
+    }
+    registered, unknown = report["sites"]["shown"]
+    assert (registered["site"], registered["accepted"]) == ("example.com", 1)
+    assert (registered["registered"], registered["reasons"]) == (True, {"bot": 1})
+    assert sum(registered["per_minute"]) == 1
+    assert (unknown["site"], unknown["registered"]) == ("(unknown)", False)
+    assert unknown["reasons"] == {"not_found": 1}
+    assert report["sites"]["quiet"] == []
+    assert report["sessions_open"] == 1
+    inserts = report["store"]["inserts"]["events_v2"]
+    assert (inserts["inserts"], inserts["rows"]["median"]) == (1, 1)
+    whats = [finding["what"] for finding in report["findings"]]
+    assert [finding["severity"] for finding in report["findings"]] == ["note", "note"]
+    assert "1 request in the last five minutes made no sense and got an error." in whats
+    assert "1 event of the last hour named no registered site." in whats
+
+
+async def test_only_what_is_new_is_sent_again(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    await trio.sleep(10)
+    report = application.live.report(NOON + 8)
+    assert report["history"]["first"] == NOON + 8
+    assert report["history"]["accepted"] == [0, 0, 0]
+    assert "settings" not in report
+    await application.post()
+    await trio.sleep(1)
+    again = application.live.report(NOON + 10)
+    assert again["history"]["accepted"] == [1, 0]
+    assert again["hour"]["accepted"] == 1
+
+
+def break_store(application: Application) -> None:
+    application.pipeline.collector.writer.failures = 3
+    application.pipeline.collector.writer.last_error = "Connection refused"
+
+
+def break_sites(application: Application) -> None:
+    application.sites.problem = "sites.toml: line 3"
+
+
+def break_geo(application: Application) -> None:
+    assert application.geo is not None
+    application.geo.problem = "gone"
+
+
+def close_intake(application: Application) -> None:
+    application.pipeline.collector.intake.close()
+
+
+def flood_letters(application: Application) -> None:
+    directory = application.pipeline.collector.letters._directory
+    directory.mkdir()
+    for number in range(LETTERS_LIMIT):
+        (directory / f"{number}.json").touch()
+
+
+def slow_down(application: Application) -> None:
+    application.pipeline.collector.metrics.observe_lag(2.0)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "part", "verdict"),
+    [
+        (break_store, "store", "degraded"),
+        (break_sites, "sites", "degraded"),
+        (break_geo, "places", "degraded"),
+        (slow_down, "process", "degraded"),
+        (close_intake, "intake", "down"),
+        (flood_letters, "dead letters", "down"),
+    ],
+)
+async def test_what_is_not_well_is_said(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    break_it: Callable[[Application], None],
+    part: str,
+    verdict: str,
+) -> None:
+    application = Application(pipeline, geo=True)
+    break_it(application)
+    report = application.live.report()
+    assert report["status"] == verdict
+    assert [finding["part"] for finding in report["findings"]] == [part]
+    ready, readiness = application.health.readiness(detailed=True)
+    # The page may know more than readiness, but never less.
+    assert ready is (verdict != "down")
+    assert readiness["status"] in ("ok", verdict)
+
+
+async def test_a_restarted_actor(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = application.pipeline.collector
+    failed = fail_once(collector.enrichment, "handle", monkeypatch)
+    await application.post()
+    assert failed()
+    await trio.sleep(30)
+    report = application.live.report()
+    (actor,) = [actor for actor in report["actors"] if actor["name"] == "enrichment"]
+    assert (actor["restarts"], actor["last_error"]) == (1, "ZeroDivisionError")
+    assert actor["seconds_since_failure"] == pytest.approx(30, abs=1)
+    parts = [finding["part"] for finding in report["findings"]]
+    assert parts == ["actors", "dead letters"]
+    assert "203.0.113.9" not in str(report)
+    await trio.sleep(600)
+    assert application.live.report()["status"] == "ok"
+
+
+async def test_a_full_journal(autojump_clock: MockClock, tmp_path: Path) -> None:
+    journal = FileJournal.open(tmp_path / "journal", limit=30_000)
+    pipeline = Pipeline(tmp_path, journal=journal)
+    pipeline.store.outages = [an_outage() for _ in range(10_000)]
+    async with running(pipeline):
+        application = Application(pipeline)
+        while (await application.post()).status == 202:
+            pass
+        report = application.live.report()
+        assert report["status"] == "down"
+        parts = [finding["part"] for finding in report["findings"]]
+        assert parts[0] == "journal"
+        assert "intake" in parts
+        assert report["journal"]["bytes"] > 28_000
+        assert report["hour"]["refused_by_status"] == {"503": 1}
+        pipeline.store.outages = []
+        await trio.sleep(60)
+
+
+async def test_domains_that_clients_make_up_are_not_repeated(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    for number in range(20):
+        await application.post(domain=f"made-up-{number}.test")
+    assert "made-up" not in str(application.live.report())
+
+
+async def test_sites_beyond_the_limit_are_counted(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_status, "SITES", 2)
+    history = application.pipeline.collector.metrics.history
+    for number in range(5):
+        for _ in range(number + 1):
+            history.count(f"{number}.example", DropReason.BOT)
+    sites: dict[str, Any] = application.live.report()["sites"]
+    assert [site["site"] for site in sites["shown"]] == ["4.example", "3.example"]
+    assert sites["more"] == 3
+
+
+@pytest.mark.parametrize("content", ["", "1", "x y"])
+def test_memory_is_unknown_where_the_system_does_not_tell(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statm = tmp_path / "statm"
+    monkeypatch.setattr(live_status, "_STATM", statm)
+    assert live_status.resident_bytes() is None
+    statm.write_text(content)
+    assert live_status.resident_bytes() is None
+    statm.write_text("300 2 1 0 0 0 0\n")
+    assert live_status.resident_bytes() == 2 * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_what_readiness_knows_besides_is_said_too(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, parts = application.health.readiness(detailed=True)
+    parts["dashboard_database"] = {"status": "degraded"}
+    parts["another"] = {"status": "ok"}
+    monkeypatch.setattr(application.health, "readiness", lambda *, detailed: (True, parts))
+    report = application.live.report()
+    assert report["status"] == "degraded"
+    assert [finding["part"] for finding in report["findings"]] == ["dashboard database"]

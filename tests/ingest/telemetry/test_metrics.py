@@ -1,0 +1,141 @@
+"""What `/metrics` shows."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ingest.model.verdict import ACCEPTED, DropReason, Verdict
+from ingest.telemetry.metrics import UNKNOWN_SITE, Metrics
+
+NAMES = {
+    "sluice_events_accepted",
+    "sluice_events_dropped",
+    "sluice_validation_errors",
+    "sluice_request_duration_seconds",
+    "sluice_requests_refused",
+    "sluice_connections_refused",
+    "sluice_connection_errors",
+    "sluice_batches",
+    "sluice_batch_rows",
+    "sluice_flush_duration_seconds",
+    "sluice_flush_failures",
+    "sluice_journal_sync_seconds",
+    "sluice_dead_letters",
+    "sluice_actor_restarts",
+    "sluice_event_loop_lag_seconds",
+    "sluice_clock_steps",
+    "sluice_missing_exchange_rates",
+}
+
+
+def make_metrics() -> Metrics:
+    return Metrics(lambda domain: domain == "example.com")
+
+
+def test_the_names_are_a_contract() -> None:
+    exposition = make_metrics().exposition().decode()
+    assert {family.name for family in text_string_to_metric_families(exposition)} == NAMES
+
+
+@pytest.mark.parametrize(
+    ("domain", "verdict", "name", "labels"),
+    [
+        ("example.com", ACCEPTED, "sluice_events_accepted_total", {"site": "example.com"}),
+        ("made.up", ACCEPTED, "sluice_events_accepted_total", {"site": UNKNOWN_SITE}),
+        (
+            "example.com",
+            Verdict(DropReason.BOT),
+            "sluice_events_dropped_total",
+            {"site": "example.com", "reason": "bot"},
+        ),
+        (
+            "made.up",
+            Verdict(DropReason.NOT_FOUND),
+            "sluice_events_dropped_total",
+            {"site": UNKNOWN_SITE, "reason": "not_found"},
+        ),
+    ],
+)
+def test_verdicts_are_counted_by_site(
+    domain: str, verdict: Verdict, name: str, labels: dict[str, str]
+) -> None:
+    metrics = make_metrics()
+    metrics.count_verdict(domain, verdict)
+    metrics.count_verdict(domain, verdict)
+    assert metrics.registry.get_sample_value(name, labels) == 2
+
+
+def test_domains_that_clients_make_up_share_one_series() -> None:
+    metrics = make_metrics()
+    for number in range(100):
+        metrics.count_verdict(f"{number}.example", Verdict(DropReason.NOT_FOUND))
+    (dropped,) = (
+        family for family in metrics.registry.collect() if family.name == "sluice_events_dropped"
+    )
+    assert [(sample.labels["site"], sample.value) for sample in dropped.samples] == [
+        (UNKNOWN_SITE, 100)
+    ]
+
+
+def test_two_processes_worth_of_figures_do_not_mix() -> None:
+    one, other = make_metrics(), make_metrics()
+    one.connections_refused.inc()
+    assert one.registry.get_sample_value("sluice_connections_refused_total") == 1
+    assert other.registry.get_sample_value("sluice_connections_refused_total") == 0
+
+
+def test_figures_are_read_when_asked() -> None:
+    metrics = make_metrics()
+    waiting = [1, 2, 3]
+    metrics.read("sluice_waiting", "Waiting.", lambda: len(waiting))
+    assert metrics.registry.get_sample_value("sluice_waiting") == 3
+    waiting.clear()
+    assert "sluice_waiting 0.0" in metrics.exposition().decode()
+
+
+def test_families_of_figures_are_read_when_asked() -> None:
+    metrics = make_metrics()
+    depths: dict[str, float] = {"gate": 2}
+    metrics.read_labelled("sluice_depth", "Depth.", "actor", lambda: depths)
+    depths["sessions"] = 5
+    assert metrics.registry.get_sample_value("sluice_depth", {"actor": "gate"}) == 2
+    assert metrics.registry.get_sample_value("sluice_depth", {"actor": "sessions"}) == 5
+
+
+def test_no_series_tells_when_it_was_created() -> None:
+    metrics = make_metrics()
+    metrics.batches.labels("size").inc()
+    assert "_created" not in metrics.exposition().decode()
+
+
+def test_the_history_counts_what_metrics_count() -> None:
+    metrics = make_metrics()
+    metrics.count_verdict("example.com", ACCEPTED)
+    for number in range(3):
+        metrics.count_verdict(f"{number}.example", Verdict(DropReason.NOT_FOUND))
+    unknown, registered = metrics.history.sites(10)[0]
+    assert (registered.site, registered.accepted) == ("example.com", 1)
+    assert (unknown.site, unknown.dropped) == (UNKNOWN_SITE, {DropReason.NOT_FOUND: 3})
+
+
+def test_inserts_are_remembered() -> None:
+    metrics = make_metrics()
+    metrics.observe_insert("events_v2", 10, 0.5)
+    sample = metrics.registry.get_sample_value
+    assert sample("sluice_batch_rows_sum", {"table": "events_v2"}) == 10
+    assert sample("sluice_flush_duration_seconds_sum", {"table": "events_v2"}) == 0.5
+    assert metrics.recent_inserts.summaries()["events_v2"].seconds.median == 0.5
+
+
+def test_lags_of_the_last_minute_are_remembered() -> None:
+    metrics = make_metrics()
+    for second in range(61):
+        metrics.observe_lag(float(second))
+    assert metrics.registry.get_sample_value("sluice_event_loop_lag_seconds") == 60
+    assert list(metrics.recent_lags) == [float(second) for second in range(1, 61)]
+
+
+def test_one_figure_is_read_by_its_name() -> None:
+    metrics = make_metrics()
+    metrics.read("sluice_waiting", "Waiting.", lambda: 3)
+    assert metrics.figure("sluice_waiting") == 3
+    assert metrics.figure("sluice_nothing") is None
