@@ -1,7 +1,7 @@
 """What the journal costs: `python -m benchmarks.durability`.
 
 Three tables, each with ratios to its first line: ways to write a run of events to a disk; events
-through the pipeline, from the intake to the writer's door; events through a real server over HTTP.
+through the pipeline, from the intake to the writer; events through a real server over HTTP.
 """
 
 import argparse

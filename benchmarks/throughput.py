@@ -211,7 +211,7 @@ def _measure_all(directory: Path, seconds: float, only: str) -> Any:
             "Sluice: embedded store, journal, fsync always": {"SLUICE_JOURNAL_FSYNC": "always"},
             "Sluice: embedded store, memory": {"SLUICE_DURABILITY": "memory"},
             "Sluice: ClickHouse over TCP, journal": {"CLICKHOUSE_URL": clickhouse.url("bench")},
-            "Sluice: embedded store, journal, hypercorn": {"SLUICE_FAST_DOOR": "off"},
+            "Sluice: embedded store, journal, hypercorn": {"SLUICE_FAST_PATH": "off"},
         }
         for number, (title, environment) in enumerate(variants.items()):
             if only in title:

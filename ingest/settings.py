@@ -10,7 +10,14 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -72,11 +79,22 @@ def _token(token: SecretStr) -> SecretStr:
     return token
 
 
-def _setting(name: str, default: object, meaning: str, expected: str, **limits: Any) -> Any:
-    """Describe a variable: its documentation and its error message come from here."""
+def _setting(
+    name: str,
+    default: object,
+    meaning: str,
+    expected: str,
+    *,
+    older_name: str | None = None,
+    **limits: Any,
+) -> Any:
+    """Describe a variable: its documentation and its error message come from here.
+
+    An older name goes on working; the name wins where both are set.
+    """
     return Field(
         default,
-        validation_alias=name,
+        validation_alias=name if older_name is None else AliasChoices(name, older_name),
         description=meaning,
         json_schema_extra={"expected": expected},
         **limits,
@@ -184,12 +202,13 @@ class Settings(BaseSettings):
         ge=0,
         le=10_000,
     )
-    fast_door: Annotated[Literal["on", "off"], BeforeValidator(_lower)] = _setting(
-        "SLUICE_FAST_DOOR",
+    fast_path: Annotated[Literal["on", "off"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_FAST_PATH",
         "on",
         "on: plain event requests are read without hypercorn and Quart, several times as fast; "
         "off: all requests go through both",
         "on or off",
+        older_name="SLUICE_FAST_DOOR",
     )
     durability: Annotated[Literal["journal", "memory"], BeforeValidator(_lower)] = _setting(
         "SLUICE_DURABILITY",
@@ -285,11 +304,13 @@ class SettingDescription:
         name: Of the environment variable.
         default: Its text when it is not set; `unset` when there is none.
         meaning: What it decides.
+        older_names: Names that it had before, which go on working.
     """
 
     name: str
     default: str
     meaning: str
+    older_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +351,7 @@ def unknown_variables(dotenv: Path | None = DOTENV) -> tuple[str, ...]:
 
     To be called after `read_settings`, which reports a `.env` file that cannot be read.
     """
-    known = [description.name for description in describe_settings()]
+    known = [name for field in Settings.model_fields.values() for name in setting_names(field)]
     found = {**(dotenv_values(dotenv) if dotenv is not None else {}), **os.environ}
     return tuple(
         f"{name}: unknown setting, ignored{_suggestion(name, known)}"
@@ -339,15 +360,20 @@ def unknown_variables(dotenv: Path | None = DOTENV) -> tuple[str, ...]:
     )
 
 
+def setting_names(field: FieldInfo) -> tuple[str, ...]:
+    """The variables that give a setting: its name, then older names."""
+    alias = field.validation_alias
+    return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
+
+
 def describe_settings() -> tuple[SettingDescription, ...]:
     """All settings, in the order of their definition."""
     return tuple(
         SettingDescription(
-            str(field.validation_alias),
-            _default(field.default),
-            field.description or "",
+            name, _default(field.default), field.description or "", tuple(older_names)
         )
         for field in Settings.model_fields.values()
+        for name, *older_names in [setting_names(field)]
     )
 
 
@@ -355,12 +381,12 @@ def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
     """What the settings are, in the order of their definition; no value is a secret."""
     return tuple(
         ShownSetting(
-            str(field.validation_alias),
-            _shown(str(field.validation_alias), getattr(settings, name)),
-            name in settings.model_fields_set,
+            setting_names(field)[0],
+            _shown(setting_names(field)[0], getattr(settings, attribute)),
+            attribute in settings.model_fields_set,
             field.description or "",
         )
-        for name, field in Settings.model_fields.items()
+        for attribute, field in Settings.model_fields.items()
     )
 
 
@@ -383,11 +409,12 @@ def _suggestion(name: str, known: list[str]) -> str:
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
-    fields = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    fields = {setting_names(field)[0]: field for field in Settings.model_fields.values()}
     for details in error.errors(include_url=False):
         name = str(details["loc"][0])
         got = "" if name in _SECRETS else f", got {str(details['input'])[:60]!r}"
-        yield f"{name}: expected {_expectation(fields[name])}{got}"
+        names = " or ".join(setting_names(fields[name]))
+        yield f"{names}: expected {_expectation(fields[name])}{got}"
 
 
 def _expectation(field: FieldInfo) -> str:

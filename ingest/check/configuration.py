@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from ingest.check.report import Finding, ok, warning
 from ingest.request.client_address import TrustedProxies
-from ingest.settings import Settings
+from ingest.settings import Settings, setting_names
 from ingest.telemetry.logs import mask_credentials
 
 _ORDER: Final = "X-Plausible-IP, CF-Connecting-IP, B-Forwarded-For, X-Forwarded-For, Forwarded"
@@ -61,7 +61,7 @@ def _changed(settings: Settings) -> Iterator[Finding]:
     for attribute, field in type(settings).model_fields.items():
         value = getattr(settings, attribute)
         if value != field.default:
-            yield ok(f"{field.validation_alias} = {shown(value)}")
+            yield ok(f"{setting_names(field)[0]} = {shown(value)}")
 
 
 def shown(value: object) -> str:

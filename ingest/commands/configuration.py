@@ -27,6 +27,8 @@ def settings_of_command(*, warn: bool = True) -> Settings:
 def settings_text() -> str:
     """Every setting with its default and meaning, as a block of text."""
     return "\n".join(
-        f"{setting.name}  (default: {setting.default})\n    {setting.meaning}"
+        f"{setting.name}  (default: {setting.default}"
+        f"{''.join(f'; older name: {name}' for name in setting.older_names)})\n"
+        f"    {setting.meaning}"
         for setting in describe_settings()
     )

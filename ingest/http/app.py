@@ -138,7 +138,7 @@ def create_app(
 
     @app.get("/ready")
     async def readiness() -> Response:
-        ready, report = health.readiness(detailed=operator.asks())
+        ready, report = health.readiness(detailed=operator.is_authorized())
         return json_response(200 if ready else 503, report)
 
     @app.get("/api/health")

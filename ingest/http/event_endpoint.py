@@ -1,4 +1,4 @@
-"""`POST /api/event`, whichever door the request came through."""
+"""`POST /api/event`, for the fast path and for the application."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -40,20 +40,21 @@ OVERLOADED = answer_error(
 TOO_LARGE = answer_error(413, "request", f"Must be at most {BODY_LIMIT} bytes")
 
 
-class Waiting(msgspec.Struct, frozen=True, gc=False):
+class PendingRequest(msgspec.Struct, frozen=True, gc=False):
     """A request that waits for its verdicts.
 
     Attributes:
         ticket: Under which it waits.
-        signed: The request if the operator has signed it, and so is told why events were dropped.
+        operator_request: The request if it carries the operator's token, so that the answer says
+            why events were dropped; else None.
     """
 
     ticket: Ticket
-    signed: EventRequest | None
+    operator_request: EventRequest | None
 
 
 class EventEndpoint:
-    """Decides on requests for one collector. What it answers does not depend on the door."""
+    """Decides on requests for one collector. The fast path and the application answer the same."""
 
     def __init__(
         self,
@@ -129,30 +130,30 @@ class EventEndpoint:
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
     ) -> Answer:
         """Parse, validate, send into the pipeline, and wait for the verdicts. Never raises."""
-        settled = trio.Event()
-        begun = self.begin(headers, client, body, settled.set)
-        if isinstance(begun, Answer):
-            return begun
-        await settled.wait()
-        return self.conclude(begun)
+        ready = trio.Event()
+        started = self.start(headers, client, body, ready.set)
+        if isinstance(started, Answer):
+            return started
+        await ready.wait()
+        return self.finish(started)
 
-    def begin(
+    def start(
         self,
         headers: Mapping[str, str],
         client: ClientAddress,
         body: bytes,
-        tell: Callable[[], object],
-    ) -> Answer | Waiting:
+        on_verdicts: Callable[[], object],
+    ) -> Answer | PendingRequest:
         """Parse, validate and send into the pipeline. Never raises.
 
         Args:
             headers: As in `client_of`.
             client: Where the request came from.
             body: Its content.
-            tell: Called when `conclude` has the answer; see `Ticket`.
+            on_verdicts: Called when `finish` has the answer; see `Ticket`.
 
         Returns:
-            An answer if there is nothing to wait for, else what `conclude` makes the answer of.
+            An answer if there is nothing to wait for, else what `finish` makes the answer of.
         """
         try:
             request = parse_request(
@@ -163,9 +164,9 @@ class EventEndpoint:
                 user_agent=headers.get("user-agent"),
                 ip_type=client.ip_type,
             )
-            ticket = self._collector.intake.send(request, tell=tell)
-            signed = self._operator is not None and self._operator.has_signed(headers)
-            return Waiting(ticket, request if signed else None)
+            ticket = self._collector.intake.send(request, tell=on_verdicts)
+            has_token = self._operator is not None and self._operator.has_token(headers)
+            return PendingRequest(ticket, request if has_token else None)
         except InvalidRequest as invalid:
             return self._invalid(invalid.errors)
         except OverloadedError:
@@ -179,21 +180,21 @@ class EventEndpoint:
             )
             return INTERNAL_ERROR
 
-    def conclude(self, waiting: Waiting) -> Answer:
+    def finish(self, pending: PendingRequest) -> Answer:
         """What is said of a request whose verdicts are in, or are waited for no longer."""
         try:
-            verdicts = self._collector.intake.outcome(waiting.ticket)
+            verdicts = self._collector.intake.outcome(pending.ticket)
         except OverloadedError:
             return OVERLOADED
         reasons = [verdict.reason.value for verdict in verdicts if verdict.reason is not None]
         if not reasons:
             return ACCEPTED
-        told = [("x-plausible-dropped", str(len(reasons)))]
-        if waiting.signed is not None:
-            told.append((HEADER, self._told_reasons(waiting.signed, verdicts)))
-        return Answer(202, b"ok", headers=tuple(told), reasons=tuple(reasons))
+        headers = [("x-plausible-dropped", str(len(reasons)))]
+        if pending.operator_request is not None:
+            headers.append((HEADER, self._drop_reasons_value(pending.operator_request, verdicts)))
+        return Answer(202, b"ok", headers=tuple(headers), reasons=tuple(reasons))
 
-    def _told_reasons(self, request: EventRequest, verdicts: Sequence[Verdict]) -> str:
+    def _drop_reasons_value(self, request: EventRequest, verdicts: Sequence[Verdict]) -> str:
         reasons = (verdict.reason for verdict in verdicts)
         return header_value(drops_of(request, reasons, self._collector.reference))
 

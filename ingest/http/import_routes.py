@@ -31,7 +31,7 @@ def add_import_routes(app: QuartTrio, desk: ImportDesk, operator: Operator) -> N
     """
 
     def refusal() -> Response | None:
-        return None if operator.asks_by_command() else operator.refusal_of_stranger()
+        return None if operator.is_authorized_command() else operator.denial()
 
     @app.post(ROUTE)
     async def begin_import() -> Response:

@@ -36,7 +36,7 @@ class Operator:
         """What the operator shows; None when nothing is asked for."""
         return self._token
 
-    def asks(self) -> bool:
+    def is_authorized(self) -> bool:
         """Whether the request at hand is the operator's."""
         scope = request.scope
         headers = first_headers(scope)
@@ -44,11 +44,11 @@ class Operator:
             headers, peer_of(scope), self._token
         )
 
-    def asks_by_command(self) -> bool:
+    def is_authorized_command(self) -> bool:
         """Whether the request at hand comes from this machine's command line."""
         return bears(first_headers(request.scope), self._command_token)
 
-    def has_signed(self, headers: Mapping[str, str]) -> bool:
+    def has_token(self, headers: Mapping[str, str]) -> bool:
         """Whether a request that anybody may make bears one of the operator's tokens.
 
         Args:
@@ -61,9 +61,9 @@ class Operator:
 
     def refusal(self) -> Response | None:
         """What to answer to a request that is not the operator's; None when it is."""
-        if self.asks():
+        if self.is_authorized():
             return None
-        response = self.refusal_of_stranger()
+        response = self.denial()
         self.challenge(response)
         return response
 
@@ -72,7 +72,7 @@ class Operator:
         if self._token is not None:
             response.headers.setlist("www-authenticate", ["Bearer", BASIC_CHALLENGE])
 
-    def refusal_of_stranger(self) -> Response:
+    def denial(self) -> Response:
         """What to answer to somebody who is not the operator."""
         if self._token is None:
             return error(403, "request", LOOPBACK_ONLY)

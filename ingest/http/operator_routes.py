@@ -35,8 +35,8 @@ def add_operator_routes(
 
     @app.post("/api/query")
     async def query() -> Response:
-        if not operator.asks_by_command():
-            return operator.refusal_of_stranger()
+        if not operator.is_authorized_command():
+            return operator.denial()
         try:
             sql = (await read_body()).decode("utf-8", "replace")
             rows = await collector.store.query(sql)

@@ -29,7 +29,7 @@ from ingest.http.answered import Observer
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
-from ingest.http.fast_path.server import FastDoor
+from ingest.http.fast_path.server import FastPath
 from ingest.http.flood import FloodGuard
 from ingest.http.health import Health
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
@@ -147,16 +147,16 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             observers=observers,
         )
         add_import_routes(app, open_import_desk(settings, files, collector), operator)
-        door = None
-        if settings.fast_door == "on":
-            door = FastDoor(
+        fast_path = None
+        if settings.fast_path == "on":
+            fast_path = FastPath(
                 endpoint,
                 collector.metrics,
                 idle_seconds=IDLE_SECONDS,
                 linger_seconds=LINGER_SECONDS,
                 observers=observers,
             )
-        server = Server(app, listeners, collector.metrics, door)
+        server = Server(app, listeners, collector.metrics, fast_path)
         port = listeners[0].socket.getsockname()[1]
         with _announced(files.server, port, command_token):
             exit_code = await _run(collector, server, settings.shutdown_seconds, port)

@@ -23,7 +23,7 @@ QUERY_SECONDS: Final = 120.0
 SHUTDOWN_SECONDS: Final = 8
 WATCH_SECONDS: Final = 0.2
 
-DOORS: Final = ("on", "off")
+FAST_PATH: Final = ("on", "off")
 FSYNC: Final = ("interval", "always", "never")
 """The processes take turns: each finds what another has left."""
 
@@ -84,12 +84,16 @@ class SluiceProcess:
     def launch(self, *, faulty: bool = False) -> None:
         """Start a process without waiting for it."""
         fsync = FSYNC[self.generations % len(FSYNC)]
-        door = DOORS[self.generations // len(FSYNC) % len(DOORS)]
+        fast_path = FAST_PATH[self.generations // len(FSYNC) % len(FAST_PATH)]
         module = ["tests.chaos.faulty_server"] if faulty else ["ingest", "serve"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *module],
-                env={**self._environment, "SLUICE_JOURNAL_FSYNC": fsync, "SLUICE_FAST_DOOR": door},
+                env={
+                    **self._environment,
+                    "SLUICE_JOURNAL_FSYNC": fsync,
+                    "SLUICE_FAST_PATH": fast_path,
+                },
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

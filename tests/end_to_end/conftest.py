@@ -1,7 +1,6 @@
-"""The same tests against both stores and through both doors; a browser for those that need one.
+"""The same tests against both stores, with the fast path and without; and a browser.
 
-The stores are chDB in the server's process, and a ClickHouse server; the doors the fast one, and
-hypercorn's for all requests.
+The stores are chDB in the server's process, and a ClickHouse server.
 """
 
 import signal
@@ -35,9 +34,9 @@ def store(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def doors(store: str) -> dict[str, str]:
-    """The setting of the doors that a case asks for."""
-    return {"SLUICE_FAST_DOOR": "off" if store.endswith("hypercorn") else "on"}
+def fast_path(store: str) -> dict[str, str]:
+    """The setting of the fast path that a case asks for."""
+    return {"SLUICE_FAST_PATH": "off" if store.endswith("hypercorn") else "on"}
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +53,7 @@ def sluice(
     clickhouse_url: str, store: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sluice]:
     """A server that the whole run of tests shares; tests tell their events apart by page."""
-    with Sluice(tmp_path_factory.mktemp(store), clickhouse_url, **doors(store)) as server:
+    with Sluice(tmp_path_factory.mktemp(store), clickhouse_url, **fast_path(store)) as server:
         yield server
 
 
@@ -66,7 +65,7 @@ def fresh(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
     else:
         clickhouse: ClickHouseServer = request.getfixturevalue("clickhouse")
         url = clickhouse.url(tmp_path.name.replace("-", "_")[:60])
-    server = Sluice(tmp_path, url, **doors(store))
+    server = Sluice(tmp_path, url, **fast_path(store))
     yield server
     server.__exit__()
 

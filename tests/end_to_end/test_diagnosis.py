@@ -111,12 +111,12 @@ CASES: list[Any] = [
 ]
 
 
-@pytest.fixture(scope="module", params=["on", "off"], ids=["fast door", "hypercorn"])
+@pytest.fixture(scope="module", params=["on", "off"], ids=["fast path", "hypercorn"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sluice]:
     directory = tmp_path_factory.mktemp("diagnosis")
-    environment = {"SLUICE_ADMIN_TOKEN": ADMIN_TOKEN, "SLUICE_FAST_DOOR": request.param}
+    environment = {"SLUICE_ADMIN_TOKEN": ADMIN_TOKEN, "SLUICE_FAST_PATH": request.param}
     with Sluice(directory, "chdb://chdb", **environment) as server:
         for _ in range(2):
             server.send(domain="limited.example")

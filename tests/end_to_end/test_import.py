@@ -27,7 +27,7 @@ TOTALS = (
 
 @pytest.fixture(scope="session", params=["chdb", "clickhouse"])
 def store(request: pytest.FixtureRequest) -> str:
-    """Both stores; events of now go through one door like through the other."""
+    """Both stores; an import does not depend on the fast path."""
     return str(request.param)
 
 

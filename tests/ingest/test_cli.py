@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ingest.cli import main
-from ingest.settings import Settings
+from ingest.settings import Settings, setting_names
 from tests.ingest.commands.command_line import run
 
 
@@ -15,7 +15,7 @@ def test_help_names_every_command() -> None:
 
 
 def variables() -> list[str]:
-    return [str(field.validation_alias) for field in Settings.model_fields.values()]
+    return [name for field in Settings.model_fields.values() for name in setting_names(field)]
 
 
 @pytest.mark.parametrize("arguments", [("settings",), ("check", "--help")])

@@ -26,7 +26,7 @@ CONTRACT = {
     "SLUICE_SESSION_MINUTES": "30",
     "SLUICE_TRUSTED_PROXIES": "private",
     "SLUICE_FLOOD_REQUESTS_PER_MINUTE": "0",
-    "SLUICE_FAST_DOOR": "on",
+    "SLUICE_FAST_PATH": "on",
     "SLUICE_PAST_DAYS": "400",
     "SLUICE_DURABILITY": "journal",
     "SLUICE_JOURNAL_FSYNC": "interval",
@@ -105,7 +105,8 @@ def test_defaults() -> None:
             "10.0.0.0/8, fc00::/7",
         ),
         ("SLUICE_DURABILITY", " Memory", "durability", "memory"),
-        ("SLUICE_FAST_DOOR", "Off", "fast_door", "off"),
+        ("SLUICE_FAST_PATH", "Off", "fast_path", "off"),
+        ("SLUICE_FAST_DOOR", "Off", "fast_path", "off"),
         ("SLUICE_PAST_DAYS", "0", "past_days", 0),
         ("SLUICE_JOURNAL_FSYNC", "ALWAYS", "journal_fsync", "always"),
         ("SLUICE_JOURNAL_MEGABYTES", "20", "journal_megabytes", 20),
@@ -137,6 +138,7 @@ def test_valid_values(
         ("SLUICE_FLUSH_SECONDS", "inf", "a number of seconds greater than 0, got 'inf'"),
         ("SLUICE_SESSION_MINUTES", "1441", "a whole number of minutes from 1 to 1440, got '1441'"),
         ("SLUICE_DURABILITY", "disk", "journal or memory, got 'disk'"),
+        ("SLUICE_FAST_PATH or SLUICE_FAST_DOOR", "no", "on or off, got 'no'"),
         ("SLUICE_JOURNAL_FSYNC", "daily", "always, interval or never, got 'daily'"),
         ("SLUICE_JOURNAL_MEGABYTES", "0", "a whole number from 1 to 1000000, got '0'"),
         ("SLUICE_UNKNOWN_SITES", "yes", "drop or accept, got 'yes'"),
@@ -154,8 +156,34 @@ def test_mistakes_say_what_was_expected(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str, expected: str
 ) -> None:
     with pytest.raises(SettingsError) as raised:
-        read(monkeypatch, **{name: text})
+        read(monkeypatch, **dict.fromkeys(name.split(" or "), text))
     assert str(raised.value) == f"{name}: expected {expected}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "expected"),
+    [
+        ({"SLUICE_FAST_PATH": "on", "SLUICE_FAST_DOOR": "off"}, "", "on"),
+        ({"SLUICE_FAST_PATH": "", "SLUICE_FAST_DOOR": "off"}, "", "off"),
+        ({"SLUICE_FAST_DOOR": "off"}, "SLUICE_FAST_PATH=on", "off"),
+        ({}, "SLUICE_FAST_DOOR=off", "off"),
+    ],
+)
+def test_an_older_name(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    environment: dict[str, str],
+    dotenv: str,
+    expected: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / ".env").write_text(dotenv)
+    settings = read_settings(tmp_path / ".env")
+    assert settings.fast_path == expected
+    shown = {setting.name: setting for setting in shown_settings(settings)}
+    assert (shown["SLUICE_FAST_PATH"].value, shown["SLUICE_FAST_PATH"].given) == (expected, True)
+    assert unknown_variables(tmp_path / ".env") == ()
 
 
 @pytest.mark.parametrize(

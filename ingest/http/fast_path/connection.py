@@ -1,4 +1,4 @@
-"""A connection while the fast door serves it."""
+"""A connection while the fast path serves it."""
 
 import math
 import os
@@ -8,53 +8,53 @@ from typing import Final
 
 import trio
 
-from ingest.http.event_endpoint import Waiting
+from ingest.http.event_endpoint import PendingRequest
 from ingest.telemetry.request_id import RequestId
 
 READ_BYTES: Final = 65_536
 """Bytes read at a time; from a client that has sent as many ahead no more are read meanwhile."""
 
 
-class Visit:
+class Connection:
     """A connection's state, and what its own task is to do next.
 
     Attributes:
         peer: The address of its other end.
-        name: Names its requests.
+        request_id: Names its requests.
         headers: Those of the request under way.
-        unread: Bytes that belong to no request that was begun.
-        since: When the wait for bytes began, on trio's clock; infinite while nothing is waited for.
-            A request that comes in parts has its time from the first of them on.
-        said_all: Whether the client has closed its side.
-        waiting: The request that waits for its verdicts; None when none does.
+        received: Bytes that belong to no request that was begun.
+        waiting_since: When the wait for bytes began, on trio's clock; infinite while nothing is
+            waited for. A request that comes in parts has its time from the first of them on.
+        eof: Whether the client has closed its side.
+        pending: The request that waits for its verdicts; None when none does.
         started: When the request under way was begun, by `time.perf_counter`.
-        closes: Whether the connection ends after that request.
+        closing: Whether the connection ends after that request.
         unsent: What the socket's buffer had no room for of its answer.
-        over: Whether the connection is no longer served here.
-        left: The bytes that hypercorn is to go on with; None when the connection is to be closed.
+        finished: Whether the connection is no longer served here.
+        remainder: The bytes for hypercorn; None when the connection is to be closed.
         error: What has ended it.
-        called: Set when its task has something to do.
+        wakeup: Set when its task has something to do.
     """
 
     __slots__ = (
         "_descriptor",
         "_listening",
+        "_on_verdicts",
         "_selector",
-        "_settle",
-        "called",
-        "closes",
+        "closing",
+        "eof",
         "error",
+        "finished",
         "headers",
-        "left",
-        "name",
-        "over",
         "peer",
-        "said_all",
-        "since",
+        "pending",
+        "received",
+        "remainder",
+        "request_id",
         "started",
-        "unread",
         "unsent",
-        "waiting",
+        "waiting_since",
+        "wakeup",
     )
 
     def __init__(
@@ -62,73 +62,73 @@ class Visit:
         selector: BaseSelector,
         descriptor: int,
         peer: str,
-        name: RequestId,
-        settle: Callable[["Visit"], object],
+        request_id: RequestId,
+        on_verdicts: Callable[["Connection"], object],
     ) -> None:
         """Begin to wait for bytes.
 
         Args:
-            selector: Tells when there are any; its key's data is the visit.
+            selector: Tells when there are any; its key's data is the connection.
             descriptor: The socket's, not blocking.
             peer: The address of its other end.
-            name: Names its requests.
-            settle: Called when the verdicts of a request are in.
+            request_id: Names its requests.
+            on_verdicts: Called when the verdicts of a request are in.
         """
         self._selector = selector
-        self._settle = settle
+        self._on_verdicts = on_verdicts
         self._descriptor = descriptor
         self._listening = False
         self.peer = peer
-        self.name = name
+        self.request_id = request_id
         self.headers: Mapping[str, str] = {}
-        self.unread = bytearray()
+        self.received = bytearray()
         self.unsent = b""
-        self.said_all = self.closes = self.over = False
-        self.waiting: Waiting | None = None
+        self.eof = self.closing = self.finished = False
+        self.pending: PendingRequest | None = None
         self.started = 0.0
-        self.left: bytes | None = None
+        self.remainder: bytes | None = None
         self.error: Exception | None = None
-        self.called = trio.Event()
-        self.since = math.inf
-        self.wait()
+        self.wakeup = trio.Event()
+        self.waiting_since = math.inf
+        self.wait_for_bytes()
 
     @property
     def busy(self) -> bool:
         """Whether a request of it is not yet answered."""
-        return self.waiting is not None or bool(self.unsent)
+        return self.pending is not None or bool(self.unsent)
 
-    def tell(self) -> None:
+    def verdicts_ready(self) -> None:
         """Note that the verdicts of its request are in."""
-        self._settle(self)
+        self._on_verdicts(self)
 
-    def wait(self) -> None:
+    def wait_for_bytes(self) -> None:
         """Wait for more bytes, if there are any to come."""
-        if self.said_all:
-            self.end(self.unread)
+        if self.eof:
+            self.finish(self.received)
             return
         if not self._listening:
             self._selector.register(self._descriptor, EVENT_READ, self)
             self._listening = True
-        if self.since == math.inf:
-            self.since = trio.current_time()
+        if self.waiting_since == math.inf:
+            self.waiting_since = trio.current_time()
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         """Take in what the client has sent.
 
         Raises:
             OSError: The connection is broken.
         """
-        if not self._listening or self.over:
+        if not self._listening or self.finished:
             return  # since the selector was asked
         try:
             data = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:
             return
-        if not self.unread:
-            self.since = math.inf
-        self.unread += data
-        self.said_all = not data
-        if self.said_all or (self.busy and len(self.unread) >= READ_BYTES):
+        if not self.received:
+            self.waiting_since = math.inf
+        self.received += data
+        self.eof = not data
+        if self.eof or (self.busy and len(self.received) >= READ_BYTES):
             self._stop_listening()
 
     def send(self, data: bytes) -> None:
@@ -145,19 +145,19 @@ class Visit:
             # That may close the socket, and the selector would not know.
             self._stop_listening()
             self.unsent = data[sent:]
-            self.called.set()
+            self.wakeup.set()
 
-    def end(self, left: bytes | bytearray = b"", error: Exception | None = None) -> None:
+    def finish(self, remainder: bytes | bytearray = b"", error: Exception | None = None) -> None:
         """Have its own task go on with it.
 
         Args:
-            left: For hypercorn; the connection is closed if there is nothing.
+            remainder: For hypercorn; the connection is closed if there is nothing.
             error: For that task to raise.
         """
-        if not self.over:
-            self.over, self.left, self.error = True, bytes(left) or None, error
+        if not self.finished:
+            self.finished, self.remainder, self.error = True, bytes(remainder) or None, error
             self._stop_listening()
-            self.called.set()
+            self.wakeup.set()
 
     def _stop_listening(self) -> None:
         if self._listening:

@@ -1,4 +1,4 @@
-"""The fast door: plain event requests, read and answered without a task for each.
+"""The fast path: plain event requests, read and answered without a task for each.
 
 Most of the time of a small request goes into HTTP, not into the event: waking a task when bytes
 have come, and again when the verdict is in, costs more than parsing and validating. So one task
@@ -21,7 +21,7 @@ import trio
 from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
 from ingest.http.answered import Answered, Observer
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
-from ingest.http.fast_path.connection import Visit
+from ingest.http.fast_path.connection import Connection
 from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
@@ -36,14 +36,14 @@ PART_SECONDS: Final = 1.0
 """How long a request may come in parts; then it is left to hypercorn, which times slow clients."""
 
 
-class Sending(Protocol):
+class SendStream(Protocol):
     """The part of a connection that is written to."""
 
     async def send_all(self, data: bytes) -> None:
         """Send data, in bounded time."""
 
 
-class FastDoor:
+class FastPath:
     """Serves plain event requests on connections of one server, while `run` runs."""
 
     def __init__(
@@ -69,11 +69,11 @@ class FastDoor:
         self._idle_seconds = idle_seconds
         self._linger_seconds = linger_seconds
         self._observers = tuple(observers)
-        self._visits: set[Visit] = set()
+        self._connections: set[Connection] = set()
         # Beside trio's own, which has to be told of a socket anew for each wait.
         self._selector = DefaultSelector()
-        self._settled: list[Visit] = []
-        self._any_settled = trio.Event()
+        self._ready: list[Connection] = []
+        self._any_ready = trio.Event()
         self._stopped_at = math.inf
 
     async def run(self) -> None:
@@ -91,7 +91,7 @@ class FastDoor:
     def _stopping(self) -> bool:
         return self._stopped_at < math.inf
 
-    async def serve(self, stream: Sending, descriptor: int, peer: str) -> bytes | None:
+    async def serve(self, stream: SendStream, descriptor: int, peer: str) -> bytes | None:
         """Answer the plain event requests that a connection begins with.
 
         Args:
@@ -106,137 +106,137 @@ class FastDoor:
             OSError: The connection is broken.
             trio.BrokenResourceError: The same.
         """
-        name = self._endpoint.request_id(peer)
-        visit = Visit(self._selector, descriptor, peer, name, self._settle)
-        self._visits.add(visit)
+        request_id = self._endpoint.request_id(peer)
+        connection = Connection(self._selector, descriptor, peer, request_id, self._verdicts_ready)
+        self._connections.add(connection)
         try:
             while True:
-                await visit.called.wait()
-                if visit.over:
+                await connection.wakeup.wait()
+                if connection.finished:
                     break
-                visit.called = trio.Event()
-                await stream.send_all(visit.unsent)
-                visit.unsent = b""
-                self._guarded(visit, self._go_on)
+                connection.wakeup = trio.Event()
+                await stream.send_all(connection.unsent)
+                connection.unsent = b""
+                self._guard(connection, self._process_received)
         finally:
-            visit.end()
-            self._visits.discard(visit)
-        if visit.error is not None:
-            raise visit.error
-        return visit.left
+            connection.finish()
+            self._connections.discard(connection)
+        if connection.error is not None:
+            raise connection.error
+        return connection.remainder
 
     async def _read(self) -> None:
         """Read what has come, on all connections."""
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
             for number, (key, _) in enumerate(self._selector.select(0), 1):
-                self._guarded(key.data, self._hear)
+                self._guard(key.data, self._receive)
                 if number % CONNECTIONS_READ == 0:
                     await trio.lowlevel.checkpoint()
 
     async def _answer(self) -> None:
         """Answer the requests whose verdicts are in."""
         while True:
-            await self._any_settled.wait()
-            self._any_settled = trio.Event()
-            settled, self._settled = self._settled, []
-            for visit in settled:
-                if not visit.over:
-                    self._guarded(visit, self._conclude)
+            await self._any_ready.wait()
+            self._any_ready = trio.Event()
+            ready, self._ready = self._ready, []
+            for connection in ready:
+                if not connection.finished:
+                    self._guard(connection, self._finish_request)
 
-    def _settle(self, visit: Visit) -> None:
+    def _verdicts_ready(self, connection: Connection) -> None:
         """Note that a request can be answered; an actor calls this."""
-        self._settled.append(visit)
-        self._any_settled.set()
+        self._ready.append(connection)
+        self._any_ready.set()
 
     async def _watch(self) -> None:
         """End the wait for connections that are silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
             now = trio.current_time()
-            for visit in self._visits:
-                if now >= self._ends(visit):
-                    visit.end(visit.unread)
+            for connection in self._connections:
+                if now >= self._wait_deadline(connection):
+                    connection.finish(connection.received)
 
-    def _ends(self, visit: Visit) -> float:
+    def _wait_deadline(self, connection: Connection) -> float:
         """When the wait for a connection's bytes ends."""
-        if visit.unread:
-            return visit.since + PART_SECONDS
+        if connection.received:
+            return connection.waiting_since + PART_SECONDS
         if self._stopping:
-            return max(visit.since, self._stopped_at) + self._linger_seconds
-        return visit.since + self._idle_seconds
+            return max(connection.waiting_since, self._stopped_at) + self._linger_seconds
+        return connection.waiting_since + self._idle_seconds
 
-    def _guarded(self, visit: Visit, step: Callable[[Visit], None]) -> None:
+    def _guard(self, connection: Connection, step: Callable[[Connection], None]) -> None:
         """Take a step with a connection; what goes wrong is raised in its own task."""
         try:
-            step(visit)
+            step(connection)
         except Exception as error:
-            visit.end(error=error)
+            connection.finish(error=error)
 
-    def _hear(self, visit: Visit) -> None:
-        visit.hear()
-        self._go_on(visit)
+    def _receive(self, connection: Connection) -> None:
+        connection.receive()
+        self._process_received(connection)
 
-    def _conclude(self, visit: Visit) -> None:
+    def _finish_request(self, connection: Connection) -> None:
         """Answer the request that has waited for its verdicts, and go on."""
-        waiting, visit.waiting = visit.waiting, None
-        if waiting is not None:
-            CURRENT.set(visit.name)
-            self._send(visit, self._endpoint.conclude(waiting))
-            self._go_on(visit)
+        pending, connection.pending = connection.pending, None
+        if pending is not None:
+            CURRENT.set(connection.request_id)
+            self._send(connection, self._endpoint.finish(pending))
+            self._process_received(connection)
 
-    def _go_on(self, visit: Visit) -> None:
+    def _process_received(self, connection: Connection) -> None:
         """Begin the requests that have come, up to one that cannot be answered at once."""
-        while not (visit.over or visit.busy):
-            if visit.closes:
-                visit.end()
+        while not (connection.finished or connection.busy):
+            if connection.closing:
+                connection.finish()
                 return
             try:
-                request = read_request(visit.unread) if visit.unread else None
+                request = read_request(connection.received) if connection.received else None
             except NotPlainError:
-                visit.end(visit.unread)
+                connection.finish(connection.received)
                 return
             if request is None:
-                visit.wait()
+                connection.wait_for_bytes()
                 return
-            del visit.unread[: request.length]
-            self._begin(visit, request)
+            del connection.received[: request.length]
+            self._start_request(connection, request)
 
-    def _begin(self, visit: Visit, request: EventRequestBytes) -> None:
-        visit.started = time.perf_counter()
-        visit.since = math.inf
-        visit.closes = request.closes
-        visit.headers = request.headers
-        visit.name.begin(request.headers)
-        CURRENT.set(visit.name)
+    def _start_request(self, connection: Connection, request: EventRequestBytes) -> None:
+        connection.started = time.perf_counter()
+        connection.waiting_since = math.inf
+        connection.closing = request.closes
+        connection.headers = request.headers
+        connection.request_id.begin(request.headers)
+        CURRENT.set(connection.request_id)
         endpoint = self._endpoint
-        client = endpoint.client_of(request.headers, request.lists, visit.peer)
-        begun = endpoint.refusal(request.headers, client) or endpoint.begin(
-            request.headers, client, request.body, visit.tell
+        client = endpoint.client_of(request.headers, request.lists, connection.peer)
+        started = endpoint.refusal(request.headers, client) or endpoint.start(
+            request.headers, client, request.body, connection.verdicts_ready
         )
-        if isinstance(begun, Answer):
-            self._send(visit, begun)
+        if isinstance(started, Answer):
+            self._send(connection, started)
         else:
-            visit.waiting = begun
+            connection.pending = started
 
-    def _send(self, visit: Visit, answer: Answer) -> None:
-        seconds = time.perf_counter() - visit.started
+    def _send(self, connection: Connection, answer: Answer) -> None:
+        seconds = time.perf_counter() - connection.started
         self._metrics.observe_request(ROUTE, answer.status, seconds)
         if answer.status >= FIRST_ERROR:
             self._metrics.history.refuse(answer.status)
         if self._observers:
-            self._tell(visit, answer, seconds)
+            self._notify_observers(connection, answer, seconds)
         data = encode(
             answer,
-            asked=visit.closes,
+            asked=connection.closing,
             stopping=self._stopping,
-            request_id=visit.name.text if answer.status >= FIRST_ERROR else "",
+            request_id=connection.request_id.text if answer.status >= FIRST_ERROR else "",
         )
-        visit.closes = visit.closes or self._stopping
-        visit.send(data)
+        connection.closing = connection.closing or self._stopping
+        connection.send(data)
 
-    def _tell(self, visit: Visit, answer: Answer, seconds: float) -> None:
-        parent = self._endpoint.traceparent(visit.headers, visit.peer)
+    def _notify_observers(self, connection: Connection, answer: Answer, seconds: float) -> None:
+        parent = self._endpoint.traceparent(connection.headers, connection.peer)
         answered = Answered("POST", ROUTE, answer.status, seconds, answer.reasons, parent)
         for observe in self._observers:
             observe(answered)

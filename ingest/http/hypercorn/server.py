@@ -21,7 +21,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 
-from ingest.http.fast_path.server import FastDoor
+from ingest.http.fast_path.server import FastPath
 from ingest.http.hypercorn.protocol import HEAD_BYTES, StrictHTTP
 from ingest.telemetry.logs import stack_of
 from ingest.telemetry.metrics import Metrics
@@ -46,7 +46,7 @@ CONNECTIONS = 4096
 """Connections open at a time, fewer where the process may have fewer open files."""
 
 
-class PatientStream:
+class TimedStream:
     """A socket's stream whose writes have a deadline, also inside hypercorn's shield."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
@@ -57,7 +57,7 @@ class PatientStream:
         self.send_eof = stream.send_eof
         self.aclose = stream.aclose
 
-    def put_back(self, data: bytes) -> None:
+    def prepend(self, data: bytes) -> None:
         """Have bytes read again before any others."""
         self._unread = data
 
@@ -75,13 +75,13 @@ class PatientStream:
         Raises:
             trio.BrokenResourceError: The client did not take it in time; the connection is over.
         """
-        with trio.move_on_after(WRITE_SECONDS) as patience:
+        with trio.move_on_after(WRITE_SECONDS) as scope:
             try:
                 await self._stream.send_all(data)
             except trio.BusyResourceError:
                 # hypercorn ends a stream in one task while another still has something to say.
                 raise trio.BrokenResourceError("the connection is being closed") from None
-        if patience.cancelled_caught:
+        if scope.cancelled_caught:
             await trio.aclose_forcefully(self._stream)
             raise trio.BrokenResourceError("the client does not read")
 
@@ -92,7 +92,7 @@ LAST_ANSWER_SECONDS = 40.0
 READ_BYTES = 65_536
 
 
-class Connection(TCPServer):
+class HypercornConnection(TCPServer):
     """hypercorn's connection, with another end.
 
     hypercorn's own waits for its idle timer even after the client has closed, so that clients that
@@ -171,7 +171,7 @@ class Server:
         app: Any,
         listeners: Sequence[trio.SocketListener],
         metrics: Metrics,
-        door: FastDoor | None = None,
+        fast_path: FastPath | None = None,
     ) -> None:
         """Own the listeners.
 
@@ -179,13 +179,13 @@ class Server:
             app: The ASGI application.
             listeners: Open sockets.
             metrics: Where refused and failed connections are counted.
-            door: Serves what connections begin with, before the application does; None: nothing.
+            fast_path: Serves what connections begin with, before the application; None: nothing.
         """
         self._config = hypercorn_config()
-        self._app = wrap_app(self._finishing(app), self._config.wsgi_max_body_size, "asgi")
+        self._app = wrap_app(self._whole_messages(app), self._config.wsgi_max_body_size, "asgi")
         self._listeners = list(listeners)
         self._metrics = metrics
-        self._door = door
+        self._fast_path = fast_path
         self._context = WorkerContext(None)
         self._limit = connection_limit()
         self._open = 0
@@ -206,8 +206,8 @@ class Server:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until stopped and the requests under way have their responses."""
         async with trio.open_nursery() as watching:
-            if self._door is not None:
-                watching.start_soon(self._door.run)
+            if self._fast_path is not None:
+                watching.start_soon(self._fast_path.run)
             await self._serve_until_stopped(task_status)
             watching.cancel_scope.cancel()
 
@@ -219,11 +219,11 @@ class Server:
                 await self._stopping.wait()
                 accepting.cancel_scope.cancel()
             connections.cancel_scope.deadline = trio.current_time() + self._grace
-            if self._door is not None:
-                self._door.stop()
+            if self._fast_path is not None:
+                self._fast_path.stop()
             await self._context.terminated.set()
 
-    def _finishing(self, app: Any) -> Any:
+    def _whole_messages(self, app: Any) -> Any:
         """Let each message of a response go out whole, in bounded time.
 
         hypercorn tells the application of the end of a response before it has closed the
@@ -246,17 +246,17 @@ class Server:
 
         return call
 
-    async def _converse(self, stream: PatientStream) -> None:
-        """Serve a connection through the fast door as long as that can, then through hypercorn."""
-        if self._door is not None:
+    async def _serve_connection(self, stream: TimedStream) -> None:
+        """Serve a connection on the fast path as long as that can, then through hypercorn."""
+        if self._fast_path is not None:
             peer = str(stream.socket.getpeername()[0])
-            unread = await self._door.serve(stream, stream.socket.fileno(), peer)
+            unread = await self._fast_path.serve(stream, stream.socket.fileno(), peer)
             if unread is None:
                 await stream.send_eof()
                 await stream.aclose()
                 return
-            stream.put_back(unread)
-        await Connection(
+            stream.prepend(unread)
+        await HypercornConnection(
             self._app,
             self._config,
             self._context,
@@ -274,7 +274,7 @@ class Server:
             return
         self._open += 1
         try:
-            await self._converse(PatientStream(stream))
+            await self._serve_connection(TimedStream(stream))
         except (OSError, trio.BrokenResourceError):
             pass  # The client has gone.
         except Exception as error:

@@ -77,7 +77,7 @@ def add_live_page(app: QuartTrio, operator: Operator, live: LiveStatus) -> None:
 
     @app.get("/")
     async def live_page() -> Response:
-        if not operator.asks():
+        if not operator.is_authorized():
             return _refuse(operator, stranger)
         response = page.response()
         response.headers["content-security-policy"] = PAGE_POLICY

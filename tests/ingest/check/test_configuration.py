@@ -4,13 +4,14 @@ import pytest
 
 from ingest.check.configuration import check_access, check_proxies, check_settings
 from ingest.check.report import Finding, Level
-from ingest.settings import Settings, read_settings
+from ingest.settings import Settings, read_settings, setting_names
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for field in Settings.model_fields.values():
-        monkeypatch.delenv(str(field.validation_alias), raising=False)
+        for name in setting_names(field):
+            monkeypatch.delenv(name, raising=False)
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:

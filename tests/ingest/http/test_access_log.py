@@ -1,4 +1,4 @@
-"""The access log, through both doors and by itself."""
+"""The access log, on both paths and by itself."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from ingest.telemetry.logs import configure
 from ingest.telemetry.request_id import CURRENT, RequestId
 from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import Application
-from tests.ingest.http.fast_path.test_server import LAST, Doors, post
+from tests.ingest.http.fast_path.test_server import LAST, Servers, post
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ def test_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-async def test_both_doors_log_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_both_paths_log_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     sent = (
         post(headers=b"x-request-id: one\r\n")
@@ -71,11 +71,11 @@ async def test_both_doors_log_alike(tmp_path: Path, capsys: pytest.CaptureFixtur
         + LAST
     )
     async with running(Pipeline(tmp_path)) as pipeline, trio.open_nursery() as nursery:
-        doors = Doors(pipeline, Application(pipeline, observers=[AccessLog("all")]))
-        await doors.open(nursery, observers=[AccessLog("all")])
+        servers = Servers(pipeline, Application(pipeline, observers=[AccessLog("all")]))
+        await servers.open(nursery, observers=[AccessLog("all")])
         logged = []
-        for door in (0, 1):
-            answer = await doors.answer(door, sent, 1_000_000)
+        for server in (0, 1):
+            answer = await servers.answer(server, sent, 1_000_000)
             logged.append(lines(capsys))
             assert answer.count(b"x-request-id:") == 1
             assert b"x-request-id: two\r\n" in answer

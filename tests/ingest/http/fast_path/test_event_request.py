@@ -1,4 +1,4 @@
-"""What the fast door reads, h11 reads as well; everything else it leaves alone."""
+"""What the fast path reads, h11 reads as well; everything else it leaves alone."""
 
 import h11
 import pytest

@@ -1,4 +1,4 @@
-"""Both doors give the same answers, to the byte."""
+"""The fast path and hypercorn give the same answers, to the byte."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from ingest.http.answer import Answer
 from ingest.http.answered import Observer
 from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
 from ingest.http.fast_path.connection import READ_BYTES
-from ingest.http.fast_path.server import PART_SECONDS, FastDoor, encode
+from ingest.http.fast_path.server import PART_SECONDS, FastPath, encode
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.ingest.http.application import Application
@@ -77,8 +77,8 @@ CASES = {
 }
 
 
-class Doors:
-    """One application behind two servers: with the fast door, and without."""
+class Servers:
+    """One application behind two servers: with the fast path, and without."""
 
     def __init__(self, pipeline: Pipeline, application: Application) -> None:
         self.pipeline = pipeline
@@ -88,14 +88,14 @@ class Doors:
 
     async def open(self, nursery: trio.Nursery, observers: Sequence[Observer] = ()) -> None:
         metrics = self.pipeline.collector.metrics
-        door = FastDoor(
+        fast_path = FastPath(
             self.application.endpoint,
             metrics,
             idle_seconds=IDLE_SECONDS,
             linger_seconds=LINGER_SECONDS,
             observers=observers,
         )
-        for each in (door, None):
+        for each in (fast_path, None):
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
             # Gauges are registered once.
             self.servers.append(
@@ -104,16 +104,16 @@ class Doors:
             await nursery.start(self.servers[-1].run)
             self.ports.append(listeners[0].socket.getsockname()[1])
 
-    async def connect(self, door: int) -> trio.SocketStream:
-        return await trio.open_tcp_stream("127.0.0.1", self.ports[door])
+    async def connect(self, server: int) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.ports[server])
 
     async def answers(self, sent: bytes, piece: int = 1_000_000) -> list[bytes]:
         """What comes back through each, without dates and random ids."""
-        return [await self.answer(door, sent, piece) for door in (0, 1)]
+        return [await self.answer(server, sent, piece) for server in (0, 1)]
 
-    async def answer(self, door: int, sent: bytes, piece: int) -> bytes:
+    async def answer(self, server: int, sent: bytes, piece: int) -> bytes:
         received = b""
-        async with await self.connect(door) as stream:
+        async with await self.connect(server) as stream:
             try:
                 with trio.fail_after(60):
                     for start in range(0, len(sent), piece):
@@ -129,18 +129,18 @@ class Doors:
 
 
 @asynccontextmanager
-async def open_doors(directory: Path) -> AsyncIterator[Doors]:
+async def open_servers(directory: Path) -> AsyncIterator[Servers]:
     async with running(Pipeline(directory)) as pipeline, trio.open_nursery() as nursery:
-        doors = Doors(pipeline, Application(pipeline))
-        await doors.open(nursery)
-        yield doors
+        servers = Servers(pipeline, Application(pipeline))
+        await servers.open(nursery)
+        yield servers
         nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("case", CASES)
 async def test_answers_are_the_same(tmp_path: Path, case: str) -> None:
-    async with open_doors(tmp_path) as doors:
-        fast, slow = await doors.answers(CASES[case])
+    async with open_servers(tmp_path) as servers:
+        fast, slow = await servers.answers(CASES[case])
         assert fast == slow
         assert fast.startswith(b"HTTP/1.1 ") or "an end" in case
 
@@ -150,17 +150,17 @@ async def test_answers_are_the_same(tmp_path: Path, case: str) -> None:
 async def test_answers_do_not_depend_on_how_the_bytes_arrive(
     tmp_path: Path, case: str, piece: int
 ) -> None:
-    async with open_doors(tmp_path) as doors:
-        fast, slow = await doors.answers(CASES[case], piece)
+    async with open_servers(tmp_path) as servers:
+        fast, slow = await servers.answers(CASES[case], piece)
         assert fast == slow
-        assert fast == (await doors.answers(CASES[case]))[0]
+        assert fast == (await servers.answers(CASES[case]))[0]
 
 
-async def test_events_are_stored_whichever_door_they_came_through(tmp_path: Path) -> None:
-    async with open_doors(tmp_path) as doors:
-        await doors.answers(post() + LAST)
-        doors.pipeline.collector.drain(5)
-    fast, _, slow, _ = doors.pipeline.events()
+async def test_events_are_stored_on_either_path(tmp_path: Path) -> None:
+    async with open_servers(tmp_path) as servers:
+        await servers.answers(post() + LAST)
+        servers.pipeline.collector.drain(5)
+    fast, _, slow, _ = servers.pipeline.events()
     assert fast["browser"] == "Firefox"
     changing = {"timestamp"}
     assert {key: fast[key] for key in fast.keys() - changing} == {
@@ -169,9 +169,9 @@ async def test_events_are_stored_whichever_door_they_came_through(tmp_path: Path
 
 
 async def test_an_overloaded_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_doors(tmp_path) as doors:
-        doors.pipeline.collector.intake.close()
-        fast, slow = await doors.answers(post() + LAST)
+    async with open_servers(tmp_path) as servers:
+        servers.pipeline.collector.intake.close()
+        fast, slow = await servers.answers(post() + LAST)
         assert fast == slow
         assert fast.count(b"HTTP/1.1 503 ") == 2
         assert b"retry-after: 5\r\n" in fast
@@ -181,37 +181,37 @@ async def test_an_exception_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def fail(*arguments: object, **keywords: object) -> None:
         raise ZeroDivisionError
 
-    async with open_doors(tmp_path) as doors:
-        monkeypatch.setattr(doors.pipeline.collector.intake, "send", fail)
-        fast, slow = await doors.answers(post() + LAST)
+    async with open_servers(tmp_path) as servers:
+        monkeypatch.setattr(servers.pipeline.collector.intake, "send", fail)
+        fast, slow = await servers.answers(post() + LAST)
         assert fast == slow
         assert fast.count(b"HTTP/1.1 500 ") == 2
 
 
-async def test_both_doors_tell_why_events_were_dropped(tmp_path: Path) -> None:
-    async with open_doors(tmp_path) as doors:
-        fast, slow = await doors.answers(CASES["dropped, and told why"])
+async def test_both_paths_tell_why_events_were_dropped(tmp_path: Path) -> None:
+    async with open_servers(tmp_path) as servers:
+        fast, slow = await servers.answers(CASES["dropped, and told why"])
         assert fast == slow
         assert fast.count(b"x-sluice-drop-reasons: nowhere.example=not_found;rule=") == 1
         assert b"a%22%3D=not_found" in fast
 
 
 async def test_requests_are_counted_alike(tmp_path: Path) -> None:
-    async with open_doors(tmp_path) as doors:
-        await doors.answers(post(b"{}") + LAST)
-        sample = doors.pipeline.collector.metrics.registry.get_sample_value
+    async with open_servers(tmp_path) as servers:
+        await servers.answers(post(b"{}") + LAST)
+        sample = servers.pipeline.collector.metrics.registry.get_sample_value
         for status in ("202", "400"):
             labels = {"route": "/api/event", "status": status}
             assert sample("sluice_request_duration_seconds_count", labels) == 2
-        assert doors.pipeline.collector.metrics.history.refusals() == {400: 2}
+        assert servers.pipeline.collector.metrics.history.refusals() == {400: 2}
 
 
 class Alone:
-    """The fast door on one connection, on a clock of its own."""
+    """The fast path on one connection, on a clock of its own."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         endpoint: EventEndpoint = Application(pipeline).endpoint
-        self.door = FastDoor(
+        self.fast_path = FastPath(
             endpoint,
             pipeline.collector.metrics,
             idle_seconds=IDLE_SECONDS,
@@ -227,7 +227,7 @@ class Alone:
 
         async def serve() -> None:
             try:
-                self.left.append(await self.door.serve(stream, there.fileno(), "203.0.113.9"))
+                self.left.append(await self.fast_path.serve(stream, there.fileno(), "203.0.113.9"))
             except ArithmeticError as error:
                 self.errors.append(error)
             await stream.aclose()
@@ -235,7 +235,7 @@ class Alone:
         nursery.start_soon(serve)
         if not self.running:
             self.running = True
-            nursery.start_soon(self.door.run)
+            nursery.start_soon(self.fast_path.run)
         return trio.SocketStream(here)
 
 
@@ -328,8 +328,8 @@ async def test_a_client_that_sends_ahead_without_end_is_not_read_from(
     await trio.sleep(1)
     nursery.start_soon(stream.send_all, post() * 10_000)
     await trio.sleep(1)
-    (visit,) = alone.door._visits
-    assert READ_BYTES <= len(visit.unread) <= 2 * READ_BYTES
+    (connection,) = alone.fast_path._connections
+    assert READ_BYTES <= len(connection.received) <= 2 * READ_BYTES
     nursery.cancel_scope.cancel()
 
 
@@ -365,7 +365,7 @@ async def test_a_client_that_has_gone_leaves_its_event_and_no_trace(
             await stream.send_all(post())
             await trio.sleep(1)
             connection.cancel()
-    assert alone.door._visits == set()
+    assert alone.fast_path._connections == set()
     assert len(pipeline.collector.verdicts) == 0
     await trio.sleep(5)
     assert pipeline.collector.open_sessions
@@ -380,7 +380,7 @@ async def test_what_goes_wrong_on_one_connection_is_its_own(
 ) -> None:
     alone = Alone(pipeline)
     one, other = await alone.serve(nursery), await alone.serve(nursery)
-    failed = fail_once(alone.door, "_begin", monkeypatch)
+    failed = fail_once(alone.fast_path, "_start_request", monkeypatch)
     await one.send_all(post())
     assert await one.receive_some() == b""
     assert failed()
@@ -401,7 +401,7 @@ async def test_stopping_lets_a_request_finish_and_closes_idle_connections(
     idle, busy = await alone.serve(nursery), await alone.serve(nursery)
     await busy.send_all(post())
     await trio.sleep(1)
-    alone.door.stop()
+    alone.fast_path.stop()
     assert await idle.receive_some() == b""
     assert trio.current_time() < 2
     answer = bytes(await busy.receive_some())
@@ -411,16 +411,16 @@ async def test_stopping_lets_a_request_finish_and_closes_idle_connections(
     nursery.cancel_scope.cancel()
 
 
-async def test_bytes_that_come_as_patience_ends_are_not_begun(
+async def test_bytes_that_come_as_the_idle_time_ends_start_no_request(
     autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
 ) -> None:
     """Else the event would be stored, and its sender not answered."""
     alone = Alone(pipeline)
     stream = await alone.serve(nursery)
     await trio.testing.wait_all_tasks_blocked()
-    (visit,) = alone.door._visits
+    (connection,) = alone.fast_path._connections
     await stream.send_all(post())
-    visit.end(visit.unread)
+    connection.finish(connection.received)
     await trio.testing.wait_all_tasks_blocked()
     assert alone.left in ([post()], [None])
     assert len(pipeline.collector.verdicts) == 0

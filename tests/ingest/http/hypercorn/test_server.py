@@ -11,8 +11,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from ingest.http.hypercorn.server import (
     CONNECTIONS,
     WRITE_SECONDS,
-    PatientStream,
     Server,
+    TimedStream,
     connection_limit,
 )
 from ingest.telemetry.metrics import Metrics
@@ -190,7 +190,7 @@ class Stuck:
 
 async def test_a_client_that_does_not_read_is_left(autojump_clock: MockClock) -> None:
     stuck = Stuck()
-    stream = PatientStream(stuck)  # type: ignore[arg-type]
+    stream = TimedStream(stuck)  # type: ignore[arg-type]
     with pytest.raises(trio.BrokenResourceError), trio.CancelScope(shield=True):
         await stream.send_all(b"x")
     assert trio.current_time() == WRITE_SECONDS
@@ -200,7 +200,7 @@ async def test_a_client_that_does_not_read_is_left(autojump_clock: MockClock) ->
 async def test_a_client_that_reads_is_waited_for(autojump_clock: MockClock) -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     ours.socket = None  # type: ignore[attr-defined]
-    stream = PatientStream(ours)  # type: ignore[arg-type]
+    stream = TimedStream(ours)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stream.send_all, b"x")
         await wait_all_tasks_blocked()
