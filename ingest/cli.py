@@ -9,8 +9,8 @@ from ingest import __version__
 from ingest.commands.check import check_command
 from ingest.commands.configuration import settings_of_command, settings_text
 from ingest.commands.dead_letters import dead_letters
+from ingest.commands.events import drops, tail, validate
 from ingest.commands.import_past import import_past
-from ingest.commands.observe import drops, tail, validate
 from ingest.commands.shield import shield
 from ingest.commands.sites import sites
 from ingest.server.process_end import end_process

@@ -14,14 +14,14 @@ from actors.imports.import_files import ImportFiles
 from actors.imports.source import Source, SourceError
 from actors.imports.stored_rows import StoredRows
 from actors.pipeline.receipts import Receipts
-from ingest.past.counts import Counts
 from ingest.past.formats import Format, UnknownFormatError, find_format, make_reader
+from ingest.past.import_counts import Counts
+from ingest.past.import_progress import Phase, Progress
+from ingest.past.import_request import ImportOrder
+from ingest.past.import_run import Reading
 from ingest.past.import_state import ImportState, SavedImport, parts_of
-from ingest.past.order import ImportOrder
 from ingest.past.past_event import BrokenLineError, Reader, ReadingOptions
-from ingest.past.progress import Phase, Progress
-from ingest.past.reading import Reading
-from ingest.past.recognition import Recognition
+from ingest.past.previous_import import Recognition
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush

@@ -7,8 +7,8 @@ import trio
 
 from actors.imports.job import ImportJob, Surroundings
 from actors.supervision.actor import Actor
-from ingest.past.order import ImportOrder
-from ingest.past.progress import Progress
+from ingest.past.import_progress import Progress
+from ingest.past.import_request import ImportOrder
 
 log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from ingest.check.configuration import check_access, check_proxies, check_settings
+from ingest.check.geo_database import check_geo
 from ingest.check.machine import check_clock, check_files, check_port
-from ingest.check.places import check_geo
 from ingest.check.report import Finding, Report, ok, problem, section
 from ingest.check.sites import check_sites
 from ingest.check.state import check_state, server_of

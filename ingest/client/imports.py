@@ -26,8 +26,8 @@ from actors.supervision.supervisor import Supervisor
 from actors.threads.serial_thread import GRACE_SECONDS
 from ingest.enrichment.geo import GeoDatabaseError
 from ingest.http.import_routes import ADVANCE_SECONDS, ROUTE
-from ingest.past.order import ImportOrder
-from ingest.past.progress import Progress
+from ingest.past.import_progress import Progress
+from ingest.past.import_request import ImportOrder
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush

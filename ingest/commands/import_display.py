@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from ingest.past.progress import Phase, Progress
+from ingest.past.import_progress import Phase, Progress
 
 LINES_SECONDS = 5.0
 """How often a line is written where there is no terminal."""

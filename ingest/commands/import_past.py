@@ -14,8 +14,8 @@ import click
 from ingest.commands.configuration import settings_of_command
 from ingest.model.url import clean_host
 from ingest.past.formats import Format
-from ingest.past.order import ImportOrder, Selection
-from ingest.past.progress import Phase
+from ingest.past.import_progress import Phase
+from ingest.past.import_request import ImportOrder, Selection
 
 STANDARD_INPUT: Final = "-"
 

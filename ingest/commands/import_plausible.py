@@ -12,8 +12,8 @@ from ingest.commands.configuration import settings_of_command
 from ingest.commands.sites_file import edit_sites_file, tell_take_over
 from ingest.plausible.postgres import PlausibleError, read_plausible
 from ingest.plausible.salts import salts_in_force
+from ingest.plausible.site_import import TakeOver, take_over
 from ingest.plausible.tables import Found
-from ingest.plausible.takeover import TakeOver, take_over
 from ingest.server.state_files import StateFiles
 from ingest.sessions import salts as salt_file
 from ingest.sessions.salts import Salts

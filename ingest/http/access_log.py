@@ -5,7 +5,7 @@ from typing import Final, Literal
 import structlog
 
 from ingest.http.answer import FIRST_ERROR
-from ingest.http.answered import Answered
+from ingest.http.request_observers import Answered
 
 log = structlog.get_logger()
 

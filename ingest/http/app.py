@@ -14,18 +14,18 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from actors.pipeline.topology import Collector
 from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
-from ingest.http.answered import Answered, Observer
+from ingest.http.asgi_request import first_headers, joined_headers, peer_of, read_body
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.batch_endpoint import BatchEndpoint
-from ingest.http.body_room import BodyRoom, BoundedConnection, CountedBody, NoRoomError
+from ingest.http.body_budget import BodyRoom, BoundedConnection, CountedBody, NoRoomError
 from ingest.http.event_endpoint import OVERLOADED, ROUTE, EventEndpoint
 from ingest.http.health import Health
-from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
 from ingest.http.live.page import add_live_page
 from ingest.http.live.status import LiveStatus
 from ingest.http.observation_routes import add_observation_routes
 from ingest.http.operator import Operator
 from ingest.http.operator_routes import add_operator_routes
+from ingest.http.request_observers import Answered, Observer
 from ingest.http.responses import (
     PREFLIGHT_HEADERS,
     empty,

@@ -7,10 +7,10 @@ from quart_trio import QuartTrio
 
 from actors.imports.job import ImportMistakeError
 from actors.imports.service import DeskBusyError, ImportDesk, NoSuchImportError
-from ingest.http.incoming import read_body
+from ingest.http.asgi_request import read_body
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response
-from ingest.past.order import ImportOrder
+from ingest.past.import_request import ImportOrder
 
 ROUTE = "/api/imports"
 

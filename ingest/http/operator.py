@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from quart import Response, request
 
 from ingest.http.admin import bears, may_administer
-from ingest.http.incoming import first_headers, peer_of
+from ingest.http.asgi_request import first_headers, peer_of
 from ingest.http.responses import error
 
 LOOPBACK_ONLY = (

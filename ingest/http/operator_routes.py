@@ -5,7 +5,7 @@ from quart_trio import QuartTrio
 
 from actors.pipeline.topology import Collector
 from actors.stores.store import QueryRefused, StoreUnavailable
-from ingest.http.incoming import read_body
+from ingest.http.asgi_request import read_body
 from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response, text

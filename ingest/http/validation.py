@@ -11,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from actors.pipeline.topology import Collector
 from ingest.http.answer import Answer, answer_json
+from ingest.http.asgi_request import first_headers, joined_headers, peer_of, read_body
 from ingest.http.drop_reasons import HEADER, header_value
 from ingest.http.event_endpoint import (
     NOT_ACCEPTABLE,
@@ -19,7 +20,6 @@ from ingest.http.event_endpoint import (
     TOO_LARGE,
     EventEndpoint,
 )
-from ingest.http.incoming import first_headers, joined_headers, peer_of, read_body
 from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json, respond
 from ingest.model.event import Event, EventRequest

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from ingest.past.log_time import common_time
-from ingest.past.page_view import LoggedRequest, page_view
+from ingest.past.pageview import LoggedRequest, page_view
 from ingest.past.past_event import (
     BrokenLineError,
     PastEvent,

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
-from ingest.past.counts import Counts
 from ingest.past.formats import Format
-from ingest.past.order import Selection, selection_from_json
+from ingest.past.import_counts import Counts
+from ingest.past.import_request import Selection, selection_from_json
 from ingest.records.row_record import decode, encode
 from ingest.rows.layout import EventRows
 from ingest.sessions.salts import Salt

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from ingest.past.log_time import any_time
-from ingest.past.page_view import LoggedRequest, page_view
+from ingest.past.pageview import LoggedRequest, page_view
 from ingest.past.past_event import BrokenLineError, PastEvent, ReadingOptions, SkipReason
 
 _TIMES: Final = (

@@ -7,8 +7,8 @@ from msgspec import structs
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import EnrichedEvent, Event, Place
 from ingest.model.verdict import DropReason
-from ingest.past.counts import Counts
-from ingest.past.order import Selection
+from ingest.past.import_counts import Counts
+from ingest.past.import_request import Selection
 from ingest.past.past_event import (
     LINE_BYTES,
     BrokenLineError,

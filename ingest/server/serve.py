@@ -25,7 +25,6 @@ from actors.supervision.actor import Actor
 from actors.supervision.supervisor import Supervisor
 from ingest import __version__
 from ingest.http.access_log import AccessLog
-from ingest.http.answered import Observer
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
@@ -36,6 +35,7 @@ from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.http.import_routes import add_import_routes
 from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
+from ingest.http.request_observers import Observer
 from ingest.request.client_address import TrustedProxies
 from ingest.server.durability import DurabilityError, hand_over, open_journal
 from ingest.server.imports import open_import_desk

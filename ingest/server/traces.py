@@ -15,7 +15,7 @@ import trio
 
 from actors.supervision.traces import Outcome
 from ingest import __version__
-from ingest.http.answered import Answered
+from ingest.http.request_observers import Answered
 from ingest.rows.batch import Insert
 from ingest.settings import Settings
 from ingest.telemetry.request_id import CURRENT

@@ -19,10 +19,10 @@ from wsgiref.handlers import format_date_time
 import trio
 
 from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
-from ingest.http.answered import Answered, Observer
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.fast_path.connection import Connection
 from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
+from ingest.http.request_observers import Answered, Observer
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 

@@ -8,15 +8,15 @@ import trio
 from actors.imports.job import ImportJob, ImportMistakeError
 from actors.pipeline.receipts import Receipts
 from benchmarks.access_logs import START, combined, requests
-from ingest.past import reading
+from ingest.past import import_run
 from ingest.past.formats import Format
-from ingest.past.order import Selection
-from ingest.past.progress import Phase
-from ingest.past.reading import SALT_GONE
+from ingest.past.import_progress import Phase
+from ingest.past.import_request import Selection
+from ingest.past.import_run import SALT_GONE
 from ingest.rows.batch import Flush
 from ingest.sessions.salts import LIFETIME
 from tests.actors.fakes import an_outage
-from tests.actors.imports.desk import Office, an_order
+from tests.actors.imports.running_service import Office, an_order
 
 LOG = b"".join(combined(request).encode() + b"\n" for request in requests(1500))
 NOW = START + 86_400
@@ -24,7 +24,7 @@ NOW = START + 86_400
 
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    monkeypatch.setattr(reading, "BATCH_EVENTS", 50)
+    monkeypatch.setattr(import_run, "BATCH_EVENTS", 50)
     return Office(tmp_path, NOW)
 
 
@@ -33,7 +33,7 @@ async def whole(tmp_path_factory: pytest.TempPathFactory) -> Office:
     """The log, imported without any interruption, in one batch."""
     undisturbed = Office(tmp_path_factory.mktemp("whole"), NOW)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "BATCH_EVENTS", 10_000)
+        patch.setattr(import_run, "BATCH_EVENTS", 10_000)
         await undisturbed.run(an_order(undisturbed.write(LOG)))
     return undisturbed
 

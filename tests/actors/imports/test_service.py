@@ -17,11 +17,11 @@ from actors.imports.service import (
 )
 from actors.pipeline.receipts import Receipts
 from benchmarks.access_logs import START, combined, requests
+from ingest.past.import_progress import Phase
 from ingest.past.import_state import SavedImport, parts_of
-from ingest.past.progress import Phase
 from ingest.rows.batch import Flush
 from ingest.sessions.salts import LIFETIME
-from tests.actors.imports.desk import Office, an_order
+from tests.actors.imports.running_service import Office, an_order
 from tests.ingest.past.states import a_state
 
 LOG = b"".join(combined(request).encode() + b"\n" for request in requests(300))

@@ -7,7 +7,7 @@ from ingest.rows.batch import Batch, Flush
 from ingest.rows.layout import rows_of
 from ingest.sessions.open_sessions import OpenSessions
 from tests.actors.fakes import an_outage
-from tests.actors.imports.desk import CountingStore
+from tests.actors.imports.running_service import CountingStore
 from tests.examples import NOON, an_enriched_event
 
 MONTH = 31 * 86_400

@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 
 from ingest.commands.import_display import BarDisplay, PlainDisplay, display, summary
-from ingest.past.counts import Counts
-from ingest.past.progress import Phase, Progress
+from ingest.past.import_counts import Counts
+from ingest.past.import_progress import Phase, Progress
 
 
 def a_progress(**changes: Any) -> Progress:

@@ -8,10 +8,10 @@ import pytest
 from ingest.client import imports as importing
 from ingest.client.imports import ImportingError, LeftOffError
 from ingest.commands.import_past import EXIT_INTERRUPTED, EXIT_LEFT_OFF, import_past
-from ingest.past.counts import Counts
 from ingest.past.formats import Format
-from ingest.past.order import ImportOrder, Selection
-from ingest.past.progress import Phase, Progress
+from ingest.past.import_counts import Counts
+from ingest.past.import_progress import Phase, Progress
+from ingest.past.import_request import ImportOrder, Selection
 
 DONE = Progress("0123", Phase.FINISHED, "access-log", 1, 1, Counts(lines=3))
 

@@ -12,13 +12,13 @@ from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
 from actors.keepers.file_watcher import Reload
-from ingest.http.answered import Observer
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.health import Health
 from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
+from ingest.http.request_observers import Observer
 from ingest.request.client_address import TrustedProxies
 from ingest.server.serve import flood_guard
 from ingest.settings import ShownSetting

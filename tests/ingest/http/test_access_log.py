@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from ingest.http.access_log import AccessLog
-from ingest.http.answered import Answered
+from ingest.http.request_observers import Answered
 from ingest.telemetry.logs import configure
 from ingest.telemetry.request_id import CURRENT, RequestId
 from tests.actors.pipeline.running_pipeline import Pipeline, running

@@ -8,12 +8,12 @@ import pytest
 from actors.imports.service import ImportDesk
 from ingest.http.import_routes import ROUTE, add_import_routes
 from ingest.http.operator import Operator
-from ingest.past.order import ImportOrder
-from ingest.past.progress import Phase, Progress
+from ingest.past.import_progress import Phase, Progress
+from ingest.past.import_request import ImportOrder
 from ingest.server.imports import open_import_desk
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
-from tests.actors.imports.desk import an_order
+from tests.actors.imports.running_service import an_order
 from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
 from tests.ingest.past.lines import COMBINED

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ingest.past.counts import Counts
 from ingest.past.formats import Format
+from ingest.past.import_counts import Counts
+from ingest.past.import_request import Selection
 from ingest.past.import_state import HEAD_BYTES, ImportState, fresh_digest
-from ingest.past.order import Selection
 from ingest.sessions.salts import Salt
 from tests.examples import NOON
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ingest.past.formats import Format
+from ingest.past.import_request import Selection
 from ingest.past.import_state import (
     SavedImport,
     header_of,
@@ -11,7 +12,6 @@ from ingest.past.import_state import (
     read_header,
     read_saved,
 )
-from ingest.past.order import Selection
 from ingest.rows.layout import rows_of
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.salts import LIFETIME

@@ -4,10 +4,10 @@ import pytest
 
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.past.access_log import AccessLogReader
-from ingest.past.counts import Counts
 from ingest.past.event_lines import EventLinesReader
 from ingest.past.goatcounter import GoatCounterReader
-from ingest.past.order import Selection
+from ingest.past.import_counts import Counts
+from ingest.past.import_request import Selection
 from ingest.past.past_event import LINE_BYTES, Reader
 from ingest.past.past_pipeline import PastPipeline
 from ingest.pipeline.reference import Reference

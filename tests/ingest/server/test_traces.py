@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from ingest.http.answered import Answered
+from ingest.http.request_observers import Answered
 from ingest.rows.batch import Insert, Trigger
 from ingest.server.traces import CLOSE_SECONDS, Telemetry, open_telemetry
 from ingest.settings import Settings

@@ -13,11 +13,11 @@ import trio
 from trio.testing import MockClock
 
 from ingest.http.answer import Answer
-from ingest.http.answered import Observer
 from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
 from ingest.http.fast_path.connection import READ_BYTES
 from ingest.http.fast_path.server import PART_SECONDS, FastPath, encode
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from ingest.http.request_observers import Observer
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.ingest.http.application import Application
 from tests.ingest.http.odd_requests import ODD_REQUESTS, POST

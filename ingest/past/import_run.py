@@ -9,11 +9,11 @@ from typing import Final
 
 from msgspec import structs
 
-from ingest.past.counts import Counts
 from ingest.past.formats import Format
+from ingest.past.import_counts import Counts
+from ingest.past.import_request import Selection
 from ingest.past.import_state import HEAD_BYTES, ImportState, SavedImport, fresh_digest
 from ingest.past.lines import Lines
-from ingest.past.order import Selection
 from ingest.past.past_event import BrokenLineError, Reader
 from ingest.past.past_pipeline import PastPipeline
 from ingest.pipeline.reference import Reference

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.past.counts import Counts
+from ingest.past.import_counts import Counts
 
 
 class Phase(enum.StrEnum):

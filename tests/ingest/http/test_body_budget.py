@@ -11,7 +11,7 @@ from quart_trio import QuartTrio
 from trio.testing import MockClock
 
 from ingest.http.app import BoundedRequest
-from ingest.http.body_room import BodyRoom, BoundedConnection, NoRoomError
+from ingest.http.body_budget import BodyRoom, BoundedConnection, NoRoomError
 from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import CHROME, EVENT, Application
 

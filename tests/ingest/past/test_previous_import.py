@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.past.import_state import HEAD_BYTES, ImportState
-from ingest.past.recognition import Recognition
+from ingest.past.previous_import import Recognition
 from tests.examples import NOON
 from tests.ingest.past.states import a_state
 

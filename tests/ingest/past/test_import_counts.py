@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ingest.past.counts import EXAMPLES, Counts
+from ingest.past.import_counts import EXAMPLES, Counts
 
 
 def test_counting() -> None:

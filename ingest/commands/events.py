@@ -12,7 +12,7 @@ import click
 
 from ingest.client.running_server import RunningServer, ServerError
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.event_lines import (
+from ingest.commands.event_text import (
     ACCEPTED_HEAD,
     DROPS_HEAD,
     accepted_line,

@@ -16,8 +16,8 @@ from actors.pipeline.receipts import Receipts
 from actors.pipeline.writer import Retry, Writer
 from actors.supervision.supervisor import Supervisor
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.past.order import ImportOrder, Selection
-from ingest.past.progress import Progress
+from ingest.past.import_progress import Progress
+from ingest.past.import_request import ImportOrder, Selection
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ingest.past.formats import Format
-from ingest.past.order import ImportOrder, Selection, selection_from_json
+from ingest.past.import_request import ImportOrder, Selection, selection_from_json
 
 ORDERS = [
     ImportOrder(("/a",)),

@@ -10,7 +10,7 @@ import pytest
 
 from actors.observation.broadcast import Missed
 from ingest.client.running_server import RunningServer, ServerError
-from ingest.commands.observe import read_stream
+from ingest.commands.events import read_stream
 from ingest.http.live.event_stream import encode
 from ingest.model.verdict import DropReason
 from ingest.observation.observed import as_json, observe

@@ -3,8 +3,8 @@ from datetime import date
 
 import pytest
 
+from ingest.plausible.site_import import TakeOver, take_over
 from ingest.plausible.tables import Found, Goal, PlausibleSite, Rule
-from ingest.plausible.takeover import TakeOver, take_over
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
 

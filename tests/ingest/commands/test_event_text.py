@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ingest.commands.event_lines import (
+from ingest.commands.event_text import (
     ACCEPTED_HEAD,
     DROPS_HEAD,
     accepted_line,

@@ -6,7 +6,7 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from ingest.check.places import OLD_DAYS, check_geo
+from ingest.check.geo_database import OLD_DAYS, check_geo
 from ingest.check.report import Level
 from ingest.enrichment.geo import GeoDatabase, NoGeoDatabase
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ingest.past.page_view import LoggedRequest, is_asset, is_page, page_view
+from ingest.past.pageview import LoggedRequest, is_asset, is_page, page_view
 from ingest.past.past_event import BrokenLineError, NoHostError, SkipReason
 from tests.examples import NOON
 from tests.ingest.past.lines import options, told

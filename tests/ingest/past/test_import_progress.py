@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from ingest.past.counts import Counts
-from ingest.past.progress import Phase, Progress
+from ingest.past.import_counts import Counts
+from ingest.past.import_progress import Phase, Progress
 
 PROGRESS = Progress(
     "abc", Phase.READING, "access-log", 10, 40, Counts(lines=30), 10, 4.0, ("A note.",)

@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.past import reading as module
+from ingest.past import import_run as module
 from ingest.past.access_log import AccessLogReader
 from ingest.past.formats import Format
+from ingest.past.import_request import Selection
+from ingest.past.import_run import SALT_GONE, Reading
 from ingest.past.import_state import SavedImport, parts_of, read_saved
-from ingest.past.order import Selection
-from ingest.past.reading import SALT_GONE, Reading
 from ingest.pipeline.reference import Reference
 from ingest.rows.batch import Flush
 from ingest.sessions.salts import LIFETIME, Salts

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ingest.http.incoming import first_headers, joined_headers, peer_of
+from ingest.http.asgi_request import first_headers, joined_headers, peer_of
 
 
 def test_the_first_of_a_repeated_header_counts() -> None:
