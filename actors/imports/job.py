@@ -15,13 +15,13 @@ from actors.imports.source import Source, SourceError
 from actors.imports.stored_rows import StoredRows
 from actors.pipeline.receipts import Receipts
 from ingest.past.formats import Format, UnknownFormatError, find_format, make_reader
-from ingest.past.import_counts import Counts
-from ingest.past.import_progress import Phase, Progress
-from ingest.past.import_request import ImportOrder
-from ingest.past.import_run import Reading
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_progress import ImportProgress, Phase
+from ingest.past.import_request import ImportRequest
+from ingest.past.import_run import ImportRun
 from ingest.past.import_state import ImportState, SavedImport, parts_of
-from ingest.past.past_event import BrokenLineError, Reader, ReadingOptions
-from ingest.past.previous_import import Recognition
+from ingest.past.past_event import BrokenLineError, Reader, ReaderOptions
+from ingest.past.previous_import import PreviousImportSearch
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush
@@ -35,7 +35,7 @@ class ImportMistakeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ImportContext:
     """What an import works with, in a server or in a command's own process.
 
     Attributes:
@@ -47,7 +47,7 @@ class Surroundings:
         outlet: To the writer; a job uses a clone of it.
         receipts: Tell what the writer has stored.
         stored: Finds out what the store has already.
-        rest: Seconds to leave to others for each second of work.
+        pause_ratio: Seconds to leave to others for each second of work.
     """
 
     reference: Reference
@@ -58,7 +58,7 @@ class Surroundings:
     outlet: trio.MemorySendChannel[Flush]
     receipts: Receipts
     stored: StoredRows
-    rest: float = 0.0
+    pause_ratio: float = 0.0
 
 
 class ImportJob:
@@ -74,41 +74,41 @@ class ImportJob:
     """
 
     @classmethod
-    async def begin(cls, order: ImportOrder, around: Surroundings) -> "ImportJob":
+    async def begin(cls, request: ImportRequest, context: ImportContext) -> "ImportJob":
         """Open the files and tell their format.
 
         Args:
-            order: What is wanted.
-            around: What it works with.
+            request: What is wanted.
+            context: What it works with.
 
         Raises:
             ImportMistakeError: They cannot be read, or are nothing that can be imported.
         """
-        site = order.selection.site
-        if site is not None and around.reference.site(site) is None:
+        site = request.selection.site
+        if site is not None and context.reference.site(site) is None:
             raise ImportMistakeError(f"{site} is none of the sites in the sites file")
-        options = ReadingOptions(
-            received=around.clock.seconds(),
+        options = ReaderOptions(
+            received=context.clock.seconds(),
             site=site,
-            proxies=around.proxies,
-            with_not_found=order.selection.with_not_found,
+            proxies=context.proxies,
+            with_not_found=request.selection.with_not_found,
         )
         try:
-            source = await trio.to_thread.run_sync(Source, order.paths)
+            source = await trio.to_thread.run_sync(Source, request.paths)
             sample = await trio.to_thread.run_sync(source.sample)
-            form = find_format(sample, options, order.form)
+            form = find_format(sample, options, request.form)
             reader = make_reader(form, options, sample[0])
         except SourceError as error:
             raise ImportMistakeError(str(error)) from None
         except (UnknownFormatError, BrokenLineError) as error:
-            raise ImportMistakeError(f"{order.paths[0]}: {error}") from None
-        known = [] if order.anew else await trio.to_thread.run_sync(_known, around.files)
-        return cls(order, around, source, form, reader, known)
+            raise ImportMistakeError(f"{request.paths[0]}: {error}") from None
+        known = [] if request.anew else await trio.to_thread.run_sync(_known, context.files)
+        return cls(request, context, source, form, reader, known)
 
     def __init__(
         self,
-        order: ImportOrder,
-        around: Surroundings,
+        request: ImportRequest,
+        context: ImportContext,
         source: Source,
         form: Format,
         reader: Reader,
@@ -117,24 +117,24 @@ class ImportJob:
         """Own the source until `close`.
 
         Args:
-            order: What is wanted.
-            around: What it works with.
+            request: What is wanted.
+            context: What it works with.
             source: The files.
             form: Their format.
             reader: Of that format.
-            known: Imports of before.
+            known: Earlier imports.
         """
-        self._order, self._around, self._source = order, around, source
+        self._request, self._context, self._source = request, context, source
         self._form, self._reader = form, reader
-        self._outlet = around.outlet.clone()
-        site = order.selection.site
-        self._recognition = Recognition(
+        self._outlet = context.outlet.clone()
+        site = request.selection.site
+        self._search = PreviousImportSearch(
             [state for state in known if state.form is form and state.selection.site == site]
         )
         self._started = trio.current_time()
-        self._step: Callable[[float], Awaitable[None]] | None = self._recognise
+        self._step: Callable[[float], Awaitable[None]] | None = self._search_previous
         self._phase = Phase.CHECKING
-        self._reading: Reading | None = None
+        self._run: ImportRun | None = None
         self._records: Iterator[tuple[bytes, int]] = iter(())
         self._problem: SourceError | None = None
         self._ended = self._stopping = False
@@ -142,7 +142,7 @@ class ImportJob:
         self._ready: Flush = ()
         self._receipt: tuple[str, trio.Event] | None = None
 
-    async def advance(self, seconds: float) -> Progress:
+    async def advance(self, seconds: float) -> ImportProgress:
         """Work for about that long.
 
         Raises:
@@ -153,105 +153,105 @@ class ImportJob:
             await self._step(deadline)
         return self.progress()
 
-    def progress(self) -> Progress:
+    def progress(self) -> ImportProgress:
         """How far it is."""
-        reading = self._reading
-        return Progress(
-            id="" if reading is None or self._order.dry_run else reading.id,
+        run = self._run
+        return ImportProgress(
+            id="" if run is None or self._request.dry_run else run.id,
             phase=self._phase,
             form=self._form.value,
             done=min(self._source.done, self._source.total),
             total=self._source.total,
-            counts=Counts() if reading is None else copy.deepcopy(reading.counts),
-            earlier_lines=0 if reading is None else reading.earlier_lines,
+            counts=ImportCounts() if run is None else copy.deepcopy(run.counts),
+            earlier_lines=0 if run is None else run.earlier_lines,
             seconds=self._seconds(),
-            notes=() if reading is None else tuple(reading.notes),
+            notes=() if run is None else tuple(run.notes),
         )
 
     @property
     def id(self) -> str:
         """Of the import; empty while it is not known."""
-        return "" if self._reading is None else self._reading.id
+        return "" if self._run is None else self._run.id
 
     def stop(self) -> None:
         """Have what was handled stored, and nothing more."""
         self._stopping = True
-        if self._reading is None or self._step in (self._skip, self._repeat):
+        if self._run is None or self._step in (self._skip, self._repeat):
             self._step, self._phase = None, Phase.STOPPED
 
     def close(self) -> None:
         """Let go of the file and the channel. Nothing is lost by it at any time."""
         self._outlet.close()
         if self._receipt is not None:
-            self._around.receipts.forget(self._receipt[0])
+            self._context.receipts.forget(self._receipt[0])
         self._source.close()
 
     # What follows are the steps. Each does a little, and says which one is next.
 
-    async def _recognise(self, _: float) -> None:
+    async def _search_previous(self, _: float) -> None:
         """Find out whether the file was imported before."""
-        if not self._recognition.finished:
+        if not self._search.finished:
             piece = await self._read_piece()
             if piece:
-                self._recognition.feed(piece)
+                self._search.feed(piece)
             else:
-                self._recognition.end()
+                self._search.end()
             return
-        self._reading = await self._reading_of(self._recognised())
+        self._run = await self._open_run(self._previous_import())
         self._problem = None
         await trio.to_thread.run_sync(self._source.rewind)
         self._phase, self._step = Phase.READING, self._skip
 
-    def _recognised(self) -> ImportState | None:
-        found, changed = self._recognition.found, self._recognition.changed
-        path = self._order.paths[0]
+    def _previous_import(self) -> ImportState | None:
+        found, changed = self._search.found, self._search.changed
+        path = self._request.paths[0]
         if found is None and changed is not None:
             raise ImportMistakeError(
                 f"{path} begins like the file of import {changed.id}, but differs from what was "
                 "imported of that; --again imports it as another file"
             )
-        if found is not None and found.selection != self._order.selection:
+        if found is not None and found.selection != self._request.selection:
             raise ImportMistakeError(
                 f"{path} was imported before with another choice of events (import {found.id}); "
                 "--again imports it once more"
             )
         return found
 
-    async def _reading_of(self, found: ImportState | None) -> Reading:
+    async def _open_run(self, found: ImportState | None) -> ImportRun:
         try:
             saved = None if found is None else await self._in_thread_load(found.id)
         except (OSError, ValueError) as error:
             raise ImportMistakeError(f"the import cannot go on: {error}") from None
-        return Reading(
+        return ImportRun(
             self._reader,
             self._form,
-            self._order.selection,
-            self._around.session_seconds,
-            self._around.clock.now(),
+            self._request.selection,
+            self._context.session_seconds,
+            self._context.clock.now(),
             saved,
         )
 
     async def _in_thread_load(self, import_id: str) -> SavedImport:
-        return await trio.to_thread.run_sync(self._around.files.load, import_id)
+        return await trio.to_thread.run_sync(self._context.files.load, import_id)
 
     async def _skip(self, _: float) -> None:
         """Read again what earlier runs have handled."""
-        reading = self._read_so_far()
-        if reading.position < reading.first_position:
+        run = self._current_run()
+        if run.position < run.first_position:
             piece = await self._read_piece()
             if not piece:
-                shorter = f"{self._order.paths[0]} has become shorter"
+                shorter = f"{self._request.paths[0]} has become shorter"
                 raise ImportMistakeError(str(self._problem or shorter))
-            self._records = reading.skip(piece)
+            self._records = run.skip(piece)
             return
-        if not reading.first_is_as_expected:
-            raise ImportMistakeError(f"{self._order.paths[0]} has changed while it was read")
-        self._ready = () if self._order.dry_run else reading.repeated
+        if not run.first_is_as_expected:
+            raise ImportMistakeError(f"{self._request.paths[0]} has changed while it was read")
+        self._ready = () if self._request.dry_run else run.repeated
         self._step = self._repeat if self._ready else self._read
 
     async def _repeat(self, deadline: float) -> None:
         """Look whether the store has the batch that an earlier run may have handed over."""
-        missing = await self._around.stored.missing(self._ready, deadline)
+        missing = await self._context.stored.missing(self._ready, deadline)
         if missing is None:
             self._phase = Phase.WAITING
             return
@@ -259,33 +259,33 @@ class ImportJob:
 
     async def _read(self, _: float) -> None:
         """Handle a few records."""
-        reading = self._read_so_far()
+        run = self._current_run()
         self._phase = Phase.READING
-        if self._stopping or self._ended or reading.batch_is_full:
-            await self._cut(reading)
+        if self._stopping or self._ended or run.batch_is_full:
+            await self._cut(run)
             return
         began = time.perf_counter()
-        reference = reading.salted(self._around.reference)
-        taken = reading.take(islice(self._records, SLICE_RECORDS), reference)
-        await self._rest(time.perf_counter() - began)
+        reference = run.with_salt(self._context.reference)
+        taken = run.take(islice(self._records, SLICE_RECORDS), reference)
+        await self._pause(time.perf_counter() - began)
         if taken:
             return
         piece = await self._read_piece()
         if piece:
-            self._records = reading.feed(piece)
+            self._records = run.feed(piece)
         else:
-            may_go_on = self._order.growing or self._problem is not None
-            reading.take_last_line(reference, may_go_on=may_go_on)
+            may_go_on = self._request.growing or self._problem is not None
+            run.take_last_line(reference, may_go_on=may_go_on)
             self._ended = True
 
-    async def _cut(self, reading: Reading) -> None:
+    async def _cut(self, run: ImportRun) -> None:
         """Close the batch, and have it handed over."""
         self._step = self._hand_over
-        if self._order.dry_run:
-            reading.discard()
-        elif reading.has_uncut:
-            now = self._around.clock.now()
-            self._unsaved, self._ready = reading.cut(now, self._seconds())
+        if self._request.dry_run:
+            run.discard()
+        elif run.has_uncut:
+            now = self._context.clock.now()
+            self._unsaved, self._ready = run.cut(now, self._seconds())
 
     async def _hand_over(self, deadline: float) -> None:
         """Have the batch stored, once the one before it is and the state file has its rows."""
@@ -302,27 +302,27 @@ class ImportJob:
 
     async def _finish(self, deadline: float) -> None:
         """Wait for the last batch, and note that there is no other."""
-        reading = self._read_so_far()
+        run = self._current_run()
         if not await self._settled(deadline):
             return
         done = self._ended and self._problem is None
-        if not self._order.dry_run and reading.position:
-            keep = self._order.growing or not done
-            now = self._around.clock.now()
-            await self._save(reading.finish(now, self._seconds(), done=done, keep=keep))
+        if not self._request.dry_run and run.position:
+            keep = self._request.growing or not done
+            now = self._context.clock.now()
+            await self._save(run.finish(now, self._seconds(), done=done, keep=keep))
         self._step = None
         if self._problem is not None:
             raise ImportMistakeError(
-                f"{self._problem}; what was before is stored, up to line {reading.counts.lines}"
+                f"{self._problem}; what was before is stored, up to line {run.counts.lines}"
             )
-        nothing_new = reading.was_done and reading.position == reading.first_position
+        nothing_new = run.was_done and run.position == run.first_position
         self._phase = Phase.KNOWN if nothing_new else Phase.FINISHED if done else Phase.STOPPED
 
     # What the steps share.
 
-    def _read_so_far(self) -> Reading:
-        assert self._reading is not None, "the first step makes it"  # noqa: S101
-        return self._reading
+    def _current_run(self) -> ImportRun:
+        assert self._run is not None, "the first step makes it"  # noqa: S101
+        return self._run
 
     async def _read_piece(self) -> bytes:
         try:
@@ -346,11 +346,11 @@ class ImportJob:
     async def _send(self, flush: Flush, deadline: float) -> bool:
         """Hand a batch to the writer, if that is free before the deadline."""
         receipt = flush[0].receipt or ""
-        self._receipt = receipt, self._around.receipts.expect(receipt)
+        self._receipt = receipt, self._context.receipts.expect(receipt)
         with trio.move_on_at(deadline):
             await self._outlet.send(flush)
             return True
-        self._around.receipts.forget(receipt)
+        self._context.receipts.forget(receipt)
         self._receipt = None
         self._phase = Phase.WAITING
         return False
@@ -360,9 +360,9 @@ class ImportJob:
         began = time.perf_counter()
         for part in parts_of(saved):
             parts.append(part)
-            await self._rest(time.perf_counter() - began)
+            await self._pause(time.perf_counter() - began)
             began = time.perf_counter()
-        save, content = self._around.files.save, b"".join(parts)
+        save, content = self._context.files.save, b"".join(parts)
         try:
             await trio.to_thread.run_sync(save, saved.state.id, content)
         except OSError as error:
@@ -370,9 +370,9 @@ class ImportJob:
                 f"cannot write down how far the import is: {error.strerror}"
             ) from None
 
-    async def _rest(self, worked: float) -> None:
-        if self._around.rest:
-            await trio.sleep(worked * self._around.rest)
+    async def _pause(self, worked: float) -> None:
+        if self._context.pause_ratio:
+            await trio.sleep(worked * self._context.pause_ratio)
         else:
             await trio.lowlevel.checkpoint()
 

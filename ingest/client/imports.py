@@ -13,7 +13,7 @@ import trio
 from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.imports.import_files import ImportFiles
-from actors.imports.job import ImportJob, ImportMistakeError, Surroundings
+from actors.imports.job import ImportContext, ImportJob, ImportMistakeError
 from actors.imports.stored_rows import StoredRows
 from actors.journal.journal import MemoryJournal
 from actors.letters.dead_letters import DeadLetters
@@ -26,8 +26,8 @@ from actors.supervision.supervisor import Supervisor
 from actors.threads.serial_thread import GRACE_SECONDS
 from ingest.enrichment.geo import GeoDatabaseError
 from ingest.http.import_routes import ADVANCE_SECONDS, ROUTE
-from ingest.past.import_progress import Progress
-from ingest.past.import_request import ImportOrder
+from ingest.past.import_progress import ImportProgress
+from ingest.past.import_request import ImportRequest
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush
@@ -43,18 +43,18 @@ from ingest.telemetry.metrics import Metrics
 SERVER_SECONDS: Final = 60.0
 """Longer than the server works on an import before it answers."""
 
-Show = Callable[[Progress], None]
+Show = Callable[[ImportProgress], None]
 
 
-class ImportingError(Exception):
+class ImportFailedError(Exception):
     """The import could not be done; the message says why."""
 
 
-class LeftOffError(Exception):
+class ImportIncompleteError(Exception):
     """The import was left before its end, and the same command goes on with it."""
 
 
-def import_past(settings: Settings, order: ImportOrder, show: Show) -> Progress:
+def import_past(settings: Settings, request: ImportRequest, show: Show) -> ImportProgress:
     """Import files.
 
     A state directory belongs to one process, and so does an embedded store: while a server has
@@ -62,45 +62,47 @@ def import_past(settings: Settings, order: ImportOrder, show: Show) -> Progress:
 
     Args:
         settings: Those of the server.
-        order: What is wanted.
+        request: What is wanted.
         show: Told how far it is, about twice a second.
 
     Returns:
         How it ended: finished, known, or stopped by a signal.
 
     Raises:
-        ImportingError: It cannot be done.
-        LeftOffError: The server has gone.
+        ImportFailedError: It cannot be done.
+        ImportIncompleteError: The server has gone.
         KeyboardInterrupt: A second signal came while the store did not take what was handled.
     """
     files = StateFiles(settings.state_dir)
-    if order.dry_run:
-        return _import_here(settings, files, order, show)
+    if request.dry_run:
+        return _import_here(settings, files, request, show)
     try:
         with locked_directory(files.directory):
-            return _import_here(settings, files, order, show)
+            return _import_here(settings, files, request, show)
     except StateDirectoryBusyError as busy:
-        return _ask_server(files.server, order, show, busy)
+        return _ask_server(files.server, request, show, busy)
     except PermissionError as error:
-        raise ImportingError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
+        raise ImportFailedError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
 
 
-def _import_here(settings: Settings, files: StateFiles, order: ImportOrder, show: Show) -> Progress:
+def _import_here(
+    settings: Settings, files: StateFiles, request: ImportRequest, show: Show
+) -> ImportProgress:
     gc.set_threshold(GARBAGE_OBJECTS)
     try:
-        outcome = trio.run(_import, settings, files, order, show)
+        outcome = trio.run(_import, settings, files, request, show)
     except (StoreError, SitesFileError, GeoDatabaseError) as error:
-        raise ImportingError(str(error)) from None
+        raise ImportFailedError(str(error)) from None
     if isinstance(outcome, ImportMistakeError):
-        raise ImportingError(str(outcome))
+        raise ImportFailedError(str(outcome))
     if outcome is None:
         raise KeyboardInterrupt
     return outcome
 
 
 async def _import(
-    settings: Settings, files: StateFiles, order: ImportOrder, show: Show
-) -> Progress | ImportMistakeError | None:
+    settings: Settings, files: StateFiles, request: ImportRequest, show: Show
+) -> ImportProgress | ImportMistakeError | None:
     """Do it in this process: one writer, one job.
 
     Returns:
@@ -109,9 +111,9 @@ async def _import(
     clock = Clock.system()
     reference = _reference(settings, clock)
     store = open_store(settings.clickhouse_url)
-    outcome: Progress | ImportMistakeError | None = None
+    outcome: ImportProgress | ImportMistakeError | None = None
     try:
-        if not order.dry_run:
+        if not request.dry_run:
             await store.open()
         to_writer, inbox = trio.open_memory_channel[Flush](0)
         receipts = Receipts()
@@ -119,7 +121,7 @@ async def _import(
         letters = DeadLetters(files.dead_letters)
         writer = Writer(inbox, store, MemoryJournal(), letters, metrics, receipts=receipts)
         import_files = ImportFiles(files.imports)
-        around = Surroundings(
+        context = ImportContext(
             reference,
             import_files,
             clock,
@@ -129,12 +131,12 @@ async def _import(
             receipts,
             StoredRows(store, parse_url(settings.clickhouse_url).database),
         )
-        if not order.dry_run:
+        if not request.dry_run:
             import_files.delete_old_salts(clock.now())
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_write, writer, nursery)
-                outcome = await _work(order, around, signals, nursery, show)
+                outcome = await _work(request, context, signals, nursery, show)
                 to_writer.close()
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + GRACE_SECONDS):
@@ -149,15 +151,15 @@ async def _write(writer: Writer, nursery: trio.Nursery) -> None:
 
 
 async def _work(
-    order: ImportOrder,
-    around: Surroundings,
+    request: ImportRequest,
+    context: ImportContext,
     signals: AsyncIterator[int],
     nursery: trio.Nursery,
     show: Show,
-) -> Progress | ImportMistakeError | None:
+) -> ImportProgress | ImportMistakeError | None:
     """Do the work. The first signal has what was handled stored, the second ends everything."""
     try:
-        job = await ImportJob.begin(order, around)
+        job = await ImportJob.begin(request, context)
     except ImportMistakeError as mistake:
         return mistake
 
@@ -191,18 +193,20 @@ def _reference(settings: Settings, clock: Clock) -> Reference:
 
 
 def _ask_server(
-    announcement: Path, order: ImportOrder, show: Show, busy: StateDirectoryBusyError
-) -> Progress:
+    announcement: Path, request: ImportRequest, show: Show, busy: StateDirectoryBusyError
+) -> ImportProgress:
     try:
         server = json.loads(announcement.read_text())
     except (OSError, json.JSONDecodeError):
-        raise ImportingError(f"{busy}, and {announcement} does not say how to reach it") from None
+        raise ImportFailedError(
+            f"{busy}, and {announcement} does not say how to reach it"
+        ) from None
     line = _Line(int(server["port"]), str(server["token"]))
-    answer = line.ask("POST", ROUTE, json.dumps(order.to_json()))
+    answer = line.ask("POST", ROUTE, json.dumps(request.to_json()))
     ticket = str(answer["ticket"])
     try:
         while True:
-            progress = Progress.from_json(answer["progress"])
+            progress = ImportProgress.from_json(answer["progress"])
             show(progress)
             if progress.over:
                 return progress
@@ -229,23 +233,23 @@ class _Line:
         """Send a request and read the answer.
 
         Raises:
-            ImportingError: The server refuses.
-            LeftOffError: It does not answer, or knows nothing of the import any more.
+            ImportFailedError: The server refuses.
+            ImportIncompleteError: It does not answer, or knows nothing of the import any more.
         """
         try:
             self._connection.request(method, path, body.encode(), self._headers)
             response = self._connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise LeftOffError(
+            raise ImportIncompleteError(
                 f"the server on port {self._port} does not answer: {error or type(error).__name__}"
             ) from None
         if response.status < 300:
             return json.loads(content)
         message = _message(response.status, content)
         if response.status in (410, 503):
-            raise LeftOffError(message)
-        raise ImportingError(message)
+            raise ImportIncompleteError(message)
+        raise ImportFailedError(message)
 
     def close(self) -> None:
         """Close the connection."""

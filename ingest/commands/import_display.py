@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from ingest.past.import_progress import Phase, Progress
+from ingest.past.import_progress import ImportProgress, Phase
 
 LINES_SECONDS = 5.0
 """How often a line is written where there is no terminal."""
@@ -36,7 +36,7 @@ _PHASES = {
 class Display(Protocol):
     """Shows how far an import is."""
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: ImportProgress) -> None:
         """Show a moment of it."""
 
 
@@ -57,7 +57,7 @@ class PlainDisplay:
         """Nothing is shown yet."""
         self._shown_at = time.monotonic()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: ImportProgress) -> None:
         """Write a line if it is time."""
         now = time.monotonic()
         if now - self._shown_at >= LINES_SECONDS and not progress.over:
@@ -90,7 +90,7 @@ class BarDisplay:
         """Take the bar away."""
         self._bar.stop()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: ImportProgress) -> None:
         """Draw the bar anew."""
         description, state = _PHASES[progress.phase], _state(progress)
         if self._task is None:
@@ -104,7 +104,7 @@ class BarDisplay:
         )
 
 
-def summary(progress: Progress) -> str:
+def summary(progress: ImportProgress) -> str:
     """What there is to say at the end, as lines with the figures in one column."""
     counts = progress.counts
     rows: list[tuple[str, str]] = [("lines", f"{counts.lines:,}")]
@@ -129,11 +129,11 @@ def summary(progress: Progress) -> str:
     return "\n".join([*lines, *progress.notes])
 
 
-def _named(progress: Progress) -> str:
+def _named(progress: ImportProgress) -> str:
     return f", import {progress.id}" if progress.id else ", dry run"
 
 
-def _state(progress: Progress) -> str:
+def _state(progress: ImportProgress) -> str:
     counts = progress.counts
     reasons = {**counts.dropped, **counts.skipped}
     if counts.broken:
@@ -143,7 +143,7 @@ def _state(progress: Progress) -> str:
     return f"{counts.lines:,} lines, {progress.rate:,.0f}/s, {counts.accepted:,} events{left_out}"
 
 
-def _percent(progress: Progress) -> str:
+def _percent(progress: ImportProgress) -> str:
     share = progress.done / progress.total if progress.total else 1.0
     return f"{_PHASES[progress.phase]}: {share:.0%}"
 

@@ -15,11 +15,11 @@ from ingest.commands.configuration import settings_of_command
 from ingest.model.url import clean_host
 from ingest.past.formats import Format
 from ingest.past.import_progress import Phase
-from ingest.past.import_request import ImportOrder, Selection
+from ingest.past.import_request import ImportRequest, ImportSelection
 
 STANDARD_INPUT: Final = "-"
 
-EXIT_LEFT_OFF: Final = 75
+EXIT_INCOMPLETE: Final = 75
 """EX_TEMPFAIL of sysexits.h: the same command goes on."""
 
 EXIT_INTERRUPTED: Final = 130
@@ -103,14 +103,16 @@ def import_past(
     on with the same command; what was imported before is recognised by its content, and not stored
     again.
     """
-    from ingest.client.imports import ImportingError, LeftOffError
+    from ingest.client.imports import ImportFailedError, ImportIncompleteError
     from ingest.client.imports import import_past as import_files
     from ingest.commands.import_display import display, summary
 
     settings = settings_of_command()
-    selection = Selection(None if site is None else clean_host(site), since, until, with_not_found)
+    selection = ImportSelection(
+        None if site is None else clean_host(site), since, until, with_not_found
+    )
     with _as_paths(files) as paths:
-        order = ImportOrder(
+        request = ImportRequest(
             paths,
             None if form is None else Format(form),
             selection,
@@ -120,12 +122,12 @@ def import_past(
         )
         try:
             with display(terminal=sys.stderr.isatty()) as shown:
-                progress = import_files(settings, order, shown.show)
-        except ImportingError as error:
+                progress = import_files(settings, request, shown.show)
+        except ImportFailedError as error:
             raise click.ClickException(str(error)) from None
-        except LeftOffError as error:
+        except ImportIncompleteError as error:
             click.echo(f"{error}; the same command goes on with the import", err=True)
-            sys.exit(EXIT_LEFT_OFF)
+            sys.exit(EXIT_INCOMPLETE)
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on with the import", err=True)
             sys.exit(EXIT_INTERRUPTED)

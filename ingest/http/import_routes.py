@@ -6,11 +6,11 @@ from quart import Response
 from quart_trio import QuartTrio
 
 from actors.imports.job import ImportMistakeError
-from actors.imports.service import DeskBusyError, ImportDesk, NoSuchImportError
+from actors.imports.service import ImportBusyError, ImportService, NoSuchImportError
 from ingest.http.asgi_request import read_body
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response
-from ingest.past.import_request import ImportOrder
+from ingest.past.import_request import ImportRequest
 
 ROUTE = "/api/imports"
 
@@ -18,7 +18,7 @@ ADVANCE_SECONDS = 0.5
 """How long the server works on an import before it answers how far it is."""
 
 
-def add_import_routes(app: QuartTrio, desk: ImportDesk, operator: Operator) -> None:
+def add_import_routes(app: QuartTrio, service: ImportService, operator: Operator) -> None:
     """Add the routes: to begin an import, to have it go on for a while, to leave it.
 
     They answer the command line only: who may ask can have the server read any file that it may
@@ -26,7 +26,7 @@ def add_import_routes(app: QuartTrio, desk: ImportDesk, operator: Operator) -> N
 
     Args:
         app: The application.
-        desk: Where imports are done.
+        service: Does the imports.
         operator: Tells who asks.
     """
 
@@ -38,11 +38,11 @@ def add_import_routes(app: QuartTrio, desk: ImportDesk, operator: Operator) -> N
         if (refused := refusal()) is not None:
             return refused
         try:
-            order = ImportOrder.from_json(json.loads(await read_body()))
-            ticket, progress = await desk.begin(order)
+            request = ImportRequest.from_json(json.loads(await read_body()))
+            ticket, progress = await service.begin(request)
         except (ImportMistakeError, ValueError, RecursionError) as mistake:
             return error(400, "import", str(mistake))
-        except DeskBusyError as busy:
+        except ImportBusyError as busy:
             return error(409, "import", str(busy))
         return json_response(201, {"ticket": ticket, "progress": progress.to_json()})
 
@@ -51,12 +51,12 @@ def add_import_routes(app: QuartTrio, desk: ImportDesk, operator: Operator) -> N
         if (refused := refusal()) is not None:
             return refused
         try:
-            progress = await desk.advance(ticket, ADVANCE_SECONDS)
+            progress = await service.advance(ticket, ADVANCE_SECONDS)
         except ImportMistakeError as mistake:
             return error(400, "import", str(mistake))
         except NoSuchImportError:
             return error(410, "import", "no such import is under way")
-        except DeskBusyError as busy:
+        except ImportBusyError as busy:
             return error(409, "import", str(busy))
         return json_response(200, {"progress": progress.to_json()})
 
@@ -64,5 +64,5 @@ def add_import_routes(app: QuartTrio, desk: ImportDesk, operator: Operator) -> N
     async def leave_import(ticket: str) -> Response:
         if (refused := refusal()) is not None:
             return refused
-        desk.end(ticket)
+        service.end(ticket)
         return json_response(200, {})

@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Final
 
 from ingest.past.log_time import common_time
-from ingest.past.pageview import LoggedRequest, page_view
+from ingest.past.pageview import LoggedRequest, pageview
 from ingest.past.past_event import (
     BrokenLineError,
     PastEvent,
-    ReadingOptions,
+    ReaderOptions,
     SkipReason,
     text_of,
 )
@@ -36,7 +36,7 @@ _PORT: Final = re.compile(r":[0-9]+\Z")
 class AccessLogReader:
     """Reads the three formats, line by line: a file may mix them."""
 
-    def __init__(self, options: ReadingOptions) -> None:
+    def __init__(self, options: ReaderOptions) -> None:
         """Read for an import."""
         self._options = options
 
@@ -50,7 +50,7 @@ class AccessLogReader:
         timestamp = common_time(time)
         method, _, rest = _unescape(request).partition(" ")
         target = rest.rpartition(" ")[0] if rest.rpartition(" ")[2].startswith("HTTP/") else rest
-        return page_view(
+        return pageview(
             LoggedRequest(
                 timestamp=timestamp,
                 peer=peer,

@@ -9,7 +9,7 @@ from ingest.past.log_time import within
 from ingest.past.past_event import (
     BrokenLineError,
     PastEvent,
-    ReadingOptions,
+    ReaderOptions,
     SkipReason,
     broken_by,
 )
@@ -27,7 +27,7 @@ class EventLinesReader:
     Time, address and user agent may always be set; without a time a line is no event of the past.
     """
 
-    def __init__(self, options: ReadingOptions) -> None:
+    def __init__(self, options: ReaderOptions) -> None:
         """Read for an import."""
         self._options = options
         self._sender = Sender(

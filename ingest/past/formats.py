@@ -14,7 +14,7 @@ from ingest.past.past_event import (
     NoHostError,
     PastEvent,
     Reader,
-    ReadingOptions,
+    ReaderOptions,
 )
 
 SAMPLE_LINES: Final = 50
@@ -55,7 +55,7 @@ class _Trial:
     problem: str
 
 
-def make_reader(form: Format, options: ReadingOptions, first_line: bytes) -> Reader:
+def make_reader(form: Format, options: ReaderOptions, first_line: bytes) -> Reader:
     """The reader of a format.
 
     Args:
@@ -78,7 +78,7 @@ def make_reader(form: Format, options: ReadingOptions, first_line: bytes) -> Rea
 
 
 def find_format(
-    lines: Sequence[bytes], options: ReadingOptions, wanted: Format | None = None
+    lines: Sequence[bytes], options: ReaderOptions, wanted: Format | None = None
 ) -> Format:
     """The format that most of the first lines can be read in.
 
@@ -106,7 +106,7 @@ def find_format(
     return best
 
 
-def _try(form: Format, sample: Sequence[bytes], options: ReadingOptions) -> _Trial:
+def _try(form: Format, sample: Sequence[bytes], options: ReaderOptions) -> _Trial:
     read = events = without_host = 0
     problem = ""
     try:

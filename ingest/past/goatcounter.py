@@ -19,7 +19,7 @@ from ingest.past.past_event import (
     BrokenLineError,
     NoHostError,
     PastEvent,
-    ReadingOptions,
+    ReaderOptions,
     SkipReason,
     broken_by,
     text_of,
@@ -55,7 +55,7 @@ class GoatCounterReader:
     are not collected, by what the line tells of browser, system, screen and location.
     """
 
-    def __init__(self, options: ReadingOptions, header: bytes) -> None:
+    def __init__(self, options: ReaderOptions, header: bytes) -> None:
         """Read for an import.
 
         Args:

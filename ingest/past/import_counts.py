@@ -9,7 +9,7 @@ EXAMPLES: Final = 5
 
 
 @dataclass(slots=True)
-class Counts:
+class ImportCounts:
     """How many lines and events there were of each kind.
 
     Attributes:
@@ -57,7 +57,7 @@ class Counts:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Counts":
+    def from_json(cls, document: Mapping[str, Any]) -> "ImportCounts":
         """Read what `to_json` made.
 
         Raises:

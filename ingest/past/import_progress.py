@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.past.import_counts import Counts
+from ingest.past.import_counts import ImportCounts
 
 
 class Phase(enum.StrEnum):
@@ -29,7 +29,7 @@ OVER = frozenset({Phase.FINISHED, Phase.KNOWN, Phase.STOPPED})
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ImportProgress:
     """An import at a moment.
 
     Attributes:
@@ -49,7 +49,7 @@ class Progress:
     form: str
     done: int
     total: int
-    counts: Counts
+    counts: ImportCounts
     earlier_lines: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
@@ -80,7 +80,7 @@ class Progress:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Progress":
+    def from_json(cls, document: Mapping[str, Any]) -> "ImportProgress":
         """Read what `to_json` made.
 
         Raises:
@@ -93,7 +93,7 @@ class Progress:
                 form=str(document["form"]),
                 done=int(document["done"]),
                 total=int(document["total"]),
-                counts=Counts.from_json(document["counts"]),
+                counts=ImportCounts.from_json(document["counts"]),
                 earlier_lines=int(document["earlier_lines"]),
                 seconds=float(document["seconds"]),
                 notes=tuple(map(str, document["notes"])),

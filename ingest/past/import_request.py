@@ -8,7 +8,7 @@ from ingest.past.formats import Format
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ImportSelection:
     """Which events of a file are wanted; part of what makes two imports the same.
 
     Attributes:
@@ -25,7 +25,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportOrder:
+class ImportRequest:
     """An import as it is asked for.
 
     Attributes:
@@ -40,7 +40,7 @@ class ImportOrder:
 
     paths: tuple[str, ...]
     form: Format | None = None
-    selection: Selection = Selection()
+    selection: ImportSelection = ImportSelection()
     growing: bool = False
     anew: bool = False
     dry_run: bool = False
@@ -50,7 +50,7 @@ class ImportOrder:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: object) -> "ImportOrder":
+    def from_json(cls, document: object) -> "ImportRequest":
         """Read what `to_json` made.
 
         Raises:
@@ -73,10 +73,10 @@ class ImportOrder:
                     anew=anew,
                     dry_run=dry_run,
                 )
-        raise ValueError("not an order for an import")
+        raise ValueError("not a request for an import")
 
 
-def selection_from_json(document: Mapping[str, Any]) -> Selection:
+def selection_from_json(document: Mapping[str, Any]) -> ImportSelection:
     """Read a selection's plain data.
 
     Raises:
@@ -89,5 +89,5 @@ def selection_from_json(document: Mapping[str, Any]) -> Selection:
             "until": None | int() as until,
             "with_not_found": bool(with_not_found),
         }:
-            return Selection(site, since, until, with_not_found)
+            return ImportSelection(site, since, until, with_not_found)
     raise ValueError("not a selection of events")

@@ -10,8 +10,8 @@ from typing import Final
 from msgspec import structs
 
 from ingest.past.formats import Format
-from ingest.past.import_counts import Counts
-from ingest.past.import_request import Selection
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_request import ImportSelection
 from ingest.past.import_state import HEAD_BYTES, ImportState, SavedImport, fresh_digest
 from ingest.past.lines import Lines
 from ingest.past.past_event import BrokenLineError, Reader
@@ -35,7 +35,7 @@ SALT_GONE: Final = (
 )
 
 
-class Reading:
+class ImportRun:
     """Takes records one by one, and tells after each batch what has to outlast the process.
 
     Attributes:
@@ -53,7 +53,7 @@ class Reading:
         self,
         reader: Reader,
         form: Format,
-        selection: Selection,
+        selection: ImportSelection,
         session_seconds: int,
         now: float,
         saved: SavedImport | None = None,
@@ -79,7 +79,7 @@ class Reading:
         self.repeated: Flush = ()
         if saved is None:
             self.id = secrets.token_hex(6)
-            self.counts = Counts()
+            self.counts = ImportCounts()
             self.first_position = self.earlier_lines = 0
             self._expected, self._earlier_seconds, self.was_done = "", 0.0, False
             self._salt: Salt | None = None
@@ -125,7 +125,7 @@ class Reading:
         """See `Lines.feed`."""
         return self._lines.feed(piece)
 
-    def salted(self, reference: Reference) -> Reference:
+    def with_salt(self, reference: Reference) -> Reference:
         """What the steps look things up in, with the salt of this import."""
         assert self._salt is not None  # noqa: S101 - there is one while lines are read
         return replace(reference, salts=Salts(self._salt))
@@ -135,7 +135,7 @@ class Reading:
 
         Args:
             records: With how many lines each has.
-            reference: Made by `salted`.
+            reference: Made by `with_salt`.
 
         Returns:
             How many there were.

@@ -12,8 +12,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from ingest.past.formats import Format
-from ingest.past.import_counts import Counts
-from ingest.past.import_request import Selection, selection_from_json
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_request import ImportSelection, selection_from_json
 from ingest.records.row_record import decode, encode
 from ingest.rows.layout import EventRows
 from ingest.sessions.salts import Salt
@@ -58,11 +58,11 @@ class ImportState:
 
     id: str
     form: Format
-    selection: Selection
+    selection: ImportSelection
     position: int
     digest: str
     head: str
-    counts: Counts
+    counts: ImportCounts
     events: int
     batch_first: int
     salt: Salt | None
@@ -157,7 +157,7 @@ def read_header(line: bytes) -> tuple[ImportState, int, list[int]]:
             position=int(document["position"]),
             digest=str(document["digest"]),
             head=str(document["head"]),
-            counts=Counts.from_json(document["counts"]),
+            counts=ImportCounts.from_json(document["counts"]),
             events=int(document["events"]),
             batch_first=int(document["batch_first"]),
             salt=None

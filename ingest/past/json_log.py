@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from ingest.past.log_time import any_time
-from ingest.past.pageview import LoggedRequest, page_view
-from ingest.past.past_event import BrokenLineError, PastEvent, ReadingOptions, SkipReason
+from ingest.past.pageview import LoggedRequest, pageview
+from ingest.past.past_event import BrokenLineError, PastEvent, ReaderOptions, SkipReason
 
 _TIMES: Final = (
     "ts",
@@ -34,7 +34,7 @@ _PURPOSES: Final = ("http_sec_purpose", "http_purpose", "http_x_moz", "sec_purpo
 class JsonLogReader:
     """Reads both, line by line."""
 
-    def __init__(self, options: ReadingOptions) -> None:
+    def __init__(self, options: ReaderOptions) -> None:
         """Read for an import."""
         self._options = options
 
@@ -43,10 +43,10 @@ class JsonLogReader:
         entry = json_object(line)
         request = entry.get("request")
         if isinstance(request, dict):
-            return page_view(_of_caddy(entry, request), self._options)
+            return pageview(_of_caddy(entry, request), self._options)
         if "level" in entry and "logger" in entry:
             return SkipReason.OTHER_MESSAGE  # another of Caddy's loggers, in the same file
-        return page_view(_of_nginx(entry), self._options)
+        return pageview(_of_nginx(entry), self._options)
 
     def is_whole(self, line: bytes) -> bool:
         """Every line is."""

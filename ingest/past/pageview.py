@@ -7,7 +7,7 @@ from ingest.model.event import PAGEVIEW
 from ingest.past.past_event import (
     NoHostError,
     PastEvent,
-    ReadingOptions,
+    ReaderOptions,
     SkipReason,
     broken_by,
 )
@@ -67,7 +67,7 @@ class LoggedRequest:
     client: str | None = None
 
 
-def page_view(logged: LoggedRequest, options: ReadingOptions) -> PastEvent | SkipReason:
+def pageview(logged: LoggedRequest, options: ReaderOptions) -> PastEvent | SkipReason:
     """The page view that a request was, or why it was none.
 
     Raises:
@@ -131,7 +131,7 @@ def is_page(content_type: str) -> bool:
     return not content_type or content_type.lower().lstrip().startswith(_PAGES)
 
 
-def _visitor_address(logged: LoggedRequest, options: ReadingOptions) -> str:
+def _visitor_address(logged: LoggedRequest, options: ReaderOptions) -> str:
     if logged.client is not None:
         return logged.client
     if not logged.forwarded or logged.forwarded == "-":

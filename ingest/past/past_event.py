@@ -45,7 +45,7 @@ class NoHostError(BrokenLineError):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingOptions:
+class ReaderOptions:
     """What readers have to know.
 
     Attributes:

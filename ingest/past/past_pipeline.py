@@ -7,8 +7,8 @@ from msgspec import structs
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import EnrichedEvent, Event, Place
 from ingest.model.verdict import DropReason
-from ingest.past.import_counts import Counts
-from ingest.past.import_request import Selection
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_request import ImportSelection
 from ingest.past.past_event import (
     LINE_BYTES,
     BrokenLineError,
@@ -26,7 +26,7 @@ VISITS = 100_000
 """Visits that may go on at a time; beyond it the one that was silent for longest is over."""
 
 
-class KnownPlace(NoGeoDatabase):
+class FixedPlace(NoGeoDatabase):
     """Stands for a database when the source tells the place, so that the shields see it."""
 
     def __init__(self, place: Place) -> None:
@@ -42,7 +42,7 @@ class PastPipeline:
     """Turns the lines of one import into rows, and counts what becomes of them."""
 
     def __init__(
-        self, reader: Reader, selection: Selection, visits: OpenSessions, counts: Counts
+        self, reader: Reader, selection: ImportSelection, visits: OpenSessions, counts: ImportCounts
     ) -> None:
         """Go on with what an earlier run has left.
 
@@ -119,7 +119,7 @@ class PastPipeline:
         self, past: PastEvent, event: Event, reference: Reference
     ) -> EventRows | DropReason:
         if past.place is not None:
-            reference = replace(reference, geo=KnownPlace(past.place))
+            reference = replace(reference, geo=FixedPlace(past.place))
         gated = pass_gate(event, reference)
         if isinstance(gated, DropReason):
             return gated

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ingest.past.import_state import HEAD_BYTES, ImportState, fresh_digest
 
 
-class Recognition:
+class PreviousImportSearch:
     """Reads a file's content once, and compares it with what earlier imports have read.
 
     The name of a file tells nothing: logs are rotated, moved and compressed.
@@ -18,7 +18,7 @@ class Recognition:
     """
 
     def __init__(self, known: Sequence[ImportState]) -> None:
-        """Know the imports that come into question.
+        """Search these imports.
 
         Args:
             known: Of the same format and the same site.

@@ -1,8 +1,8 @@
-"""Puts together where a running server does imports."""
+"""Puts a server's import service together."""
 
 from actors.imports.import_files import ImportFiles
-from actors.imports.job import Surroundings
-from actors.imports.service import ImportDesk
+from actors.imports.job import ImportContext
+from actors.imports.service import ImportService
 from actors.imports.stored_rows import StoredRows
 from actors.pipeline.topology import Collector
 from actors.stores.url import parse_url
@@ -10,20 +10,22 @@ from ingest.request.client_address import TrustedProxies
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 
-REST = 1.0
+PAUSE_RATIO = 1.0
 """Seconds that an import leaves to live events for each second of its own: half of the core."""
 
 
-def open_import_desk(settings: Settings, files: StateFiles, collector: Collector) -> ImportDesk:
-    """The desk of a server; the collector keeps it running.
+def open_import_service(
+    settings: Settings, files: StateFiles, collector: Collector
+) -> ImportService:
+    """The import service of a server; the collector keeps it running.
 
     Args:
         settings: Those of the server.
         files: Where imports are remembered.
         collector: Whose writer stores the rows.
     """
-    desk = ImportDesk(
-        Surroundings(
+    service = ImportService(
+        ImportContext(
             reference=collector.reference,
             files=ImportFiles(files.imports),
             clock=collector.clock,
@@ -32,8 +34,8 @@ def open_import_desk(settings: Settings, files: StateFiles, collector: Collector
             outlet=collector.outlet(),
             receipts=collector.receipts,
             stored=StoredRows(collector.store, parse_url(settings.clickhouse_url).database),
-            rest=REST,
+            pause_ratio=PAUSE_RATIO,
         )
     )
-    collector.add_keeper(desk)
-    return desk
+    collector.add_keeper(service)
+    return service

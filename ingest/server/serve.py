@@ -38,7 +38,7 @@ from ingest.http.operator import Operator
 from ingest.http.request_observers import Observer
 from ingest.request.client_address import TrustedProxies
 from ingest.server.durability import DurabilityError, hand_over, open_journal
-from ingest.server.imports import open_import_desk
+from ingest.server.imports import open_import_service
 from ingest.server.start_files import StartError, load_reference, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
@@ -146,7 +146,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             version=__version__,
             observers=observers,
         )
-        add_import_routes(app, open_import_desk(settings, files, collector), operator)
+        add_import_routes(app, open_import_service(settings, files, collector), operator)
         fast_path = None
         if settings.fast_path == "on":
             fast_path = FastPath(

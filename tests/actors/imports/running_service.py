@@ -8,7 +8,7 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.imports.import_files import ImportFiles
-from actors.imports.job import ImportJob, ImportMistakeError, Surroundings
+from actors.imports.job import ImportContext, ImportJob, ImportMistakeError
 from actors.imports.stored_rows import StoredRows
 from actors.journal.journal import MemoryJournal
 from actors.letters.dead_letters import DeadLetters
@@ -16,8 +16,8 @@ from actors.pipeline.receipts import Receipts
 from actors.pipeline.writer import Retry, Writer
 from actors.supervision.supervisor import Supervisor
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.past.import_progress import Progress
-from ingest.past.import_request import ImportOrder, Selection
+from ingest.past.import_progress import ImportProgress
+from ingest.past.import_request import ImportRequest, ImportSelection
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush
@@ -29,7 +29,7 @@ from tests.actors.fakes import FakeStore
 from tests.examples import NOON
 from tests.ingest.past.states import SALT
 
-SITE = Selection("example.com")
+SITE = ImportSelection("example.com")
 
 
 class CountingStore(FakeStore):
@@ -55,7 +55,7 @@ class CountingStore(FakeStore):
         return [json.dumps({"uniqExact": str(len(found))})]
 
 
-class Office:
+class ImportEnvironment:
     """A state directory and a store that outlast the processes which use them."""
 
     def __init__(self, directory: Path, now: float = NOON) -> None:
@@ -69,8 +69,8 @@ class Office:
         path.write_bytes(content)
         return str(path)
 
-    def surroundings(self, outlet: Any, receipts: Receipts, rest: float = 0.0) -> Surroundings:
-        return Surroundings(
+    def context(self, outlet: Any, receipts: Receipts, pause_ratio: float = 0.0) -> ImportContext:
+        return ImportContext(
             Reference(
                 SiteRegistry([Site(1, "example.com")]), NoGeoDatabase(), Salts(SALT), RateLimiter()
             ),
@@ -81,7 +81,7 @@ class Office:
             outlet,
             receipts,
             StoredRows(self.store, "default"),
-            rest,
+            pause_ratio,
         )
 
     def writer(self, inbox: trio.MemoryReceiveChannel[Flush], receipts: Receipts) -> Writer:
@@ -95,11 +95,11 @@ class Office:
             retry=Retry(first=1, longest=1),
         )
 
-    async def run(self, order: ImportOrder, *, steps: int | None = None) -> Progress:
+    async def run(self, request: ImportRequest, *, steps: int | None = None) -> ImportProgress:
         """Do an import in a process of its own.
 
         Args:
-            order: What is wanted.
+            request: What is wanted.
             steps: How often it goes on before the process is killed; None: to its end.
         """
         outlet, inbox = trio.open_memory_channel[Flush](0)
@@ -108,7 +108,7 @@ class Office:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(Supervisor().supervise, self.writer(inbox, receipts))
             try:
-                job = await ImportJob.begin(order, self.surroundings(outlet, receipts))
+                job = await ImportJob.begin(request, self.context(outlet, receipts))
                 progress = job.progress()
                 while not progress.over and steps != 0:
                     progress = await job.advance(0.001)
@@ -135,6 +135,6 @@ class Office:
         }
 
 
-def an_order(*paths: str, **changes: Any) -> ImportOrder:
+def an_import_request(*paths: str, **changes: Any) -> ImportRequest:
     fields: dict[str, Any] = {"selection": SITE}
-    return ImportOrder(paths, **(fields | changes))
+    return ImportRequest(paths, **(fields | changes))

@@ -5,12 +5,12 @@ import pytest
 from rich.console import Console
 
 from ingest.commands.import_display import BarDisplay, PlainDisplay, display, summary
-from ingest.past.import_counts import Counts
-from ingest.past.import_progress import Phase, Progress
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_progress import ImportProgress, Phase
 
 
-def a_progress(**changes: Any) -> Progress:
-    counts = Counts(
+def a_progress(**changes: Any) -> ImportProgress:
+    counts = ImportCounts(
         lines=12_000,
         accepted=7000,
         visits=800,
@@ -30,7 +30,7 @@ def a_progress(**changes: Any) -> Progress:
         "seconds": 5.0,
         "notes": ("A note.",),
     }
-    return Progress(**(fields | changes))
+    return ImportProgress(**(fields | changes))
 
 
 def test_summary() -> None:
@@ -57,7 +57,9 @@ def test_summary() -> None:
 
 
 def test_summary_of_a_dry_run() -> None:
-    progress = a_progress(id="", phase=Phase.FINISHED, counts=Counts(), earlier_lines=0, notes=())
+    progress = a_progress(
+        id="", phase=Phase.FINISHED, counts=ImportCounts(), earlier_lines=0, notes=()
+    )
     assert summary(progress).splitlines()[:2] == [
         "finished (access-log, dry run)",
         "  lines                0",

@@ -6,25 +6,25 @@ import click
 import pytest
 
 from ingest.client import imports as importing
-from ingest.client.imports import ImportingError, LeftOffError
-from ingest.commands.import_past import EXIT_INTERRUPTED, EXIT_LEFT_OFF, import_past
+from ingest.client.imports import ImportFailedError, ImportIncompleteError
+from ingest.commands.import_past import EXIT_INCOMPLETE, EXIT_INTERRUPTED, import_past
 from ingest.past.formats import Format
-from ingest.past.import_counts import Counts
-from ingest.past.import_progress import Phase, Progress
-from ingest.past.import_request import ImportOrder, Selection
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_progress import ImportProgress, Phase
+from ingest.past.import_request import ImportRequest, ImportSelection
 
-DONE = Progress("0123", Phase.FINISHED, "access-log", 1, 1, Counts(lines=3))
+DONE = ImportProgress("0123", Phase.FINISHED, "access-log", 1, 1, ImportCounts(lines=3))
 
 
 class Imports:
     """Stands for what does the work."""
 
     def __init__(self) -> None:
-        self.outcome: Progress | BaseException = DONE
-        self.orders: list[ImportOrder] = []
+        self.outcome: ImportProgress | BaseException = DONE
+        self.orders: list[ImportRequest] = []
         self.contents: list[bytes] = []
 
-    def __call__(self, settings: Any, order: ImportOrder, show: Any) -> Progress:
+    def __call__(self, settings: Any, order: ImportRequest, show: Any) -> ImportProgress:
         self.orders.append(order)
         self.contents = [Path(path).read_bytes() for path in order.paths if Path(path).exists()]
         if isinstance(self.outcome, BaseException):
@@ -51,7 +51,7 @@ def run(*arguments: str) -> int:
 
 def test_an_order(imports: Imports, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("a.log", "/b.log") == 0
-    assert imports.orders == [ImportOrder((str(tmp_path / "a.log"), "/b.log"))]
+    assert imports.orders == [ImportRequest((str(tmp_path / "a.log"), "/b.log"))]
     assert capsys.readouterr().out.startswith("finished (access-log, import 0123)\n")
 
 
@@ -59,9 +59,9 @@ def test_every_option(imports: Imports) -> None:
     options = "--site www.example.com --format events --since 2026-01-31 --not-found"
     more = "--until 2026-02-01T12:00+01:00 --growing --again --dry-run"
     assert run("/a", *options.split(), *more.split()) == 0
-    selection = Selection("example.com", 1_769_817_600, 1_769_943_600, with_not_found=True)
+    selection = ImportSelection("example.com", 1_769_817_600, 1_769_943_600, with_not_found=True)
     assert imports.orders == [
-        ImportOrder(("/a",), Format.EVENTS, selection, growing=True, anew=True, dry_run=True)
+        ImportRequest(("/a",), Format.EVENTS, selection, growing=True, anew=True, dry_run=True)
     ]
 
 
@@ -85,18 +85,18 @@ def test_mistakes_in_the_command(imports: Imports, arguments: list[str]) -> None
     ("outcome", "code"),
     [
         (DONE, 0),
-        (Progress("0", Phase.KNOWN, "", 1, 1, Counts()), 0),
-        (Progress("0", Phase.STOPPED, "", 1, 1, Counts()), EXIT_INTERRUPTED),
+        (ImportProgress("0", Phase.KNOWN, "", 1, 1, ImportCounts()), 0),
+        (ImportProgress("0", Phase.STOPPED, "", 1, 1, ImportCounts()), EXIT_INTERRUPTED),
         (KeyboardInterrupt(), EXIT_INTERRUPTED),
-        (LeftOffError("the server has gone"), EXIT_LEFT_OFF),
+        (ImportIncompleteError("the server has gone"), EXIT_INCOMPLETE),
     ],
 )
-def test_exit_codes(imports: Imports, outcome: Progress | BaseException, code: int) -> None:
+def test_exit_codes(imports: Imports, outcome: ImportProgress | BaseException, code: int) -> None:
     imports.outcome = outcome
     assert run("a") == code
 
 
 def test_what_cannot_be_done(imports: Imports) -> None:
-    imports.outcome = ImportingError("no such file")
+    imports.outcome = ImportFailedError("no such file")
     with pytest.raises(click.ClickException, match="no such file"):
         run("a")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from trio.testing import MockClock
 
-from actors.imports.service import ImportDesk
+from actors.imports.service import ImportService
 from ingest.http.import_routes import add_import_routes
 from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
-from ingest.server.imports import open_import_desk
+from ingest.server.imports import open_import_service
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from tests.ingest.http.application import COMMAND_TOKEN, Application
@@ -39,9 +39,9 @@ async def test_every_route_is_described_or_left_out(
     autojump_clock: MockClock, application: Application, tmp_path: Path
 ) -> None:
     collector = application.pipeline.collector
-    desk = open_import_desk(Settings(), StateFiles(tmp_path / "imports"), collector)
-    assert isinstance(desk, ImportDesk)
-    add_import_routes(application.app, desk, Operator(None, COMMAND_TOKEN))
+    service = open_import_service(Settings(), StateFiles(tmp_path / "imports"), collector)
+    assert isinstance(service, ImportService)
+    add_import_routes(application.app, service, Operator(None, COMMAND_TOKEN))
     found = registered(application)
     assert ("DELETE", "/api/imports/{ticket}") in found
     assert found == {*described(), *LEFT_OUT}

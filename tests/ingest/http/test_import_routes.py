@@ -1,19 +1,19 @@
-"""The routes over a whole pipeline; what imports do is tested with the desk and the job."""
+"""The routes over a whole pipeline; what imports do is tested with the service and the job."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from actors.imports.service import ImportDesk
+from actors.imports.service import ImportService
 from ingest.http.import_routes import ROUTE, add_import_routes
 from ingest.http.operator import Operator
-from ingest.past.import_progress import Phase, Progress
-from ingest.past.import_request import ImportOrder
-from ingest.server.imports import open_import_desk
+from ingest.past.import_progress import ImportProgress, Phase
+from ingest.past.import_request import ImportRequest
+from ingest.server.imports import open_import_service
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
-from tests.actors.imports.running_service import an_order
+from tests.actors.imports.running_service import an_import_request
 from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
 from tests.ingest.past.lines import COMBINED
@@ -25,12 +25,12 @@ class Front:
     def __init__(self, directory: Path) -> None:
         self.pipeline = Pipeline(directory)
         self.application = Application(self.pipeline)
-        desk = open_import_desk(Settings(), StateFiles(directory), self.pipeline.collector)
-        assert isinstance(desk, ImportDesk)
-        add_import_routes(self.application.app, desk, Operator(None, COMMAND_TOKEN))
+        service = open_import_service(Settings(), StateFiles(directory), self.pipeline.collector)
+        assert isinstance(service, ImportService)
+        add_import_routes(self.application.app, service, Operator(None, COMMAND_TOKEN))
         log = directory / "access.log"
         log.write_text(f"{COMBINED}\n{COMBINED.replace('Chrome/', 'Googlebot/')}\nnonsense\n")
-        self.order = an_order(str(log))
+        self.request = an_import_request(str(log))
 
     async def ask(
         self, method: str, path: str, body: object = None, token: str = COMMAND_TOKEN
@@ -39,8 +39,8 @@ class Front:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return await self.application.ask(method, path, content, headers, peer="127.0.0.1")
 
-    async def begin(self, order: ImportOrder | None = None) -> Answer:
-        return await self.ask("POST", ROUTE, (order or self.order).to_json())
+    async def begin(self, request: ImportRequest | None = None) -> Answer:
+        return await self.ask("POST", ROUTE, (request or self.request).to_json())
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ async def test_an_import(front: Front) -> None:
         answer = await front.begin()
         assert answer.status == 201
         ticket = answer.json["ticket"]
-        progress = Progress.from_json(answer.json["progress"])
+        progress = ImportProgress.from_json(answer.json["progress"])
         while not progress.over:
             answer = await front.ask("POST", f"{ROUTE}/{ticket}")
             assert answer.status == 200
-            progress = Progress.from_json(answer.json["progress"])
+            progress = ImportProgress.from_json(answer.json["progress"])
         assert progress.phase is Phase.FINISHED
         counts = progress.counts
         assert (counts.lines, counts.accepted, counts.broken) == (3, 1, 1)
@@ -81,7 +81,9 @@ async def test_one_at_a_time(front: Front) -> None:
         assert (await front.begin()).status == 201
 
 
-@pytest.mark.parametrize("body", [None, [], {"paths": []}, an_order("/none/such").to_json()])
+@pytest.mark.parametrize(
+    "body", [None, [], {"paths": []}, an_import_request("/none/such").to_json()]
+)
 async def test_mistakes(front: Front, body: object) -> None:
     async with running(front.pipeline):
         answer = await front.ask("POST", ROUTE, body)
@@ -93,6 +95,6 @@ async def test_mistakes(front: Front, body: object) -> None:
 async def test_strangers(front: Front, token: str) -> None:
     """Not even this machine's users, without the token that stands in the state directory."""
     async with running(front.pipeline):
-        assert (await front.ask("POST", ROUTE, front.order.to_json(), token)).status == 403
+        assert (await front.ask("POST", ROUTE, front.request.to_json(), token)).status == 403
         assert (await front.ask("POST", f"{ROUTE}/x", None, token)).status == 403
         assert (await front.ask("DELETE", f"{ROUTE}/x", None, token)).status == 403

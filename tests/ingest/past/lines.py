@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ingest.past.past_event import PastEvent, ReadingOptions, SkipReason
+from ingest.past.past_event import PastEvent, ReaderOptions, SkipReason
 from ingest.request.client_address import TrustedProxies
 from tests.examples import NOON
 
@@ -16,13 +16,13 @@ COMBINED = (
 )
 
 
-def options(**changes: Any) -> ReadingOptions:
+def options(**changes: Any) -> ReaderOptions:
     fields: dict[str, Any] = {
         "received": NOON,
         "site": "example.com",
         "proxies": TrustedProxies.parse("private"),
     }
-    return ReadingOptions(**(fields | changes))
+    return ReaderOptions(**(fields | changes))
 
 
 def told(outcome: PastEvent | SkipReason) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from ingest.past.formats import Format
-from ingest.past.import_counts import Counts
-from ingest.past.import_request import Selection
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_request import ImportSelection
 from ingest.past.import_state import HEAD_BYTES, ImportState, fresh_digest
 from ingest.sessions.salts import Salt
 from tests.examples import NOON
@@ -20,11 +20,13 @@ def a_state(content: bytes = b"", **changes: Any) -> ImportState:
     fields: dict[str, Any] = {
         "id": "0123456789ab",
         "form": Format.ACCESS_LOG,
-        "selection": Selection("example.com"),
+        "selection": ImportSelection("example.com"),
         "position": len(content),
         "digest": digest.hexdigest(),
         "head": head.hexdigest(),
-        "counts": Counts(lines=3, accepted=1, dropped={"bot": 1}, examples=[(2, "not like it")]),
+        "counts": ImportCounts(
+            lines=3, accepted=1, dropped={"bot": 1}, examples=[(2, "not like it")]
+        ),
         "events": 7,
         "batch_first": 5,
         "salt": SALT,

@@ -6,8 +6,8 @@ from ingest.enrichment.geo import NoGeoDatabase
 from ingest.past import import_run as module
 from ingest.past.access_log import AccessLogReader
 from ingest.past.formats import Format
-from ingest.past.import_request import Selection
-from ingest.past.import_run import SALT_GONE, Reading
+from ingest.past.import_request import ImportSelection
+from ingest.past.import_run import SALT_GONE, ImportRun
 from ingest.past.import_state import SavedImport, parts_of, read_saved
 from ingest.pipeline.reference import Reference
 from ingest.rows.batch import Flush
@@ -32,17 +32,17 @@ def content(*numbers: int) -> bytes:
     return b"".join(line.encode() + b"\n" for line in lines)
 
 
-def a_reading(saved: SavedImport | None = None, now: float = NOON) -> Reading:
+def a_run(saved: SavedImport | None = None, now: float = NOON) -> ImportRun:
     reader = AccessLogReader(options())
-    return Reading(reader, Format.ACCESS_LOG, Selection("example.com"), 1800, now, saved)
+    return ImportRun(reader, Format.ACCESS_LOG, ImportSelection("example.com"), 1800, now, saved)
 
 
-def feed(reading: Reading, piece: bytes) -> None:
-    reading.take(reading.feed(piece), reading.salted(REFERENCE))
+def feed(run: ImportRun, piece: bytes) -> None:
+    run.take(run.feed(piece), run.with_salt(REFERENCE))
 
 
-def cut(reading: Reading, now: float = NOON) -> tuple[SavedImport, Flush]:
-    saved, flush = reading.cut(now, 2.0)
+def cut(run: ImportRun, now: float = NOON) -> tuple[SavedImport, Flush]:
+    saved, flush = run.cut(now, 2.0)
     return read_saved(b"".join(parts_of(saved))), flush
 
 
@@ -51,34 +51,34 @@ def pages(flush: Flush) -> list[str]:
 
 
 def test_a_batch() -> None:
-    reading = a_reading()
-    feed(reading, content(1, 2)[:-5])
-    feed(reading, content(1, 2)[-5:])
-    assert reading.position == len(content(1, 2))
-    saved, flush = cut(reading)
+    run = a_run()
+    feed(run, content(1, 2)[:-5])
+    feed(run, content(1, 2)[-5:])
+    assert run.position == len(content(1, 2))
+    saved, flush = cut(run)
     assert pages(flush) == ["/1", "/2"]
     assert [insert.token for insert in flush] == [
-        f"import-{reading.id}-0-2-sessions",
-        f"import-{reading.id}-0-2-events",
+        f"import-{run.id}-0-2-sessions",
+        f"import-{run.id}-0-2-events",
     ]
-    assert {insert.receipt for insert in flush} == {f"import-{reading.id}-0-2"}
+    assert {insert.receipt for insert in flush} == {f"import-{run.id}-0-2"}
     assert {(insert.end, insert.attempted) for insert in flush} == {(None, False)}
     state = saved.state
-    assert (state.position, state.events, state.batch_first) == (reading.position, 2, 0)
+    assert (state.position, state.events, state.batch_first) == (run.position, 2, 0)
     assert (state.counts.accepted, state.seconds, state.done) == (2, 2.0, False)
     assert len(saved.visits) == 1
-    assert not reading.has_uncut
-    feed(reading, content(3))
-    assert reading.has_uncut
-    assert cut(reading)[1][1].token == f"import-{reading.id}-2-3-events"
+    assert not run.has_uncut
+    feed(run, content(3))
+    assert run.has_uncut
+    assert cut(run)[1][1].token == f"import-{run.id}-2-3-events"
 
 
 def test_another_process_goes_on() -> None:
-    reading = a_reading()
-    feed(reading, content(1))
-    saved, flush = cut(reading)
-    other = a_reading(saved)
-    assert other.id == reading.id
+    run = a_run()
+    feed(run, content(1))
+    saved, flush = cut(run)
+    other = a_run(saved)
+    assert other.id == run.id
     # The same rows under the same tokens.
     assert [(insert.token, insert.rows) for insert in other.repeated] == [
         (insert.token, insert.rows) for insert in flush
@@ -89,7 +89,7 @@ def test_another_process_goes_on() -> None:
     assert other.position < other.first_position
     more = other.skip(content(1, 2)[10:])
     assert other.first_is_as_expected
-    other.take(more, other.salted(REFERENCE))
+    other.take(more, other.with_salt(REFERENCE))
     assert (other.earlier_lines, other.counts.lines) == (1, 2)
     _, flush = cut(other)
     assert pages(flush) == ["/2"]
@@ -98,47 +98,47 @@ def test_another_process_goes_on() -> None:
 
 
 def test_what_was_skipped_has_changed() -> None:
-    reading = a_reading()
-    feed(reading, content(1))
-    other = a_reading(cut(reading)[0])
+    run = a_run()
+    feed(run, content(1))
+    other = a_run(cut(run)[0])
     other.skip(content(2))
     assert not other.first_is_as_expected
 
 
 @pytest.mark.parametrize("age", [LIFETIME, LIFETIME + 1])
 def test_salts_live_for_48_hours(age: int) -> None:
-    reading = a_reading()
-    feed(reading, content(1))
-    saved, _ = cut(reading)
-    other = a_reading(saved, NOON + age)
+    run = a_run()
+    feed(run, content(1))
+    saved, _ = cut(run)
+    other = a_run(saved, NOON + age)
     fresh = age <= LIFETIME
     assert (SALT_GONE in other.notes) is not fresh
-    other.take(other.skip(content(1, 2)), other.salted(REFERENCE))
+    other.take(other.skip(content(1, 2)), other.with_salt(REFERENCE))
     _, flush = cut(other, NOON + age)
     assert [row[1] for row in flush[0].rows] == ([-1, 1] if fresh else [1])
 
 
 def test_an_import_that_takes_longer_than_that() -> None:
-    reading = a_reading()
-    feed(reading, content(1))
-    saved, _ = cut(reading, NOON + LIFETIME + 1)
+    run = a_run()
+    feed(run, content(1))
+    saved, _ = cut(run, NOON + LIFETIME + 1)
     assert saved.state.salt is not None
     assert saved.state.salt.created_at == NOON + LIFETIME + 1
     assert not saved.visits
-    assert reading.notes == [SALT_GONE]
+    assert run.notes == [SALT_GONE]
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_the_end(keep: bool) -> None:
-    reading = a_reading()
-    feed(reading, content(1))
-    cut(reading)
-    saved = reading.finish(NOON, 3.0, done=True, keep=keep)
+    run = a_run()
+    feed(run, content(1))
+    cut(run)
+    saved = run.finish(NOON, 3.0, done=True, keep=keep)
     assert (saved.state.done, saved.rows) == (True, ())
     assert (saved.state.events, saved.state.batch_first) == (1, 1)
     assert ((saved.state.salt is not None), len(saved.visits)) == (keep, int(keep))
     # A log that has grown since is no reason to warn.
-    other = a_reading(saved)
+    other = a_run(saved)
     assert (other.was_done, other.repeated, other.notes) == (True, (), [])
 
 
@@ -152,29 +152,29 @@ def test_the_end(keep: bool) -> None:
     ],
 )
 def test_a_last_line_without_an_end(rest: bytes, may_go_on: bool, taken: bool) -> None:
-    reading = a_reading()
-    feed(reading, rest)
-    reading.take_last_line(reading.salted(REFERENCE), may_go_on=may_go_on)
-    assert (reading.counts.accepted, reading.position) == ((1, len(rest)) if taken else (0, 0))
-    assert bool(reading.notes) is (not taken and bool(rest.strip()))
+    run = a_run()
+    feed(run, rest)
+    run.take_last_line(run.with_salt(REFERENCE), may_go_on=may_go_on)
+    assert (run.counts.accepted, run.position) == ((1, len(rest)) if taken else (0, 0))
+    assert bool(run.notes) is (not taken and bool(rest.strip()))
 
 
 @pytest.mark.parametrize(("name", "value"), [("BATCH_EVENTS", 2), ("BATCH_BYTES", 400)])
 def test_when_a_batch_is_full(name: str, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, name, value)
-    reading = a_reading()
-    feed(reading, content(1))
-    assert not reading.batch_is_full
-    feed(reading, content(2))
-    assert reading.batch_is_full
-    cut(reading)
-    assert not reading.batch_is_full
+    run = a_run()
+    feed(run, content(1))
+    assert not run.batch_is_full
+    feed(run, content(2))
+    assert run.batch_is_full
+    cut(run)
+    assert not run.batch_is_full
 
 
 def test_what_is_not_to_be_stored() -> None:
-    reading = a_reading()
-    feed(reading, content(1))
-    reading.discard()
-    assert not reading.has_uncut
-    assert cut(reading)[1] == ()
-    assert reading.counts.accepted == 1
+    run = a_run()
+    feed(run, content(1))
+    run.discard()
+    assert not run.has_uncut
+    assert cut(run)[1] == ()
+    assert run.counts.accepted == 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ingest.past.formats import Format
-from ingest.past.import_request import Selection
+from ingest.past.import_request import ImportSelection
 from ingest.past.import_state import (
     SavedImport,
     header_of,
@@ -41,7 +41,7 @@ def test_what_is_written_is_read(events: int) -> None:
     "changes",
     [
         {"salt": None, "done": True},
-        {"form": Format.EVENTS, "selection": Selection(None, 1, 2, with_not_found=True)},
+        {"form": Format.EVENTS, "selection": ImportSelection(None, 1, 2, with_not_found=True)},
     ],
 )
 def test_states(changes: dict[str, object]) -> None:

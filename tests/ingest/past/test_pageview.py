@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ingest.past.pageview import LoggedRequest, is_asset, is_page, page_view
+from ingest.past.pageview import LoggedRequest, is_asset, is_page, pageview
 from ingest.past.past_event import BrokenLineError, NoHostError, SkipReason
 from tests.examples import NOON
 from tests.ingest.past.lines import options, told
@@ -46,7 +46,7 @@ def a_request(**changes: Any) -> LoggedRequest:
     ],
 )
 def test_skipped(changes: dict[str, Any], reason: SkipReason) -> None:
-    assert page_view(a_request(**changes), options()) is reason
+    assert pageview(a_request(**changes), options()) is reason
 
 
 @pytest.mark.parametrize(
@@ -85,26 +85,26 @@ def test_skipped(changes: dict[str, Any], reason: SkipReason) -> None:
     ],
 )
 def test_page_views(changes: dict[str, Any], expected: dict[str, Any]) -> None:
-    event = told(page_view(a_request(**changes), options()))
+    event = told(pageview(a_request(**changes), options()))
     assert expected.items() <= event.items()
     assert (event["domains"], event["received"]) == (("example.com",), NOON)
 
 
 def test_a_page_that_is_not_there_may_be_an_event() -> None:
-    event = told(page_view(a_request(status=404, target="/b?c"), options(with_not_found=True)))
+    event = told(pageview(a_request(status=404, target="/b?c"), options(with_not_found=True)))
     assert (event["name"], event["pathname"], event["props"]) == ("404", "/b", (("path", "/b"),))
 
 
 def test_the_host_names_the_site_if_nobody_else_does() -> None:
-    event = told(page_view(a_request(host="www.example.com"), options(site=None)))
+    event = told(pageview(a_request(host="www.example.com"), options(site=None)))
     assert (event["domains"], event["hostname"]) == (("example.com",), "example.com")
     with pytest.raises(NoHostError):
-        page_view(a_request(), options(site=None))
+        pageview(a_request(), options(site=None))
 
 
 def test_an_address_that_is_too_long_is_no_event() -> None:
     with pytest.raises(BrokenLineError, match="url: must be a valid url"):
-        page_view(a_request(target=f"/{'a' * 2000}"), options())
+        pageview(a_request(target=f"/{'a' * 2000}"), options())
 
 
 @pytest.mark.parametrize(

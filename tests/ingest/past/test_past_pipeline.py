@@ -6,8 +6,8 @@ from ingest.enrichment.geo import NoGeoDatabase
 from ingest.past.access_log import AccessLogReader
 from ingest.past.event_lines import EventLinesReader
 from ingest.past.goatcounter import GoatCounterReader
-from ingest.past.import_counts import Counts
-from ingest.past.import_request import Selection
+from ingest.past.import_counts import ImportCounts
+from ingest.past.import_request import ImportSelection
 from ingest.past.past_event import LINE_BYTES, Reader
 from ingest.past.past_pipeline import PastPipeline
 from ingest.pipeline.reference import Reference
@@ -31,8 +31,8 @@ class Desk:
     """A pipeline with all that it needs."""
 
     def __init__(self, reader: Reader, site: str | None = "example.com", **rules: Any) -> None:
-        self.counts = Counts()
-        self.selection = Selection(site)
+        self.counts = ImportCounts()
+        self.selection = ImportSelection(site)
         self.reader = reader
         self.visits = OpenSessions(1800, iter(range(100, 999)).__next__)
         self.reference = Reference(
@@ -43,7 +43,7 @@ class Desk:
         )
 
     def take(self, *records: str | bytes, **selection: Any) -> list[EventRows]:
-        wanted = Selection(**({"site": self.selection.site} | selection))
+        wanted = ImportSelection(**({"site": self.selection.site} | selection))
         pipeline = PastPipeline(self.reader, wanted, self.visits, self.counts)
         rows = []
         for record in records:
@@ -62,8 +62,8 @@ def columns(rows: EventRows) -> dict[str, Any]:
 
 
 def test_an_event_becomes_rows() -> None:
-    desk = logs()
-    (rows,) = desk.take(COMBINED)
+    service = logs()
+    (rows,) = service.take(COMBINED)
     row = columns(rows)
     expected = {
         "timestamp": NOON - 100,
@@ -78,18 +78,18 @@ def test_an_event_becomes_rows() -> None:
     }
     assert expected.items() <= row.items()
     assert len(rows.sessions) == 1
-    assert (desk.counts.lines, desk.counts.accepted, desk.counts.visits) == (1, 1, 1)
+    assert (service.counts.lines, service.counts.accepted, service.counts.visits) == (1, 1, 1)
 
 
 def test_visits_go_on_by_the_events_own_time() -> None:
-    desk = logs()
+    service = logs()
     later = COMBINED.replace("11:58:20", "11:59:20")
     much_later = COMBINED.replace("22/Sep", "22/Sep").replace("11:58:20", "11:28:00")
-    first, second, third = desk.take(much_later, COMBINED, later)
+    first, second, third = service.take(much_later, COMBINED, later)
     ids = [columns(rows)["session_id"] for rows in (first, second, third)]
     assert ids == [100, 101, 101]  # the first was more than half an hour before
     assert len(third.sessions) == 2
-    assert desk.counts.visits == 2
+    assert service.counts.visits == 2
 
 
 def test_a_visitor_has_an_id_for_each_day() -> None:
@@ -120,13 +120,13 @@ def test_the_rules_of_now(
     line = COMBINED
     for old, new in changes.items():
         line = line.replace(old, new)
-    desk = logs(**rules)
-    rows = desk.take(line, line)
+    service = logs(**rules)
+    rows = service.take(line, line)
     if reason is not None:
         assert not rows
-        assert desk.counts.dropped == {reason: 2}
+        assert service.counts.dropped == {reason: 2}
     else:
-        assert len(rows) + sum(desk.counts.dropped.values()) == 2
+        assert len(rows) + sum(service.counts.dropped.values()) == 2
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_the_rules_of_now(
     ],
 )
 def test_the_time_that_is_wanted(selection: dict[str, int], skipped: dict[str, int]) -> None:
-    desk = logs()
-    rows = desk.take(COMBINED, **selection)
-    assert desk.counts.skipped == skipped
+    service = logs()
+    rows = service.take(COMBINED, **selection)
+    assert service.counts.skipped == skipped
     assert len(rows) == (0 if skipped else 1)
 
 
@@ -150,56 +150,56 @@ def test_the_time_that_is_wanted(selection: dict[str, int], skipped: dict[str, i
     [("example.com", 0), ("blog.example.com", 0), ("www.shop.example", 1), ("other.example", 0)],
 )
 def test_hosts_that_are_other_sites(host: str, skipped: int) -> None:
-    desk = logs()
-    rows = desk.take(f"{host}:443 {COMBINED}")
-    assert (len(rows), desk.counts.skipped.get("other_site", 0)) == (1 - skipped, skipped)
+    service = logs()
+    rows = service.take(f"{host}:443 {COMBINED}")
+    assert (len(rows), service.counts.skipped.get("other_site", 0)) == (1 - skipped, skipped)
 
 
 def test_hosts_name_their_sites() -> None:
-    desk = logs(site=None)
-    rows = desk.take(*[f"{host} {COMBINED}" for host in ("shop.example", "other.example")])
+    service = logs(site=None)
+    rows = service.take(*[f"{host} {COMBINED}" for host in ("shop.example", "other.example")])
     assert [columns(row)["site_id"] for row in rows] == [2]
-    assert desk.counts.dropped == {"not_found": 1}
+    assert service.counts.dropped == {"not_found": 1}
 
 
 def test_one_event_for_several_sites() -> None:
-    desk = Desk(EventLinesReader(options(site=None)), None)
-    rows = desk.take(item(d="example.com,shop.example,other.example"))
+    service = Desk(EventLinesReader(options(site=None)), None)
+    rows = service.take(item(d="example.com,shop.example,other.example"))
     assert [columns(row)["site_id"] for row in rows] == [1, 2]
-    assert (desk.counts.accepted, desk.counts.dropped) == (2, {"not_found": 1})
+    assert (service.counts.accepted, service.counts.dropped) == (2, {"not_found": 1})
     wanted = Desk(EventLinesReader(options()))
     assert not wanted.take(item(d="shop.example"))
     assert wanted.counts.skipped == {"other_site": 1}
 
 
 def test_an_engagement_needs_a_visit() -> None:
-    desk = Desk(EventLinesReader(options()))
-    assert not desk.take(item(n="engagement", e=1000))
-    assert desk.counts.dropped == {"no_session_for_engagement": 1}
-    pageview, engagement = desk.take(item(n="pageview"), item(n="engagement", e=1000))
+    service = Desk(EventLinesReader(options()))
+    assert not service.take(item(n="engagement", e=1000))
+    assert service.counts.dropped == {"no_session_for_engagement": 1}
+    pageview, engagement = service.take(item(n="pageview"), item(n="engagement", e=1000))
     assert columns(engagement)["session_id"] == columns(pageview)["session_id"]
     assert engagement.sessions == ()
 
 
 def test_what_the_source_knows() -> None:
     reader = GoatCounterReader(options(), HEADER.encode())
-    desk = Desk(reader)
-    one, two, other = desk.take(line(), line(Path="/b"), line(Session="other"))
+    service = Desk(reader)
+    one, two, other = service.take(line(), line(Path="/b"), line(Session="other"))
     row = columns(one)
     expected = {"country_code": "US", "subdivision1_code": "US-TX", "browser": "Firefox"}
     assert expected.items() <= row.items()
     assert row["session_id"] == columns(two)["session_id"] != columns(other)["session_id"]
-    assert not desk.take(line(Bot="3"))
-    assert desk.counts.dropped == {"bot": 1}
+    assert not service.take(line(Bot="3"))
+    assert service.counts.dropped == {"bot": 1}
     shielded = Desk(reader, shields=Shields(countries=("US",)))
     assert not shielded.take(line())
     assert shielded.counts.dropped == {"site_country_blocklist": 1}
 
 
 def test_what_is_broken_is_counted_and_told() -> None:
-    desk = logs()
+    service = logs()
     future = COMBINED.replace("11:58:20", "12:00:01")
-    assert not desk.take("nonsense", "x" * (LINE_BYTES + 1), future, "")
-    assert (desk.counts.lines, desk.counts.broken) == (4, 4)
-    assert [number for number, _ in desk.counts.examples] == [1, 2, 3, 4]
-    assert desk.counts.examples[2][1] == "timestamp: must not be in the future"
+    assert not service.take("nonsense", "x" * (LINE_BYTES + 1), future, "")
+    assert (service.counts.lines, service.counts.broken) == (4, 4)
+    assert [number for number, _ in service.counts.examples] == [1, 2, 3, 4]
+    assert service.counts.examples[2][1] == "timestamp: must not be in the future"
