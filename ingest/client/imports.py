@@ -1,7 +1,6 @@
 """Imports past events from the command line, in its own process or through the running server."""
 
 import gc
-import http.client
 import json
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +23,7 @@ from actors.stores.store import StoreError
 from actors.stores.url import parse_url
 from actors.supervision.supervisor import Supervisor
 from actors.threads.serial_thread import GRACE_SECONDS
+from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
 from ingest.enrichment.geo import GeoDatabaseError
 from ingest.http.import_routes import ADVANCE_SECONDS, ROUTE
 from ingest.past.import_progress import ImportProgress
@@ -193,16 +193,13 @@ def _reference(settings: Settings, clock: Clock) -> Reference:
 
 
 def _ask_server(
-    announcement: Path, request: ImportRequest, show: Show, busy: StateDirectoryBusyError
+    server_file: Path, request: ImportRequest, show: Show, busy: StateDirectoryBusyError
 ) -> ImportProgress:
     try:
-        server = json.loads(announcement.read_text())
-    except (OSError, json.JSONDecodeError):
-        raise ImportFailedError(
-            f"{busy}, and {announcement} does not say how to reach it"
-        ) from None
-    line = _Line(int(server["port"]), str(server["token"]))
-    answer = line.ask("POST", ROUTE, json.dumps(request.to_json()))
+        server = RunningServer.find(server_file)
+    except NoServerError:
+        raise ImportFailedError(f"{busy}, and {server_file} does not say how to reach it") from None
+    answer = _ask(server, "POST", ROUTE, json.dumps(request.to_json()))
     ticket = str(answer["ticket"])
     try:
         while True:
@@ -210,54 +207,25 @@ def _ask_server(
             show(progress)
             if progress.over:
                 return progress
-            answer = line.ask("POST", f"{ROUTE}/{ticket}")
+            answer = _ask(server, "POST", f"{ROUTE}/{ticket}")
     except KeyboardInterrupt:
-        _Line(int(server["port"]), str(server["token"])).ask("DELETE", f"{ROUTE}/{ticket}")
+        _ask(server, "DELETE", f"{ROUTE}/{ticket}")
         raise
-    finally:
-        line.close()
 
 
-class _Line:
-    """A connection to the server on this machine."""
+def _ask(server: RunningServer, method: str, path: str, body: str = "") -> Any:
+    """Send a request and read the answer.
 
-    def __init__(self, port: int, token: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SERVER_SECONDS)
-        self._headers = {
-            "authorization": f"Bearer {token}",
-            "content-type": "application/json",
-        }
-        self._port = port
-
-    def ask(self, method: str, path: str, body: str = "") -> Any:
-        """Send a request and read the answer.
-
-        Raises:
-            ImportFailedError: The server refuses.
-            ImportIncompleteError: It does not answer, or knows nothing of the import any more.
-        """
-        try:
-            self._connection.request(method, path, body.encode(), self._headers)
-            response = self._connection.getresponse()
-            content = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise ImportIncompleteError(
-                f"the server on port {self._port} does not answer: {error or type(error).__name__}"
-            ) from None
-        if response.status < 300:
-            return json.loads(content)
-        message = _message(response.status, content)
-        if response.status in (410, 503):
-            raise ImportIncompleteError(message)
-        raise ImportFailedError(message)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-
-def _message(status: int, content: bytes) -> str:
+    Raises:
+        ImportFailedError: The server refuses.
+        ImportIncompleteError: It does not answer, or knows nothing of the import any more.
+    """
+    headers = {"content-type": "application/json"}
     try:
-        return str(json.loads(content)["errors"]["import"][0])
-    except (ValueError, KeyError, IndexError, TypeError):
-        return f"the server answered {status}"
+        return json.loads(
+            server.ask(path, body.encode(), headers, seconds=SERVER_SECONDS, method=method)
+        )
+    except RunningServerError as error:
+        if error.status in (None, 410, 503):
+            raise ImportIncompleteError(str(error)) from None
+        raise ImportFailedError(str(error)) from None

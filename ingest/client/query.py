@@ -7,7 +7,7 @@ import trio
 
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreBusy, StoreError
-from ingest.client.running_server import NoServerError, RunningServer, ServerError
+from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 
@@ -46,11 +46,11 @@ async def _ask_store(store: Store, sql: str) -> list[str]:
         await store.aclose()
 
 
-def ask_server(announcement: Path, sql: str, busy: StoreBusy) -> list[str]:
+def ask_server(server_file: Path, sql: str, busy: StoreBusy) -> list[str]:
     """Ask the server that has the embedded store.
 
     Args:
-        announcement: The file by which it says how it is reached.
+        server_file: Says how the server is reached.
         sql: One statement that reads.
         busy: Why the store cannot be asked.
 
@@ -58,9 +58,9 @@ def ask_server(announcement: Path, sql: str, busy: StoreBusy) -> list[str]:
         QueryError: The query is refused, or the server cannot be reached.
     """
     try:
-        server = RunningServer.find(announcement)
+        server = RunningServer.find(server_file)
         return server.ask("/api/query", sql.encode(), seconds=SERVER_SECONDS).decode().splitlines()
     except NoServerError:
-        raise QueryError(f"{busy}, and {announcement} does not say how to reach it") from None
-    except ServerError as error:
+        raise QueryError(f"{busy}, and {server_file} does not say how to reach it") from None
+    except RunningServerError as error:
         raise QueryError(str(error)) from None

@@ -1,19 +1,17 @@
 """The server that runs on this machine, as its command line reaches it."""
 
-import http.client
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Final, Self
 
-# Never through a proxy of the environment: it would be given the token, and have another loopback.
-_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_FIRST_REFUSAL: Final = 300
+"""The lowest status of answers that are not what was asked for."""
 
 
-class ServerError(Exception):
+class RunningServerError(Exception):
     """The server cannot be asked, or refuses; the message says why.
 
     Attributes:
@@ -28,7 +26,7 @@ class ServerError(Exception):
         self.body = body
 
 
-class NoServerError(ServerError):
+class NoServerError(RunningServerError):
     """None runs, as far as its state directory says."""
 
 
@@ -45,18 +43,18 @@ class RunningServer:
     token: str = field(repr=False)
 
     @classmethod
-    def find(cls, announcement: Path) -> Self:
+    def find(cls, server_file: Path) -> Self:
         """The server that wrote a `server.json`.
 
         Raises:
             NoServerError: There is none.
         """
         try:
-            found = json.loads(announcement.read_text())
+            found = json.loads(server_file.read_text())
             return cls(int(found["port"]), str(found["token"]))
         except (OSError, ValueError, KeyError, TypeError):
             raise NoServerError(
-                f"no server runs, or not with this state directory: {announcement} does not say "
+                f"no server runs, or not with this state directory: {server_file} does not say "
                 "how to reach one"
             ) from None
 
@@ -67,23 +65,25 @@ class RunningServer:
         headers: Mapping[str, str] | None = None,
         *,
         seconds: float,
+        method: str | None = None,
     ) -> bytes:
         """Send a request and read the answer.
 
         Args:
             path: With the query.
-            body: Makes it a POST request.
+            body: Content of the request.
             headers: Of the request, beside the token's.
             seconds: How long the server may be silent.
+            method: None: POST with a body, GET without.
 
         Raises:
-            ServerError: It does not answer, or refuses.
+            RunningServerError: It does not answer, or refuses.
         """
-        with self.open(path, body, headers, seconds=seconds) as answer:
+        with self.open(path, body, headers, seconds=seconds, method=method) as answer:
             try:
                 return answer.read()
-            except (OSError, http.client.HTTPException) as error:
-                raise self._silent(error) from None
+            except (OSError, HTTPException) as error:
+                raise self._no_answer(error) from None
 
     def open(
         self,
@@ -92,24 +92,31 @@ class RunningServer:
         headers: Mapping[str, str] | None = None,
         *,
         seconds: float,
+        method: str | None = None,
     ) -> IO[bytes]:
         """As `ask`, without reading the answer, which the caller closes."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            data=body,
-            headers={**(headers or {}), "authorization": f"Bearer {self.token}"},
-        )
+        # Never through a proxy of the environment, which would be given the token.
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        own = {"authorization": f"Bearer {self.token}", "connection": "close"}
         try:
-            answer: IO[bytes] = _OPENER.open(request, timeout=seconds)
-        except urllib.error.HTTPError as refusal:
-            content = refusal.read()
-            raise ServerError(_message(refusal.code, content), refusal.code, content) from None
-        except (OSError, http.client.HTTPException) as error:
-            raise self._silent(error) from None
-        return answer
+            connection.request(
+                method or ("GET" if body is None else "POST"),
+                path,
+                body,
+                {**(headers or {}), **own},
+            )
+            answer = connection.getresponse()
+            if answer.status < _FIRST_REFUSAL:
+                return answer
+            with answer:
+                content = answer.read()
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise self._no_answer(error) from None
+        raise RunningServerError(_message(answer.status, content), answer.status, content)
 
-    def _silent(self, error: Exception) -> ServerError:
-        return ServerError(f"the server on port {self.port} does not answer: {error}")
+    def _no_answer(self, error: Exception) -> RunningServerError:
+        return RunningServerError(f"the server on port {self.port} does not answer: {error}")
 
 
 def _message(status: int, content: bytes) -> str:

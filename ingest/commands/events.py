@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import click
 
-from ingest.client.running_server import RunningServer, ServerError
+from ingest.client.running_server import RunningServer, RunningServerError
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.event_text import (
     ACCEPTED_HEAD,
@@ -102,7 +102,7 @@ def validate(body: IO[bytes], headers: tuple[str, ...], as_json: bool) -> None:
     with _server() as server:
         try:
             answer = server.ask("/api/event/validate", body.read(), sent, seconds=ANSWER_SECONDS)
-        except ServerError as error:
+        except RunningServerError as error:
             if error.status != _INVALID:
                 raise
             report = json.loads(error.body)
@@ -118,7 +118,7 @@ def _server() -> Iterator[RunningServer]:
     """The running server; what goes wrong with it is told in one line, and Ctrl-C is no mistake."""
     try:
         yield RunningServer.find(StateFiles(settings_of_command().state_dir).server)
-    except ServerError as error:
+    except RunningServerError as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         sys.exit(0)
@@ -138,7 +138,7 @@ def _follow(
                 else:
                     _show(data, line)
         except (OSError, http.client.HTTPException) as error:
-            raise ServerError(f"the connection to the server is lost: {error}") from None
+            raise RunningServerError(f"the connection to the server is lost: {error}") from None
     click.echo("the server has stopped", err=True)
 
 

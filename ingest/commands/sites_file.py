@@ -4,8 +4,6 @@ import errno
 import json
 import stat
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -13,6 +11,7 @@ import click
 
 from actors.files.atomic import FileChangedError, edit_file
 from actors.keepers.file_watcher import stamp
+from ingest.client.running_server import RunningServer, RunningServerError
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from ingest.sites.site import Site, SiteRegistry
@@ -128,22 +127,10 @@ def take_over(
 def _registry_report(settings: Settings) -> dict[str, Any] | None:
     """What the server of the state directory says of its sites; None when it does not answer."""
     try:
-        announced = json.loads(StateFiles(settings.state_dir).server.read_text())
-        request = urllib.request.Request(f"http://127.0.0.1:{int(announced['port'])}/ready")
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if settings.admin_token is not None:
-        token = settings.admin_token.get_secret_value()
-        request.add_header("authorization", f"Bearer {token}")
-    # Past any proxy of the environment.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_ANSWER_SECONDS) as response:
-            body = response.read()
-    except urllib.error.HTTPError as unready:
-        body = unready.read()
-    except OSError:
-        return None
+        server = RunningServer.find(StateFiles(settings.state_dir).server)
+        body = server.ask("/ready", seconds=_ANSWER_SECONDS)
+    except RunningServerError as error:
+        body = error.body  # its readiness, if it answers that it is not ready
     try:
         report = json.loads(body)["registry"]
     except (ValueError, KeyError, TypeError):

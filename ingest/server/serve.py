@@ -158,7 +158,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             )
         server = Server(app, listeners, collector.metrics, fast_path)
         port = listeners[0].socket.getsockname()[1]
-        with _announced(files.server, port, command_token):
+        with _server_file(files.server, port, command_token):
             exit_code = await _run(collector, server, settings.shutdown_seconds, port)
         await hand_over(files, collector)
     log.info("stopped", exit_code=exit_code)
@@ -265,11 +265,11 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
 
 
 @contextlib.contextmanager
-def _announced(path: Path, port: int, token: str) -> Iterator[None]:
+def _server_file(path: Path, port: int, token: str) -> Iterator[None]:
     """Tell the command line on this machine how to reach the server while it runs."""
-    announcement = {"pid": os.getpid(), "port": port, "token": token}
+    content = {"pid": os.getpid(), "port": port, "token": token}
     try:
-        write_state(path, json.dumps(announcement).encode())
+        write_state(path, json.dumps(content).encode())
     except OSError as error:
         log.error("the command line cannot reach this server", error=error.strerror)
     try:

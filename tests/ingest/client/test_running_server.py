@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingest.client.running_server import NoServerError, RunningServer, ServerError
+from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
 
 SECONDS = 10.0
 
@@ -31,7 +31,7 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = _answer  # noqa: N815 - the library's names
+    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the library's names
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -51,6 +51,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
 def test_asking(server: RunningServer) -> None:
     assert json.loads(server.ask("/a?b=c", seconds=SECONDS)) == ["/a?b=c", "GET", ""]
     assert json.loads(server.ask("/a", b"text", seconds=SECONDS)) == ["/a", "POST", "text"]
+    assert json.loads(server.ask("/a", method="DELETE", seconds=SECONDS)) == ["/a", "DELETE", ""]
 
 
 def test_a_header_does_not_replace_the_token(server: RunningServer) -> None:
@@ -67,28 +68,28 @@ def test_a_header_does_not_replace_the_token(server: RunningServer) -> None:
     ],
 )
 def test_refusals(server: RunningServer, path: str, status: int | None, message: str) -> None:
-    with pytest.raises(ServerError, match=message) as refused:
+    with pytest.raises(RunningServerError, match=message) as refused:
         server.ask(path, seconds=SECONDS)
     assert refused.value.status == status
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(ServerError, match="port 9 does not answer"):
+    with pytest.raises(RunningServerError, match="port 9 does not answer"):
         RunningServer(9, "secret").ask("/", seconds=SECONDS)
 
 
-def test_the_announcement(tmp_path: Path) -> None:
-    announcement = tmp_path / "server.json"
-    announcement.write_text('{"pid": 1, "port": 8000, "token": "secret"}')
-    found = RunningServer.find(announcement)
+def test_the_server_file(tmp_path: Path) -> None:
+    server_file = tmp_path / "server.json"
+    server_file.write_text('{"pid": 1, "port": 8000, "token": "secret"}')
+    found = RunningServer.find(server_file)
     assert found == RunningServer(8000, "secret")
     assert "secret" not in repr(found)
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{", '{"port": 1}', '{"port": "x", "token": 1}'])
-def test_no_announcement(tmp_path: Path, text: str | None) -> None:
-    announcement = tmp_path / "server.json"
+def test_no_server_file(tmp_path: Path, text: str | None) -> None:
+    server_file = tmp_path / "server.json"
     if text is not None:
-        announcement.write_text(text)
+        server_file.write_text(text)
     with pytest.raises(NoServerError, match=r"server\.json"):
-        RunningServer.find(announcement)
+        RunningServer.find(server_file)

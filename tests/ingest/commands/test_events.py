@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 
 from actors.observation.broadcast import Missed
-from ingest.client.running_server import RunningServer, ServerError
+from ingest.client.running_server import RunningServer, RunningServerError
 from ingest.commands.events import read_stream
 from ingest.http.live.event_stream import encode
 from ingest.model.verdict import DropReason
@@ -55,6 +55,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
         headers: Mapping[str, str] | None = None,
         *,
         seconds: float,
+        method: str | None = None,
     ) -> IO[bytes]:
         return server.answer(path, body, headers)
 
@@ -107,7 +108,7 @@ def test_control_c_is_no_mistake(server: Server, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["drops", "tail"])
 def test_a_server_that_refuses(server: Server, command: str) -> None:
-    refusal = ServerError("Too many follow already, try again later", 503)
+    refusal = RunningServerError("Too many follow already, try again later", 503)
     server.answers = {"/api/live": refusal, "/api/drops": refusal}
     result = run(command)
     assert (result.exit_code, result.stderr) == (1, f"Error: {refusal}\n")
@@ -126,7 +127,9 @@ def test_no_server(
 def test_validating_sends_what_a_tracker_would(server: Server, tmp_path: Path) -> None:
     (tmp_path / "event").write_bytes(b"{}")
     invalid = {"errors": {"url": ["is required"]}}
-    server.answers["/api/event/validate"] = ServerError("x", 400, json.dumps(invalid).encode())
+    server.answers["/api/event/validate"] = RunningServerError(
+        "x", 400, json.dumps(invalid).encode()
+    )
     headers = ("-H", "X-Forwarded-For: 198.51.100.7", "-H", "user-agent:curl/8")
     result = run("validate", "--body", "event", *headers)
     assert (result.exit_code, result.stdout) == (1, "url: is required\n")

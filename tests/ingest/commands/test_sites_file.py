@@ -56,10 +56,11 @@ def server() -> Iterator[Server]:
 def settings(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLUICE_SITES", "sites.toml")
-    monkeypatch.setenv("SLUICE_ADMIN_TOKEN", "sixteen-characters")
     (tmp_path / "var").mkdir()
     (tmp_path / "sites.toml").write_text("")
-    (tmp_path / "var" / "server.json").write_text(json.dumps({"port": server.port}))
+    (tmp_path / "var" / "server.json").write_text(
+        json.dumps({"port": server.port, "token": "secret"})
+    )
     return read_settings()
 
 
@@ -88,7 +89,7 @@ def written(settings: Settings) -> int:
 def test_the_file_is_seen(server: Server, settings: Settings) -> None:
     server.answers = [{"file_written_ns": 1}, {"file_written_ns": written(settings)}]
     assert outcome(settings) == "The running server has taken it over."
-    assert server.tokens == ["Bearer sixteen-characters"] * 2
+    assert server.tokens == ["Bearer secret"] * 2
 
 
 def test_the_file_is_refused(server: Server, settings: Settings) -> None:
@@ -104,12 +105,12 @@ def test_the_file_is_not_seen(server: Server, settings: Settings) -> None:
     )
 
 
-@pytest.mark.parametrize("announcement", [None, "{", "{}", '{"port": 1}', "[]"])
-def test_no_server(announcement: str | None, settings: Settings) -> None:
+@pytest.mark.parametrize("server_file", [None, "{", "{}", '{"port": 1}', "[]"])
+def test_no_server(server_file: str | None, settings: Settings) -> None:
     path = settings.state_dir / "server.json"
     path.unlink()
-    if announcement is not None:
-        path.write_text(announcement)
+    if server_file is not None:
+        path.write_text(server_file)
     assert outcome(settings) == NOBODY
 
 
