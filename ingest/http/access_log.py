@@ -5,7 +5,7 @@ from typing import Final, Literal
 import structlog
 
 from ingest.http.answer import FIRST_ERROR
-from ingest.http.request_observers import Answered
+from ingest.http.request_observers import CompletedRequest
 
 log = structlog.get_logger()
 
@@ -23,16 +23,16 @@ class AccessLog:
         """
         self._from = FIRST_ERROR if which == "errors" else 0
 
-    def __call__(self, answered: Answered) -> None:
+    def __call__(self, completed: CompletedRequest) -> None:
         """Log a request, as a warning when the fault is ours."""
-        if answered.status < self._from:
+        if completed.status < self._from:
             return
-        write = log.warning if answered.status >= _OURS else log.info
+        write = log.warning if completed.status >= _OURS else log.info
         write(
             "request",
-            method=answered.method,
-            route=answered.route,
-            status=answered.status,
-            milliseconds=round(answered.seconds * 1000, 2),
-            **({"dropped": list(answered.reasons)} if answered.reasons else {}),
+            method=completed.method,
+            route=completed.route,
+            status=completed.status,
+            milliseconds=round(completed.seconds * 1000, 2),
+            **({"dropped": list(completed.reasons)} if completed.reasons else {}),
         )

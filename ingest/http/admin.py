@@ -35,18 +35,18 @@ def may_administer(headers: Mapping[str, str], peer: str, token: str | None) -> 
         token: The configured token; None when unset.
     """
     if token is not None:
-        if bears(headers, token):
+        if has_bearer_token(headers, token):
             return True
-        return has_password(headers, token) and not for_another_origin(headers)
+        return has_password(headers, token) and not is_cross_origin(headers)
     return (
         is_loopback(peer)
-        and names_loopback(headers.get("host", ""))
+        and is_loopback_host(headers.get("host", ""))
         and not any(name in headers for name in FORWARDED_HEADERS)
-        and not for_another_origin(headers)
+        and not is_cross_origin(headers)
     )
 
 
-def bears(headers: Mapping[str, str], token: str) -> bool:
+def has_bearer_token(headers: Mapping[str, str], token: str) -> bool:
     """Tell, in constant time, whether the request carries a bearer token."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     matches = hmac.compare_digest(given.strip().encode(), token.encode())
@@ -65,7 +65,7 @@ def has_password(headers: Mapping[str, str], password: str) -> bool:
     return matches and scheme.lower() == "basic"
 
 
-def for_another_origin(headers: Mapping[str, str]) -> bool:
+def is_cross_origin(headers: Mapping[str, str]) -> bool:
     """Tell whether a page of another origin has made a browser ask.
 
     Browsers say so to servers with TLS and to this machine (Fetch Metadata: `Sec-Fetch-Site`); a
@@ -86,7 +86,7 @@ def for_another_origin(headers: Mapping[str, str]) -> bool:
     return not separator or scheme not in ("http", "https") or named != host
 
 
-def names_loopback(host: str) -> bool:
+def is_loopback_host(host: str) -> bool:
     """Whether a `Host` header, with or without a port, names this machine and no other."""
     name = host[: len(host) - len(_port(host))].lower()
     if name.startswith("[") and name.endswith("]"):

@@ -17,7 +17,12 @@ from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
 from ingest.http.asgi_request import first_headers, joined_headers, peer_of, read_body
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.batch_endpoint import BatchEndpoint
-from ingest.http.body_budget import BodyRoom, BoundedConnection, CountedBody, NoRoomError
+from ingest.http.body_budget import (
+    BodyBudget,
+    BodyBudgetExceededError,
+    BoundedConnection,
+    CountedBody,
+)
 from ingest.http.event_endpoint import OVERLOADED, ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.live.page import add_live_page
@@ -25,7 +30,7 @@ from ingest.http.live.status import LiveStatus
 from ingest.http.observation_routes import add_observation_routes
 from ingest.http.operator import Operator
 from ingest.http.operator_routes import add_operator_routes
-from ingest.http.request_observers import Answered, Observer
+from ingest.http.request_observers import CompletedRequest, RequestObserver
 from ingest.http.responses import (
     PREFLIGHT_HEADERS,
     empty,
@@ -83,7 +88,7 @@ def create_app(
     operator: Operator,
     live: LiveStatus,
     version: str,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[RequestObserver] = (),
 ) -> QuartTrio:
     """Make the application that serves one collector.
 
@@ -99,7 +104,7 @@ def create_app(
     """
     app = QuartTrio("sluice", static_folder=None)
     app.request_class = BoundedRequest
-    app.asgi_http_class = partial(BoundedConnection, BodyRoom())  # type: ignore[assignment]
+    app.asgi_http_class = partial(BoundedConnection, BodyBudget())  # type: ignore[assignment]
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     # No redirects to where the client believes the server to be: `//health` is no route.
     app.url_map.merge_slashes = False
@@ -113,12 +118,12 @@ def create_app(
         client = endpoint.client_of(headers, lists, peer_of(scope))
         refusal = endpoint.refusal(headers, client)
         if refusal is not None:
-            return _told(refusal)
+            return _respond(refusal)
         try:
             body = await read_body()
         except RequestEntityTooLarge:
-            return _told(endpoint.too_large(headers))
-        return _told(await endpoint.answer(headers, client, body))
+            return _respond(endpoint.too_large(headers))
+        return _respond(await endpoint.answer(headers, client, body))
 
     @app.post(BATCH_ROUTE)
     async def events() -> Response:
@@ -130,7 +135,7 @@ def create_app(
             body = await read_body()
         except RequestEntityTooLarge:
             return error(413, "request", f"Must be at most {BATCH_BYTES} bytes")
-        return _told(await batches.answer(headers, client, body))
+        return _respond(await batches.answer(headers, client, body))
 
     @app.get("/health")
     async def liveness() -> Response:
@@ -179,17 +184,17 @@ def create_app(
         if observers:
             parent = endpoint.traceparent(first_headers(request.scope), peer_of(request.scope))
             reasons = g.get("reasons", ())
-            answered = Answered(request.method, route, status, seconds, reasons, parent)
+            completed = CompletedRequest(request.method, route, status, seconds, reasons, parent)
             for observe in observers:
-                observe(answered)
+                observe(completed)
         return response
 
     @app.errorhandler(trio.TooSlowError)
     async def too_slow(_: trio.TooSlowError) -> Response:
         return error(408, "request", "The body did not arrive in time", {"connection": "close"})
 
-    @app.errorhandler(NoRoomError)
-    async def no_room(_: NoRoomError) -> Response:
+    @app.errorhandler(BodyBudgetExceededError)
+    async def budget_exceeded(_: BodyBudgetExceededError) -> Response:
         metrics.requests_refused.labels("bodies").inc()
         return respond(OVERLOADED)
 
@@ -212,7 +217,7 @@ def create_app(
     return app
 
 
-def _told(answer: Answer) -> Response:
+def _respond(answer: Answer) -> Response:
     """An answer as Quart sends it; why events were dropped is kept for whoever observes."""
     g.reasons = answer.reasons
     return respond(answer)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from actors.pipeline.intake import RETRY_AFTER_SECONDS, OverloadedError
 from actors.pipeline.topology import Collector
-from ingest.http.admin import bears
+from ingest.http.admin import has_bearer_token
 from ingest.http.answer import Answer, answer_error, answer_json
 from ingest.http.event_endpoint import OVERLOADED, EventEndpoint
 from ingest.model.event import EventRequest
@@ -94,12 +94,12 @@ class BatchEndpoint:
 
     def _sender(self, headers: Mapping[str, str], client: ClientAddress) -> Sender:
         now = self._collector.clock.seconds()
-        is_admin = self._admin_token is not None and bears(headers, self._admin_token)
+        is_admin = self._admin_token is not None and has_bearer_token(headers, self._admin_token)
 
         def may_set(domain: str) -> bool:
             site = self._collector.reference.site(domain)
             key = site.server_key if site is not None else None
-            return is_admin or (key is not None and bears(headers, key))
+            return is_admin or (key is not None and has_bearer_token(headers, key))
 
         return Sender(
             received=now,

@@ -14,61 +14,61 @@ BODIES_BYTES: Final = 64_000_000
 """Eight batches of the largest size, or sixty-four of the largest single events."""
 
 
-class NoRoomError(Exception):
-    """The bodies under way take all the room there is: this one is not read any further."""
+class BodyBudgetExceededError(Exception):
+    """The bodies under way exceed the budget: this one is not read any further."""
 
 
-class BodyRoom:
-    """The room for bodies of one server.
+class BodyBudget:
+    """The memory that the bodies of one server may take.
 
     Attributes:
         limit: Bytes.
-        taken: Bytes of the bodies that are under way.
+        used: Bytes of the bodies that are under way.
     """
 
     def __init__(self, limit: int = BODIES_BYTES) -> None:
         """All of it is free."""
         self.limit = limit
-        self.taken = 0
+        self.used = 0
 
 
 class CountedBody(TrioBody):
-    """A body that takes its room part by part, as it arrives."""
+    """A body that is charged to the budget part by part, as it arrives."""
 
-    _room: BodyRoom | None = None
+    _budget: BodyBudget | None = None
     _taken = 0
 
-    def enter(self, room: BodyRoom) -> None:
-        """Count against a room from here on."""
-        self._room = room
+    def charge(self, budget: BodyBudget) -> None:
+        """Charge what arrives to a budget from here on."""
+        self._budget = budget
 
     def append(self, data: bytes) -> None:
-        """Take a part in, or have whoever waits for the body told that there is no room."""
-        room = self._room
-        if room is not None and self._must_raise is None:
-            if room.taken + len(data) > room.limit:
-                self._must_raise = NoRoomError()
+        """Take a part in, or have whoever waits for the body told that the budget is used up."""
+        budget = self._budget
+        if budget is not None and self._must_raise is None:
+            if budget.used + len(data) > budget.limit:
+                self._must_raise = BodyBudgetExceededError()
                 self.clear()
                 self.set_complete()
                 return
-            room.taken += len(data)
+            budget.used += len(data)
             self._taken += len(data)
         super().append(data)
 
-    def leave(self) -> None:
-        """Give the room back."""
-        if self._room is not None:
-            self._room.taken -= self._taken
-            self._room, self._taken = None, 0
+    def release(self) -> None:
+        """Give the memory back to the budget."""
+        if self._budget is not None:
+            self._budget.used -= self._taken
+            self._budget, self._taken = None, 0
 
 
 class BoundedConnection(TrioASGIHTTPConnection):
-    """A request whose body has its room until the response is out."""
+    """A request whose body is charged to the budget until the response is out."""
 
-    def __init__(self, room: BodyRoom, *arguments: Any) -> None:
-        """As Quart-Trio's, with the room for bodies before."""
+    def __init__(self, budget: BodyBudget, *arguments: Any) -> None:
+        """As Quart-Trio's, with the budget before."""
         super().__init__(*arguments)
-        self._room = room
+        self._budget = budget
         self._bodies: list[CountedBody] = []
 
     async def __call__(self, receive: Any, send: Any) -> None:
@@ -77,11 +77,11 @@ class BoundedConnection(TrioASGIHTTPConnection):
             await super().__call__(receive, send)
         finally:
             for body in self._bodies:
-                body.leave()
+                body.release()
 
     def _create_request_from_scope(self, send: Any) -> Request:
         request = super()._create_request_from_scope(send)
         if isinstance(request.body, CountedBody):
-            request.body.enter(self._room)
+            request.body.charge(self._budget)
             self._bodies.append(request.body)
         return request

@@ -27,13 +27,13 @@ _IN_RULES: Final = "".join(
     character for character in map(chr, range(32, 127)) if character not in '"\\%'
 )
 
-Drop = tuple[str, DropReason, str]
+DomainDrop = tuple[str, DropReason, str]
 """Domain, reason, and what hit."""
 
 
 def drops_of(
     request: EventRequest, reasons: Iterable[DropReason | None], reference: Reference
-) -> list[Drop]:
+) -> list[DomainDrop]:
     """What hit at each domain of a request whose event was dropped.
 
     Args:
@@ -52,7 +52,7 @@ def drops_of(
     ]
 
 
-def header_value(drops: Iterable[Drop]) -> str:
+def header_value(drops: Iterable[DomainDrop]) -> str:
     """The header's value, ASCII without control characters."""
     items = [_item(*drop) for drop in drops]
     shown: list[str] = []

@@ -39,7 +39,7 @@ def add_observation_routes(
         refusal = operator.refusal()
         if refusal is not None:
             return refusal
-        limit = _whole(request.args.get("limit"), DROPS_SHOWN, DROPS_LIMIT)
+        limit = _whole_number(request.args.get("limit"), DROPS_SHOWN, DROPS_LIMIT)
         if limit is None:
             return error(400, "limit", f"expected a whole number from 0 to {DROPS_LIMIT}")
         recent = broadcast.recent
@@ -61,7 +61,7 @@ def add_observation_routes(
         selection = _selection(reference)
         if selection is None:
             return error(400, "kind", "expected accepted, dropped or both, separated by a comma")
-        replay = _whole(request.args.get("replay"), 0, WAITING)
+        replay = _whole_number(request.args.get("replay"), 0, WAITING)
         if replay is None:
             return error(400, "replay", f"expected a whole number from 0 to {WAITING}")
         if broadcast.full:
@@ -91,7 +91,7 @@ def _last_seen() -> float:
     return int(text) if text.isdecimal() and len(text) <= _NUMBER_DIGITS else math.inf
 
 
-def _whole(text: str | None, default: int, largest: int) -> int | None:
+def _whole_number(text: str | None, default: int, largest: int) -> int | None:
     """A parameter's value; None for what is no number from 0 to the largest."""
     if not text:
         return default

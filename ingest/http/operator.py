@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 from quart import Response, request
 
-from ingest.http.admin import bears, may_administer
+from ingest.http.admin import has_bearer_token, may_administer
 from ingest.http.asgi_request import first_headers, peer_of
 from ingest.http.responses import error
 
@@ -40,13 +40,13 @@ class Operator:
         """Whether the request at hand is the operator's."""
         scope = request.scope
         headers = first_headers(scope)
-        return bears(headers, self._command_token) or may_administer(
+        return has_bearer_token(headers, self._command_token) or may_administer(
             headers, peer_of(scope), self._token
         )
 
     def is_authorized_command(self) -> bool:
         """Whether the request at hand comes from this machine's command line."""
-        return bears(first_headers(request.scope), self._command_token)
+        return has_bearer_token(first_headers(request.scope), self._command_token)
 
     def has_token(self, headers: Mapping[str, str]) -> bool:
         """Whether a request that anybody may make bears one of the operator's tokens.
@@ -56,8 +56,8 @@ class Operator:
         """
         if "authorization" not in headers:
             return False
-        signed = self._token is not None and bears(headers, self._token)
-        return signed or bears(headers, self._command_token)
+        admin = self._token is not None and has_bearer_token(headers, self._token)
+        return admin or has_bearer_token(headers, self._command_token)
 
     def refusal(self) -> Response | None:
         """What to answer to a request that is not the operator's; None when it is."""

@@ -1,11 +1,11 @@
-"""What is told of a request once it is answered, to whoever wants to know."""
+"""Observers of requests: called once a request has its answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class CompletedRequest:
     """A request and its answer, without anything that tells of the visitor.
 
     Attributes:
@@ -26,6 +26,6 @@ class Answered:
     traceparent: str | None = None
 
 
-Observer = Callable[[Answered], None]
+RequestObserver = Callable[[CompletedRequest], None]
 """Called before the answer is sent, while the request's id is the current one; neither blocks nor
 raises."""

@@ -97,7 +97,7 @@ def _answer(
     return answer_json(
         200,
         {
-            "answer": _promised(collector, traces),
+            "answer": _expected_answer(collector, traces),
             "request": {
                 **describe_body(content_type, body),
                 **describe_keys(content_type, body),
@@ -122,7 +122,7 @@ def _traces(collector: Collector, event_request: EventRequest) -> list[EventTrac
     ]
 
 
-def _promised(collector: Collector, traces: list[EventTrace]) -> dict[str, Any]:
+def _expected_answer(collector: Collector, traces: list[EventTrace]) -> dict[str, Any]:
     """What the event's sender would be told, apart from the flood limit."""
     if not collector.accepting:
         return {"status": OVERLOADED.status, "headers": dict(OVERLOADED.headers)}

@@ -35,7 +35,7 @@ from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.http.import_routes import add_import_routes
 from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
-from ingest.http.request_observers import Observer
+from ingest.http.request_observers import RequestObserver
 from ingest.request.client_address import TrustedProxies
 from ingest.server.durability import DurabilityError, hand_over, open_journal
 from ingest.server.imports import open_import_service
@@ -117,7 +117,7 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             keepers=keepers,
             tracing=telemetry,
         )
-        observers: list[Observer] = []
+        observers: list[RequestObserver] = []
         if settings.access_log != "off":
             observers.append(AccessLog(settings.access_log))
         if telemetry is not None:

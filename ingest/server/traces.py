@@ -15,7 +15,7 @@ import trio
 
 from actors.supervision.traces import Outcome
 from ingest import __version__
-from ingest.http.request_observers import Answered
+from ingest.http.request_observers import CompletedRequest
 from ingest.rows.batch import Insert
 from ingest.settings import Settings
 from ingest.telemetry.request_id import CURRENT
@@ -82,36 +82,43 @@ class Telemetry:
         if insert.trigger is not None:
             attributes["sluice.trigger"] = insert.trigger.value
         self._span(
-            f"INSERT {insert.table}", self._kind.CLIENT, seconds, attributes,
+            f"INSERT {insert.table}",
+            self._kind.CLIENT,
+            seconds,
+            attributes,
             failed=outcome != "stored",
-        )  # fmt: skip
+        )
 
     def restarted(self, actor: str) -> None:
         """See `actors.supervision.traces.Tracing`."""
         attributes = {"sluice.actor": actor}
         self._span("restart", self._kind.INTERNAL, 0.0, attributes, failed=True)
 
-    def __call__(self, answered: Answered) -> None:
+    def __call__(self, completed: CompletedRequest) -> None:
         """Trace a request if the trace that it belongs to is sampled, or else by chance."""
-        context = self._parent(answered.traceparent)
+        context = self._parent(completed.traceparent)
         if context is None and self._chance() >= self._share:
             return
         if context is not None and not self._parent_span(context).trace_flags.sampled:
             return
         current = CURRENT.get()
         attributes: dict[str, Any] = {
-            "http.request.method": answered.method,
-            "http.route": answered.route,
-            "http.response.status_code": answered.status,
+            "http.request.method": completed.method,
+            "http.route": completed.route,
+            "http.response.status_code": completed.status,
         }
         if current is not None:
             attributes["sluice.request_id"] = current.text
-        if answered.reasons:
-            attributes["sluice.dropped"] = answered.reasons
+        if completed.reasons:
+            attributes["sluice.dropped"] = completed.reasons
         self._span(
-            f"{answered.method} {answered.route}", self._kind.SERVER, answered.seconds, attributes,
-            failed=answered.status >= _OUR_FAULT, context=context,
-        )  # fmt: skip
+            f"{completed.method} {completed.route}",
+            self._kind.SERVER,
+            completed.seconds,
+            attributes,
+            failed=completed.status >= _OUR_FAULT,
+            context=context,
+        )
 
     def _parent(self, traceparent: str | None) -> Any:
         """The context that a request was sent in; None when it says none, or nothing readable."""

@@ -22,7 +22,7 @@ from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.fast_path.connection import Connection
 from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
-from ingest.http.request_observers import Answered, Observer
+from ingest.http.request_observers import CompletedRequest, RequestObserver
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 
@@ -53,7 +53,7 @@ class FastPath:
         *,
         idle_seconds: float,
         linger_seconds: float,
-        observers: Sequence[Observer] = (),
+        observers: Sequence[RequestObserver] = (),
     ) -> None:
         """Serve an endpoint.
 
@@ -237,9 +237,9 @@ class FastPath:
 
     def _notify_observers(self, connection: Connection, answer: Answer, seconds: float) -> None:
         parent = self._endpoint.traceparent(connection.headers, connection.peer)
-        answered = Answered("POST", ROUTE, answer.status, seconds, answer.reasons, parent)
+        completed = CompletedRequest("POST", ROUTE, answer.status, seconds, answer.reasons, parent)
         for observe in self._observers:
-            observe(answered)
+            observe(completed)
 
 
 def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "") -> bytes:

@@ -87,7 +87,7 @@ def route_paths() -> dict[str, Any]:
                     {"201": _json("Begun: its ticket, and how far it is")},
                     "Begin to import past events",
                 ),
-                "requestBody": _body(_ORDER),
+                "requestBody": _body(_IMPORT_REQUEST),
             }
         },
         "/api/imports/{ticket}": {
@@ -104,7 +104,7 @@ def route_paths() -> dict[str, Any]:
     }
 
 
-_ORDER: Final = {
+_IMPORT_REQUEST: Final = {
     "type": "object",
     "properties": {
         "paths": {

@@ -41,7 +41,7 @@ CACHE_CONTROL: Final = "public, max-age=86400, stale-while-revalidate=604800"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class EncodedScript:
     """The script in one coding.
 
     Attributes:
@@ -53,7 +53,7 @@ class Form:
     headers: dict[str, str]
 
     @classmethod
-    def of(cls, body: bytes, **headers: str) -> "Form":
+    def of(cls, body: bytes, **headers: str) -> "EncodedScript":
         """Describe the bytes."""
         return cls(
             body,
@@ -71,9 +71,9 @@ class Form:
 def add_tracker_script(app: QuartTrio) -> None:
     """Add the route."""
     script = Path(__file__).with_name("script.min.js").read_bytes()
-    plain = Form.of(script)
+    plain = EncodedScript.of(script)
     # Without a time stamp, so that all servers of a release give it the same tag.
-    compressed = Form.of(gzip.compress(script, 9, mtime=0), **{"content-encoding": "gzip"})
+    compressed = EncodedScript.of(gzip.compress(script, 9, mtime=0), **{"content-encoding": "gzip"})
 
     @app.get(ROUTE)
     async def tracker_script(name: str) -> Response:

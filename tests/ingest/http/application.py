@@ -18,7 +18,7 @@ from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.health import Health
 from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
-from ingest.http.request_observers import Observer
+from ingest.http.request_observers import RequestObserver
 from ingest.request.client_address import TrustedProxies
 from ingest.server.serve import flood_guard
 from ingest.settings import ShownSetting
@@ -67,7 +67,7 @@ class Application:
         geo: bool = False,
         trusted: str = "all",
         flood: int = 0,
-        observers: Sequence[Observer] = (),
+        observers: Sequence[RequestObserver] = (),
     ) -> None:
         self.pipeline = pipeline
         self.sites = a_reload("sites_file")

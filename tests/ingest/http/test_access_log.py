@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from ingest.http.access_log import AccessLog
-from ingest.http.request_observers import Answered
+from ingest.http.request_observers import CompletedRequest
 from ingest.telemetry.logs import configure
 from ingest.telemetry.request_id import CURRENT, RequestId
 from tests.actors.pipeline.running_pipeline import Pipeline, running
@@ -36,7 +36,7 @@ def test_which_requests(
     capsys: pytest.CaptureFixture[str], which: Any, status: int, level: str | None
 ) -> None:
     configure("info", "json")
-    AccessLog(which)(Answered("POST", "/api/event", status, 0.001234))
+    AccessLog(which)(CompletedRequest("POST", "/api/event", status, 0.001234))
     found = lines(capsys)
     assert [line["level"] for line in found] == ([] if level is None else [level])
 
@@ -46,7 +46,9 @@ def test_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     name = RequestId(lambda: True)
     name.begin({"x-request-id": "abc-1"})
     token = CURRENT.set(name)
-    AccessLog("all")(Answered("POST", "/api/event", 202, 0.001234, ("bot", "not_found"), "00-a"))
+    AccessLog("all")(
+        CompletedRequest("POST", "/api/event", 202, 0.001234, ("bot", "not_found"), "00-a")
+    )
     CURRENT.reset(token)
     (line,) = lines(capsys)
     assert {key: line[key] for key in line.keys() - {"timestamp"}} == {

@@ -7,11 +7,11 @@ import pytest
 
 from ingest.http.admin import (
     FORWARDED_HEADERS,
-    bears,
+    has_bearer_token,
     has_password,
     is_loopback,
+    is_loopback_host,
     may_administer,
-    names_loopback,
 )
 
 TOKEN = "s3cret"
@@ -65,7 +65,7 @@ def test_loopback(peer: str, expected: bool) -> None:
 )
 def test_bearer_tokens(authorization: str | None, expected: bool) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
-    assert bears(headers, TOKEN) is expected
+    assert has_bearer_token(headers, TOKEN) is expected
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_without_a_token_only_this_machine_may(peer: str, expected: bool) -> Non
 )
 def test_a_name_that_leads_here_is_not_this_machine(host: str, expected: bool) -> None:
     """DNS rebinding: a page's own name is made to mean 127.0.0.1, so that its origin is ours."""
-    assert names_loopback(host) is expected
+    assert is_loopback_host(host) is expected
     assert may_administer({"host": host}, "127.0.0.1", None) is expected
 
 
@@ -153,8 +153,8 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         return False
 
     monkeypatch.setattr(hmac, "compare_digest", compare)
-    assert not bears({"authorization": "Bearer \xe9"}, TOKEN)
-    assert not bears({}, TOKEN)
+    assert not has_bearer_token({"authorization": "Bearer \xe9"}, TOKEN)
+    assert not has_bearer_token({}, TOKEN)
     assert not has_password({"authorization": basic("me:\xe9")}, TOKEN)
     assert not has_password({"authorization": "Basic ?"}, TOKEN)
     token = TOKEN.encode()

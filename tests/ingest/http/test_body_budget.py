@@ -11,7 +11,7 @@ from quart_trio import QuartTrio
 from trio.testing import MockClock
 
 from ingest.http.app import BoundedRequest
-from ingest.http.body_budget import BodyRoom, BoundedConnection, NoRoomError
+from ingest.http.body_budget import BodyBudget, BodyBudgetExceededError, BoundedConnection
 from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import CHROME, EVENT, Application
 
@@ -21,7 +21,7 @@ LIMIT = 1000
 class Client:
     """A request that is sent part by part, as a server hands it to the application."""
 
-    def __init__(self, app: Any, room: BodyRoom, path: str = "/") -> None:
+    def __init__(self, app: Any, budget: BodyBudget, path: str = "/") -> None:
         self.parts, receive = trio.open_memory_channel[dict[str, Any]](100)
         self.sent: list[dict[str, Any]] = []
         scope = {
@@ -35,7 +35,7 @@ class Client:
             "headers": [(b"host", b"a"), (b"user-agent", CHROME.encode())],
             "client": ("203.0.113.9", 1),
         }
-        self._connection = BoundedConnection(room, app, scope)
+        self._connection = BoundedConnection(budget, app, scope)
         self._receive = receive.receive
 
     async def run(self) -> None:
@@ -61,17 +61,17 @@ def an_app() -> QuartTrio:
     async def length() -> str:
         return str(len(await request.body))
 
-    @app.errorhandler(NoRoomError)
-    async def no_room(_: NoRoomError) -> tuple[str, int]:
+    @app.errorhandler(BodyBudgetExceededError)
+    async def budget_exceeded(_: BodyBudgetExceededError) -> tuple[str, int]:
         return "later", 503
 
     return app
 
 
 @asynccontextmanager
-async def clients(room: BodyRoom, count: int) -> AsyncIterator[list[Client]]:
+async def clients(budget: BodyBudget, count: int) -> AsyncIterator[list[Client]]:
     app = an_app()
-    opened = [Client(app, room) for _ in range(count)]
+    opened = [Client(app, budget) for _ in range(count)]
     async with trio.open_nursery() as nursery:
         for client in opened:
             nursery.start_soon(client.run)
@@ -80,40 +80,40 @@ async def clients(room: BodyRoom, count: int) -> AsyncIterator[list[Client]]:
 
 
 async def test_bodies_share_the_room_and_give_it_back() -> None:
-    room = BodyRoom(LIMIT)
-    async with clients(room, 3) as (first, second, third):
+    budget = BodyBudget(LIMIT)
+    async with clients(budget, 3) as (first, second, third):
         first.part(b"x" * 600)
         second.part(b"x" * 300)
         await trio.testing.wait_all_tasks_blocked()
-        assert room.taken == 900
+        assert budget.used == 900
         third.part(b"x" * 200)
         await trio.testing.wait_all_tasks_blocked()
-        assert (third.status, room.taken) == (503, 900)
+        assert (third.status, budget.used) == (503, 900)
         first.part(b"", last=True)
         await trio.testing.wait_all_tasks_blocked()
-        assert (first.status, room.taken) == (200, 300)
+        assert (first.status, budget.used) == (200, 300)
         second.part(b"x" * 700, last=True)
         await trio.testing.wait_all_tasks_blocked()
-        assert (second.status, room.taken) == (200, 0)
+        assert (second.status, budget.used) == (200, 0)
 
 
 async def test_what_comes_after_the_refusal_takes_no_room() -> None:
-    room = BodyRoom(LIMIT)
-    async with clients(room, 1) as (client,):
+    budget = BodyBudget(LIMIT)
+    async with clients(budget, 1) as (client,):
         for _ in range(5):
             client.part(b"x" * 400)
         await trio.testing.wait_all_tasks_blocked()
-        assert (client.status, room.taken) == (503, 0)
+        assert (client.status, budget.used) == (503, 0)
 
 
 async def test_a_client_that_goes_gives_its_room_back() -> None:
-    room = BodyRoom(LIMIT)
-    async with clients(room, 1) as (client,):
+    budget = BodyBudget(LIMIT)
+    async with clients(budget, 1) as (client,):
         client.part(b"x" * 400)
         await trio.testing.wait_all_tasks_blocked()
         client.parts.send_nowait({"type": "http.disconnect"})
         await trio.testing.wait_all_tasks_blocked()
-        assert room.taken == 0
+        assert budget.used == 0
 
 
 @pytest.mark.parametrize("path", ["/api/event", "/api/events"])
@@ -122,8 +122,8 @@ async def test_events_are_refused_like_by_a_full_pipeline(
 ) -> None:
     async with running(Pipeline(tmp_path)) as pipeline:
         application = Application(pipeline)
-        room = BodyRoom(10)
-        client = Client(application.app, room, path)
+        budget = BodyBudget(10)
+        client = Client(application.app, budget, path)
         client.part(json.dumps(EVENT).encode(), last=True)
         await client.run()
         assert client.status == 503

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from ingest.http.request_observers import Answered
+from ingest.http.request_observers import CompletedRequest
 from ingest.rows.batch import Insert, Trigger
 from ingest.server.traces import CLOSE_SECONDS, Telemetry, open_telemetry
 from ingest.settings import Settings
@@ -93,7 +93,7 @@ def test_a_restart() -> None:
 )
 def test_which_requests(traceparent: str | None, share: float, traced: bool) -> None:
     tracing = Traced(share)
-    tracing.telemetry(Answered("POST", "/api/event", 202, 0.001, (), traceparent))
+    tracing.telemetry(CompletedRequest("POST", "/api/event", 202, 0.001, (), traceparent))
     assert len(tracing.spans) == traced
 
 
@@ -102,7 +102,7 @@ def test_a_request() -> None:
     name = RequestId(lambda: True)
     name.begin({"x-request-id": "abc"})
     token = CURRENT.set(name)
-    traced.telemetry(Answered("POST", "/api/event", 503, 0.002, ("bot",), SAMPLED))
+    traced.telemetry(CompletedRequest("POST", "/api/event", 503, 0.002, ("bot",), SAMPLED))
     CURRENT.reset(token)
     (span,) = traced.spans
     assert (span.name, span.kind) == ("POST /api/event", SpanKind.SERVER)
@@ -123,7 +123,7 @@ def test_a_request() -> None:
 
 def test_a_request_without_a_trace_begins_one() -> None:
     traced = Traced(1.0)
-    traced.telemetry(Answered("GET", "/health", 200, 0.001))
+    traced.telemetry(CompletedRequest("GET", "/health", 200, 0.001))
     assert traced.spans[0].parent is None
 
 

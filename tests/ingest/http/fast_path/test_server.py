@@ -17,7 +17,7 @@ from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
 from ingest.http.fast_path.connection import READ_BYTES
 from ingest.http.fast_path.server import PART_SECONDS, FastPath, encode
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
-from ingest.http.request_observers import Observer
+from ingest.http.request_observers import RequestObserver
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.ingest.http.application import Application
 from tests.ingest.http.odd_requests import ODD_REQUESTS, POST
@@ -86,7 +86,7 @@ class Servers:
         self.ports: list[int] = []
         self.servers: list[Server] = []
 
-    async def open(self, nursery: trio.Nursery, observers: Sequence[Observer] = ()) -> None:
+    async def open(self, nursery: trio.Nursery, observers: Sequence[RequestObserver] = ()) -> None:
         metrics = self.pipeline.collector.metrics
         fast_path = FastPath(
             self.application.endpoint,
