@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from ingest.check.configuration import check_access, check_proxies, check_settings
 from ingest.check.geo_database import check_geo
 from ingest.check.machine import check_clock, check_files, check_port
-from ingest.check.report import Finding, Report, ok, problem, section
+from ingest.check.report import CheckResult, Report, ok, problem, section
 from ingest.check.sites import check_sites
-from ingest.check.state import check_state, server_of
+from ingest.check.state import check_state, server_pid
 from ingest.check.store import check_store
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.server.start_files import open_geo_database
@@ -26,15 +26,15 @@ def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
         unknown: A warning for each variable that is no setting.
     """
     now = time.time()
-    geo, geo_findings = _geo(settings, now)
+    geo, geo_results = _geo(settings, now)
     try:
-        server = server_of(StateFiles(settings.state_dir))
+        server = server_pid(StateFiles(settings.state_dir))
         return Report(
             (
                 section("settings", check_settings(settings, unknown, dotenv=DOTENV)),
                 section(f"sites: {settings.sites}", _sites(settings, geo, now)),
                 section("proxies", (*check_proxies(settings), *check_access(settings))),
-                section("geo database", geo_findings),
+                section("geo database", geo_results),
                 section(f"state directory: {settings.state_dir}", check_state(settings, now)),
                 section("store", check_store(settings, now)),
                 section(
@@ -51,7 +51,9 @@ def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
         geo.close()
 
 
-def _geo(settings: Settings, now: float) -> tuple[GeoDatabase | NoGeoDatabase, tuple[Finding, ...]]:
+def _geo(
+    settings: Settings, now: float
+) -> tuple[GeoDatabase | NoGeoDatabase, tuple[CheckResult, ...]]:
     try:
         geo = open_geo_database(settings.geoip_database)
     except GeoDatabaseError as error:
@@ -61,7 +63,9 @@ def _geo(settings: Settings, now: float) -> tuple[GeoDatabase | NoGeoDatabase, t
     return geo, tuple(check_geo(geo, now))
 
 
-def _sites(settings: Settings, geo: GeoDatabase | NoGeoDatabase, now: float) -> Iterator[Finding]:
+def _sites(
+    settings: Settings, geo: GeoDatabase | NoGeoDatabase, now: float
+) -> Iterator[CheckResult]:
     try:
         registry = read_sites(settings.sites)
     except SitesFileError as error:

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from ingest.check.report import Finding, ok, warning
+from ingest.check.report import CheckResult, ok, warning
 from ingest.request.client_address import TrustedProxies
 from ingest.settings import Settings, setting_names
 from ingest.telemetry.logs import mask_credentials
@@ -19,8 +19,8 @@ _KILLED_AFTER: Final = 30.0
 
 def check_settings(
     settings: Settings, unknown: Iterable[str], *, dotenv: Path | None = None
-) -> Iterator[Finding]:
-    """Name the settings that differ from their defaults; secrets are not shown.
+) -> Iterator[CheckResult]:
+    """Name the settings that differ from their defaults; secrets are not masked_value.
 
     Args:
         settings: What is set.
@@ -57,14 +57,14 @@ def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _changed(settings: Settings) -> Iterator[Finding]:
+def _changed(settings: Settings) -> Iterator[CheckResult]:
     for attribute, field in type(settings).model_fields.items():
         value = getattr(settings, attribute)
         if value != field.default:
-            yield ok(f"{setting_names(field)[0]} = {shown(value)}")
+            yield ok(f"{setting_names(field)[0]} = {masked_value(value)}")
 
 
-def shown(value: object) -> str:
+def masked_value(value: object) -> str:
     """A setting's value, without what is secret of it."""
     if isinstance(value, SecretStr):
         return f"*** ({len(value.get_secret_value())} characters)"
@@ -72,7 +72,7 @@ def shown(value: object) -> str:
     return mask_credentials(text)
 
 
-def check_proxies(settings: Settings) -> Iterator[Finding]:
+def check_proxies(settings: Settings) -> Iterator[CheckResult]:
     """Say whose word on the visitor's address counts, and which header of theirs."""
     text = settings.trusted_proxies
     trusted = TrustedProxies.parse(text)
@@ -105,7 +105,7 @@ def check_proxies(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def check_access(settings: Settings) -> Iterator[Finding]:
+def check_access(settings: Settings) -> Iterator[CheckResult]:
     """Say who may see figures and queries."""
     if settings.admin_token is None:
         yield ok("/metrics answers this machine only, and not through a proxy on it")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from ingest.check.report import Finding, ok, warning
+from ingest.check.report import CheckResult, ok, warning
 from ingest.enrichment.geo import GeoDatabase, NoGeoDatabase
 from ingest.model.event import NOWHERE, Place
 
@@ -15,7 +15,7 @@ SAMPLES: Final = ("8.8.8.8", "1.1.1.1", "193.0.6.139", "2001:4860:4860::8888")
 """Well-known addresses: two public resolvers, RIPE's web server, and a resolver's IPv6."""
 
 
-def check_geo(geo: GeoDatabase | NoGeoDatabase, now: float) -> Iterator[Finding]:
+def check_geo(geo: GeoDatabase | NoGeoDatabase, now: float) -> Iterator[CheckResult]:
     """Say what the database is.
 
     Args:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ingest.check.report import Finding, ok, problem, warning
+from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.http.hypercorn.server import CONNECTIONS, connection_limit
 
 RELEASED: Final = 1_790_812_800
@@ -20,7 +20,7 @@ _LISTENING: Final = "0A"
 """A socket's state in /proc/net/tcp."""
 
 
-def check_port(host: str, port: int, server: int | None) -> Iterator[Finding]:
+def check_port(host: str, port: int, server: int | None) -> Iterator[CheckResult]:
     """See whether the port can be listened on.
 
     Args:
@@ -63,7 +63,7 @@ def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) ->
         probe.bind(address)
 
 
-def _in_use(where: str, port: int, server: int | None) -> Finding:
+def _in_use(where: str, port: int, server: int | None) -> CheckResult:
     holder = listener_on(port)
     if server and (holder is None or holder[0] == server):
         return ok(f"{where} is in use by the running server (process {server})")
@@ -96,7 +96,7 @@ def _listening(port: int) -> Iterator[str]:
                     yield rest[5]
 
 
-def check_files() -> Iterator[Finding]:
+def check_files() -> Iterator[CheckResult]:
     """Compare the open files allowed with the connections that could be open."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = connection_limit()
@@ -111,7 +111,7 @@ def check_files() -> Iterator[Finding]:
         yield ok(text)
 
 
-def check_clock(now: float) -> Iterator[Finding]:
+def check_clock(now: float) -> Iterator[CheckResult]:
     """See that the time is not absurd.
 
     Args:

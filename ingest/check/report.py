@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Level(enum.StrEnum):
-    """How much a finding matters."""
+    """How much a result matters."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,7 +17,7 @@ class Level(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line.
 
     Attributes:
@@ -31,19 +31,19 @@ class Finding:
     advice: str = ""
 
 
-def ok(text: str) -> Finding:
+def ok(text: str) -> CheckResult:
     """All is well."""
-    return Finding(Level.OK, text)
+    return CheckResult(Level.OK, text)
 
 
-def warning(text: str, advice: str = "") -> Finding:
+def warning(text: str, advice: str = "") -> CheckResult:
     """Somebody should look at it."""
-    return Finding(Level.WARNING, text, advice)
+    return CheckResult(Level.WARNING, text, advice)
 
 
-def problem(text: str, advice: str) -> Finding:
+def problem(text: str, advice: str) -> CheckResult:
     """Somebody has to mend it before the server starts."""
-    return Finding(Level.PROBLEM, text, advice)
+    return CheckResult(Level.PROBLEM, text, advice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Section:
     """Findings on one matter."""
 
     title: str
-    findings: tuple[Finding, ...]
+    results: tuple[CheckResult, ...]
 
 
 Paint = Callable[[Level, str], str]
@@ -60,13 +60,13 @@ Paint = Callable[[Level, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings."""
+    """All results."""
 
     sections: tuple[Section, ...]
 
     def count(self, level: Level) -> int:
-        """How many findings are of a level."""
-        return sum(f.level is level for section in self.sections for f in section.findings)
+        """How many results are of a level."""
+        return sum(f.level is level for section in self.sections for f in section.results)
 
     @property
     def good(self) -> bool:
@@ -77,10 +77,10 @@ class Report:
         """The report for people, a line after the other."""
         for section in self.sections:
             yield section.title
-            for finding in section.findings:
-                yield f"  {paint(finding.level, f'{finding.level:<7}')}  {finding.text}"
-                if finding.advice:
-                    yield f"           → {finding.advice}"
+            for result in section.results:
+                yield f"  {paint(result.level, f'{result.level:<7}')}  {result.text}"
+                if result.advice:
+                    yield f"           → {result.advice}"
         yield ""
         warnings, problems = self.count(Level.WARNING), self.count(Level.PROBLEM)
         verdict = "the server can start" if self.good else "the server cannot start"
@@ -96,19 +96,19 @@ class Report:
             "problems": self.count(Level.PROBLEM),
             "warnings": self.count(Level.WARNING),
             "sections": [
-                {"title": section.title, "findings": list(map(_finding, section.findings))}
+                {"title": section.title, "findings": list(map(_to_json, section.results))}
                 for section in self.sections
             ],
         }
 
 
-def section(title: str, findings: Iterable[Finding]) -> Section:
+def section(title: str, results: Iterable[CheckResult]) -> Section:
     """Findings under a title."""
-    return Section(title, tuple(findings))
+    return Section(title, tuple(results))
 
 
-def _finding(finding: Finding) -> dict[str, str]:
-    return {"level": finding.level.value, "text": finding.text, "advice": finding.advice}
+def _to_json(result: CheckResult) -> dict[str, str]:
+    return {"level": result.level.value, "text": result.text, "advice": result.advice}
 
 
 def _number(count: int, noun: str) -> str:

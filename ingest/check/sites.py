@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from ingest.check.report import Finding, ok, warning
+from ingest.check.report import CheckResult, ok, warning
 from ingest.sites.site import Site, SiteRegistry
 
 SHOWN: Final = 100
@@ -14,7 +14,7 @@ SHOWN: Final = 100
 
 def check_sites(
     registry: SiteRegistry, *, today: date, places: bool, unknown_accepted: bool
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """A line for each site.
 
     Args:

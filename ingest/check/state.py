@@ -12,7 +12,7 @@ from typing import Final
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.journal.inspection import inspect_journal
 from actors.letters.dead_letters import LETTERS_LIMIT, DeadLetters
-from ingest.check.report import Finding, ok, problem, warning
+from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
 from ingest.settings import Settings
@@ -29,7 +29,7 @@ MOUNTS: Final = Path("/proc/self/mounts")
 """Which file systems there are (proc(5))."""
 
 
-def check_state(settings: Settings, now: float) -> Iterator[Finding]:
+def check_state(settings: Settings, now: float) -> Iterator[CheckResult]:
     """Look at the directory, which is made when absent, as the server does.
 
     Args:
@@ -49,14 +49,14 @@ def check_state(settings: Settings, now: float) -> Iterator[Finding]:
         )
         return
     yield from _modes(directory)
-    yield _holder(files)
+    yield _server_result(files)
     yield from _volatile(directory)
     yield from _salts(files.salts, now)
     yield from _journal(settings, files)
     yield from _letters(files)
 
 
-def server_of(files: StateFiles) -> int | None:
+def server_pid(files: StateFiles) -> int | None:
     """The id of the process that serves from this directory; None when none does."""
     if not files.directory.is_dir() or not (files.directory / "lock").exists():
         return None
@@ -73,7 +73,7 @@ def server_of(files: StateFiles) -> int | None:
         return 0  # it has not yet said who it is
 
 
-def _absent(directory: Path) -> Iterator[Finding]:
+def _absent(directory: Path) -> Iterator[CheckResult]:
     try:
         directory.mkdir(mode=0o700, parents=True)
     except OSError as error:
@@ -85,7 +85,7 @@ def _absent(directory: Path) -> Iterator[Finding]:
         yield ok(f"{directory}: made, mode 0700")
 
 
-def _modes(directory: Path) -> Iterator[Finding]:
+def _modes(directory: Path) -> Iterator[CheckResult]:
     about = directory.stat()
     mode = stat.S_IMODE(about.st_mode)
     text = f"{directory}: writable, owner {about.st_uid}, mode {mode:04o}"
@@ -106,14 +106,14 @@ def _modes(directory: Path) -> Iterator[Finding]:
         )
 
 
-def _holder(files: StateFiles) -> Finding:
-    pid = server_of(files)
+def _server_result(files: StateFiles) -> CheckResult:
+    pid = server_pid(files)
     if pid is None:
         return ok("no server is running from it")
     return ok(f"in use by the running server{f' (process {pid})' if pid else ''}")
 
 
-def _volatile(directory: Path) -> Iterator[Finding]:
+def _volatile(directory: Path) -> Iterator[CheckResult]:
     kind = _file_system(directory)
     if kind in _VOLATILE:
         yield warning(
@@ -139,7 +139,7 @@ def _file_system(directory: Path) -> str:
     return found[1]
 
 
-def _salts(path: Path, now: float) -> Iterator[Finding]:
+def _salts(path: Path, now: float) -> Iterator[CheckResult]:
     try:
         found = salts.parse(path.read_text())
     except FileNotFoundError:
@@ -161,7 +161,7 @@ def _salts(path: Path, now: float) -> Iterator[Finding]:
         yield ok(f"the salt was made {age:.0f} hours ago; the next comes at midnight UTC")
 
 
-def _journal(settings: Settings, files: StateFiles) -> Iterator[Finding]:
+def _journal(settings: Settings, files: StateFiles) -> Iterator[CheckResult]:
     limit = settings.journal_megabytes * _MEGABYTE
     try:
         found = inspect_journal(files.journal)
@@ -197,7 +197,7 @@ def _journal(settings: Settings, files: StateFiles) -> Iterator[Finding]:
         yield ok(text)
 
 
-def _letters(files: StateFiles) -> Iterator[Finding]:
+def _letters(files: StateFiles) -> Iterator[CheckResult]:
     letters = DeadLetters(files.dead_letters)
     count, marked = len(letters), len(letters.to_replay())
     if count >= LETTERS_LIMIT:

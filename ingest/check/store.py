@@ -9,7 +9,7 @@ import trio
 
 from actors.stores.open import open_store
 from actors.stores.store import StoreBusy, StoreError, StoreUnavailable
-from ingest.check.report import Finding, ok, problem, warning
+from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.client.query import QueryError, ask_server
 from ingest.rows.schema import TABLES, quote_string
 from ingest.server.state_files import StateFiles
@@ -37,7 +37,7 @@ GROUP BY name, engine, total_rows, knows_tokens ORDER BY name
 """  # noqa: S608 - constants
 
 
-def check_store(settings: Settings, now: float) -> Iterator[Finding]:
+def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
     """Open the store, have its tables made or migrated, and look at them.
 
     Args:
@@ -45,7 +45,7 @@ def check_store(settings: Settings, now: float) -> Iterator[Finding]:
         now: Unix seconds.
     """
     try:
-        findings, lines = trio.run(_open_store, settings.clickhouse_url)
+        results, lines = trio.run(_open_store, settings.clickhouse_url)
     except StoreBusy as busy:
         yield ok("the embedded store is in use by a running server")
         try:
@@ -53,7 +53,7 @@ def check_store(settings: Settings, now: float) -> Iterator[Finding]:
         except QueryError as error:
             yield warning(str(error), "ask with the SLUICE_STATE_DIR of that server")
             return
-        findings = ()
+        results = ()
     except StoreUnavailable as error:
         yield problem(
             str(error),
@@ -68,7 +68,7 @@ def check_store(settings: Settings, now: float) -> Iterator[Finding]:
             f"no answer within {STORE_SECONDS:g} s", "see that CLICKHOUSE_URL's port is open"
         )
         return
-    yield from _found(findings)
+    yield from _store_results(results)
     yield from _tables(map(json.loads, lines), now)
 
 
@@ -82,16 +82,16 @@ async def _open_store(url: str) -> tuple[tuple[str, ...], list[str]]:
         await store.aclose()
 
 
-def _found(findings: Iterable[str]) -> Iterator[Finding]:
+def _store_results(results: Iterable[str]) -> Iterator[CheckResult]:
     """What opening the store found and did; its version comes first."""
-    for number, text in enumerate(findings):
+    for number, text in enumerate(results):
         if number == 0 or _AS_IT_SHOULD.search(text):
             yield ok(text)
         else:
             yield warning(text)
 
 
-def _tables(tables: Iterable[dict[str, Any]], now: float) -> Iterator[Finding]:
+def _tables(tables: Iterable[dict[str, Any]], now: float) -> Iterator[CheckResult]:
     skew = 0.0
     for table in tables:
         tokens = "recognised" if int(table["knows_tokens"]) else "not recognised"

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ingest.check.configuration import check_access, check_proxies, check_settings
-from ingest.check.report import Finding, Level
+from ingest.check.report import CheckResult, Level
 from ingest.settings import Settings, read_settings, setting_names
 
 
@@ -20,13 +20,13 @@ def settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     return read_settings(dotenv=None)
 
 
-def texts(findings: object) -> list[str]:
-    assert isinstance(findings, list)
-    return [finding.text for finding in findings]
+def texts(results: object) -> list[str]:
+    assert isinstance(results, list)
+    return [result.text for result in results]
 
 
-def warned(findings: list[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.level is Level.WARNING]
+def warned(results: list[CheckResult]) -> list[CheckResult]:
+    return [result for result in results if result.level is Level.WARNING]
 
 
 def test_defaults_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +76,8 @@ def test_warns(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], text: str | None
 ) -> None:
     found = warned(list(check_settings(settings(monkeypatch, **environment), ())))
-    assert [text in finding.text for finding in found if text] == ([] if text is None else [True])
-    assert all(finding.advice for finding in found)
+    assert [text in result.text for result in found if text] == ([] if text is None else [True])
+    assert all(result.advice for result in found)
 
 
 def test_warns_of_traces_without_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def lines(
     found = check_sites(
         SiteRegistry(sites, rates), today=TODAY, places=places, unknown_accepted=unknown
     )
-    return [(finding.level, finding.text, finding.advice) for finding in found]
+    return [(result.level, result.text, result.advice) for result in found]
 
 
 def test_rules_in_short() -> None:

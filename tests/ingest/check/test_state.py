@@ -8,8 +8,8 @@ import pytest
 from actors.files.atomic import locked_directory
 from actors.journal.file_journal import FileJournal
 from actors.letters.dead_letters import DeadLetters
-from ingest.check.report import Finding, Level
-from ingest.check.state import check_state, server_of
+from ingest.check.report import CheckResult, Level
+from ingest.check.state import check_state, server_pid
 from ingest.rows.batch import Insert
 from ingest.rows.layout import EventRows
 from ingest.rows.schema import EVENTS
@@ -28,16 +28,16 @@ def settings(directory: Path, **changes: Any) -> Settings:
     )
 
 
-def findings(directory: Path, **changes: Any) -> list[Finding]:
+def results(directory: Path, **changes: Any) -> list[CheckResult]:
     return list(check_state(settings(directory, **changes), NOW))
 
 
 def warned(directory: Path, **changes: Any) -> str:
     """All warnings, but that of the disk that the tests themselves run on."""
     return "\n".join(
-        finding.text
-        for finding in findings(directory, **changes)
-        if finding.level is Level.WARNING and "and with it salts" not in finding.text
+        result.text
+        for result in results(directory, **changes)
+        if result.level is Level.WARNING and "and with it salts" not in result.text
     )
 
 
@@ -49,26 +49,26 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_one_that_is_absent_is_made(tmp_path: Path) -> None:
-    (found,) = findings(tmp_path / "a" / "var")
+    (found,) = results(tmp_path / "a" / "var")
     assert found.level is Level.OK
     assert (tmp_path / "a" / "var").stat().st_mode & 0o777 == 0o700
 
 
 def test_one_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    (found,) = findings(tmp_path / "file" / "var")
+    (found,) = results(tmp_path / "file" / "var")
     assert found.level is Level.PROBLEM
 
 
 def test_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
-    (found,) = findings(tmp_path / "var")
+    (found,) = results(tmp_path / "var")
     assert found.level is Level.PROBLEM
 
 
 def test_a_fresh_one_is_well(directory: Path) -> None:
     assert warned(directory) == ""
-    texts = [finding.text for finding in findings(directory)]
+    texts = [result.text for result in results(directory)]
     assert f"{directory}: writable, owner {os.geteuid()}, mode 0700" in texts
     assert "no salts yet: the start makes one" in texts
     assert "no dead letters" in texts
@@ -94,14 +94,14 @@ def test_what_others_can_read(directory: Path) -> None:
 def test_salts(directory: Path, age: int, level: Level, says: str) -> None:
     made = salts.start(None, b"k" * 16, NOW - age)
     (directory / "salts.json").write_text(salts.serialise(made))
-    (found,) = (finding for finding in findings(directory) if "the salt" in finding.text)
+    (found,) = (result for result in results(directory) if "the salt" in result.text)
     assert found.level is level
     assert says in found.text
 
 
 def test_salts_that_are_none(directory: Path) -> None:
     (directory / "salts.json").write_text("{")
-    problems = [f for f in findings(directory) if f.level is Level.PROBLEM]
+    problems = [f for f in results(directory) if f.level is Level.PROBLEM]
     assert "salts.json" in problems[0].text
 
 
@@ -111,7 +111,7 @@ def test_the_journal_s_backlog(directory: Path) -> None:
     journal.append(EXAMPLE_RUN)
     journal.append(EXAMPLE_RUN)
     journal.close()
-    texts = [finding.text for finding in findings(directory)]
+    texts = [result.text for result in results(directory)]
     waiting = 2 * len(EXAMPLE_RUN)
     assert any(text.startswith(f"journal: {waiting} events wait for") for text in texts)
     (files.journal / "1.damaged").write_bytes(b"")
@@ -141,13 +141,13 @@ def test_dead_letters(directory: Path) -> None:
 
 def test_who_serves(directory: Path) -> None:
     files = StateFiles(directory)
-    assert server_of(files) is None
+    assert server_pid(files) is None
     with locked_directory(directory):
-        assert server_of(files) == 0
+        assert server_pid(files) == 0
         files.server.write_text(json.dumps({"pid": 1234}))
-        assert server_of(files) == 1234
-        assert any("process 1234" in finding.text for finding in findings(directory))
-    assert server_of(files) is None
+        assert server_pid(files) == 1234
+        assert any("process 1234" in result.text for result in results(directory))
+    assert server_pid(files) is None
 
 
 @pytest.mark.parametrize(
@@ -162,5 +162,5 @@ def test_what_goes_with_the_machine(
     )
     monkeypatch.setattr("ingest.check.state.MOUNTS", directory / "mounts")
     (directory / "mounts").write_text(mounts)
-    texts = [f.text for f in findings(directory) if "and with it salts" in f.text]
+    texts = [f.text for f in results(directory) if "and with it salts" in f.text]
     assert [says in text for text in texts if says] == ([] if says is None else [True])
