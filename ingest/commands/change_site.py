@@ -14,8 +14,8 @@ from ingest.commands.sites_file import (
     edit_sites_file,
     find_site,
     registry_of,
-    tell_key,
-    tell_take_over,
+    report_reload,
+    show_key,
 )
 from ingest.sites.site import RateLimit
 from ingest.sites.site_change import Change
@@ -94,9 +94,9 @@ def change(
         return
     for line in changes[-1].lines():
         click.echo(line)
-    tell_take_over(settings)
+    report_reload(settings)
     if with_key:
-        tell_key(settings, values["server_key"])
+        show_key(settings, values["server_key"])
 
 
 def _read_goal(text: str) -> tuple[str, str]:
@@ -119,7 +119,7 @@ def rates(rates: Sequence[str]) -> None:
             settings, lambda text: put_exchange_rates(text, read, str(settings.sites))
         )
         if changed:
-            tell_take_over(settings)
+            report_reload(settings)
     for currency, rate in sorted(registry_of(settings).exchange_rates.items()):
         click.echo(f"{currency}  {rate:f}")
 

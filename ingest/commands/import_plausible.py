@@ -9,11 +9,11 @@ import click
 
 from actors.files.atomic import StateDirectoryBusyError, locked_directory, write_atomically
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.sites_file import edit_sites_file, tell_take_over
+from ingest.commands.sites_file import edit_sites_file, report_reload
 from ingest.plausible.postgres import PlausibleError, read_plausible
 from ingest.plausible.salts import salts_in_force
-from ingest.plausible.site_import import TakeOver, take_over
-from ingest.plausible.tables import Found
+from ingest.plausible.site_import import SiteImport, merge_sites
+from ingest.plausible.tables import PlausibleData
 from ingest.server.state_files import StateFiles
 from ingest.sessions import salts as salt_file
 from ingest.sessions.salts import Salts
@@ -63,15 +63,15 @@ def import_plausible(
         raise click.UsageError("the URL of Plausible's PostgreSQL is needed, or DATABASE_URL")
     settings = settings_of_command()
     try:
-        found = read_plausible(url)
+        data = read_plausible(url)
     except PlausibleError as error:
         raise click.ClickException(str(error)) from None
-    salts = _salts(settings, found, replace=replace_salts) if with_salts else _SaltPlan()
-    taken: list[TakeOver] = []
+    salts = _salts(settings, data, replace=replace_salts) if with_salts else _SaltPlan()
+    results: list[SiteImport] = []
 
     def edit(text: str) -> str:
-        taken.append(take_over(found, parse_sites(text, str(settings.sites))))
-        return put_sites(text, taken[-1].sites, str(settings.sites))
+        results.append(merge_sites(data, parse_sites(text, str(settings.sites))))
+        return put_sites(text, results[-1].sites, str(settings.sites))
 
     if dry_run:
         changed = edit_sites_file(settings, edit, dry_run=True)
@@ -80,13 +80,13 @@ def import_plausible(
             changed = edit_sites_file(settings, edit)
             if salts.wanted:
                 _place(salts.wanted, settings)
-    for line in (*_report(taken[-1], settings), *salts.lines):
+    for line in (*_report(results[-1], settings), *salts.lines):
         click.echo(line)
     if dry_run:
         click.echo("A dry run: nothing was changed.")
     elif changed:
-        tell_take_over(settings)
-    if taken[-1].conflicts:
+        report_reload(settings)
+    if results[-1].conflicts:
         context.exit(EXIT_CONFLICTS)
 
 
@@ -103,10 +103,10 @@ class _SaltPlan:
     lines: tuple[str, ...] = ()
 
 
-def _salts(settings: Settings, found: Found, *, replace: bool) -> _SaltPlan:
-    if "salts" not in found.known:
+def _salts(settings: Settings, data: PlausibleData, *, replace: bool) -> _SaltPlan:
+    if "salts" not in data.known:
         return _SaltPlan()
-    salts, notes = salts_in_force(found.salts, time.time())
+    salts, notes = salts_in_force(data.salts, time.time())
     lines = [f"Salts: {note}." for note in notes]
     path = StateFiles(settings.state_dir).salts
     try:
@@ -167,20 +167,20 @@ def _place(salts: Salts, settings: Settings) -> None:
         ) from None
 
 
-def _report(taken: TakeOver, settings: Settings) -> Iterator[str]:
-    for change in taken.changes:
+def _report(result: SiteImport, settings: Settings) -> Iterator[str]:
+    for change in result.changes:
         yield from change.lines()
-    if taken.unchanged:
-        yield f"Sites that are as Plausible has them: {taken.unchanged}"
-    if not taken.changes and not taken.unchanged:
+    if result.unchanged:
+        yield f"Sites that are as Plausible has them: {result.unchanged}"
+    if not result.changes and not result.unchanged:
         yield "Plausible has no sites that could be taken over."
-    if taken.only_here:
-        names = ", ".join(f"{site.id} {site.domain}" for site in taken.only_here)
+    if result.only_in_file:
+        names = ", ".join(f"{site.id} {site.domain}" for site in result.only_in_file)
         yield f"Only in {settings.sites}, and left as they are: {names}"
     for title, lines in (
-        ("Not taken over", taken.left_behind),
-        ("Conflicts", taken.conflicts),
-        ("Notes", taken.notes),
+        ("Not taken over", result.not_imported),
+        ("Conflicts", result.conflicts),
+        ("Notes", result.notes),
     ):
         if lines:
             yield f"{title}:"

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.sites_file import edit_sites_file, find_site, registry_of, tell_take_over
+from ingest.commands.sites_file import edit_sites_file, find_site, registry_of, report_reload
 from ingest.sites.shields import parse_network
 from ingest.sites.site import Site
 from ingest.sites.site_file import parse_sites
@@ -93,7 +93,7 @@ def _edit(name: str, kind: str, values: Sequence[str], change: _Change) -> None:
             if rules
             else "Events from all hostnames are taken."
         )
-    tell_take_over(settings)
+    report_reload(settings)
 
 
 def _spelt(kind: str, value: str) -> str:

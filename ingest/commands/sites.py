@@ -14,9 +14,9 @@ from ingest.commands.sites_file import (
     edit_sites_file,
     find_site,
     registry_of,
+    report_reload,
+    show_key,
     table,
-    tell_key,
-    tell_take_over,
 )
 from ingest.settings import Settings
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site
@@ -100,9 +100,9 @@ def add(
     edit_sites_file(settings, edit)
     (site,) = added
     click.echo(f"{site.domain} is site {site.id} in {settings.sites}.")
-    tell_take_over(settings)
+    report_reload(settings)
     if key is not None:
-        tell_key(settings, key)
+        show_key(settings, key)
     click.echo(f"\nFor the <head> of its pages:\n\n  {snippet(site.domain, host)}")
 
 
@@ -191,7 +191,7 @@ def remove(name: str, yes: bool) -> None:
         f"{site.id}; `sluice sites add {site.domain} --id {site.id}` brings it back without its "
         "rules."
     )
-    tell_take_over(settings)
+    report_reload(settings)
 
 
 def _without(text: str, site: Site, settings: Settings) -> str:

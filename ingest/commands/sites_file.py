@@ -18,7 +18,7 @@ from ingest.sites.site import Site, SiteRegistry
 from ingest.sites.site_file import SitesFileError, decode_sites, read_sites
 from ingest.sites.site_file_edit import EditError
 
-TAKE_OVER_SECONDS: Final = 3.0
+RELOAD_SECONDS: Final = 3.0
 """How long a command waits for the running server to see its edit; it looks each second."""
 
 _POLL_SECONDS: Final = 0.1
@@ -87,12 +87,12 @@ def edit_sites_file(
         raise click.ClickException(f"{path} cannot be edited: {problem}") from None
 
 
-def tell_take_over(settings: Settings) -> None:
+def report_reload(settings: Settings) -> None:
     """Say whether the running server has taken over what stands in the file now."""
-    click.echo(take_over(settings, time.monotonic, time.sleep))
+    click.echo(wait_for_reload(settings, time.monotonic, time.sleep))
 
 
-def take_over(
+def wait_for_reload(
     settings: Settings, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> str:
     """Wait a little for the running server to see the file as it is now.
@@ -106,7 +106,7 @@ def take_over(
         What came of it, as a sentence.
     """
     written = stamp(settings.sites)
-    deadline = clock() + TAKE_OVER_SECONDS
+    deadline = clock() + RELOAD_SECONDS
     while True:
         report = _registry_report(settings)
         if report is None:
@@ -118,7 +118,7 @@ def take_over(
             return "The running server has taken it over."
         if clock() >= deadline:
             return (
-                f"The running server has not taken it over within {TAKE_OVER_SECONDS:g} seconds; "
+                f"The running server has not taken it over within {RELOAD_SECONDS:g} seconds; "
                 "does it use this file?"
             )
         sleep(_POLL_SECONDS)
@@ -138,7 +138,7 @@ def _registry_report(settings: Settings) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def tell_key(settings: Settings, key: str) -> None:
+def show_key(settings: Settings, key: str) -> None:
     """Show a new server key, and say so when everybody on the machine can read it in the file."""
     click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
     if stat.S_IMODE(settings.sites.stat().st_mode) & stat.S_IROTH:

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from ingest.plausible.tables import (
     COLUMNS,
     TABLES,
-    Found,
     NotPlausibleError,
-    found,
+    PlausibleData,
+    combine_answers,
     statements,
 )
 
@@ -26,7 +26,7 @@ class PlausibleError(Exception):
     """Plausible's database cannot be read; the message says why, and shows no password."""
 
 
-def read_plausible(url: str) -> Found:
+def read_plausible(url: str) -> PlausibleData:
     """Read everything that is taken over.
 
     Args:
@@ -52,7 +52,7 @@ def read_plausible(url: str) -> Found:
     except NotPlausibleError as error:
         raise PlausibleError(str(error)) from None
     except psycopg.Error as error:
-        raise PlausibleError(_told(error, parameters.get("password"))) from None
+        raise PlausibleError(_error_text(error, parameters.get("password"))) from None
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def connection_parameters(url: str) -> dict[str, Any]:
     return dict(parameters)
 
 
-def _read(connection: "Connection[Any]") -> Found:
+def _read(connection: "Connection[Any]") -> PlausibleData:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
         columns: dict[str, set[str]] = {}
@@ -91,10 +91,10 @@ def _read(connection: "Connection[Any]") -> Found:
             columns.setdefault(table, set()).add(column)
         asked = statements({table: frozenset(names) for table, names in columns.items()})
         answers = {name: cursor.execute(sql.encode()).fetchall() for name, sql in asked.sql.items()}
-    return found(asked, answers)
+    return combine_answers(asked, answers)
 
 
-def _told(error: Exception, password: object) -> str:
+def _error_text(error: Exception, password: object) -> str:
     """What libpq or the server says, on one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     if password:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from ingest.plausible.tables import Found, Goal, PlausibleSite, Rule
+from ingest.plausible.tables import Goal, PlausibleData, PlausibleSite, Rule
 from ingest.sites.shields import (
     MAX_COUNTRY_RULES,
     MAX_HOSTNAME_RULES,
@@ -40,22 +40,22 @@ _DEFAULT_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class TakeOver:
+class SiteImport:
     """What becomes of the sites file.
 
     Attributes:
         changes: In the order of ids.
         unchanged: How many sites are as Plausible has them.
-        only_here: Sites that Plausible does not have; they stay.
-        left_behind: What cannot be taken over, and why, a line each.
+        only_in_file: Sites that Plausible does not have; they stay.
+        not_imported: What cannot be taken over, and why, a line each.
         conflicts: Sites of Plausible's that stay out until the file is changed, a line each.
         notes: What an operator ought to know, a line each.
     """
 
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
-    only_here: tuple[Site, ...] = ()
-    left_behind: tuple[str, ...] = ()
+    only_in_file: tuple[Site, ...] = ()
+    not_imported: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -65,45 +65,45 @@ class TakeOver:
         return tuple(change.site for change in self.changes)
 
 
-def take_over(found: Found, registry: SiteRegistry) -> TakeOver:
+def merge_sites(data: PlausibleData, registry: SiteRegistry) -> SiteImport:
     """Decide what changes.
 
     Args:
-        found: What Plausible has.
+        data: What Plausible has.
         registry: What the file has.
     """
-    left_behind: list[str] = []
+    not_imported: list[str] = []
     wanted: dict[int, Site] = {}
-    rules = {kind: _by_site(rows) for kind, rows in found.rules.items()}
-    goals = _by_site(found.goals)
-    for row in found.sites:
+    rules = {kind: _by_site(rows) for kind, rows in data.rules.items()}
+    goals = _by_site(data.goals)
+    for row in data.sites:
         problem = _problem(row)
         if problem is not None:
-            left_behind.append(f"site {row.id} {row.domain!r}: {problem}")
+            not_imported.append(f"site {row.id} {row.domain!r}: {problem}")
             continue
-        site = _site(row, registry.by_id(row.id), found.known, left_behind)
+        site = _site(row, registry.by_id(row.id), data.known, not_imported)
         shields: dict[str, Any] = {
-            SHIELD_LISTS[kind]: _rules(site, kind, rows.get(row.id, ()), left_behind)
+            SHIELD_LISTS[kind]: _rules(site, kind, rows.get(row.id, ()), not_imported)
             for kind, rows in rules.items()
         }
         wanted[row.id] = replace(site, shields=replace(site.shields, **shields))
-        if "revenue_goals" in found.known:
-            wanted[row.id] = _with_goals(wanted[row.id], goals.get(row.id, ()), left_behind)
-    conflicts = _give_way(wanted, registry)
-    _free_previous_domains(wanted, registry, left_behind)
+        if "revenue_goals" in data.known:
+            wanted[row.id] = _with_goals(wanted[row.id], goals.get(row.id, ()), not_imported)
+    conflicts = _leave_out_conflicts(wanted, registry)
+    _free_previous_domains(wanted, registry, not_imported)
     changes = tuple(
         Change(registry.by_id(site.id), site)
         for site in wanted.values()
         if registry.by_id(site.id) != site
     )
-    of_plausible = {row.id for row in found.sites}
-    return TakeOver(
+    of_plausible = {row.id for row in data.sites}
+    return SiteImport(
         changes=changes,
         unchanged=len(wanted) - len(changes),
-        only_here=tuple(site for site in registry if site.id not in of_plausible),
-        left_behind=tuple(left_behind),
+        only_in_file=tuple(site for site in registry if site.id not in of_plausible),
+        not_imported=tuple(not_imported),
         conflicts=tuple(conflicts),
-        notes=(*found.missing, *_missing_rates(wanted.values(), registry)),
+        notes=(*data.missing, *_missing_rates(wanted.values(), registry)),
     )
 
 
@@ -117,7 +117,7 @@ def _problem(row: PlausibleSite) -> str | None:
 
 
 def _site(
-    row: PlausibleSite, old: Site | None, known: frozenset[str], left_behind: list[str]
+    row: PlausibleSite, old: Site | None, known: frozenset[str], not_imported: list[str]
 ) -> Site:
     """The site but for its shields and goals."""
     site = replace(old or Site(row.id, row.domain), domain=row.domain)
@@ -126,25 +126,25 @@ def _site(
         if expected is None:
             site = replace(site, previous_domain=row.previous_domain)
         else:
-            left_behind.append(
+            not_imported.append(
                 f"site {row.id} {row.domain}: previous domain {row.previous_domain!r}: "
                 f"expected {expected}"
             )
     if site.previous_domain == site.domain:
         site = replace(site, previous_domain=None)
     if "rate_limit" in known:
-        site = replace(site, rate_limit=_limit(row, left_behind))
+        site = replace(site, rate_limit=_limit(row, not_imported))
     if "accept_traffic_until" in known:
         site = replace(site, accept_traffic_until=row.accept_traffic_until)
     return site
 
 
-def _limit(row: PlausibleSite, left_behind: list[str]) -> RateLimit | None:
+def _limit(row: PlausibleSite, not_imported: list[str]) -> RateLimit | None:
     if row.limit_events is None:
         return None
     seconds = _DEFAULT_SECONDS if row.limit_seconds is None else row.limit_seconds
     if row.limit_events < 0 or seconds < 1:
-        left_behind.append(
+        not_imported.append(
             f"site {row.id} {row.domain}: rate limit: expected 0 events or more in 1 second or "
             f"more, got {row.limit_events}/{seconds}"
         )
@@ -152,18 +152,18 @@ def _limit(row: PlausibleSite, left_behind: list[str]) -> RateLimit | None:
     return RateLimit(row.limit_events, seconds)
 
 
-def _rules(site: Site, kind: str, rows: Sequence[Rule], left_behind: list[str]) -> tuple[str, ...]:
+def _rules(site: Site, kind: str, rows: Sequence[Rule], not_imported: list[str]) -> tuple[str, ...]:
     """A site's rules of one kind, those that stay in their order."""
     theirs: dict[str, str] = {}
     about = f"site {site.id} {site.domain}: {kind} rule"
     acting = "allow" if kind == "hostname" else "deny"
     for row in rows:
         if row.action != acting:
-            left_behind.append(f"{about} {row.text!r}: its action {row.action!r} does nothing")
+            not_imported.append(f"{about} {row.text!r}: its action {row.action!r} does nothing")
             continue
         problem = problem_of_rule(kind, row.text)
         if problem is not None:
-            left_behind.append(f"{about}: {problem}")
+            not_imported.append(f"{about}: {problem}")
             continue
         theirs.setdefault(_same(kind, row.text), row.text)
     ours = getattr(site.shields, SHIELD_LISTS[kind])
@@ -171,9 +171,9 @@ def _rules(site: Site, kind: str, rows: Sequence[Rule], left_behind: list[str]) 
     same = {_same(kind, rule) for rule in kept}
     rules = [*kept, *(text for key, text in theirs.items() if key not in same)]
     most = _MOST[kind]
-    left_behind.extend(f"{about} {rule!r}: there are {most} already" for rule in rules[most:])
+    not_imported.extend(f"{about} {rule!r}: there are {most} already" for rule in rules[most:])
     if kind == "hostname" and rows and not rules:
-        left_behind.append(f"{about}s: none is left, so every hostname is allowed")
+        not_imported.append(f"{about}s: none is left, so every hostname is allowed")
     return tuple(rules[:most])
 
 
@@ -187,21 +187,21 @@ def _only_ours(kind: str, rule: str) -> bool:
     return kind == "ip" and parse_network(rule).num_addresses > 1
 
 
-def _with_goals(site: Site, rows: Sequence[Goal], left_behind: list[str]) -> Site:
+def _with_goals(site: Site, rows: Sequence[Goal], not_imported: list[str]) -> Site:
     theirs: dict[str, str] = {}
     for row in rows:
         about = f"site {site.id} {site.domain}: revenue goal {row.event!r}"
         problem = problem_of_goal(row.event, row.currency)
         if problem is not None:
-            left_behind.append(f"{about}: {problem}")
+            not_imported.append(f"{about}: {problem}")
         elif theirs.setdefault(row.event, row.currency) != row.currency:
-            left_behind.append(f"{about}: {row.currency}, beside {theirs[row.event]}")
+            not_imported.append(f"{about}: {row.currency}, beside {theirs[row.event]}")
     # Those that the file has stay in its order.
     goals = {event: theirs[event] for event in site.revenue_goals if event in theirs} | theirs
     return replace(site, revenue_goals=goals)
 
 
-def _give_way(wanted: dict[int, Site], registry: SiteRegistry) -> list[str]:
+def _leave_out_conflicts(wanted: dict[int, Site], registry: SiteRegistry) -> list[str]:
     """Leave out sites whose domain is that of a site which stays in the file under another id."""
     conflicts: list[str] = []
     while True:
@@ -224,7 +224,7 @@ def _give_way(wanted: dict[int, Site], registry: SiteRegistry) -> list[str]:
 
 
 def _free_previous_domains(
-    wanted: dict[int, Site], registry: SiteRegistry, left_behind: list[str]
+    wanted: dict[int, Site], registry: SiteRegistry, not_imported: list[str]
 ) -> None:
     """Give up previous domains that another site has."""
     staying = [site for site in registry if site.id not in wanted]
@@ -234,7 +234,7 @@ def _free_previous_domains(
         if site.previous_domain is None:
             continue
         if site.previous_domain in taken:
-            left_behind.append(
+            not_imported.append(
                 f"site {site.id} {site.domain}: previous domain {site.previous_domain!r}: "
                 "another site has it"
             )

@@ -219,7 +219,7 @@ def _until(has: _Has) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlausibleData:
     """What a Plausible's database has for us.
 
     Attributes:
@@ -239,14 +239,14 @@ class Found:
     missing: tuple[str, ...] = ()
 
 
-def found(asked: Statements, answers: Mapping[str, Rows]) -> Found:
+def combine_answers(asked: Statements, answers: Mapping[str, Rows]) -> PlausibleData:
     """Put the answers together.
 
     Args:
         asked: The statements.
         answers: The rows of each.
     """
-    return Found(
+    return PlausibleData(
         sites=tuple(PlausibleSite(*row) for row in answers["sites"]),
         rules={
             kind: tuple(Rule(*row) for row in answers[kind])

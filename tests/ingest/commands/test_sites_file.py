@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.keepers.file_watcher import stamp
-from ingest.commands.sites_file import take_over
+from ingest.commands.sites_file import wait_for_reload
 from ingest.settings import Settings, read_settings
 
 NOBODY = "No server was found running here; one that runs takes it over in two seconds."
@@ -77,7 +77,7 @@ class Time:
 
 def outcome(settings: Settings) -> str:
     time = Time()
-    return take_over(settings, time.clock, time.sleep)
+    return wait_for_reload(settings, time.clock, time.sleep)
 
 
 def written(settings: Settings) -> int:

@@ -3,8 +3,8 @@ from datetime import date
 
 import pytest
 
-from ingest.plausible.site_import import TakeOver, take_over
-from ingest.plausible.tables import Found, Goal, PlausibleSite, Rule
+from ingest.plausible.site_import import SiteImport, merge_sites
+from ingest.plausible.tables import Goal, PlausibleData, PlausibleSite, Rule
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
 
@@ -22,16 +22,16 @@ def taken(
     rules: dict[str, list[Rule]] | None = None,
     goals: Iterable[Goal] = (),
     known: frozenset[str] = EVERYTHING,
-) -> TakeOver:
+) -> SiteImport:
     kinds: dict[str, tuple[Rule, ...]] = {
         kind: () for kind in ("ip", "country", "page", "hostname") if kind in known
     }
     all_rules = {**kinds, **{kind: tuple(each) for kind, each in (rules or {}).items()}}
-    found = Found(tuple(sites), all_rules, tuple(goals), known=known)
-    return take_over(found, SiteRegistry(here))
+    data = PlausibleData(tuple(sites), all_rules, tuple(goals), known=known)
+    return merge_sites(data, SiteRegistry(here))
 
 
-def one(outcome: TakeOver) -> Site:
+def one(outcome: SiteImport) -> Site:
     (site,) = outcome.sites
     return site
 
@@ -39,13 +39,13 @@ def one(outcome: TakeOver) -> Site:
 def test_a_new_site() -> None:
     outcome = taken([PlausibleSite(1, "a", "b", 100, None, date(2027, 1, 1))])
     assert one(outcome) == Site(1, "a", "b", RateLimit(100, 60), date(2027, 1, 1))
-    assert (outcome.left_behind, outcome.conflicts, outcome.notes) == ((), (), ())
+    assert (outcome.not_imported, outcome.conflicts, outcome.notes) == ((), (), ())
 
 
 def test_a_site_that_is_the_same() -> None:
     outcome = taken([PlausibleSite(1, "a")], [Site(1, "a"), Site(2, "b")])
     assert (outcome.changes, outcome.unchanged) == ((), 1)
-    assert outcome.only_here == (Site(2, "b"),)
+    assert outcome.only_in_file == (Site(2, "b"),)
 
 
 def test_a_renamed_site() -> None:
@@ -96,13 +96,13 @@ def test_what_the_version_does_not_know_stays() -> None:
 def test_rate_limits(limit: tuple[int | None, int], expected: RateLimit | None, said: int) -> None:
     outcome = taken([PlausibleSite(1, "a", None, *limit)])
     assert one(outcome).rate_limit == expected
-    assert len(outcome.left_behind) == said
+    assert len(outcome.not_imported) == said
 
 
 def test_two_currencies_for_one_event() -> None:
     outcome = taken([PlausibleSite(1, "a")], goals=[Goal(1, "x", "EUR"), Goal(1, "x", "USD")])
     assert one(outcome).revenue_goals == {"x": "EUR"}
-    assert outcome.left_behind == ("site 1 a: revenue goal 'x': USD, beside EUR",)
+    assert outcome.not_imported == ("site 1 a: revenue goal 'x': USD, beside EUR",)
     assert len(outcome.notes) == 1
 
 
@@ -137,7 +137,7 @@ def test_what_gives_way_may_be_in_the_way_of_others() -> None:
 def test_previous_domains_give_way(sites: list[PlausibleSite], here: list[Site]) -> None:
     outcome = taken(sites, here)
     assert outcome.sites[0] == Site(1, "a")
-    assert outcome.left_behind == ("site 1 a: previous domain 'b': another site has it",)
+    assert outcome.not_imported == ("site 1 a: previous domain 'b': another site has it",)
     SiteRegistry([*outcome.sites, *here])
 
 
@@ -145,10 +145,10 @@ def test_previous_domains_give_way(sites: list[PlausibleSite], here: list[Site])
 def test_ids_that_are_none(site_id: int) -> None:
     outcome = taken([PlausibleSite(site_id, "a", "b")])
     assert outcome.sites == ()
-    assert "expected an id from 1" in outcome.left_behind[0]
+    assert "expected an id from 1" in outcome.not_imported[0]
 
 
 def test_a_previous_domain_that_is_none() -> None:
     outcome = taken([PlausibleSite(1, "a", "b c")])
     assert one(outcome).previous_domain is None
-    assert "previous domain 'b c': expected a domain without commas" in outcome.left_behind[0]
+    assert "previous domain 'b c': expected a domain without commas" in outcome.not_imported[0]

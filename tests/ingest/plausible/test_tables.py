@@ -4,14 +4,14 @@ import pytest
 
 from ingest.plausible.tables import (
     Columns,
-    Found,
     Goal,
     NotPlausibleError,
+    PlausibleData,
     PlausibleSite,
     Rows,
     Rule,
     StoredSalt,
-    found,
+    combine_answers,
     statements,
 )
 
@@ -88,7 +88,7 @@ def test_found() -> None:
         "goals": [(1, "x", "EUR")],
         "salts": [(memoryview(b"k" * 16), 7)],
     }
-    assert found(asked, answers) == Found(
+    assert combine_answers(asked, answers) == PlausibleData(
         (PlausibleSite(1, "a", None, 5, 60, date(2027, 1, 1)),),
         {"ip": (Rule(1, "192.0.2.1", "deny"),)},
         (Goal(1, "x", "EUR"),),
