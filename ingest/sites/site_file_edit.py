@@ -25,7 +25,7 @@ from ingest.sites.toml_edit import (
     set_value,
     start_of_line,
 )
-from ingest.sites.toml_lines import KeyPath, key_places
+from ingest.sites.toml_lines import KeyPath, key_spans
 
 _SITE: Final[KeyPath] = ("site", 0)
 """A site in the part of the file that holds no other."""
@@ -119,7 +119,7 @@ def put_exchange_rates(text: str, rates: Mapping[str, Decimal], source: str) -> 
     registry = parse_sites(text, source)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     edited = text.removeprefix(mark)
-    if not any(path[0] == "exchange_rates" for path in key_places(edited)):
+    if not any(path[0] == "exchange_rates" for path in key_spans(edited)):
         edited = append_section(edited, "[exchange_rates]")
     for currency, rate in rates.items():
         edited = set_value(edited, ("exchange_rates", currency), f"{rate:f}")
@@ -156,7 +156,7 @@ def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_Part]]:
     text = text.removeprefix(mark)
     cuts: list[tuple[int, Site | None]] = [(0, None)]
     index = -1
-    for path, place in key_places(text).items():
+    for path, span in key_spans(text).items():
         if path == ("site",):
             # `site = []` is given up for [[site]].
             if len(registry):
@@ -164,20 +164,20 @@ def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_Part]]:
                     "the sites stand in an inline array; write each under [[site]] to have the "
                     "file edited"
                 )
-            empty = slice(start_of_line(text, place.start), end_of_line(text, place.end))
+            empty = slice(start_of_line(text, span.start), end_of_line(text, span.end))
             return _split(mark + text[: empty.start] + text[empty.stop :], registry)
-        if not place.header:
+        if not span.header:
             continue
         if path[0] == "site" and len(path) == 2:
             index = int(path[1])
-            cuts.append((_beginning(text, place.start), registry.sites[index]))
+            cuts.append((_beginning(text, span.start), registry.sites[index]))
         elif path[:2] != ("site", index) or cuts[-1][1] is None:
             if path[0] == "site":
                 raise EditError(
                     f"the tables of site {index + 1} stand apart; put them together to have the "
                     "file edited"
                 )
-            cuts.append((_beginning(text, place.start), None))
+            cuts.append((_beginning(text, span.start), None))
     ends = [start for start, _ in cuts[1:]] + [len(text)]
     return mark, [
         _Part(text[start:end], site) for (start, site), end in zip(cuts, ends, strict=True)
@@ -197,7 +197,7 @@ def _beginning(text: str, header: int) -> int:
 
 def _unattached(part: str) -> str:
     """What stays of a site's part: comments behind an empty line."""
-    last = max(place.end for place in key_places(part).values())
+    last = max(span.end for span in key_spans(part).values())
     at = end_of_line(part, last)
     while at < len(part) and part[at : end_of_line(part, at)].lstrip(" \t").startswith("#"):
         at = end_of_line(part, at)
@@ -267,7 +267,7 @@ def _change_rate_limit(text: str, site: Site) -> str:
     if limit is None:
         return drop(text, path)
     pairs = {"events": limit.events, "seconds": limit.seconds}
-    if not any(found[:3] == path for found in key_places(text)):
+    if not any(found[:3] == path for found in key_spans(text)):
         return set_value(text, path, inline_table(pairs))
     for key, value in pairs.items():
         text = set_value(text, (*path, key), str(value))
@@ -280,7 +280,7 @@ def _change_rules(text: str, old: Site, new: Site) -> str:
         before, after = getattr(old.shields, kind), getattr(new.shields, kind)
         if before == after:
             continue
-        if not any(found[:3] == table for found in key_places(text)):
+        if not any(found[:3] == table for found in key_spans(text)):
             text = append_section(text, "[site.shields]")
         text = set_array(text, (*table, kind), before, after)
     if dict(old.revenue_goals) != dict(new.revenue_goals):
@@ -290,7 +290,7 @@ def _change_rules(text: str, old: Site, new: Site) -> str:
 
 def _change_goals(text: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
     path = (*_SITE, "revenue_goals")
-    if path in key_places(text):
+    if path in key_spans(text):
         # An inline array: written anew.
         goals = [inline_table({"event": event, "currency": new[event]}) for event in new]
         return set_value(text, path, f"[{', '.join(goals)}]")

@@ -1,6 +1,6 @@
 """Changes single values of a TOML document and leaves every other character where it is.
 
-The places come from `ingest.sites.toml_lines`; tomlkit writes the values, and changes arrays and
+The positions come from `ingest.sites.toml_lines`; tomlkit writes the values, and changes arrays and
 inline tables, whose comments it keeps. (Whole documents it does not leave as they are: it moves
 tables that stand apart, and takes comments for part of the table before them.)
 """
@@ -12,7 +12,7 @@ from typing import Any, Final
 import tomlkit
 import tomlkit.exceptions
 
-from ingest.sites.toml_lines import KeyPath, Place, key_places
+from ingest.sites.toml_lines import KeyPath, TextSpan, key_spans
 
 _WIDTH: Final = 88
 """Characters of a line beyond which a new array is written over several."""
@@ -62,20 +62,20 @@ def set_value(text: str, path: KeyPath, value: str) -> str:
     Raises:
         KeyError: Neither is.
     """
-    places = key_places(text)
-    place = places.get(path)
-    if place is not None:
-        return text[: place.value] + _with_newlines(value, text) + text[place.end :]
+    spans = key_spans(text)
+    span = spans.get(path)
+    if span is not None:
+        return text[: span.value] + _with_newlines(value, text) + text[span.end :]
     table, name = path[:-1], str(path[-1])
-    home = places.get(table)
+    home = spans.get(table)
     if home is None:
         # The table is implied by dotted keys of the table around it.
         table, name = table[:-1], f"{table[-1]}.{name}"
-        home = places[table]
+        home = spans[table]
     if not home.header:
         changed = _changed(text[home.value : home.end], {name: value})
         return text[: home.value] + changed + text[home.end :]
-    return _add_line(text, home, places, f"{name} = {value}")
+    return _add_line(text, home, spans, f"{name} = {value}")
 
 
 def drop(text: str, path: KeyPath) -> str:
@@ -85,23 +85,23 @@ def drop(text: str, path: KeyPath) -> str:
     """
     gone = False
     while True:
-        places = key_places(text)
-        found = next((key for key in places if key[: len(path)] == path), None)
+        spans = key_spans(text)
+        found = next((key for key in spans if key[: len(path)] == path), None)
         if found is None or gone:
             return text
         # The table behind one that is dropped from an array has its path then.
         gone = isinstance(path[-1], int)
-        place = places[found]
-        parent = places.get(found[:-1])
-        if place.header:
-            start, end = start_of_line(text, place.start), _end_of_section(text, place, places)
+        span = spans[found]
+        parent = spans.get(found[:-1])
+        if span.header:
+            start, end = start_of_line(text, span.start), _end_of_section(text, span, spans)
             text = text[:start] + text[end:].lstrip("\r\n")
         elif parent is not None and not parent.header:
             changed = _changed(text[parent.value : parent.end], {str(found[-1]): None})
             text = text[: parent.value] + changed + text[parent.end :]
         else:
-            end = end_of_line(text, place.end)
-            text = text[: start_of_line(text, place.start)] + text[end:]
+            end = end_of_line(text, span.end)
+            text = text[: start_of_line(text, span.start)] + text[end:]
 
 
 def set_array(text: str, path: KeyPath, before: Sequence[str], after: Sequence[str]) -> str:
@@ -113,12 +113,12 @@ def set_array(text: str, path: KeyPath, before: Sequence[str], after: Sequence[s
         before: What the array has.
         after: What it is to have.
     """
-    place = key_places(text).get(path)
-    if place is None:
+    span = key_spans(text).get(path)
+    if span is None:
         return set_value(text, path, literal(list(after)))
-    written = text[place.value : place.end]
+    written = text[span.value : span.end]
     changed = _changed_array(written, before, after) or literal(list(after))
-    return text[: place.value] + _with_newlines(changed, text) + text[place.end :]
+    return text[: span.value] + _with_newlines(changed, text) + text[span.end :]
 
 
 def append_section(text: str, section: str) -> str:
@@ -129,11 +129,11 @@ def append_section(text: str, section: str) -> str:
     return content + between + _with_newlines(section.strip(), text) + tail
 
 
-def _add_line(text: str, home: Place, places: Mapping[KeyPath, Place], line: str) -> str:
-    following = [place.start for place in places.values() if place.header]
+def _add_line(text: str, home: TextSpan, spans: Mapping[KeyPath, TextSpan], line: str) -> str:
+    following = [span.start for span in spans.values() if span.header]
     end = min((start for start in following if start > home.start), default=len(text))
     last = max(
-        (place.end for place in places.values() if home.start <= place.start < end),
+        (span.end for span in spans.values() if home.start <= span.start < end),
         default=home.end,
     )
     at = end_of_line(text, last)
@@ -141,11 +141,11 @@ def _add_line(text: str, home: Place, places: Mapping[KeyPath, Place], line: str
     return text[:at] + gap + _with_newlines(line, text) + newline(text) + text[at:]
 
 
-def _end_of_section(text: str, header: Place, places: Mapping[KeyPath, Place]) -> int:
+def _end_of_section(text: str, header: TextSpan, spans: Mapping[KeyPath, TextSpan]) -> int:
     """Where the lines of a section end; comments behind its last key are no part of it."""
-    following = [place.start for place in places.values() if place.header]
+    following = [span.start for span in spans.values() if span.header]
     limit = min((start for start in following if start > header.start), default=len(text))
-    last = max(place.end for place in places.values() if header.start <= place.start < limit)
+    last = max(span.end for span in spans.values() if header.start <= span.start < limit)
     return end_of_line(text, last)
 
 

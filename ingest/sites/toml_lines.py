@@ -11,7 +11,7 @@ KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextSpan:
     """Where something stands, in characters from the beginning of the document.
 
     Attributes:
@@ -50,17 +50,17 @@ def key_lines(document: str) -> dict[KeyPath, int]:
     return _Scanner(document.replace("\r\n", "\n")).scan()
 
 
-def key_places(document: str) -> dict[KeyPath, Place]:
+def key_spans(document: str) -> dict[KeyPath, TextSpan]:
     """Find where every key, header and array element begins and ends, in the document's order.
 
-    Tables that are only implied, as `a` by `a.b = 1` or by `[a.b]`, have no place.
+    Tables that are only implied, as `a` by `a.b = 1` or by `[a.b]`, have no span.
 
     Args:
         document: As for `key_lines`.
     """
     scanner = _Scanner(document)
     scanner.scan()
-    return dict(sorted(scanner.places.items(), key=lambda item: item[1].start))
+    return dict(sorted(scanner.spans.items(), key=lambda item: item[1].start))
 
 
 class _Scanner:
@@ -72,7 +72,7 @@ class _Scanner:
         self._lines: dict[KeyPath, int] = {}
         self._tables: dict[KeyPath, int] = {}
         """Number of tables so far, for each array of tables."""
-        self.places: dict[KeyPath, Place] = {}
+        self.spans: dict[KeyPath, TextSpan] = {}
         self._newlines = [index for index, char in enumerate(text) if char == "\n"]
 
     def scan(self) -> dict[KeyPath, int]:
@@ -100,7 +100,7 @@ class _Scanner:
             path = self._current(path)
         self._lines[path] = line
         self._at += brackets
-        self.places[path] = Place(start, self._at, self._at, header=True)
+        self.spans[path] = TextSpan(start, self._at, self._at, header=True)
         return path
 
     def _current(self, path: KeyPath) -> KeyPath:
@@ -115,7 +115,7 @@ class _Scanner:
         self._expect("=")
         value = self._skip_blank()
         self._value(path)
-        self.places[path] = Place(start, value, self._at)
+        self.spans[path] = TextSpan(start, value, self._at)
 
     def _key(self) -> list[str]:
         """A dotted key and the white space after it."""
@@ -153,7 +153,7 @@ class _Scanner:
             start = self._at
             self._lines[(*path, position)] = self._line()
             self._value((*path, position))
-            self.places[(*path, position)] = Place(start, start, self._at)
+            self.spans[(*path, position)] = TextSpan(start, start, self._at)
             position += 1
 
     def _inline_table(self, path: KeyPath) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.sites.toml_lines import KeyPath, key_lines, key_places
+from ingest.sites.toml_lines import KeyPath, key_lines, key_spans
 
 DOCUMENT = '''# comment
 top = 1
@@ -143,8 +143,8 @@ def test_what_the_reader_refuses_ends(document: str) -> None:
 def test_places() -> None:
     text = 'a.b = 1  # c\r\n[[t]]\r\nu = { v = [ "x", 2 ] }\n[t.w]\nd = """\n"""'
     shown = {
-        path: (text[place.start : place.end], text[place.value : place.end])
-        for path, place in key_places(text).items()
+        path: (text[span.start : span.end], text[span.value : span.end])
+        for path, span in key_spans(text).items()
     }
     assert shown == {
         ("a", "b"): ("a.b = 1", "1"),
@@ -156,7 +156,7 @@ def test_places() -> None:
         ("t", 0, "w"): ("[t.w]", ""),
         ("t", 0, "w", "d"): ('d = """\n"""', '"""\n"""'),
     }
-    assert [path for path, place in key_places(text).items() if place.header] == [
+    assert [path for path, span in key_spans(text).items() if span.header] == [
         ("t", 0),
         ("t", 0, "w"),
     ]
