@@ -100,7 +100,7 @@ async def test_killed_while_a_batch_is_stored(
     while not inbox.statistics().current_buffer_used:
         await job.advance(0.001)
     for insert in inbox.receive_nowait()[:stored]:
-        environment.store._keep(_Table(insert.table), insert.rows, insert.token)  # type: ignore[arg-type]
+        environment.store._keep(_NamedTable(insert.table), insert.rows, insert.token)  # type: ignore[arg-type]
     job.close()
     if forgetful:
         environment.store.tokens = [f"{number}" for number in range(stored)]
@@ -110,7 +110,7 @@ async def test_killed_while_a_batch_is_stored(
     assert environment.visits() == whole.visits()
 
 
-class _Table:
+class _NamedTable:
     def __init__(self, name: str) -> None:
         self.name = name
 

@@ -24,7 +24,7 @@ DROPS = [
 ACCEPTED = observe(3, an_enriched_event(pathname="/3"))
 
 
-class Server:
+class FakeServer:
     """Answers as told, and keeps what it was asked."""
 
     def __init__(self) -> None:
@@ -42,11 +42,11 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLUICE_STATE_DIR", str(tmp_path))
     (tmp_path / "server.json").write_text('{"port": 1, "token": "t"}')
-    server = Server()
+    server = FakeServer()
 
     def open_(
         _: RunningServer,
@@ -63,7 +63,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     return server
 
 
-def test_the_newest_drop_comes_last(server: Server) -> None:
+def test_the_newest_drop_comes_last(server: FakeServer) -> None:
     report = {"drops": [as_json(one) for one in reversed(DROPS)], "since": 1, "dropped_since": {}}
     server.answers["/api/drops"] = json.dumps(report).encode()
     result = run("drops", "--site", "example.com", "-n", "5")
@@ -85,7 +85,7 @@ def test_the_newest_drop_comes_last(server: Server) -> None:
     ],
 )
 def test_following_ends_with_the_server(
-    server: Server, arguments: tuple[str, ...], asked: str
+    server: FakeServer, arguments: tuple[str, ...], asked: str
 ) -> None:
     shown = ACCEPTED if arguments[0] == "tail" else DROPS[0]
     server.answers["/api/live"] = b"retry: 2000\n\n: still here\n\n" + encode([shown, Missed(7)])
@@ -100,14 +100,14 @@ def test_following_ends_with_the_server(
 
 
 @pytest.mark.parametrize("command", ["drops", "tail"])
-def test_control_c_is_no_mistake(server: Server, command: str) -> None:
+def test_control_c_is_no_mistake(server: FakeServer, command: str) -> None:
     server.answers = {"/api/live": KeyboardInterrupt(), "/api/drops": KeyboardInterrupt()}
     result = run(command)
     assert (result.exit_code, result.output) == (0, "")
 
 
 @pytest.mark.parametrize("command", ["drops", "tail"])
-def test_a_server_that_refuses(server: Server, command: str) -> None:
+def test_a_server_that_refuses(server: FakeServer, command: str) -> None:
     refusal = RunningServerError("Too many follow already, try again later", 503)
     server.answers = {"/api/live": refusal, "/api/drops": refusal}
     result = run(command)
@@ -124,7 +124,7 @@ def test_no_server(
     assert result.stderr.startswith("Error: no server runs")
 
 
-def test_validating_sends_what_a_tracker_would(server: Server, tmp_path: Path) -> None:
+def test_validating_sends_what_a_tracker_would(server: FakeServer, tmp_path: Path) -> None:
     (tmp_path / "event").write_bytes(b"{}")
     invalid = {"errors": {"url": ["is required"]}}
     server.answers["/api/event/validate"] = RunningServerError(
@@ -143,7 +143,7 @@ def test_validating_sends_what_a_tracker_would(server: Server, tmp_path: Path) -
     assert json.loads(run("validate", "--body", "event", "--json").stdout) == invalid
 
 
-def test_a_header_that_is_none(server: Server) -> None:
+def test_a_header_that_is_none(server: FakeServer) -> None:
     result = run("validate", "-H", "nothing")
     assert result.exit_code == 2
     assert "expected 'NAME: VALUE'" in result.stderr

@@ -14,7 +14,7 @@ from ingest.settings import Settings, read_settings
 NOBODY = "No server was found running here; one that runs takes it over in two seconds."
 
 
-class Server:
+class ReadyServer:
     """Answers `/ready` as it is told to."""
 
     def __init__(self) -> None:
@@ -46,14 +46,14 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
+def server() -> Iterator[ReadyServer]:
+    server = ReadyServer()
     yield server
     server.close()
 
 
 @pytest.fixture
-def settings(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(server: ReadyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLUICE_SITES", "sites.toml")
     (tmp_path / "var").mkdir()
@@ -86,19 +86,19 @@ def written(settings: Settings) -> int:
     return found[0]
 
 
-def test_the_file_is_seen(server: Server, settings: Settings) -> None:
+def test_the_file_is_seen(server: ReadyServer, settings: Settings) -> None:
     server.answers = [{"file_written_ns": 1}, {"file_written_ns": written(settings)}]
     assert outcome(settings) == "The running server has taken it over."
     assert server.tokens == ["Bearer secret"] * 2
 
 
-def test_the_file_is_refused(server: Server, settings: Settings) -> None:
+def test_the_file_is_refused(server: ReadyServer, settings: Settings) -> None:
     server.status = 503
     server.answers = [{"file_written_ns": written(settings), "reason": "sites.toml:1: x"}]
     assert outcome(settings) == "The running server has refused the file: sites.toml:1: x"
 
 
-def test_the_file_is_not_seen(server: Server, settings: Settings) -> None:
+def test_the_file_is_not_seen(server: ReadyServer, settings: Settings) -> None:
     server.answers = [{"file_written_ns": 1}]
     assert outcome(settings) == (
         "The running server has not taken it over within 3 seconds; does it use this file?"
@@ -114,6 +114,6 @@ def test_no_server(server_file: str | None, settings: Settings) -> None:
     assert outcome(settings) == NOBODY
 
 
-def test_something_else_listens(server: Server, settings: Settings) -> None:
+def test_something_else_listens(server: ReadyServer, settings: Settings) -> None:
     server.answers = ["no report"]
     assert outcome(settings) == NOBODY

@@ -44,7 +44,7 @@ def a_reload(name: str) -> Reload[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HTTPAnswer:
     """A response, read to its end."""
 
     status: int
@@ -99,7 +99,7 @@ class Application:
         headers: Mapping[str, str] | None = None,
         *,
         peer: str = PEER,
-    ) -> Answer:
+    ) -> HTTPAnswer:
         """Send one request from an ordinary browser and read the response."""
         client: Any = self.app.test_client()
         response: Response = await client.open(
@@ -111,9 +111,9 @@ class Application:
         )
         content = await response.get_data(as_text=False)
         assert isinstance(content, bytes)
-        return Answer(response.status_code, response.headers, content)
+        return HTTPAnswer(response.status_code, response.headers, content)
 
-    async def post(self, headers: Mapping[str, str] | None = None, **changes: Any) -> Answer:
+    async def post(self, headers: Mapping[str, str] | None = None, **changes: Any) -> HTTPAnswer:
         """Send an event as the trackers do."""
         body = json.dumps(EVENT | changes).encode()
         return await self.ask(

@@ -12,7 +12,14 @@ from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.model.event import Event, EventRequest
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once
-from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, PEER, Answer, Application
+from tests.ingest.http.application import (
+    CHROME,
+    COMMAND_TOKEN,
+    EVENT,
+    PEER,
+    Application,
+    HTTPAnswer,
+)
 
 UNPARSABLE = {"errors": {"request": ["Unable to parse request body as json"]}}
 TOO_LONG = b" " * (BODY_LIMIT + 1)
@@ -206,7 +213,7 @@ async def test_any_page_may_read_every_response(
     assert "x-plausible-dropped" in answer.headers["access-control-expose-headers"]
 
 
-def is_private(answer: Answer) -> bool:
+def is_private(answer: HTTPAnswer) -> bool:
     """Whether no page of another origin may read, run or show the answer, nor a cache keep it."""
     headers = answer.headers
     return (

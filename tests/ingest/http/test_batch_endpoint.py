@@ -11,7 +11,7 @@ from ingest.model.verdict import DropReason, Verdict
 from ingest.sites.site import Site, SiteRegistry
 from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.examples import NOON
-from tests.ingest.http.application import Answer, Application
+from tests.ingest.http.application import Application, HTTPAnswer
 
 KEY = "the-key-of-example-com"
 TOKEN = "the-operators-own-token"
@@ -30,13 +30,13 @@ def pipeline(pipeline: Pipeline) -> Pipeline:
 
 async def send(
     pipeline: Pipeline, *items: object, token: str | None = None, **headers: str
-) -> Answer:
+) -> HTTPAnswer:
     return await send_body(pipeline, json.dumps(items).encode(), token=token, **headers)
 
 
 async def send_body(
     pipeline: Pipeline, body: bytes, *, token: str | None = None, **headers: str
-) -> Answer:
+) -> HTTPAnswer:
     application = Application(pipeline, token=token)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return await application.ask(

@@ -18,7 +18,7 @@ from tests.ingest.http.application import CHROME, EVENT, Application
 LIMIT = 1000
 
 
-class Client:
+class SlowClient:
     """A request that is sent part by part, as a server hands it to the application."""
 
     def __init__(self, app: Any, budget: BodyBudget, path: str = "/") -> None:
@@ -69,9 +69,9 @@ def an_app() -> QuartTrio:
 
 
 @asynccontextmanager
-async def clients(budget: BodyBudget, count: int) -> AsyncIterator[list[Client]]:
+async def clients(budget: BodyBudget, count: int) -> AsyncIterator[list[SlowClient]]:
     app = an_app()
-    opened = [Client(app, budget) for _ in range(count)]
+    opened = [SlowClient(app, budget) for _ in range(count)]
     async with trio.open_nursery() as nursery:
         for client in opened:
             nursery.start_soon(client.run)
@@ -123,7 +123,7 @@ async def test_events_are_refused_like_by_a_full_pipeline(
     async with running(Pipeline(tmp_path)) as pipeline:
         application = Application(pipeline)
         budget = BodyBudget(10)
-        client = Client(application.app, budget, path)
+        client = SlowClient(application.app, budget, path)
         client.part(json.dumps(EVENT).encode(), last=True)
         await client.run()
         assert client.status == 503

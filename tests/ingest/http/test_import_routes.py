@@ -15,7 +15,7 @@ from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from tests.actors.imports.running_service import an_import_request
 from tests.actors.pipeline.running_pipeline import Pipeline, running
-from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
+from tests.ingest.http.application import COMMAND_TOKEN, Application, HTTPAnswer
 from tests.ingest.past.lines import COMBINED
 
 
@@ -34,12 +34,12 @@ class Front:
 
     async def ask(
         self, method: str, path: str, body: object = None, token: str = COMMAND_TOKEN
-    ) -> Answer:
+    ) -> HTTPAnswer:
         content = b"" if body is None else json.dumps(body).encode()
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return await self.application.ask(method, path, content, headers, peer="127.0.0.1")
 
-    async def begin(self, request: ImportRequest | None = None) -> Answer:
+    async def begin(self, request: ImportRequest | None = None) -> HTTPAnswer:
         return await self.ask("POST", ROUTE, (request or self.request).to_json())
 
 

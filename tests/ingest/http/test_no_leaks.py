@@ -17,7 +17,7 @@ from ingest.sites.shields import Shields
 from ingest.sites.site import Site, SiteRegistry
 from ingest.telemetry.logs import configure
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once
-from tests.ingest.http.application import COMMAND_TOKEN, Answer, Application
+from tests.ingest.http.application import COMMAND_TOKEN, Application, HTTPAnswer
 
 PEER = "198.51.100.77"
 FORWARDED = "192.0.2.177"
@@ -112,14 +112,14 @@ async def ask(
     application: Application,
     name: str,
     requests: dict[str, tuple[int, str, str, bytes, dict[str, str]]] = REQUESTS,
-) -> Answer:
+) -> HTTPAnswer:
     status, method, path, body, headers = requests[name]
     answer = await application.ask(method, path, body, HEADERS | headers, peer=PEER)
     assert answer.status == status, name
     return answer
 
 
-def shown(answers: list[Answer], logged: str) -> dict[str, str]:
+def shown(answers: list[HTTPAnswer], logged: str) -> dict[str, str]:
     """Every secret that is shown, and where."""
     places = {"the log": logged}
     for number, answer in enumerate(answers):

@@ -6,7 +6,7 @@ from trio.testing import MockClock
 
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline.running_pipeline import Pipeline
-from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, Answer, Application
+from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, Application, HTTPAnswer
 
 ROUTE = "/api/event/validate"
 BEARER = {"authorization": f"Bearer {COMMAND_TOKEN}"}
@@ -18,7 +18,7 @@ async def validate(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
     **changes: Any,
-) -> Answer:
+) -> HTTPAnswer:
     sent = json.dumps(EVENT | changes).encode() if body is None else body
     return await application.ask("POST", ROUTE, sent, PLAIN | BEARER | (headers or {}))
 

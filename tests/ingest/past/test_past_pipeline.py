@@ -27,7 +27,7 @@ from tests.ingest.past.test_goatcounter import HEADER, line
 COLUMNS = [column.name for column in TABLES["events_v2"].inserted]
 
 
-class Desk:
+class LinePipeline:
     """A pipeline with all that it needs."""
 
     def __init__(self, reader: Reader, site: str | None = "example.com", **rules: Any) -> None:
@@ -52,9 +52,9 @@ class Desk:
         return rows
 
 
-def logs(**changes: Any) -> Desk:
+def logs(**changes: Any) -> LinePipeline:
     site = changes.pop("site", "example.com")
-    return Desk(AccessLogReader(options(site=site)), site, **changes)
+    return LinePipeline(AccessLogReader(options(site=site)), site, **changes)
 
 
 def columns(rows: EventRows) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def columns(rows: EventRows) -> dict[str, Any]:
 
 
 def test_an_event_becomes_rows() -> None:
-    service = logs()
-    (rows,) = service.take(COMBINED)
+    past = logs()
+    (rows,) = past.take(COMBINED)
     row = columns(rows)
     expected = {
         "timestamp": NOON - 100,
@@ -78,18 +78,18 @@ def test_an_event_becomes_rows() -> None:
     }
     assert expected.items() <= row.items()
     assert len(rows.sessions) == 1
-    assert (service.counts.lines, service.counts.accepted, service.counts.visits) == (1, 1, 1)
+    assert (past.counts.lines, past.counts.accepted, past.counts.visits) == (1, 1, 1)
 
 
 def test_visits_go_on_by_the_events_own_time() -> None:
-    service = logs()
+    past = logs()
     later = COMBINED.replace("11:58:20", "11:59:20")
     much_later = COMBINED.replace("22/Sep", "22/Sep").replace("11:58:20", "11:28:00")
-    first, second, third = service.take(much_later, COMBINED, later)
+    first, second, third = past.take(much_later, COMBINED, later)
     ids = [columns(rows)["session_id"] for rows in (first, second, third)]
     assert ids == [100, 101, 101]  # the first was more than half an hour before
     assert len(third.sessions) == 2
-    assert service.counts.visits == 2
+    assert past.counts.visits == 2
 
 
 def test_a_visitor_has_an_id_for_each_day() -> None:
@@ -120,13 +120,13 @@ def test_the_rules_of_now(
     line = COMBINED
     for old, new in changes.items():
         line = line.replace(old, new)
-    service = logs(**rules)
-    rows = service.take(line, line)
+    past = logs(**rules)
+    rows = past.take(line, line)
     if reason is not None:
         assert not rows
-        assert service.counts.dropped == {reason: 2}
+        assert past.counts.dropped == {reason: 2}
     else:
-        assert len(rows) + sum(service.counts.dropped.values()) == 2
+        assert len(rows) + sum(past.counts.dropped.values()) == 2
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_the_rules_of_now(
     ],
 )
 def test_the_time_that_is_wanted(selection: dict[str, int], skipped: dict[str, int]) -> None:
-    service = logs()
-    rows = service.take(COMBINED, **selection)
-    assert service.counts.skipped == skipped
+    past = logs()
+    rows = past.take(COMBINED, **selection)
+    assert past.counts.skipped == skipped
     assert len(rows) == (0 if skipped else 1)
 
 
@@ -150,56 +150,56 @@ def test_the_time_that_is_wanted(selection: dict[str, int], skipped: dict[str, i
     [("example.com", 0), ("blog.example.com", 0), ("www.shop.example", 1), ("other.example", 0)],
 )
 def test_hosts_that_are_other_sites(host: str, skipped: int) -> None:
-    service = logs()
-    rows = service.take(f"{host}:443 {COMBINED}")
-    assert (len(rows), service.counts.skipped.get("other_site", 0)) == (1 - skipped, skipped)
+    past = logs()
+    rows = past.take(f"{host}:443 {COMBINED}")
+    assert (len(rows), past.counts.skipped.get("other_site", 0)) == (1 - skipped, skipped)
 
 
 def test_hosts_name_their_sites() -> None:
-    service = logs(site=None)
-    rows = service.take(*[f"{host} {COMBINED}" for host in ("shop.example", "other.example")])
+    past = logs(site=None)
+    rows = past.take(*[f"{host} {COMBINED}" for host in ("shop.example", "other.example")])
     assert [columns(row)["site_id"] for row in rows] == [2]
-    assert service.counts.dropped == {"not_found": 1}
+    assert past.counts.dropped == {"not_found": 1}
 
 
 def test_one_event_for_several_sites() -> None:
-    service = Desk(EventLinesReader(options(site=None)), None)
-    rows = service.take(item(d="example.com,shop.example,other.example"))
+    past = LinePipeline(EventLinesReader(options(site=None)), None)
+    rows = past.take(item(d="example.com,shop.example,other.example"))
     assert [columns(row)["site_id"] for row in rows] == [1, 2]
-    assert (service.counts.accepted, service.counts.dropped) == (2, {"not_found": 1})
-    wanted = Desk(EventLinesReader(options()))
+    assert (past.counts.accepted, past.counts.dropped) == (2, {"not_found": 1})
+    wanted = LinePipeline(EventLinesReader(options()))
     assert not wanted.take(item(d="shop.example"))
     assert wanted.counts.skipped == {"other_site": 1}
 
 
 def test_an_engagement_needs_a_visit() -> None:
-    service = Desk(EventLinesReader(options()))
-    assert not service.take(item(n="engagement", e=1000))
-    assert service.counts.dropped == {"no_session_for_engagement": 1}
-    pageview, engagement = service.take(item(n="pageview"), item(n="engagement", e=1000))
+    past = LinePipeline(EventLinesReader(options()))
+    assert not past.take(item(n="engagement", e=1000))
+    assert past.counts.dropped == {"no_session_for_engagement": 1}
+    pageview, engagement = past.take(item(n="pageview"), item(n="engagement", e=1000))
     assert columns(engagement)["session_id"] == columns(pageview)["session_id"]
     assert engagement.sessions == ()
 
 
 def test_what_the_source_knows() -> None:
     reader = GoatCounterReader(options(), HEADER.encode())
-    service = Desk(reader)
-    one, two, other = service.take(line(), line(Path="/b"), line(Session="other"))
+    past = LinePipeline(reader)
+    one, two, other = past.take(line(), line(Path="/b"), line(Session="other"))
     row = columns(one)
     expected = {"country_code": "US", "subdivision1_code": "US-TX", "browser": "Firefox"}
     assert expected.items() <= row.items()
     assert row["session_id"] == columns(two)["session_id"] != columns(other)["session_id"]
-    assert not service.take(line(Bot="3"))
-    assert service.counts.dropped == {"bot": 1}
-    shielded = Desk(reader, shields=Shields(countries=("US",)))
+    assert not past.take(line(Bot="3"))
+    assert past.counts.dropped == {"bot": 1}
+    shielded = LinePipeline(reader, shields=Shields(countries=("US",)))
     assert not shielded.take(line())
     assert shielded.counts.dropped == {"site_country_blocklist": 1}
 
 
 def test_what_is_broken_is_counted_and_told() -> None:
-    service = logs()
+    past = logs()
     future = COMBINED.replace("11:58:20", "12:00:01")
-    assert not service.take("nonsense", "x" * (LINE_BYTES + 1), future, "")
-    assert (service.counts.lines, service.counts.broken) == (4, 4)
-    assert [number for number, _ in service.counts.examples] == [1, 2, 3, 4]
-    assert service.counts.examples[2][1] == "timestamp: must not be in the future"
+    assert not past.take("nonsense", "x" * (LINE_BYTES + 1), future, "")
+    assert (past.counts.lines, past.counts.broken) == (4, 4)
+    assert [number for number, _ in past.counts.examples] == [1, 2, 3, 4]
+    assert past.counts.examples[2][1] == "timestamp: must not be in the future"

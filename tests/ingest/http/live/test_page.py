@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from ingest.http.live.page import PAGE_POLICY, read_assets
 from tests.actors.pipeline.running_pipeline import Pipeline
-from tests.ingest.http.application import Answer, Application
+from tests.ingest.http.application import Application, HTTPAnswer
 
 HERE = "127.0.0.1"
 TOKEN = "a-long-enough-token"
@@ -163,7 +163,7 @@ async def test_the_beginning_of_the_history(
         assert answer.json == {"errors": {"since": ["Must be a time in whole Unix seconds"]}}
 
 
-async def refused(application: Application, headers: dict[str, str], peer: str) -> Answer:
+async def refused(application: Application, headers: dict[str, str], peer: str) -> HTTPAnswer:
     answers = [await application.ask("GET", path, headers=headers, peer=peer) for path in ROUTES]
     assert len({answer.status for answer in answers}) == 1
     return answers[0]
