@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ingest.model.event import Event, EventRequest
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import DOMAIN_LENGTH, RULE_LENGTH, cut
+from ingest.observation.event_summary import DOMAIN_LENGTH, RULE_LENGTH, cut
 from ingest.observation.rule import rule_that_hit
 from ingest.pipeline.reference import Reference
 

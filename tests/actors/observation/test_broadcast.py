@@ -16,8 +16,8 @@ from actors.observation.broadcast import (
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import Event
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import ObservedEvent
-from ingest.observation.selection import Selection
+from ingest.observation.event_filter import EventFilter
+from ingest.observation.event_summary import EventSummary
 from ingest.pipeline.reference import Reference
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
@@ -25,8 +25,8 @@ from ingest.sites.shields import Shields
 from ingest.sites.site import Site, SiteRegistry
 from tests.examples import NOON, an_enriched_event, an_event
 
-ALL = Selection()
-DROPS = Selection(accepted=False)
+ALL = EventFilter()
+DROPS = EventFilter(accepted=False)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_a_follower_goes_on_where_it_was(broadcast: Broadcast) -> None:
     for _ in range(10):
         broadcast.dropped(an_event(), DropReason.BOT)
     with broadcast.follow(ALL, after=0) as follower:
-        found: list[ObservedEvent | Missed] = []
+        found: list[EventSummary | Missed] = []
         while len(found) < WAITING:
             found += await follower.next()
         assert not any(isinstance(one, Missed) for one in found)

@@ -7,7 +7,7 @@ import msgspec
 
 from ingest.enrichment.user_agent import describe
 from ingest.observation.address import describe_address
-from ingest.observation.shown import shorten
+from ingest.observation.trace_format import shorten
 from ingest.pipeline import enrichment, gate
 from ingest.pipeline.reference import Reference
 

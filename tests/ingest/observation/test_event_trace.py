@@ -11,7 +11,7 @@ import pytest
 from ingest.enrichment.geo import AnyGeoDatabase, NoGeoDatabase
 from ingest.model.event import Event, Place
 from ingest.model.verdict import DropReason
-from ingest.observation.explain import VISIT_STEP, EventTrace, explain
+from ingest.observation.event_trace import VISIT_STEP, EventTrace, trace_event
 from ingest.pipeline import enrichment, gate
 from ingest.pipeline.enrichment import enrich
 from ingest.pipeline.gate import VERIFICATION_AGENT, GatedEvent, pass_gate
@@ -50,7 +50,7 @@ def open_sessions() -> OpenSessions:
 
 
 def trace_of(event: Event, reference: Reference, visits: OpenSessions | None = None) -> EventTrace:
-    return explain(event, reference, visits or open_sessions(), count(0, 1500).__next__)
+    return trace_event(event, reference, visits or open_sessions(), count(0, 1500).__next__)
 
 
 def send(event: Event, reference: Reference, visits: OpenSessions) -> DropReason | None:

@@ -9,9 +9,9 @@ import msgspec
 
 from ingest.model.event import EnrichedEvent, Event
 from ingest.model.verdict import DropReason
-from ingest.observation.found import found_at_gate, found_in_enrichment
 from ingest.observation.rule import rule_that_hit
-from ingest.observation.shown import show_rows, show_site, show_visit
+from ingest.observation.step_details import found_at_gate, found_in_enrichment
+from ingest.observation.trace_format import format_rows, format_site, format_visit
 from ingest.pipeline import enrichment, gate
 from ingest.pipeline.reference import Reference
 from ingest.rows.layout import rows_of
@@ -67,7 +67,7 @@ class EventTrace(msgspec.Struct, frozen=True):
     rows: dict[str, list[dict[str, Any]]] = {}
 
 
-def explain(
+def trace_event(
     event: Event, reference: Reference, visits: OpenSessions, clock: Callable[[], int]
 ) -> EventTrace:
     """Run the steps of the pipeline on an event, and stop where that would.
@@ -103,10 +103,10 @@ def explain(
         accepted=reason is None,
         reason=reason,
         rule="" if reason is None else rule_that_hit(event, site, reason, reference),
-        site=None if site is None else show_site(site, reference),
+        site=None if site is None else format_site(site, reference),
         steps=steps.traces,
-        visit=None if transition is None else show_visit(transition, enriched, visits.timeout),
-        rows={} if transition is None else show_rows(rows_of(enriched, transition)),
+        visit=None if transition is None else format_visit(transition, enriched, visits.timeout),
+        rows={} if transition is None else format_rows(rows_of(enriched, transition)),
     )
 
 
