@@ -13,7 +13,6 @@ from ingest.model.verdict import DropReason
 from ingest.observation.event_filter import EventFilter
 from ingest.observation.event_summary import EventSummary, summarize
 from ingest.observation.recent_events import RecentEvents
-from ingest.observation.rule import rule_that_hit
 from ingest.pipeline.reference import Reference
 from ingest.telemetry.logs import stack_of
 
@@ -137,14 +136,20 @@ class Broadcast:
         if self._followers:
             self._show_accepted(number, event)
 
-    def dropped(self, event: Event | EnrichedEvent, reason: DropReason) -> None:
-        """Take note of a drop. Never raises: what watches must not harm what is watched."""
+    def dropped(self, event: Event | EnrichedEvent, reason: DropReason, rule: str) -> None:
+        """Take note of a drop. Never raises: what watches must not harm what is watched.
+
+        Args:
+            event: As far as it came.
+            reason: Why it was dropped.
+            rule: What matched, as in `Drop`.
+        """
         try:
-            self._drop(event, reason)
+            self._drop(event, reason, rule)
         except Exception as error:
             log.error("drop not noted", error=type(error).__name__, stack=stack_of(error))
 
-    def _drop(self, event: Event | EnrichedEvent, reason: DropReason) -> None:
+    def _drop(self, event: Event | EnrichedEvent, reason: DropReason, rule: str) -> None:
         reference = self._reference
         site = reference.site(event.domain)
         summary = summarize(
@@ -152,7 +157,7 @@ class Broadcast:
             event,
             None if site is None else site.id,
             reason,
-            rule_that_hit(event, site, reason, reference),
+            rule,
         )
         registered = reference.registry.find(event.domain) is not None
         self.recent.drop(summary, registered=registered)

@@ -1,6 +1,6 @@
 """`POST /api/event`, whichever door the request came through."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -16,7 +16,6 @@ from ingest.http.flood import FloodGuard
 from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json
 from ingest.model.event import EventRequest
-from ingest.model.verdict import Verdict
 from ingest.request.body import BODY_LIMIT, reads_raw
 from ingest.request.client_address import ClientAddress, TrustedProxies, resolve_client_ip
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
@@ -190,12 +189,8 @@ class EventEndpoint:
             return ACCEPTED
         told = [("x-plausible-dropped", str(len(reasons)))]
         if waiting.signed is not None:
-            told.append((HEADER, self._told_reasons(waiting.signed, verdicts)))
+            told.append((HEADER, header_value(drops_of(waiting.signed, verdicts))))
         return Answer(202, b"ok", headers=tuple(told), reasons=tuple(reasons))
-
-    def _told_reasons(self, request: EventRequest, verdicts: Sequence[Verdict]) -> str:
-        reasons = (verdict.reason for verdict in verdicts)
-        return header_value(drops_of(request, reasons, self._collector.reference))
 
     def count_mistakes(self, errors: Mapping[str, list[str]]) -> None:
         """Count an event that is none."""

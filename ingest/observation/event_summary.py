@@ -28,7 +28,7 @@ class EventSummary(msgspec.Struct, frozen=True, gc=False):
         domain: As the client sent it, cut to `DOMAIN_LENGTH`.
         site_id: The site's; None when no site has the domain.
         reason: Why it was dropped; None when it was accepted.
-        rule: What hit, in a few words; empty for accepted events.
+        rule: What matched, as in `Drop`; empty for accepted events.
         name: The event's name.
         hostname: The page's host.
         pathname: The page's path, cut to `PATHNAME_LENGTH`.
@@ -70,7 +70,7 @@ def summarize(
         event: As far as it came.
         site_id: Its site's, if the event does not know.
         reason: Why it was dropped.
-        rule: What hit.
+        rule: What matched.
     """
     if isinstance(event, EnrichedEvent):
         page = (event.name, event.hostname, event.pathname)

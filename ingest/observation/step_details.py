@@ -8,127 +8,120 @@ import msgspec
 from ingest.enrichment.user_agent import describe
 from ingest.observation.address import describe_address
 from ingest.observation.trace_format import shorten
-from ingest.pipeline import enrichment, gate
+from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 
-Found = dict[str, Any]
+Details = dict[str, Any]
 
 
-def found_at_gate(step: str, passage: gate.Passage, reference: Reference) -> Found:
-    """What a step of the gate found out; empty for steps that say it all by their outcome.
+def step_details(step: str, context: EventContext, reference: Reference) -> Details:
+    """What a step found out; empty for steps that say it all by their outcome.
 
     Args:
         step: Its name.
-        passage: The event after the step.
+        context: The event after the step.
         reference: What the step looked things up in, with a limiter that does not count.
     """
-    tell = _AT_GATE.get(step)
-    return {} if tell is None else tell(passage, reference)
+    details = _DETAILS.get(step)
+    return {} if details is None else details(context, reference)
 
 
-def found_in_enrichment(step: str, passage: enrichment.Passage) -> Found:
-    """As `found_at_gate`, for a step of enrichment."""
-    tell = _IN_ENRICHMENT.get(step)
-    return {} if tell is None else tell(passage)
+def _referrer(context: EventContext, reference: Reference) -> Details:
+    return {"referrer": context.event.request.referrer}
 
 
-def _referrer(passage: gate.Passage, reference: Reference) -> Found:
-    return {"referrer": passage.event.request.referrer}
+def _site(context: EventContext, reference: Reference) -> Details:
+    site = reference.site(context.event.domain)
+    return {"domain": context.event.domain, "site_id": None if site is None else site.id}
 
 
-def _site(passage: gate.Passage, reference: Reference) -> Found:
-    site = reference.site(passage.event.domain)
-    return {"domain": passage.event.domain, "site_id": None if site is None else site.id}
-
-
-def _until(passage: gate.Passage, reference: Reference) -> Found:
-    until = passage.site.accept_traffic_until
+def _until(context: EventContext, reference: Reference) -> Details:
+    until = context.site.accept_traffic_until
     return {"accept_traffic_until": None if until is None else until.isoformat()}
 
 
-def _limit(passage: gate.Passage, reference: Reference) -> Found:
-    limit = passage.site.rate_limit
+def _limit(context: EventContext, reference: Reference) -> Details:
+    limit = context.site.rate_limit
     if limit is None:
         return {"rate_limit": None}
-    used = reference.limiter.used(passage.site, passage.event.timestamp)
+    used = reference.limiter.used(context.site, context.event.timestamp)
     return {"used": used, "allowed": limit.events, "seconds": limit.seconds}
 
 
-def _ip_type(passage: gate.Passage, reference: Reference) -> Found:
-    return {"ip_type": passage.event.request.ip_type}
+def _ip_type(context: EventContext, reference: Reference) -> Details:
+    return {"ip_type": context.event.request.ip_type}
 
 
-def _hostname(passage: gate.Passage, reference: Reference) -> Found:
+def _hostname(context: EventContext, reference: Reference) -> Details:
     return {
-        "hostname": passage.event.request.hostname,
-        "allowed": list(passage.site.shields.hostnames) or None,
+        "hostname": context.event.request.hostname,
+        "allowed": list(context.site.shields.hostnames) or None,
     }
 
 
-def _page(passage: gate.Passage, reference: Reference) -> Found:
+def _page(context: EventContext, reference: Reference) -> Details:
     return {
-        "pathname": passage.event.request.pathname,
-        "blocked": list(passage.site.shields.pages),
+        "pathname": context.event.request.pathname,
+        "blocked": list(context.site.shields.pages),
     }
 
 
-def _address(passage: gate.Passage, reference: Reference) -> Found:
+def _address(context: EventContext, reference: Reference) -> Details:
     """Of the rules their number only: they may be addresses."""
     return {
-        **describe_address(passage.event.request.client_ip),
-        "rules": len(passage.site.shields.ips),
+        **describe_address(context.event.request.client_ip),
+        "rules": len(context.site.shields.ips),
     }
 
 
-def _place(passage: gate.Passage, reference: Reference) -> Found:
-    return _fields(passage.place)
+def _place(context: EventContext, reference: Reference) -> Details:
+    return _fields(context.place)
 
 
-def _country(passage: gate.Passage, reference: Reference) -> Found:
-    shields = passage.site.shields
+def _country(context: EventContext, reference: Reference) -> Details:
+    shields = context.site.shields
     return {
-        "country": shields.country_rule(passage.place.country_code),
+        "country": shields.country_rule(context.place.country_code),
         "blocked": list(shields.countries),
     }
 
 
-def _agent(passage: enrichment.Passage) -> Found:
-    client = describe(passage.gated.event.request.user_agent)
+def _agent(context: EventContext, reference: Reference) -> Details:
+    client = describe(context.event.request.user_agent)
     kind = "bot" if client.is_bot else "library" if client.is_library else "browser"
     return {
         "kind": kind,
-        "allow_server_clients": passage.gated.site.allow_server_clients,
+        "allow_server_clients": context.site.allow_server_clients,
         **_fields(client.device),
     }
 
 
-def _attribution(passage: enrichment.Passage) -> Found:
-    return _fields(passage.attribution)
+def _attribution(context: EventContext, reference: Reference) -> Details:
+    return _fields(context.attribution)
 
 
-def _revenue(passage: enrichment.Passage) -> Found:
-    goals = passage.gated.site.revenue_goals
-    revenue = passage.revenue
+def _revenue(context: EventContext, reference: Reference) -> Details:
+    revenue = context.revenue
     return {
-        "goal_currency": goals.get(passage.gated.event.request.name),
+        "goal_currency": context.site.revenue_goals.get(context.event.request.name),
         **({} if revenue is None else _fields(revenue)),
     }
 
 
-def _visitor(passage: enrichment.Passage) -> Found:
-    visitor = passage.visitor
+def _visitor(context: EventContext, reference: Reference) -> Details:
+    visitor = context.visitor
     return {
         "user_id": shorten(visitor.user_id),
         "has_previous_user_id": visitor.previous_user_id is not None,
     }
 
 
-def _fields(struct: msgspec.Struct) -> Found:
-    fields: Found = msgspec.to_builtins(struct)
+def _fields(struct: msgspec.Struct) -> Details:
+    fields: Details = msgspec.to_builtins(struct)
     return fields
 
 
-_AT_GATE: Final[dict[str, Callable[[gate.Passage, Reference], Found]]] = {
+_DETAILS: Final[dict[str, Callable[[EventContext, Reference], Details]]] = {
     "spam_referrer": _referrer,
     "site": _site,
     "traffic_accepted": _until,
@@ -139,8 +132,6 @@ _AT_GATE: Final[dict[str, Callable[[gate.Passage, Reference], Found]]] = {
     "ip_shield": _address,
     "geolocation": _place,
     "country_shield": _country,
-}
-_IN_ENRICHMENT: Final[dict[str, Callable[[enrichment.Passage], Found]]] = {
     "user_agent": _agent,
     "attribution": _attribution,
     "revenue": _revenue,
