@@ -48,8 +48,8 @@ class ClickHouseServer:
     """A server on free ports of the loopback interface, with its data in one directory.
 
     The data survive `kill` and `start`; so do the ports. This build of the server aborts now and
-    then when a client ends in the middle of a message, which no ClickHouse should: it is started
-    again then, and whoever uses it sees an outage of a second or two.
+    then when a connection is reset, as the system does when its client leaves bytes unread: it is
+    started again then, and whoever uses it sees an outage of a second or two.
     """
 
     def __init__(
