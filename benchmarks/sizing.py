@@ -22,10 +22,10 @@ from actors.stores.embedded import EmbeddedStore
 from actors.stores.url import EmbeddedAddress
 from benchmarks.memory import resident
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.model.event import EnrichedEvent, Event, Place
-from ingest.pipeline.enrichment import enrich
-from ingest.pipeline.gate import GatedEvent, pass_gate
+from ingest.model.event import Event, Place
+from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import STEPS, run_steps
 from ingest.request.parse import parse_request
 from ingest.rows.batch import Batch
 from ingest.rows.layout import EventRows, event_row, session_row
@@ -130,12 +130,10 @@ def rows(traffic: Traffic, visits: int) -> Iterator[EventRows]:
             "text/plain", json.dumps(body).encode(), timestamp=now, client_ip=address,
             user_agent=agent, ip_type=None,
         )  # fmt: skip
-        gated = pass_gate(Event(0, 0, str(body["d"]), request), reference)
-        if not isinstance(gated, GatedEvent):
+        context = EventContext(Event(0, 0, str(body["d"]), request))
+        if run_steps(STEPS, context, reference) is not None:
             continue
-        event = enrich(gated, reference)
-        if not isinstance(event, EnrichedEvent):
-            continue
+        event = context.enriched()
         open_sessions.expire(now)
         transition = open_sessions.transition(event)
         if transition is None:

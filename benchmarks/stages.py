@@ -9,9 +9,9 @@ import pyperf
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.http.fast_path.event_request import read_request
 from ingest.model.event import EnrichedEvent, Event
-from ingest.pipeline.enrichment import enrich
-from ingest.pipeline.gate import GatedEvent, pass_gate
+from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import ENRICHMENT, GATE, run_steps
 from ingest.records import row_record as record
 from ingest.request.client_address import TrustedProxies, resolve_client_ip
 from ingest.request.parse import parse_request
@@ -45,6 +45,19 @@ REFERENCE = Reference(
 PRIVATE = TrustedProxies.parse("private")
 
 
+def gate(event: Event) -> EventContext:
+    """What the gate does with an event that passes."""
+    context = EventContext(event)
+    run_steps(GATE, context, REFERENCE)
+    return context
+
+
+def enrich(context: EventContext) -> EnrichedEvent:
+    """What enrichment does with an event that passes."""
+    run_steps(ENRICHMENT, context, REFERENCE)
+    return context.enriched()
+
+
 def stages() -> dict[str, Callable[[], object]]:
     """The stages in the order of an event's way."""
     head = "POST /api/event HTTP/1.1\r\nHost: a\r\nUser-Agent: {}\r\nAccept: */*\r\n"
@@ -63,8 +76,8 @@ def stages() -> dict[str, Callable[[], object]]:
         for agent, body in zip(cycle(AGENTS), BODIES, strict=False)
     ]  # fmt: skip
     events = [Event(0, 0, "example.com", request) for request in requests]
-    gated = [g for event in events if isinstance(g := pass_gate(event, REFERENCE), GatedEvent)]
-    enriched = [e for g in gated if isinstance(e := enrich(g, REFERENCE), EnrichedEvent)]
+    gated = [gate(event) for event in events]
+    enriched = [enrich(context) for context in gated]
     session = begin(enriched[0], 7)
     rows = [
         EventRows(event_row(one, session), (session_row(session, -1), session_row(session, 1)))
@@ -81,8 +94,8 @@ def stages() -> dict[str, Callable[[], object]]:
             "text/plain", next(bodies), timestamp=NOW, client_ip="198.51.100.7",
             user_agent=next(agents), ip_type=None,
         ),
-        "gate": lambda: pass_gate(next(all_events), REFERENCE),
-        "enrichment": lambda: enrich(next(all_gated), REFERENCE),
+        "gate": lambda: gate(next(all_events)),
+        "enrichment": lambda: enrich(next(all_gated)),
         "visit": lambda: advance(session, next(all_enriched)),
         "rows": lambda: (
             event_row(enriched[0], session), session_row(session, -1), session_row(session, 1)

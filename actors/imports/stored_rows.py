@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from actors.stores.store import QueryRefused, Store, StoreUnavailable
 from ingest.rows.batch import Flush, Insert
-from ingest.rows.dedup_probe import inquire
+from ingest.rows.dedup_probe import plan_probes
 from ingest.rows.layout import Row
 from ingest.rows.schema import TABLES
 
@@ -58,13 +58,13 @@ class StoredRows:
     async def _missing(self, insert: Insert) -> Sequence[Row]:
         table = TABLES[insert.table]
         rows: list[Row] = []
-        for inquiry in inquire(table, insert.rows, self._database):
+        for probe in plan_probes(table, insert.rows, self._database):
             try:
-                (answer,) = await self._store.query(inquiry.sql)
+                (answer,) = await self._store.query(probe.sql)
             except QueryRefused as error:
                 log.error("store does not say what it has, trusting in tokens", error=str(error))
                 return insert.rows
             found = int(next(iter(json.loads(answer).values())))
-            if not inquiry.expected or found < inquiry.expected:
-                rows.extend(inquiry.rows)
+            if not probe.expected or found < probe.expected:
+                rows.extend(probe.rows)
         return rows

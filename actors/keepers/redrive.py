@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from actors.letters.dead_letters import DeadLetters, LetterNotFoundError
 from actors.pipeline.intake import Intake
-from actors.pipeline.verdicts import SET_ASIDE, Verdicts
+from actors.pipeline.verdicts import Verdicts
 from actors.supervision.actor import Actor
 from ingest.letters.dead_letter import DeadLetter
 from ingest.model.event import EnrichedEvent, Event
+from ingest.model.verdict import SET_ASIDE
 from ingest.rows.batch import Flush, Insert
 
 log = structlog.get_logger()

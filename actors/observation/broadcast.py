@@ -10,10 +10,9 @@ import trio
 
 from ingest.model.event import EnrichedEvent, Event
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import ObservedEvent, observe
-from ingest.observation.recent import RecentEvents
-from ingest.observation.rule import rule_that_hit
-from ingest.observation.selection import Selection
+from ingest.observation.event_filter import EventFilter
+from ingest.observation.event_summary import EventSummary, summarize
+from ingest.observation.recent_events import RecentEvents
 from ingest.pipeline.reference import Reference
 from ingest.telemetry.logs import stack_of
 
@@ -48,23 +47,23 @@ class Missed:
 class Follower:
     """Somebody who sees events as they get their verdicts. Never holds up the pipeline."""
 
-    def __init__(self, selection: Selection) -> None:
-        """Follow a selection of the events."""
-        self.selection = selection
+    def __init__(self, event_filter: EventFilter) -> None:
+        """Follow the events that a filter matches."""
+        self.event_filter = event_filter
         self._missed = 0
-        self._outlet, self._inbox = trio.open_memory_channel[ObservedEvent | Missed](WAITING)
+        self._outlet, self._inbox = trio.open_memory_channel[EventSummary | Missed](WAITING)
 
-    def offer(self, observed: ObservedEvent) -> None:
+    def offer(self, summary: EventSummary) -> None:
         """Have an event wait for the follower, or count it as missed."""
         try:
             if self._missed:
                 self._outlet.send_nowait(Missed(self._missed))
                 self._missed = 0
-            self._outlet.send_nowait(observed)
+            self._outlet.send_nowait(summary)
         except trio.WouldBlock:
             self._missed += 1
 
-    async def next(self) -> list[ObservedEvent | Missed]:
+    async def next(self) -> list[EventSummary | Missed]:
         """Wait for something to show, then take what else is there.
 
         Returns:
@@ -80,8 +79,8 @@ class Follower:
             return []
         return [first, *self._take()]
 
-    def _take(self) -> list[ObservedEvent | Missed]:
-        found: list[ObservedEvent | Missed] = []
+    def _take(self) -> list[EventSummary | Missed]:
+        found: list[EventSummary | Missed] = []
         try:
             while len(found) < TAKEN:
                 found.append(self._inbox.receive_nowait())
@@ -137,44 +136,50 @@ class Broadcast:
         if self._followers:
             self._show_accepted(number, event)
 
-    def dropped(self, event: Event | EnrichedEvent, reason: DropReason) -> None:
-        """Take note of a drop. Never raises: what watches must not harm what is watched."""
+    def dropped(self, event: Event | EnrichedEvent, reason: DropReason, rule: str) -> None:
+        """Take note of a drop. Never raises: what watches must not harm what is watched.
+
+        Args:
+            event: As far as it came.
+            reason: Why it was dropped.
+            rule: What matched, as in `Drop`.
+        """
         try:
-            self._drop(event, reason)
+            self._drop(event, reason, rule)
         except Exception as error:
             log.error("drop not noted", error=type(error).__name__, stack=stack_of(error))
 
-    def _drop(self, event: Event | EnrichedEvent, reason: DropReason) -> None:
+    def _drop(self, event: Event | EnrichedEvent, reason: DropReason, rule: str) -> None:
         reference = self._reference
         site = reference.site(event.domain)
-        observed = observe(
+        summary = summarize(
             self.recent.next_number(),
             event,
             None if site is None else site.id,
             reason,
-            rule_that_hit(event, site, reason, reference),
+            rule,
         )
         registered = reference.registry.find(event.domain) is not None
-        self.recent.drop(observed, registered=registered)
+        self.recent.drop(summary, registered=registered)
         for follower in self._followers:
-            if follower.selection.shows(observed):
-                follower.offer(observed)
+            if follower.event_filter.matches(summary):
+                follower.offer(summary)
 
     def _show_accepted(self, number: int, event: EnrichedEvent) -> None:
-        wanting = [one for one in self._followers if one.selection.shows_accepted(event)]
+        wanting = [one for one in self._followers if one.event_filter.matches_accepted(event)]
         if wanting:
-            observed = observe(number, event)
+            summary = summarize(number, event)
             for follower in wanting:
-                follower.offer(observed)
+                follower.offer(summary)
 
     @contextmanager
     def follow(
-        self, selection: Selection, *, after: float = math.inf, replay: int = 0
+        self, event_filter: EventFilter, *, after: float = math.inf, replay: int = 0
     ) -> Iterator[Follower]:
         """Follow events.
 
         Args:
-            selection: Which.
+            event_filter: Which events.
             after: Number of the last event that has been seen: those that came after it, and are
                 still known, are shown first, at most `WAITING`. Infinite for none.
             replay: How many of the last events are shown first, if `after` is infinite.
@@ -184,9 +189,9 @@ class Broadcast:
         """
         if self.full:
             raise TooManyFollowersError
-        follower = Follower(selection)
-        for observed in self._before(selection, after, replay):
-            follower.offer(observed)
+        follower = Follower(event_filter)
+        for summary in self._before(event_filter, after, replay):
+            follower.offer(summary)
         self._followers.append(follower)
         try:
             yield follower
@@ -195,7 +200,7 @@ class Broadcast:
                 self._followers.remove(follower)
             follower.close()
 
-    def _before(self, selection: Selection, after: float, replay: int) -> list[ObservedEvent]:
+    def _before(self, event_filter: EventFilter, after: float, replay: int) -> list[EventSummary]:
         """What a follower is shown of the past, oldest first."""
         if after == math.inf:
             if not replay:
@@ -204,9 +209,9 @@ class Broadcast:
         else:
             wanted = WAITING
         recent = self.recent
-        found = [*recent.drops(selection.shows), *recent.accepted(selection.shows)]
-        found.sort(key=lambda observed: observed.number)
-        return [observed for observed in found if observed.number > after][-wanted:]
+        found = [*recent.drops(event_filter.matches), *recent.accepted(event_filter.matches)]
+        found.sort(key=lambda summary: summary.number)
+        return [summary for summary in found if summary.number > after][-wanted:]
 
     def close(self) -> None:
         """End all following: the server stops."""

@@ -11,27 +11,28 @@ from actors.pipeline.stage import Stage
 from actors.pipeline.verdicts import Verdicts
 from ingest.letters.dead_letter import redact
 from ingest.model.event import EnrichedEvent
-from ingest.model.verdict import DropReason, Verdict
-from ingest.pipeline.enrichment import enrich, visitor_of
-from ingest.pipeline.gate import GatedEvent
+from ingest.model.verdict import Verdict
+from ingest.pipeline.context import EventContext
+from ingest.pipeline.enrichment import visitor_of
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import ENRICHMENT, run_steps
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
 
-class Enrichment(Stage[GatedEvent, EnrichedEvent]):
+class Enrichment(Stage[EventContext, EnrichedEvent]):
     """The actor that owns nothing but its place in the line: the costly look-ups, in order.
 
-    Receives runs of `GatedEvent`; sends runs of `EnrichedEvent`, which hold no address and no user
-    agent any more, and gives bots their verdict. A restart loses nothing.
+    Receives runs of `EventContext`; sends runs of `EnrichedEvent`, which hold no address and no
+    user agent any more, and gives bots their verdict. A restart loses nothing.
     """
 
     name = "enrichment"
 
     def __init__(
         self,
-        inbox: trio.MemoryReceiveChannel[Sequence[GatedEvent]],
+        inbox: trio.MemoryReceiveChannel[Sequence[EventContext]],
         outlet: trio.MemorySendChannel[Sequence[EnrichedEvent]],
         reference: Reference,
         verdicts: Verdicts,
@@ -45,19 +46,20 @@ class Enrichment(Stage[GatedEvent, EnrichedEvent]):
         self._letters = letters
         self._metrics = metrics
 
-    def handle(self, message: GatedEvent) -> EnrichedEvent | None:
+    def handle(self, message: EventContext) -> EnrichedEvent | None:
         """Run the enrichment steps."""
-        outcome = enrich(message, self._reference)
-        if isinstance(outcome, DropReason):
-            self._verdicts.give(message.event, Verdict(outcome))
+        drop = run_steps(ENRICHMENT, message, self._reference)
+        if drop is not None:
+            self._verdicts.give(message.event, Verdict.of(drop))
             return None
-        if outcome.revenue is not None and outcome.revenue.reporting_amount is None:
-            currency = outcome.revenue.source_currency
+        revenue = message.revenue
+        if revenue is not None and revenue.reporting_amount is None:
+            currency = revenue.source_currency
             self._metrics.missing_exchange_rates.labels(currency).inc()
-            log.warning("no exchange rate for revenue", site=outcome.site_id, currency=currency)
-        return outcome
+            log.warning("no exchange rate for revenue", site=message.site.id, currency=currency)
+        return message.enriched()
 
-    def set_aside(self, message: GatedEvent, error: Exception | None) -> None:
+    def set_aside(self, message: EventContext, error: Exception | None) -> None:
         """Keep the event without its address."""
         event = redact(message.event, lambda: visitor_of(message.event, self._reference.salts))
         set_event_aside(self._verdicts, self._letters, self.name, message.event, event, error)

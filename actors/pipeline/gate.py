@@ -10,17 +10,19 @@ from actors.pipeline.stage import Stage
 from actors.pipeline.verdicts import Verdicts
 from ingest.letters.dead_letter import redact
 from ingest.model.event import Event
-from ingest.model.verdict import DropReason, Verdict
+from ingest.model.verdict import Verdict
+from ingest.pipeline.context import EventContext
 from ingest.pipeline.enrichment import visitor_of
-from ingest.pipeline.gate import GatedEvent, pass_gate
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import GATE, run_steps
 
 
-class Gate(Stage[Event, GatedEvent]):
+class Gate(Stage[Event, EventContext]):
     """The actor that owns the rate limits, and asks the registry, the shields and the geo database.
 
-    Receives runs of `Event` from the front; sends runs of `GatedEvent`, gives the others their
-    verdict. A restart finds the rate limits as they were.
+    Receives runs of `Event` from the front. Sends those that pass on in their contexts, which it no
+    longer touches, and gives the others their verdict. A restart finds the rate limits as they
+    were.
     """
 
     name = "gate"
@@ -28,7 +30,7 @@ class Gate(Stage[Event, GatedEvent]):
     def __init__(
         self,
         inbox: trio.MemoryReceiveChannel[Sequence[Event]],
-        outlet: trio.MemorySendChannel[Sequence[GatedEvent]],
+        outlet: trio.MemorySendChannel[Sequence[EventContext]],
         reference: Reference,
         verdicts: Verdicts,
         letters: DeadLetters,
@@ -39,13 +41,14 @@ class Gate(Stage[Event, GatedEvent]):
         self._verdicts = verdicts
         self._letters = letters
 
-    def handle(self, message: Event) -> GatedEvent | None:
+    def handle(self, message: Event) -> EventContext | None:
         """Run the gate's steps."""
-        outcome = pass_gate(message, self._reference)
-        if isinstance(outcome, DropReason):
-            self._verdicts.give(message, Verdict(outcome))
+        context = EventContext(message)
+        drop = run_steps(GATE, context, self._reference)
+        if drop is not None:
+            self._verdicts.give(message, Verdict.of(drop))
             return None
-        return outcome
+        return context
 
     def set_aside(self, message: Event, error: Exception | None) -> None:
         """Keep the event without its address."""

@@ -12,16 +12,14 @@ from actors.journal.journal import Journal, JournalError
 from actors.letters.dead_letters import DeadLetters
 from actors.pipeline.setting_aside import set_event_aside
 from actors.pipeline.stage import Stage
-from actors.pipeline.verdicts import LATE, NOT_KEPT, Verdicts
+from actors.pipeline.verdicts import Verdicts
 from ingest.model.event import EnrichedEvent
-from ingest.model.verdict import ACCEPTED, DropReason, Verdict
+from ingest.model.verdict import ACCEPTED, LATE, NO_SESSION, NOT_KEPT, Verdict
 from ingest.rows.layout import LIVE, EventRows, Origin, Run, rows_of
 from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions, Transition
 from ingest.telemetry.logs import stack_of
 
 log = structlog.get_logger()
-
-NO_SESSION = Verdict(DropReason.NO_SESSION_FOR_ENGAGEMENT)
 
 
 class _Kept(msgspec.Struct, frozen=True, gc=False):

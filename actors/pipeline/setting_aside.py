@@ -1,8 +1,9 @@
 """What becomes of an event that a stage cannot handle, and of its sender."""
 
 from actors.letters.dead_letters import DeadLetters
-from actors.pipeline.verdicts import LATE, NOT_KEPT, SET_ASIDE, Verdicts
+from actors.pipeline.verdicts import Verdicts
 from ingest.model.event import EnrichedEvent, Event
+from ingest.model.verdict import LATE, NOT_KEPT, SET_ASIDE
 
 
 def set_event_aside(

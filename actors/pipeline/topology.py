@@ -34,7 +34,7 @@ from actors.supervision.supervisor import RestartPolicy, Supervisor
 from actors.supervision.traces import Tracing
 from ingest.fold.counts import Counters
 from ingest.model.event import EnrichedEvent, Event
-from ingest.pipeline.gate import GatedEvent
+from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.rows.batch import Flush
 from ingest.rows.layout import Run
@@ -129,7 +129,7 @@ class Collector:
         prefix = f"{clock.seconds()}-{secrets.token_hex(4)}"
 
         to_gate, gate_inbox = trio.open_memory_channel[Sequence[Event]](FRONT_REQUESTS)
-        to_enrichment, enrichment_inbox = trio.open_memory_channel[Sequence[GatedEvent]](RUNS)
+        to_enrichment, enrichment_inbox = trio.open_memory_channel[Sequence[EventContext]](RUNS)
         to_sessions, sessions_inbox = trio.open_memory_channel[Sequence[EnrichedEvent]](RUNS)
         to_batcher, batcher_inbox = trio.open_memory_channel[Run](RUNS)
         # Without a buffer: a flush is handed over when the writer is free, and grows until then.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from actors.observation.broadcast import Broadcast
 from ingest.fold.counts import Counters
 from ingest.model.event import EnrichedEvent, Event
-from ingest.model.verdict import DropReason, Verdict
+from ingest.model.verdict import LATE, Verdict
 from ingest.telemetry.metrics import Metrics
 
 VERDICT_SECONDS = 5.0
@@ -20,10 +20,6 @@ milliseconds), shorter than any client's patience."""
 
 HELD_SECONDS = 30.0
 """How much longer it waits once its events are being kept, and it is too late to forget them."""
-
-LATE = Verdict(DropReason.LOCK_TIMEOUT)
-NOT_KEPT = Verdict(DropReason.PERSIST_TIMEOUT)
-SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 
 Message = TypeVar("Message", Event, EnrichedEvent)
 
@@ -114,7 +110,7 @@ class Verdicts:
         self._counters.count(event.counted_at, verdict.metric, event.domain, event.tracker_version)
         self._metrics.count_verdict(event.domain, verdict)
         if verdict.reason is not None:
-            self._broadcast.dropped(event, verdict.reason)
+            self._broadcast.dropped(event, verdict.reason, verdict.rule)
         elif isinstance(event, EnrichedEvent):
             self._broadcast.accepted(event)
         ticket = self._tickets.get(event.ticket)

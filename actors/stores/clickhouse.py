@@ -25,7 +25,7 @@ from actors.stores.store import (
 from actors.stores.unreachable import check_authorities, describe_failure
 from actors.stores.url import ServerAddress
 from actors.threads.asyncio_thread import AsyncioThread
-from ingest.rows.dedup_probe import IDENTITIES, inquire
+from ingest.rows.dedup_probe import IDENTITIES, plan_probes
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
 
@@ -128,10 +128,10 @@ class ClickHouseStore:
                 return rows
             missing: list[Row] = []
             left_out = tables.left_out.get(table.name, frozenset())
-            for inquiry in inquire(table, rows, self._address.database, left_out):
-                found = int((await self._execute(inquiry.sql))[0][0])
-                if not inquiry.expected or found < inquiry.expected:
-                    missing.extend(inquiry.rows)
+            for probe in plan_probes(table, rows, self._address.database, left_out):
+                found = int((await self._execute(probe.sql))[0][0])
+                if not probe.expected or found < probe.expected:
+                    missing.extend(probe.rows)
         except StoreError as error:
             raise StoreUnavailable(str(error)) from None
         return missing

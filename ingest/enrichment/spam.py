@@ -6,13 +6,11 @@ from ingest.model.url import clean_host, split_url
 _SPAM = spam_hosts()
 
 
-def is_spam(referrer: str | None) -> bool:
-    """Whether a referrer's host, without `www.`, is on the list: exactly, in its letters' case."""
-    return spam_host(referrer) is not None
-
-
 def spam_host(referrer: str | None) -> str | None:
-    """The entry of the list that a referrer's host is; None when it is none."""
+    """The entry of the list that a referrer's host is; None when it is none.
+
+    The host is compared without `www.`, exactly, in its letters' case.
+    """
     if not referrer:
         return None
     host = clean_host(split_url(referrer).host)

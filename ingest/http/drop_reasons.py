@@ -1,6 +1,6 @@
 """`X-Sluice-Drop-Reasons`: why events were dropped, for senders that bear the operator's token.
 
-The header is a list. Each item has a domain, the reason, and what hit, if there is more to say:
+The header is a list. Each item has a domain, the reason, and the rule that matched, if any:
 `example.com=site_page_blocklist;rule="/admin/**", other.example=not_found`. Domains are
 percent-encoded but for letters, digits and `.-_~/:`, rules but for printable ASCII other than the
 quotation mark, the backslash and the percent sign; so neither can end the item or the header. Items
@@ -11,11 +11,9 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
-from ingest.model.event import Event, EventRequest
-from ingest.model.verdict import DropReason
-from ingest.observation.observed import DOMAIN_LENGTH, RULE_LENGTH, cut
-from ingest.observation.rule import rule_that_hit
-from ingest.pipeline.reference import Reference
+from ingest.model.event import EventRequest
+from ingest.model.verdict import DropReason, Verdict
+from ingest.observation.event_summary import DOMAIN_LENGTH, RULE_LENGTH, cut
 
 HEADER: Final = "x-sluice-drop-reasons"
 
@@ -28,27 +26,20 @@ _IN_RULES: Final = "".join(
 )
 
 DomainDrop = tuple[str, DropReason, str]
-"""Domain, reason, and what hit."""
+"""Domain, reason, and the rule that matched."""
 
 
-def drops_of(
-    request: EventRequest, reasons: Iterable[DropReason | None], reference: Reference
-) -> list[DomainDrop]:
-    """What hit at each domain of a request whose event was dropped.
+def drops_of(request: EventRequest, verdicts: Iterable[Verdict]) -> list[DomainDrop]:
+    """The drops of a request's events.
 
     Args:
         request: The request.
-        reasons: For each domain, None where the event was accepted.
-        reference: Where the steps looked things up.
+        verdicts: One for each domain.
     """
     return [
-        (
-            domain,
-            reason,
-            rule_that_hit(Event(0, n, domain, request), reference.site(domain), reason, reference),
-        )
-        for n, (domain, reason) in enumerate(zip(request.domains, reasons, strict=True))
-        if reason is not None
+        (domain, verdict.reason, verdict.rule)
+        for domain, verdict in zip(request.domains, verdicts, strict=True)
+        if verdict.reason is not None
     ]
 
 

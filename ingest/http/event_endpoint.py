@@ -1,6 +1,6 @@
 """`POST /api/event`, for the fast path and for the application."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -16,7 +16,6 @@ from ingest.http.flood import FloodGuard
 from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json
 from ingest.model.event import EventRequest
-from ingest.model.verdict import Verdict
 from ingest.request.body import BODY_LIMIT, reads_raw
 from ingest.request.client_address import ClientAddress, TrustedProxies, resolve_client_ip
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
@@ -191,12 +190,8 @@ class EventEndpoint:
             return ACCEPTED
         headers = [("x-plausible-dropped", str(len(reasons)))]
         if pending.operator_request is not None:
-            headers.append((HEADER, self._drop_reasons_value(pending.operator_request, verdicts)))
+            headers.append((HEADER, header_value(drops_of(pending.operator_request, verdicts))))
         return Answer(202, b"ok", headers=tuple(headers), reasons=tuple(reasons))
-
-    def _drop_reasons_value(self, request: EventRequest, verdicts: Sequence[Verdict]) -> str:
-        reasons = (verdict.reason for verdict in verdicts)
-        return header_value(drops_of(request, reasons, self._collector.reference))
 
     def count_mistakes(self, errors: Mapping[str, list[str]]) -> None:
         """Count an event that is none."""

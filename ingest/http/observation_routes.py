@@ -11,8 +11,8 @@ from actors.pipeline.intake import RETRY_AFTER_SECONDS
 from ingest.http.live.event_stream import EventStream, head_response, stream_response
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response
-from ingest.observation.observed import as_json
-from ingest.observation.selection import Selection, select
+from ingest.observation.event_filter import EventFilter, filter_for
+from ingest.observation.event_summary import as_json
 from ingest.pipeline.reference import Reference
 
 DROPS_SHOWN: Final = 100
@@ -43,11 +43,11 @@ def add_observation_routes(
         if limit is None:
             return error(400, "limit", f"expected a whole number from 0 to {DROPS_LIMIT}")
         recent = broadcast.recent
-        selection = select(reference, _site(), accepted=False)
-        found = recent.drops(selection.shows)[:limit]
+        event_filter = filter_for(reference, _site(), accepted=False)
+        found = recent.drops(event_filter.matches)[:limit]
         totals = {reason.value: count for reason, count in recent.dropped.most_common()}
         report = {
-            "drops": [as_json(observed) for observed in found],
+            "drops": [as_json(summary) for summary in found],
             "since": recent.since,
             "dropped_since": totals,
         }
@@ -58,8 +58,8 @@ def add_observation_routes(
         refusal = operator.refusal()
         if refusal is not None:
             return refusal
-        selection = _selection(reference)
-        if selection is None:
+        event_filter = _event_filter(reference)
+        if event_filter is None:
             return error(400, "kind", "expected accepted, dropped or both, separated by a comma")
         replay = _whole_number(request.args.get("replay"), 0, WAITING)
         if replay is None:
@@ -69,16 +69,16 @@ def add_observation_routes(
             return error(503, "request", "Too many follow already, try again later", retry)
         if request.method == "HEAD":
             return head_response()
-        stream = EventStream(broadcast, selection, after=_last_seen(), replay=replay)
+        stream = EventStream(broadcast, event_filter, after=_last_seen(), replay=replay)
         return stream_response(stream)
 
 
-def _selection(reference: Reference) -> Selection | None:
+def _event_filter(reference: Reference) -> EventFilter | None:
     """What a client wants to follow; None when it asks for something that there is not."""
     kinds = {kind.strip() for kind in request.args.get("kind", "").split(",")} - {""} or _KINDS
     if not kinds <= _KINDS:
         return None
-    return select(reference, _site(), accepted="accepted" in kinds, dropped="dropped" in kinds)
+    return filter_for(reference, _site(), accepted="accepted" in kinds, dropped="dropped" in kinds)
 
 
 def _site() -> str | None:

@@ -24,8 +24,8 @@ from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json, respond
 from ingest.model.event import Event, EventRequest
 from ingest.observation.address import describe_client
-from ingest.observation.explain import EventTrace, explain
-from ingest.observation.understood import (
+from ingest.observation.event_trace import EventTrace, trace_event
+from ingest.observation.request_summary import (
     describe_body,
     describe_keys,
     describe_mistakes,
@@ -112,7 +112,7 @@ def _answer(
 def _traces(collector: Collector, event_request: EventRequest) -> list[EventTrace]:
     """A trace for each domain; a domain's event changes nothing for the next one's."""
     return [
-        explain(
+        trace_event(
             Event(0, position, domain, event_request),
             collector.reference,
             collector.open_sessions,

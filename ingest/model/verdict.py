@@ -1,6 +1,6 @@
 """What became of an event: accepted, or dropped for one reason of a closed set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -33,14 +33,36 @@ class DropReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """Why a step does not let an event pass.
+
+    Attributes:
+        reason: The reason that is counted.
+        rule: What matched: a pattern or an entry of the sites file as it stands there, or a phrase.
+            It holds neither the visitor's address nor the user agent.
+    """
+
+    reason: DropReason
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome for one domain of a request.
 
     Attributes:
         reason: Why the event was dropped; None when it was accepted.
+        rule: As in `Drop`; empty when the event was accepted. Verdicts that differ in nothing else
+            are equal.
     """
 
     reason: DropReason | None = None
+    rule: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, drop: Drop | None) -> "Verdict":
+        """The verdict on an event that a step has dropped, or none has."""
+        return ACCEPTED if drop is None else cls(drop.reason, drop.rule)
 
     @property
     def accepted(self) -> bool:
@@ -61,3 +83,9 @@ class Verdict:
 _PASSING = frozenset({DropReason.LOCK_TIMEOUT, DropReason.PERSIST_TIMEOUT})
 
 ACCEPTED = Verdict()
+NO_SESSION = Verdict(DropReason.NO_SESSION_FOR_ENGAGEMENT, "no visit of this visitor is open")
+LATE = Verdict(DropReason.LOCK_TIMEOUT, "no verdict in time, the client was told to try again")
+NOT_KEPT = Verdict(
+    DropReason.PERSIST_TIMEOUT, "the journal did not take it, the client was told to try again"
+)
+SET_ASIDE = Verdict(DropReason.PERSIST_ERROR, "an error of the server, see sluice dead-letters")

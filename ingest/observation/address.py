@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ingest.model.network import shown_network
 from ingest.request.client_address import (
     ADDRESS_HEADERS,
     IP_TYPE_HEADER,
@@ -12,10 +13,6 @@ from ingest.request.client_address import (
     TrustedProxies,
     is_private,
 )
-from ingest.sites.shields import IPNetwork
-
-SHOWN_BITS: Final = {4: 24, 6: 48}
-"""Bits of an address that are shown, by the version of IP."""
 
 _KINDS: Final = (
     ("unspecified", "is_unspecified"),
@@ -24,12 +21,6 @@ _KINDS: Final = (
     ("multicast", "is_multicast"),
 )
 """Kinds by the property of `ipaddress` that tells them."""
-
-
-def shown_network(network: IPNetwork) -> str:
-    """A network, widened to what may be shown if it holds few addresses."""
-    bits = min(network.prefixlen, SHOWN_BITS[network.version])
-    return str(network.supernet(new_prefix=bits))
 
 
 def describe_address(text: str) -> dict[str, Any]:

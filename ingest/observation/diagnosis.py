@@ -35,7 +35,7 @@ class Severity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """Something that is not as it should be.
 
     Attributes:
@@ -52,7 +52,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class ActorSigns:
+class ActorHealth:
     """What is known of an actor.
 
     Attributes:
@@ -69,7 +69,7 @@ class ActorSigns:
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class ServerHealth:
     """What the diagnosis is made from; the defaults are those of a healthy, idle server.
 
     Attributes:
@@ -101,7 +101,7 @@ class Signs:
     """
 
     open: bool = True
-    actors: Mapping[str, ActorSigns] = field(default_factory=dict)
+    actors: Mapping[str, ActorHealth] = field(default_factory=dict)
     store_failures: int = 0
     store_error: str = ""
     rows_waiting: int = 0
@@ -126,13 +126,13 @@ class Signs:
     others: Mapping[str, str] = field(default_factory=dict)
 
 
-def diagnose(signs: Signs) -> list[Finding]:
+def diagnose(health: ServerHealth) -> list[Diagnosis]:
     """Find what is not well, the worst first."""
-    found = [finding for examine in EXAMINATIONS for finding in examine(signs)]
+    found = [finding for examine in EXAMINATIONS for finding in examine(health)]
     return sorted(found, key=lambda finding: -finding.severity)
 
 
-def headline(findings: Sequence[Finding]) -> str:
+def headline(findings: Sequence[Diagnosis]) -> str:
     """The verdict in one line."""
     worst = max((finding.severity for finding in findings), default=Severity.NOTE)
     if worst is Severity.DOWN:
@@ -144,16 +144,16 @@ def headline(findings: Sequence[Finding]) -> str:
     return "Events are taken, but something needs care"
 
 
-def status(findings: Sequence[Finding]) -> str:
+def status(findings: Sequence[Diagnosis]) -> str:
     """The verdict in a word, as readiness has it: `ok`, `degraded` or `down`."""
     worst = max((finding.severity for finding in findings), default=Severity.NOTE)
     return {Severity.NOTE: "ok", Severity.DEGRADED: "degraded", Severity.DOWN: "down"}[worst]
 
 
-def _actors(signs: Signs) -> Iterator[Finding]:
-    for name, actor in signs.actors.items():
+def _actors(health: ServerHealth) -> Iterator[Diagnosis]:
+    for name, actor in health.actors.items():
         if actor.condition == "failed":
-            yield Finding(
+            yield Diagnosis(
                 Severity.DOWN,
                 "actors",
                 f"The actor “{name}” failed too often ({actor.last_error}) and was given up.",
@@ -164,7 +164,7 @@ def _actors(signs: Signs) -> Iterator[Finding]:
             actor.seconds_since_failure is not None and actor.seconds_since_failure < RECENT_SECONDS
         ):
             ago = _ago(actor.seconds_since_failure or 0.0)
-            yield Finding(
+            yield Diagnosis(
                 Severity.DEGRADED,
                 "actors",
                 f"The actor “{name}” failed {ago} ({actor.last_error}) and was started again; "
@@ -173,50 +173,50 @@ def _actors(signs: Signs) -> Iterator[Finding]:
             )
 
 
-def _intake(signs: Signs) -> Iterator[Finding]:
-    if not signs.open:
-        yield Finding(
+def _intake(health: ServerHealth) -> Iterator[Diagnosis]:
+    if not health.open:
+        yield Diagnosis(
             Severity.DOWN,
             "intake",
             "The server is stopping: it takes no more events and stores what it has.",
             "Nothing is to be done; what the store does not take in time waits for the next start.",
         )
-    if signs.queue_share > QUEUE_SHARE:
-        yield Finding(
+    if health.queue_share > QUEUE_SHARE:
+        yield Diagnosis(
             Severity.DEGRADED,
             "intake",
-            f"Requests queue up: {signs.queue_share:.0%} of the room for them is taken.",
+            f"Requests queue up: {health.queue_share:.0%} of the room for them is taken.",
             "When there is none left, events are refused with 503; give the server more processor "
             "time or see which actor's channel is full.",
         )
-    if signs.loop_lag_seconds > LAG_SECONDS:
-        yield Finding(
+    if health.loop_lag_seconds > LAG_SECONDS:
+        yield Diagnosis(
             Severity.DEGRADED,
             "process",
-            f"The server is slow: its event loop was {signs.loop_lag_seconds:.1f} s late.",
+            f"The server is slow: its event loop was {health.loop_lag_seconds:.1f} s late.",
             "Look for other programs on the machine, or for too little memory.",
         )
-    yield from _refusals(signs.refused)
+    yield from _refusals(health.refused)
 
 
-def _refusals(refused: Mapping[int, int]) -> Iterator[Finding]:
+def _refusals(refused: Mapping[int, int]) -> Iterator[Diagnosis]:
     overloaded = refused.get(503, 0)
     if overloaded:
-        yield Finding(
+        yield Diagnosis(
             Severity.DEGRADED,
             "intake",
             f"{_count(overloaded, 'request')} could not be taken in the last five minutes (503).",
             "Clients were asked to try again; most trackers in browsers do not.",
         )
     if refused.get(500, 0):
-        yield Finding(
+        yield Diagnosis(
             Severity.DEGRADED,
             "intake",
             f"{_count(refused[500], 'request')} met an internal error in the last five minutes.",
             "Look for “request failed” in the log; it is a mistake in Sluice.",
         )
     if refused.get(429, 0):
-        yield Finding(
+        yield Diagnosis(
             Severity.NOTE,
             "intake",
             f"{_count(refused[429], 'request')} beyond the limit of one address in the last five "
@@ -226,7 +226,7 @@ def _refusals(refused: Mapping[int, int]) -> Iterator[Finding]:
         )
     wrong = sum(requests for code, requests in refused.items() if 400 <= code < 500 and code != 429)
     if wrong:
-        yield Finding(
+        yield Diagnosis(
             Severity.NOTE,
             "intake",
             f"{_count(wrong, 'request')} in the last five minutes made no sense and got an error.",
@@ -235,99 +235,101 @@ def _refusals(refused: Mapping[int, int]) -> Iterator[Finding]:
         )
 
 
-def _store(signs: Signs) -> Iterator[Finding]:
-    if not signs.store_failures:
+def _store(health: ServerHealth) -> Iterator[Diagnosis]:
+    if not health.store_failures:
         return
-    if signs.durable:
-        taken = "What was taken before waits" if signs.journal_full else "Events are taken and wait"
+    if health.durable:
+        taken = (
+            "What was taken before waits" if health.journal_full else "Events are taken and wait"
+        )
         kept = (
-            f"{taken} in the journal ({signs.backlog_events:,} so far, "
-            f"{_share(signs.journal_share)} of its limit)"
+            f"{taken} in the journal ({health.backlog_events:,} so far, "
+            f"{_share(health.journal_share)} of its limit)"
         )
     else:
-        kept = f"Events wait in memory ({signs.backlog_events:,} so far) and end with the process"
-    yield Finding(
+        kept = f"Events wait in memory ({health.backlog_events:,} so far) and end with the process"
+    yield Diagnosis(
         Severity.DEGRADED,
         STORE,
-        f"The store does not take rows: {_count(signs.store_failures, 'attempt')} failed in a row"
-        f"{_quote(signs.store_error)}.",
+        f"The store does not take rows: {_count(health.store_failures, 'attempt')} failed in a row"
+        f"{_quote(health.store_error)}.",
         f"{kept}; they are stored by themselves once ClickHouse is back.",
     )
 
 
-def _journal(signs: Signs) -> Iterator[Finding]:
-    if signs.journal_full:
-        yield Finding(
+def _journal(health: ServerHealth) -> Iterator[Diagnosis]:
+    if health.journal_full:
+        yield Diagnosis(
             Severity.DOWN,
             "journal",
             "The journal has reached its limit: events are refused with 503.",
             "Bring the store back, or raise SLUICE_JOURNAL_MEGABYTES if the disk has room.",
         )
-    elif signs.journal_share > JOURNAL_SHARE:
-        yield Finding(
+    elif health.journal_share > JOURNAL_SHARE:
+        yield Diagnosis(
             Severity.DEGRADED,
             "journal",
-            f"The journal is filling up: {signs.journal_share:.0%} of its limit.",
+            f"The journal is filling up: {health.journal_share:.0%} of its limit.",
             "At the limit events are refused; see why the store is slow, or raise "
             "SLUICE_JOURNAL_MEGABYTES.",
         )
-    if signs.journal_problem:
-        yield Finding(
+    if health.journal_problem:
+        yield Diagnosis(
             Severity.DEGRADED,
             "journal",
-            f"The journal could not be written{_quote(signs.journal_problem)}.",
+            f"The journal could not be written{_quote(health.journal_problem)}.",
             "Events that cannot be kept are refused with 503; see to the disk of SLUICE_STATE_DIR.",
         )
-    if signs.events_lost:
-        yield Finding(
+    if health.events_lost:
+        yield Diagnosis(
             Severity.DEGRADED,
             "journal",
-            f"{_count(signs.events_lost, 'event')} could not be read from the journal.",
+            f"{_count(health.events_lost, 'event')} could not be read from the journal.",
             "A file was damaged and put aside with the suffix .damaged; see to the disk.",
         )
 
 
-def _letters(signs: Signs) -> Iterator[Finding]:
-    if not signs.letters:
+def _letters(health: ServerHealth) -> Iterator[Diagnosis]:
+    if not health.letters:
         return
-    full = signs.letters >= signs.letters_limit
-    yield Finding(
+    full = health.letters >= health.letters_limit
+    yield Diagnosis(
         Severity.DOWN if full else Severity.NOTE,
         "dead letters",
-        f"{_count(signs.letters, 'dead letter')} {'waits' if signs.letters == 1 else 'wait'} "
+        f"{_count(health.letters, 'dead letter')} {'waits' if health.letters == 1 else 'wait'} "
         "for somebody to look.",
         "“sluice dead-letters” lists them; replay them once the cause is mended, or drop them.",
     )
 
 
-def _files(signs: Signs) -> Iterator[Finding]:
-    if signs.sites_problem:
-        yield Finding(
+def _files(health: ServerHealth) -> Iterator[Diagnosis]:
+    if health.sites_problem:
+        yield Diagnosis(
             Severity.DEGRADED,
             "sites",
-            f"The sites file is not in force{_quote(signs.sites_problem)}.",
+            f"The sites file is not in force{_quote(health.sites_problem)}.",
             "The last good state is used; correct the file and it is taken over at once.",
         )
-    elif not signs.sites and not signs.unknown_accepted:
-        yield Finding(
+    elif not health.sites and not health.unknown_accepted:
+        yield Diagnosis(
             Severity.DEGRADED,
             "sites",
             "No site is registered: every event is dropped.",
             "Add your sites to the file that SLUICE_SITES names.",
         )
-    if signs.geo_problem:
-        yield Finding(
+    if health.geo_problem:
+        yield Diagnosis(
             Severity.DEGRADED,
             "places",
-            f"The geo database is not in force{_quote(signs.geo_problem)}.",
+            f"The geo database is not in force{_quote(health.geo_problem)}.",
             "The last good one is used; put a whole file in its place.",
         )
 
 
-def _others(signs: Signs) -> Iterator[Finding]:
-    for part, state in signs.others.items():
+def _others(health: ServerHealth) -> Iterator[Diagnosis]:
+    for part, state in health.others.items():
         name = part.replace("_", " ")
-        yield Finding(
+        yield Diagnosis(
             Severity.DOWN if state == "down" else Severity.DEGRADED,
             name,
             f"Readiness is not content with this part: {name}.",
@@ -335,16 +337,16 @@ def _others(signs: Signs) -> Iterator[Finding]:
         )
 
 
-def _traffic(signs: Signs) -> Iterator[Finding]:
-    if signs.unknown_events and not signs.unknown_accepted:
-        yield Finding(
+def _traffic(health: ServerHealth) -> Iterator[Diagnosis]:
+    if health.unknown_events and not health.unknown_accepted:
+        yield Diagnosis(
             Severity.NOTE,
             "sites",
-            f"{_count(signs.unknown_events, 'event')} of the last hour named no registered site.",
+            f"{_count(health.unknown_events, 'event')} of the last hour named no registered site.",
             "If one is yours, add its domain to the sites file: the last events show it.",
         )
-    if not signs.events and signs.uptime_seconds > QUIET_SECONDS:
-        yield Finding(
+    if not health.events and health.uptime_seconds > QUIET_SECONDS:
+        yield Diagnosis(
             Severity.NOTE,
             "traffic",
             "No event has come in the last hour.",
@@ -352,7 +354,7 @@ def _traffic(signs: Signs) -> Iterator[Finding]:
         )
 
 
-EXAMINATIONS: Final[tuple[Callable[[Signs], Iterator[Finding]], ...]] = (
+EXAMINATIONS: Final[tuple[Callable[[ServerHealth], Iterator[Diagnosis]], ...]] = (
     _actors,
     _intake,
     _journal,

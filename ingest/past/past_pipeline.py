@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from msgspec import structs
-
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import EnrichedEvent, Event, Place
 from ingest.model.verdict import DropReason
@@ -16,9 +14,9 @@ from ingest.past.past_event import (
     Reader,
     SkipReason,
 )
-from ingest.pipeline.enrichment import enrich
-from ingest.pipeline.gate import pass_gate
+from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import ENRICHMENT, GATE, run_steps
 from ingest.rows.layout import EventRows, rows_of
 from ingest.sessions.open_sessions import OpenSessions
 
@@ -120,17 +118,18 @@ class PastPipeline:
     ) -> EventRows | DropReason:
         if past.place is not None:
             reference = replace(reference, geo=FixedPlace(past.place))
-        gated = pass_gate(event, reference)
-        if isinstance(gated, DropReason):
-            return gated
+        context = EventContext(event)
+        drop = run_steps(GATE, context, reference)
+        if drop is not None:
+            return drop.reason
         if past.is_bot:
             return DropReason.BOT
-        enriched = enrich(gated, reference)
-        if isinstance(enriched, DropReason):
-            return enriched
+        drop = run_steps(ENRICHMENT, context, reference)
+        if drop is not None:
+            return drop.reason
         if past.device is not None:
-            enriched = structs.replace(enriched, device=past.device)
-        return self._visit(enriched)
+            context.device = past.device
+        return self._visit(context.enriched())
 
     def _visit(self, event: EnrichedEvent) -> EventRows | DropReason:
         visits = self.visits

@@ -9,8 +9,9 @@ from typing import Final, Self
 
 import msgspec
 
+from ingest.model.network import IPNetwork
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 IP_TYPE_HEADER: Final = "x-plausible-ip-type"
 IP_TYPES: Final = frozenset({"dc_ip", "threat_ip", "anonymous_vpn_ip"})

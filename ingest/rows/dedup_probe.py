@@ -1,8 +1,8 @@
 """Finds out whether an insert of unknown outcome is in a table that does not recognise tokens.
 
-A block of rows for one partition is stored whole or not at all. So a sample of the rows, the
-witnesses, tells of all rows of their partition. They are told by numbers only: those of an event's
-visit and time, and a visit's id and version, which is written once.
+A block of rows for one partition is stored whole or not at all. So a sample of the rows tells of
+all rows of their partition. Rows are identified by numbers only: an event's by its visit and time,
+a visit's by its id and version, which is written once.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from typing import Final
 from ingest.rows.layout import Row
 from ingest.rows.schema import EVENTS, SESSIONS, Table, quote_identifier
 
-WITNESSES: Final = 64
+SAMPLE_ROWS: Final = 64
 """Rows looked for in each partition. A single one might have a twin, sent in the same second and
 stored by another insert; so many do not."""
 
@@ -26,7 +26,7 @@ class Identity:
     Attributes:
         columns: Names of whole-number columns, the time of the partition among them.
         time: The column that the partition depends on.
-        condition: Which rows are witnesses, in SQL; empty for all.
+        condition: Which rows may be in the sample, in SQL; empty for all.
     """
 
     columns: tuple[str, ...]
@@ -47,12 +47,12 @@ IDENTITIES: Final[Mapping[str, Identity]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
-    """A question about the rows of one partition.
+class Probe:
+    """A query that tells whether the rows of one partition are stored.
 
     Attributes:
         rows: The rows.
-        sql: Counts the different witnesses that the table has.
+        sql: Counts the different rows of the sample that the table has.
         expected: The count if the rows are there.
     """
 
@@ -61,10 +61,10 @@ class Inquiry:
     expected: int
 
 
-def inquire(
+def plan_probes(
     table: Table, rows: Sequence[Row], database: str, left_out: Collection[str] = ()
-) -> tuple[Inquiry, ...]:
-    """Ask for each partition that an insert touches.
+) -> tuple[Probe, ...]:
+    """Make a probe for each partition that an insert touches.
 
     Args:
         table: A table with an identity.
@@ -84,18 +84,16 @@ def inquire(
     for row in rows:
         start = datetime.fromtimestamp(row[time], UTC)
         partitions[start.year, start.month].append(row)
-    inquiries: list[Inquiry] = []
+    probes: list[Probe] = []
     for members in partitions.values():
-        witnesses = {
+        identities = {
             tuple(row[position] for position in positions)
             for row in members
             if sign is None or row[sign] == 1
         }
-        sample = sorted(witnesses)[:: max(1, len(witnesses) // WITNESSES)][:WITNESSES]
-        inquiries.append(
-            Inquiry(tuple(members), _sql(identity, table, database, sample), len(sample))
-        )
-    return tuple(inquiries)
+        sample = sorted(identities)[:: max(1, len(identities) // SAMPLE_ROWS)][:SAMPLE_ROWS]
+        probes.append(Probe(tuple(members), _sql(identity, table, database, sample), len(sample)))
+    return tuple(probes)
 
 
 def _sql(identity: Identity, table: Table, database: str, sample: Sequence[tuple[int, ...]]) -> str:
@@ -103,7 +101,7 @@ def _sql(identity: Identity, table: Table, database: str, sample: Sequence[tuple
         f"toUnixTimestamp({name})" if name == identity.time else name for name in identity.columns
     ]
     expression = f"({', '.join(columns)})"
-    values = ", ".join(f"({', '.join(map(str, witness))})" for witness in sample)
+    values = ", ".join(f"({', '.join(map(str, row))})" for row in sample)
     target = f"{quote_identifier(database)}.{quote_identifier(table.name)}"
     condition = f" AND {identity.condition}" if identity.condition else ""
     return (

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.model.iso_codes import UNKNOWN_COUNTRY
+from ingest.model.network import IPNetwork
 
 MAX_IP_RULES: Final = 30
 MAX_COUNTRY_RULES: Final = 30
 MAX_PAGE_RULES: Final = 30
 MAX_HOSTNAME_RULES: Final = 10
 MAX_PATTERN_LENGTH: Final = 250
-
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _WILDCARD: Final = re.compile(r"\*+")
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
@@ -123,19 +122,18 @@ def _in_order(pieces: Sequence[str], text: str, begin: int, end: int) -> bool:
     return True
 
 
-def _by_length(networks: Iterable[IPNetwork]) -> tuple[tuple[int, int, frozenset[int]], ...]:
+def _by_length(networks: Iterable[IPNetwork]) -> tuple[tuple[int, int, dict[int, int]], ...]:
     """Gather networks of one version and size: a look-up each, however many rules there are.
 
     Returns:
-        IP version, number of host bits, and the network bits of those networks.
+        IP version, number of host bits, and the index of the first network by its network bits.
     """
-    starts: dict[tuple[int, int], set[int]] = {}
-    for network in networks:
+    starts: dict[tuple[int, int], dict[int, int]] = {}
+    for index, network in enumerate(networks):
         shift = network.max_prefixlen - network.prefixlen
-        starts.setdefault((network.version, shift), set()).add(
-            int(network.network_address) >> shift
-        )
-    return tuple((*kind, frozenset(found)) for kind, found in starts.items())
+        indexes = starts.setdefault((network.version, shift), {})
+        indexes.setdefault(int(network.network_address) >> shift, index)
+    return tuple((*kind, indexes) for kind, indexes in starts.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class Shields:
     countries: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     hostnames: tuple[str, ...] = ()
-    _networks: tuple[tuple[int, int, frozenset[int]], ...] = field(
+    _networks: tuple[tuple[int, int, dict[int, int]], ...] = field(
         init=False, repr=False, compare=False
     )
     _entries: tuple[IPNetwork, ...] = field(init=False, repr=False, compare=False)
@@ -176,41 +174,42 @@ class Shields:
         """Whether a page's host (without `www.`, or `(none)`) may send events."""
         return not self.hostnames or self._hostnames.match(hostname)
 
-    def blocks_page(self, pathname: str) -> bool:
-        """Whether events of a page are dropped, by its decoded path, fragment included."""
-        return bool(self.pages) and self._pages.match(pathname)
+    def blocking_page(self, pathname: str) -> str | None:
+        """The first pattern that blocks a page, by its decoded path, fragment included.
 
-    def blocks_ip(self, client_ip: str) -> bool:
-        """Whether an address is blocked, in whichever form it is written; never for other text.
-
-        Results are not cached: that would keep addresses in memory.
+        Returns:
+            None when the page is not blocked.
         """
-        if not self._networks:
-            return False
-        address = _address(client_ip)
-        if address is None:
-            return False
-        version, number = address.version, int(address)
-        return any(
-            version == rule_version and number >> shift in starts
-            for rule_version, shift, starts in self._networks
-        )
+        if self.pages and self._pages.match(pathname):
+            return self._pages.find(pathname)
+        return None
 
     def blocking_network(self, client_ip: str) -> tuple[int, IPNetwork] | None:
         """The first network that blocks an address, and which entry of `ips` it is, from 1.
 
+        Results are not cached: that would keep addresses in memory.
+
+        Args:
+            client_ip: An address in whichever form; other text is never blocked.
+
         Returns:
-            None where `blocks_ip` is false.
+            None when the address is not blocked.
         """
+        if not self._networks:
+            return None
         address = _address(client_ip)
         if address is None:
             return None
-        entries = enumerate(self._entries, 1)
-        return next((entry for entry in entries if address in entry[1]), None)
-
-    def blocking_page(self, pathname: str) -> str | None:
-        """The first pattern that blocks a page; None where `blocks_page` is false."""
-        return self._pages.find(pathname)
+        version, number = address.version, int(address)
+        found = [
+            indexes[number >> shift]
+            for rule_version, shift, indexes in self._networks
+            if version == rule_version and number >> shift in indexes
+        ]
+        if not found:
+            return None
+        first = min(found)
+        return first + 1, self._entries[first]
 
     def blocks_country(self, country_code: str) -> bool:
         """Whether a country is blocked.

@@ -13,8 +13,8 @@ from quart.wrappers.response import ResponseBody
 
 from actors.observation.broadcast import Broadcast, Follower, Missed, TooManyFollowersError
 from ingest.http.responses import text
-from ingest.observation.observed import ObservedEvent, as_json
-from ingest.observation.selection import Selection
+from ingest.observation.event_filter import EventFilter
+from ingest.observation.event_summary import EventSummary, as_json
 
 CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
 
@@ -34,7 +34,7 @@ class EventStream(ResponseBody):
     def __init__(
         self,
         broadcast: Broadcast,
-        selection: Selection,
+        event_filter: EventFilter,
         *,
         after: float = math.inf,
         replay: int = 0,
@@ -43,12 +43,12 @@ class EventStream(ResponseBody):
 
         Args:
             broadcast: What to follow.
-            selection: Which events to show.
+            event_filter: Which events to show.
             after: As in `Broadcast.follow`.
             replay: As in `Broadcast.follow`.
         """
         self._broadcast = broadcast
-        self._selection = selection
+        self._event_filter = event_filter
         self._after = after
         self._replay = replay
         self._following = ExitStack()
@@ -56,7 +56,9 @@ class EventStream(ResponseBody):
         self._begun = False
 
     async def __aenter__(self) -> Self:
-        following = self._broadcast.follow(self._selection, after=self._after, replay=self._replay)
+        following = self._broadcast.follow(
+            self._event_filter, after=self._after, replay=self._replay
+        )
         try:
             self._follower = self._following.enter_context(following)
         except TooManyFollowersError:
@@ -101,12 +103,12 @@ def head_response() -> Response:
     return text(200, b"", {"cache-control": "no-store"}, CONTENT_TYPE)
 
 
-def encode(found: Sequence[ObservedEvent | Missed]) -> bytes:
+def encode(found: Sequence[EventSummary | Missed]) -> bytes:
     """Events on the wire."""
     return "".join(map(_encode, found)).encode()
 
 
-def _encode(one: ObservedEvent | Missed) -> str:
+def _encode(one: EventSummary | Missed) -> str:
     if isinstance(one, Missed):
         return f"event: missed\ndata: {json.dumps({'missed': one.events})}\n\n"
     kind = "accepted" if one.reason is None else "dropped"

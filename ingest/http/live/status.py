@@ -15,9 +15,9 @@ from actors.supervision.supervisor import Watch
 from ingest.http.health import Health
 from ingest.http.hypercorn.server import connection_limit
 from ingest.observation.diagnosis import (
-    ActorSigns,
-    Finding,
-    Signs,
+    ActorHealth,
+    Diagnosis,
+    ServerHealth,
     diagnose,
     headline,
     status,
@@ -132,7 +132,7 @@ class LiveStatus:
             ]
         return report
 
-    def findings(self, parts: dict[str, Any]) -> list[Finding]:
+    def findings(self, parts: dict[str, Any]) -> list[Diagnosis]:
         """What is not well, the worst first.
 
         Args:
@@ -144,10 +144,10 @@ class LiveStatus:
         limit = journal.limit if isinstance(journal, FileJournal) else 0
         waiting, room = collector.channels()["gate"]
         return diagnose(
-            Signs(
+            ServerHealth(
                 open=collector.intake.is_open,
                 actors={
-                    name: _actor_signs(watch)
+                    name: _actor_health(watch)
                     for name, watch in collector.supervisor.watches.items()
                 },
                 store_failures=collector.writer.failures,
@@ -209,15 +209,15 @@ class LiveStatus:
         channels = self._collector.channels()
         found = []
         for name, watch in self._collector.supervisor.watches.items():
-            signs = _actor_signs(watch)
+            health = _actor_health(watch)
             waiting, room = channels.get(name, (None, None))
             found.append(
                 {
                     "name": name,
-                    "condition": signs.condition,
-                    "restarts": signs.restarts,
-                    "last_error": signs.last_error,
-                    "seconds_since_failure": signs.seconds_since_failure,
+                    "condition": health.condition,
+                    "restarts": health.restarts,
+                    "last_error": health.last_error,
+                    "seconds_since_failure": health.seconds_since_failure,
                     "waiting": waiting,
                     "room": room,
                 }
@@ -260,12 +260,12 @@ def resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _actor_signs(watch: Watch) -> ActorSigns:
+def _actor_health(watch: Watch) -> ActorHealth:
     ago = None if watch.failed_at is None else round(trio.current_time() - watch.failed_at, 1)
-    return ActorSigns(watch.condition.value, watch.restarts, watch.last_error, ago)
+    return ActorHealth(watch.condition.value, watch.restarts, watch.last_error, ago)
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def _finding(finding: Diagnosis) -> dict[str, str]:
     return {
         "severity": finding.severity.name.lower(),
         "part": finding.part,

@@ -8,11 +8,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.keepers.redrive import POLL_SECONDS, Replay
 from actors.letters.dead_letters import DeadLetters
 from actors.pipeline.intake import Intake
-from actors.pipeline.verdicts import LATE, NOT_KEPT, SET_ASIDE, VERDICT_SECONDS, Verdicts
+from actors.pipeline.verdicts import VERDICT_SECONDS, Verdicts
 from actors.supervision.supervisor import Supervisor
 from ingest.fold.counts import Counters
 from ingest.model.event import EnrichedEvent, Event
-from ingest.model.verdict import ACCEPTED, DropReason, Verdict
+from ingest.model.verdict import ACCEPTED, LATE, NOT_KEPT, SET_ASIDE, DropReason, Verdict
 from ingest.rows.batch import Flush, Insert
 from ingest.telemetry.metrics import Metrics
 from tests.actors.pipeline.running_pipeline import no_broadcast

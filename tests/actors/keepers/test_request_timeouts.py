@@ -2,9 +2,9 @@ import trio
 from trio.testing import MockClock
 
 from actors.keepers.request_timeouts import BEAT_SECONDS, Patience
-from actors.pipeline.verdicts import HELD_SECONDS, LATE, VERDICT_SECONDS, Verdicts
+from actors.pipeline.verdicts import HELD_SECONDS, VERDICT_SECONDS, Verdicts
 from ingest.fold.counts import Counters
-from ingest.model.verdict import ACCEPTED, Verdict
+from ingest.model.verdict import ACCEPTED, LATE, Verdict
 from ingest.telemetry.metrics import Metrics
 from tests.actors.pipeline.running_pipeline import no_broadcast
 from tests.examples import an_event

@@ -16,8 +16,8 @@ from actors.observation.broadcast import (
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import Event
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import ObservedEvent
-from ingest.observation.selection import Selection
+from ingest.observation.event_filter import EventFilter
+from ingest.observation.event_summary import EventSummary
 from ingest.pipeline.reference import Reference
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
@@ -25,8 +25,8 @@ from ingest.sites.shields import Shields
 from ingest.sites.site import Site, SiteRegistry
 from tests.examples import NOON, an_enriched_event, an_event
 
-ALL = Selection()
-DROPS = Selection(accepted=False)
+ALL = EventFilter()
+DROPS = EventFilter(accepted=False)
 
 
 @pytest.fixture
@@ -51,13 +51,14 @@ async def seen(follower: Follower) -> list[str]:
 
 
 def test_a_drop_is_kept_with_its_rule(broadcast: Broadcast) -> None:
-    broadcast.dropped(an_event(pathname="/admin/x"), DropReason.SITE_PAGE_BLOCKLIST)
+    event = an_event(pathname="/admin/x")
+    broadcast.dropped(event, DropReason.SITE_PAGE_BLOCKLIST, "/admin/**")
     (kept,) = broadcast.recent.drops(lambda _: True)
     assert (kept.site_id, kept.rule, kept.pathname) == (1, "/admin/**", "/admin/x")
 
 
 def test_a_drop_of_an_enriched_event(broadcast: Broadcast) -> None:
-    broadcast.dropped(an_enriched_event(), DropReason.NO_SESSION_FOR_ENGAGEMENT)
+    broadcast.dropped(an_enriched_event(), DropReason.NO_SESSION_FOR_ENGAGEMENT, "")
     (kept,) = broadcast.recent.drops(lambda _: True)
     assert (kept.browser, kept.reason) == ("Chrome", DropReason.NO_SESSION_FOR_ENGAGEMENT)
 
@@ -65,11 +66,11 @@ def test_a_drop_of_an_enriched_event(broadcast: Broadcast) -> None:
 def test_what_cannot_be_observed_is_dropped_all_the_same(
     broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(event: Event, *_: object) -> None:
+    def fail(number: int, event: Event, *_: object) -> None:
         raise ZeroDivisionError(event.request.client_ip)
 
-    monkeypatch.setattr("actors.observation.broadcast.rule_that_hit", fail)
-    broadcast.dropped(an_event(), DropReason.BOT)
+    monkeypatch.setattr("actors.observation.broadcast.summarize", fail)
+    broadcast.dropped(an_event(), DropReason.BOT, "")
     logged = capsys.readouterr().out
     assert "ZeroDivisionError" in logged
     assert "203.0.113.9" not in logged
@@ -78,7 +79,7 @@ def test_what_cannot_be_observed_is_dropped_all_the_same(
 async def test_followers_see_what_they_have_chosen(broadcast: Broadcast) -> None:
     with broadcast.follow(ALL) as everything, broadcast.follow(DROPS) as drops:
         accept(broadcast, "a")
-        broadcast.dropped(an_event(pathname="/b"), DropReason.BOT)
+        broadcast.dropped(an_event(pathname="/b"), DropReason.BOT, "")
         assert await seen(everything) == ["/a", "/b"]
         assert await seen(drops) == ["/b"]
         assert broadcast.followers == 2
@@ -133,7 +134,7 @@ async def test_a_follower_takes_so_many_at_a_time(broadcast: Broadcast) -> None:
 
 async def test_the_past_comes_first(broadcast: Broadcast) -> None:
     accept(broadcast, 1, 2)
-    broadcast.dropped(an_event(pathname="/3"), DropReason.BOT)
+    broadcast.dropped(an_event(pathname="/3"), DropReason.BOT, "")
     accept(broadcast, 4)
     with broadcast.follow(ALL) as follower, broadcast.follow(ALL, replay=2) as replayed:
         accept(broadcast, 5)
@@ -150,9 +151,9 @@ async def test_a_follower_goes_on_where_it_was(broadcast: Broadcast) -> None:
         assert await seen(follower) == ["/1", "/2", "/3"]
     accept(broadcast, *range(WAITING))
     for _ in range(10):
-        broadcast.dropped(an_event(), DropReason.BOT)
+        broadcast.dropped(an_event(), DropReason.BOT, "")
     with broadcast.follow(ALL, after=0) as follower:
-        found: list[ObservedEvent | Missed] = []
+        found: list[EventSummary | Missed] = []
         while len(found) < WAITING:
             found += await follower.next()
         assert not any(isinstance(one, Missed) for one in found)

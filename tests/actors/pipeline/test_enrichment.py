@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from ingest.model.event import NOWHERE, Event, Revenue
+from ingest.model.event import Event, Revenue
 from ingest.model.verdict import DropReason, Verdict
-from ingest.pipeline.gate import GatedEvent
+from ingest.pipeline.context import EventContext
 from ingest.sites.site import Site
 from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.examples import an_event
@@ -17,8 +17,8 @@ from tests.examples import an_event
 SITE = Site(1, "example.com", revenue_goals={"Buy": "JPY"})
 
 
-def gated(**request: Any) -> GatedEvent:
-    return GatedEvent(an_event(**request), SITE, NOWHERE)
+def gated(**request: Any) -> EventContext:
+    return EventContext(an_event(**request), SITE)
 
 
 async def test_what_is_sent_on_holds_no_address_and_no_agent(

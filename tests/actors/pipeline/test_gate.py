@@ -7,12 +7,10 @@ import trio
 from trio.testing import MockClock
 
 from ingest.letters.dead_letter import redact
-from ingest.model.verdict import ACCEPTED, DropReason, Verdict
+from ingest.model.verdict import ACCEPTED, SET_ASIDE, DropReason, Verdict
 from ingest.pipeline.enrichment import visitor_of
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.examples import an_event
-
-SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 
 
 async def test_what_passes_is_sent_on_and_the_rest_is_answered(

@@ -13,14 +13,12 @@ from actors.journal.recovery import rebuild_sessions
 from actors.pipeline.intake import OverloadedError
 from actors.supervision.supervisor import Condition
 from ingest.model.event import Revenue
-from ingest.model.verdict import ACCEPTED, DropReason, Verdict
+from ingest.model.verdict import ACCEPTED, SET_ASIDE, DropReason, Verdict
 from ingest.rows.batch import Insert
 from ingest.sessions.snapshot import EMPTY
 from tests.actors.fakes import Told, an_outage
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.examples import NOON
-
-SET_ASIDE = Verdict(DropReason.PERSIST_ERROR)
 
 
 async def test_events_become_rows_within_the_flush_time(

@@ -7,13 +7,12 @@ from trio.testing import MockClock
 from actors.pipeline.verdicts import VERDICT_SECONDS, Verdicts
 from ingest.fold.counts import Counters
 from ingest.model.event import Event
-from ingest.model.verdict import ACCEPTED, DropReason, Verdict
+from ingest.model.verdict import ACCEPTED, LATE, DropReason, Verdict
 from ingest.telemetry.metrics import Metrics
 from tests.actors.pipeline.running_pipeline import no_broadcast
 from tests.examples import an_event
 
 BOT = Verdict(DropReason.BOT)
-LATE = Verdict(DropReason.LOCK_TIMEOUT)
 
 
 @pytest.fixture

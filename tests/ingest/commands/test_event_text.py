@@ -13,13 +13,13 @@ from ingest.commands.event_text import (
 )
 from ingest.model.event import Attribution, Device, Place
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import as_json, observe
+from ingest.observation.event_summary import as_json, summarize
 from tests.examples import an_enriched_event, an_event
 
 
 def test_a_drop() -> None:
     event = an_event(pathname="/admin/x")
-    line = drop_line(as_json(observe(1, event, 1, DropReason.SITE_PAGE_BLOCKLIST, "/admin/**")))
+    line = drop_line(as_json(summarize(1, event, 1, DropReason.SITE_PAGE_BLOCKLIST, "/admin/**")))
     for title, value in (
         ("time", "2026-09-22 12:00:00"),
         ("domain", "example.com"),
@@ -36,7 +36,7 @@ def test_an_accepted_event() -> None:
         device=Device("Firefox", "140.0", "GNU/Linux", "", "Desktop"),
         attribution=Attribution(referrer_source="Google"),
     )
-    line = accepted_line(as_json(observe(1, event)))
+    line = accepted_line(as_json(summarize(1, event)))
     for title, value in (
         ("time", "2026-09-22 12:00:00"),
         ("event", "pageview"),
@@ -60,8 +60,8 @@ def test_nothing_moves_the_cursor(text: str, shown: str) -> None:
     assert printable(text) == shown
     for line in (drop_line, accepted_line):
         event = an_event(name=text, pathname=text, hostname=text, domains=(text,))
-        observed = as_json(observe(1, event, None, DropReason.NOT_FOUND, text))
-        assert line(observed).isprintable()
+        summary = as_json(summarize(1, event, None, DropReason.NOT_FOUND, text))
+        assert line(summary).isprintable()
 
 
 def test_a_client_whose_headers_do_not_count() -> None:

@@ -13,15 +13,15 @@ from ingest.client.running_server import RunningServer, RunningServerError
 from ingest.commands.events import read_stream
 from ingest.http.live.event_stream import encode
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import as_json, observe
+from ingest.observation.event_summary import as_json, summarize
 from tests.examples import an_enriched_event, an_event
 from tests.ingest.commands.command_line import run
 
 DROPS = [
-    observe(number, an_event(pathname=f"/{number}"), 1, DropReason.BOT, "user agent of a crawler")
+    summarize(number, an_event(pathname=f"/{number}"), 1, DropReason.BOT, "user agent of a crawler")
     for number in (1, 2)
 ]
-ACCEPTED = observe(3, an_enriched_event(pathname="/3"))
+ACCEPTED = summarize(3, an_enriched_event(pathname="/3"))
 
 
 class FakeServer:

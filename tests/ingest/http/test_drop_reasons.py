@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.http.drop_reasons import VALUE_LENGTH, drops_of, header_value
-from ingest.model.verdict import DropReason
-from tests.actors.pipeline.running_pipeline import no_broadcast
+from ingest.model.verdict import ACCEPTED, DropReason, Verdict
 from tests.examples import a_request
 
 ITEM = r'(?:[A-Za-z0-9_.~/:%-]*=[a-z_]+(?:;rule="[^"\\\x00-\x1f\x7f-\U0010ffff]*")?|\*=[0-9]+)'
@@ -46,9 +45,13 @@ def test_what_has_no_room_is_counted() -> None:
 
 
 def test_each_domain_has_its_own_reason() -> None:
-    request = a_request(domains=("a.example", "b.example", "c.example"), referrer="https://0-0.fr/")
-    reasons = [DropReason.SPAM_REFERRER, None, DropReason.NOT_FOUND]
-    assert drops_of(request, reasons, no_broadcast()._reference) == [
+    request = a_request(domains=("a.example", "b.example", "c.example"))
+    verdicts = [
+        Verdict(DropReason.SPAM_REFERRER, "0-0.fr"),
+        ACCEPTED,
+        Verdict(DropReason.NOT_FOUND, "no site has the domain"),
+    ]
+    assert drops_of(request, verdicts) == [
         ("a.example", DropReason.SPAM_REFERRER, "0-0.fr"),
         ("c.example", DropReason.NOT_FOUND, "no site has the domain"),
     ]

@@ -11,7 +11,7 @@ from actors.stores.store import QueryRefused
 from ingest.http.hypercorn.server import Server
 from ingest.http.live.event_stream import encode
 from ingest.model.event import EventRequest
-from ingest.observation.selection import Selection
+from ingest.observation.event_filter import EventFilter
 from ingest.request.body import BODY_LIMIT
 from ingest.sites.shields import Shields
 from ingest.sites.site import Site, SiteRegistry
@@ -94,7 +94,7 @@ async def test_what_the_operator_sees(
     shields = Shields(ips=(FORWARDED,), pages=("/blocked",))
     pipeline.reference.registry = SiteRegistry([Site(1, "example.com", shields=shields)])
     broadcast = pipeline.collector.broadcast
-    with broadcast.follow(Selection()) as follower:
+    with broadcast.follow(EventFilter()) as follower:
         answers = [await ask(application, name, REQUESTS | WATCHED) for name in REQUESTS | WATCHED]
         seen = encode(await follower.next())
     assert seen.count(b"event: dropped") > 5

@@ -151,7 +151,7 @@ async def test_events_are_shown_as_they_come(tmp_path: Any, nursery: trio.Nurser
     broadcast.accepted(an_enriched_event(pathname="/before"))
     live, server = await follow(nursery, application)
     broadcast.accepted(an_enriched_event(pathname="/accepted"))
-    broadcast.dropped(an_event(pathname="/dropped"), DropReason.BOT)
+    broadcast.dropped(an_event(pathname="/dropped"), DropReason.BOT, "")
     text = (await live.until(b"event: dropped")).decode()
     assert "content-type: text/event-stream; charset=utf-8" in text
     assert "/before" not in text
@@ -184,7 +184,7 @@ async def test_the_last_events_can_be_asked_for(tmp_path: Any, nursery: trio.Nur
     broadcast = application.pipeline.collector.broadcast
     for page in ("/1", "/2"):
         broadcast.accepted(an_enriched_event(pathname=page))
-        broadcast.dropped(an_event(pathname=f"{page}0"), DropReason.BOT)
+        broadcast.dropped(an_event(pathname=f"{page}0"), DropReason.BOT, "")
     live, _ = await follow(nursery, application, "?kind=dropped&replay=1")
     text = await live.until(b"/20")
     assert b"/10" not in text

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.observation.address import describe_address, describe_client, shown_network
+from ingest.observation.address import describe_address, describe_client
 from ingest.request.client_address import TrustedProxies, resolve_client_ip
 
 PEER = "203.0.113.9"
@@ -42,20 +42,6 @@ def test_the_address_is_never_told(address: Any) -> None:
     told = describe_address(str(address))["network"]
     network = ipaddress.ip_network(told)
     assert network.num_addresses >= 256
-
-
-@pytest.mark.parametrize(
-    ("network", "shown"),
-    [
-        ("203.0.113.7/32", "203.0.113.0/24"),
-        ("203.0.113.128/25", "203.0.113.0/24"),
-        ("203.0.0.0/16", "203.0.0.0/16"),
-        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
-        ("2001:db8::/32", "2001:db8::/32"),
-    ],
-)
-def test_networks(network: str, shown: str) -> None:
-    assert shown_network(ipaddress.ip_network(network)) == shown
 
 
 @pytest.mark.parametrize(

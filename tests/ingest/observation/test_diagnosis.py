@@ -1,21 +1,21 @@
-"""What is said of a server, by its signs."""
+"""What is said of a server, by its health."""
 
 from typing import Any
 
 import pytest
 
 from ingest.observation.diagnosis import (
-    ActorSigns,
-    Finding,
+    ActorHealth,
+    Diagnosis,
+    ServerHealth,
     Severity,
-    Signs,
     diagnose,
     headline,
     status,
 )
 
-FAILED = ActorSigns("failed", 10, "ZeroDivisionError", 1.0)
-RESTARTED = ActorSigns("running", 1, "ZeroDivisionError", 90.4)
+FAILED = ActorHealth("failed", 10, "ZeroDivisionError", 1.0)
+RESTARTED = ActorHealth("running", 1, "ZeroDivisionError", 90.4)
 
 CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "an actor given up": ({"actors": {"gate": FAILED}}, Severity.DOWN, "actors", "“gate” failed"),
@@ -26,13 +26,13 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "“gate” failed 90 s ago (ZeroDivisionError) and was started again; restarts so far: 1.",
     ),
     "an actor that waits to be restarted": (
-        {"actors": {"gate": ActorSigns("restarting", 3, "OSError", 0.1)}},
+        {"actors": {"gate": ActorHealth("restarting", 3, "OSError", 0.1)}},
         Severity.DEGRADED,
         "actors",
         "failed just now (OSError)",
     ),
     "an actor restarted minutes ago": (
-        {"actors": {"gate": ActorSigns("running", 3, "OSError", 599.0)}},
+        {"actors": {"gate": ActorHealth("running", 3, "OSError", 599.0)}},
         Severity.DEGRADED,
         "actors",
         "failed 10 min ago",
@@ -105,8 +105,8 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
 WELL: dict[str, dict[str, Any]] = {
     "idle": {},
     "just started": {"events": 0, "uptime_seconds": 10.0},
-    "a failure long ago": {"actors": {"gate": ActorSigns("running", 3, "OSError", 600.0)}},
-    "an actor that has finished": {"actors": {"gate": ActorSigns("finished")}},
+    "a failure long ago": {"actors": {"gate": ActorHealth("running", 3, "OSError", 600.0)}},
+    "an actor that has finished": {"actors": {"gate": ActorHealth("finished")}},
     "within limits": {
         "queue_share": 0.5,
         "journal_share": 0.5,
@@ -121,8 +121,8 @@ WELL: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_is_found(case: tuple[dict[str, Any], Severity, str, str]) -> None:
-    signs, severity, part, what = case
-    (finding,) = diagnose(Signs(**signs))
+    health, severity, part, what = case
+    (finding,) = diagnose(ServerHealth(**health))
     assert (finding.severity, finding.part) == (severity, part)
     assert what in finding.what
     for sentence in (finding.what, finding.advice):
@@ -130,9 +130,9 @@ def test_what_is_found(case: tuple[dict[str, Any], Severity, str, str]) -> None:
         assert "\n" not in sentence
 
 
-@pytest.mark.parametrize("signs", WELL.values(), ids=WELL)
-def test_when_all_is_well(signs: dict[str, Any]) -> None:
-    assert diagnose(Signs(**signs)) == []
+@pytest.mark.parametrize("health", WELL.values(), ids=WELL)
+def test_when_all_is_well(health: dict[str, Any]) -> None:
+    assert diagnose(ServerHealth(**health)) == []
 
 
 @pytest.mark.parametrize(
@@ -145,24 +145,24 @@ def test_when_all_is_well(signs: dict[str, Any]) -> None:
 )
 def test_an_outage_says_where_events_are(share: float | None, expected: str) -> None:
     durable = share is not None
-    signs = Signs(
+    health = ServerHealth(
         store_failures=1, durable=durable, backlog_events=5000, journal_share=share or 0.0
     )
-    findings = diagnose(signs)
+    findings = diagnose(health)
     assert expected in findings[0].advice
     assert headline(findings) == "Events are taken and kept, but not stored"
 
 
 def test_with_a_full_journal_nothing_more_is_kept() -> None:
-    findings = diagnose(Signs(store_failures=9, journal_full=True, backlog_events=5000))
+    findings = diagnose(ServerHealth(store_failures=9, journal_full=True, backlog_events=5000))
     assert [finding.part for finding in findings] == ["journal", "store"]
     assert findings[1].advice.startswith("What was taken before waits in the journal (5,000")
     assert headline(findings) == "Events are refused"
 
 
 def test_the_worst_comes_first() -> None:
-    signs = Signs(journal_full=True, store_failures=9, letters=1, refused={503: 1, 429: 1})
-    found = diagnose(signs)
+    health = ServerHealth(journal_full=True, store_failures=9, letters=1, refused={503: 1, 429: 1})
+    found = diagnose(health)
     assert [finding.severity.name for finding in found] == [
         "DOWN",
         *["DEGRADED"] * 2,
@@ -180,6 +180,6 @@ def test_the_worst_comes_first() -> None:
     ],
 )
 def test_the_verdict_is_that_of_the_worst(severities: list[Severity], word: str, line: str) -> None:
-    findings = [Finding(severity, "", "", "") for severity in severities]
+    findings = [Diagnosis(severity, "", "", "") for severity in severities]
     assert status(findings) == word
     assert line in headline(findings)

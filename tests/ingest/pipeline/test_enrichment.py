@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import EnrichedEvent, Place, Revenue, RevenueAmounts, Visitor
-from ingest.model.verdict import DropReason
-from ingest.pipeline.enrichment import STEPS, enrich, visitor_of
-from ingest.pipeline.gate import GatedEvent
+from ingest.model.verdict import Drop, DropReason
+from ingest.pipeline.context import EventContext
+from ingest.pipeline.enrichment import visitor_of
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import ENRICHMENT, run_steps
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
@@ -25,14 +26,19 @@ def a_reference(salts: Salts | None = None) -> Reference:
     )
 
 
-def gated(site: Site | None = None, **request: Any) -> GatedEvent:
-    return GatedEvent(an_event(**request), site or Site(7, "example.com"), Place(country_code="GB"))
+def gated(site: Site | None = None, **request: Any) -> EventContext:
+    event = an_event(**request)
+    return EventContext(event, site or Site(7, "example.com"), Place(country_code="GB"))
+
+
+def drop_of(context: EventContext) -> Drop | None:
+    return run_steps(ENRICHMENT, context, a_reference())
 
 
 def enriched(site: Site | None = None, **request: Any) -> EnrichedEvent:
-    event = enrich(gated(site, **request), a_reference())
-    assert isinstance(event, EnrichedEvent)
-    return event
+    context = gated(site, **request)
+    assert drop_of(context) is None
+    return context.enriched()
 
 
 def test_an_event_is_enriched() -> None:
@@ -52,22 +58,27 @@ def test_an_event_is_enriched() -> None:
     assert event.revenue is None
 
 
+CRAWLER = "user agent of a crawler"
+HEADLESS = "user agent of a headless browser"
+LIBRARY = "user agent of an HTTP library, Python Requests"
+
+
 @pytest.mark.parametrize(
-    ("user_agent", "allowed", "reason"),
+    ("user_agent", "allowed", "rule"),
     [
-        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://google.com/bot.html)", True, "bot"),
-        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/131.0.0.0 Safari/537.36", True, "bot"),
-        ("python-requests/2.32.3", False, "bot"),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://google.com/bot.html)", True, CRAWLER),
+        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/131.0.0.0 Safari/537.36", True, HEADLESS),
+        ("python-requests/2.32.3", False, LIBRARY),
         ("python-requests/2.32.3", True, None),
         ("", False, None),
         (None, False, None),
         ("unknown UA", False, None),
     ],
 )
-def test_bots(user_agent: str | None, allowed: bool, reason: str | None) -> None:
+def test_bots(user_agent: str | None, allowed: bool, rule: str | None) -> None:
     site = Site(1, "example.com", allow_server_clients=allowed)
-    outcome = enrich(gated(site, user_agent=user_agent), a_reference())
-    assert (outcome if isinstance(outcome, DropReason) else None) == reason
+    expected = None if rule is None else Drop(DropReason.BOT, rule)
+    assert drop_of(gated(site, user_agent=user_agent)) == expected
 
 
 def test_an_event_without_a_user_agent_has_no_device() -> None:
@@ -127,17 +138,12 @@ def test_subdomains_share_their_visitors() -> None:
 
 
 def test_ids_worked_out_earlier_are_kept() -> None:
-    event = gated()
-    event = replace(event, event=replace(event.event, visitor=Visitor(1, 2)))
-    outcome = enrich(event, a_reference())
-    assert isinstance(outcome, EnrichedEvent)
-    assert outcome.visitor == Visitor(1, 2)
+    context = EventContext(replace(an_event(), visitor=Visitor(1, 2)), Site(7, "example.com"))
+    assert drop_of(context) is None
+    assert context.visitor == Visitor(1, 2)
 
 
 @pytest.mark.parametrize("missing", [{"name": ""}, {"hostname": ""}, {"pathname": ""}])
 def test_an_incomplete_event_is_invalid(missing: dict[str, Any]) -> None:
-    assert enrich(gated(**missing), a_reference()) is DropReason.INVALID
-
-
-def test_steps_have_names_of_their_own() -> None:
-    assert len({name for name, _ in STEPS}) == len(STEPS)
+    expected = Drop(DropReason.INVALID, "a field that rows need is missing")
+    assert drop_of(gated(**missing)) == expected

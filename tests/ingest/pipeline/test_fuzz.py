@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import EnrichedEvent, Event, EventRequest
-from ingest.model.verdict import DropReason
-from ingest.pipeline.enrichment import enrich
-from ingest.pipeline.gate import pass_gate
+from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import STEPS, run_steps
 from ingest.records import row_record as record
 from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_request
@@ -69,12 +68,9 @@ def pass_through(body: bytes, content_type: str | None, agent: str | None) -> Ev
         answered(dict(invalid.errors))
         return None
     for position, domain in enumerate(request.domains):
-        gated = pass_gate(Event(0, position, domain, request), REFERENCE)
-        if isinstance(gated, DropReason):
-            continue
-        enriched = enrich(gated, REFERENCE)
-        if isinstance(enriched, EnrichedEvent):
-            keep(enriched)
+        context = EventContext(Event(0, position, domain, request))
+        if run_steps(STEPS, context, REFERENCE) is None:
+            keep(context.enriched())
     return request
 
 

@@ -85,9 +85,9 @@ def test_hostname_shield_may_allow_pages_without_host() -> None:
 
 def test_page_shield_blocks_what_matches() -> None:
     shields = Shields(pages=("/admin/**", "/draft*"))
-    assert shields.blocks_page("/admin/x")
-    assert shields.blocks_page("/draft-1")
-    assert not shields.blocks_page("/blog")
+    assert shields.blocking_page("/admin/x") == "/admin/**"
+    assert shields.blocking_page("/draft-1") == "/draft*"
+    assert shields.blocking_page("/blog") is None
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_page_shield_blocks_what_matches() -> None:
     ],
 )
 def test_ip_shield(rule: str, client_ip: str, blocked: bool) -> None:
-    assert Shields(ips=(rule,)).blocks_ip(client_ip) is blocked
+    assert (Shields(ips=(rule,)).blocking_network(client_ip) is not None) is blocked
 
 
 @given(
@@ -126,8 +126,9 @@ def test_ip_shield(rule: str, client_ip: str, blocked: bool) -> None:
 def test_ip_shield_agrees_with_the_networks(rules: list[str], client_ip: str) -> None:
     address = ipaddress.ip_address(client_ip)
     address = getattr(address, "ipv4_mapped", None) or address
-    blocked = any(address in parse_network(rule) for rule in rules)
-    assert Shields(ips=tuple(rules)).blocks_ip(client_ip) == blocked
+    entries = enumerate(map(parse_network, rules), 1)
+    first = next((entry for entry in entries if address in entry[1]), None)
+    assert Shields(ips=tuple(rules)).blocking_network(client_ip) == first
 
 
 @given(st.text(max_size=50))
@@ -136,9 +137,9 @@ def test_ip_shield_takes_any_text(client_ip: str) -> None:
     try:
         ipaddress.ip_address(client_ip)
     except ValueError:
-        assert not shields.blocks_ip(client_ip)
+        assert shields.blocking_network(client_ip) is None
     else:
-        assert shields.blocks_ip(client_ip)
+        assert shields.blocking_network(client_ip) is not None
 
 
 @pytest.mark.parametrize(
@@ -170,8 +171,8 @@ def test_unknown_country_passes_unless_it_has_a_rule() -> None:
 
 def test_without_rules_nothing_is_blocked() -> None:
     assert NO_SHIELDS.allows_hostname("(none)")
-    assert not NO_SHIELDS.blocks_page("/")
-    assert not NO_SHIELDS.blocks_ip("203.0.113.7")
+    assert NO_SHIELDS.blocking_page("/") is None
+    assert NO_SHIELDS.blocking_network("203.0.113.7") is None
     assert not NO_SHIELDS.blocks_country("")
 
 
@@ -202,4 +203,3 @@ def test_the_network_that_blocks_is_found() -> None:
     assert shields.blocking_network("2001:db8::1") == (4, parse_network("2001:db8::/32"))
     for other in ("192.0.2.1", "2001:db9::1", "", "unix:", "203.0.113.7 "):
         assert shields.blocking_network(other) is None
-        assert not shields.blocks_ip(other)

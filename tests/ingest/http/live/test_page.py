@@ -9,6 +9,7 @@ import pytest
 from trio.testing import MockClock
 
 from ingest.http.live.page import PAGE_POLICY, read_assets
+from ingest.model.verdict import DropReason
 from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.ingest.http.application import Application, HTTPAnswer
 
@@ -226,3 +227,9 @@ async def test_people_are_told_how_to_get_in(
         answer = await application.ask("GET", "/", headers={"accept": accept})
         assert answer.status == status
         assert answer.json["errors"]["request"]
+
+
+def test_every_drop_reason_has_a_label() -> None:
+    words = read_assets()["words.js"].content.decode()
+    labels = words.partition("const REASONS = {")[2].partition("}")[0]
+    assert re.findall(r"(\w+): \"", labels) == [reason.value for reason in DropReason]

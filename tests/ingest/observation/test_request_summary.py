@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ingest.observation.understood import (
+from ingest.observation.request_summary import (
     KEY_LENGTH,
     KEYS_SHOWN,
     describe_body,

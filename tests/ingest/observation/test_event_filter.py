@@ -4,8 +4,8 @@ import pytest
 
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import observe
-from ingest.observation.selection import select
+from ingest.observation.event_filter import filter_for
+from ingest.observation.event_summary import summarize
 from ingest.pipeline.reference import Reference
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
@@ -35,16 +35,16 @@ REFERENCE = Reference(
 def test_selections(
     domain: str | None, kinds: dict[str, Any], accepted: bool, dropped: bool, unknown: bool
 ) -> None:
-    selection = select(REFERENCE, domain, **kinds)
+    event_filter = filter_for(REFERENCE, domain, **kinds)
     event = an_enriched_event(site_id=1)
-    assert selection.shows_accepted(event) is accepted
-    assert selection.shows(observe(1, event)) is accepted
-    assert selection.shows(observe(2, an_event(), 1, DropReason.BOT)) is dropped
+    assert event_filter.matches_accepted(event) is accepted
+    assert event_filter.matches(summarize(1, event)) is accepted
+    assert event_filter.matches(summarize(2, an_event(), 1, DropReason.BOT)) is dropped
     nowhere = an_event(domains=("nowhere.example",))
-    assert selection.shows(observe(3, nowhere, None, DropReason.NOT_FOUND)) is unknown
+    assert event_filter.matches(summarize(3, nowhere, None, DropReason.NOT_FOUND)) is unknown
 
 
 def test_a_long_domain_is_found_though_it_is_kept_cut() -> None:
     domain = "d" * 1000
-    observed = observe(1, an_event(domains=(domain,)), None, DropReason.NOT_FOUND)
-    assert select(REFERENCE, domain).shows(observed)
+    summary = summarize(1, an_event(domains=(domain,)), None, DropReason.NOT_FOUND)
+    assert filter_for(REFERENCE, domain).matches(summary)

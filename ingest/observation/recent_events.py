@@ -6,12 +6,12 @@ from typing import Final
 
 from ingest.model.event import EnrichedEvent
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import ObservedEvent, observe
+from ingest.observation.event_summary import EventSummary, summarize
 
 DROPS_PER_SITE: Final = 100
 SITES: Final = 400
 """Sites whose drops are kept: when there are more, the one that has dropped nothing for the longest
-time is forgotten. Together with the lengths in `observed.py` this bounds the memory."""
+time is forgotten. Together with the lengths in `event_summary.py` this bounds the memory."""
 
 UNKNOWN_DROPS: Final = 200
 """Drops of domains that are no site's, all together."""
@@ -40,8 +40,8 @@ class RecentEvents:
         self.dropped: Counter[DropReason] = Counter()
         self._number = since * NUMBERS_PER_SECOND
         self._accepted: deque[tuple[int, EnrichedEvent]] = deque(maxlen=ACCEPTED)
-        self._by_site: OrderedDict[int, deque[ObservedEvent]] = OrderedDict()
-        self._unknown: deque[ObservedEvent] = deque(maxlen=UNKNOWN_DROPS)
+        self._by_site: OrderedDict[int, deque[EventSummary]] = OrderedDict()
+        self._unknown: deque[EventSummary] = deque(maxlen=UNKNOWN_DROPS)
 
     def accept(self, event: EnrichedEvent) -> int:
         """Keep an accepted event.
@@ -58,38 +58,38 @@ class RecentEvents:
         self._number += 1
         return self._number
 
-    def drop(self, observed: ObservedEvent, *, registered: bool) -> None:
+    def drop(self, summary: EventSummary, *, registered: bool) -> None:
         """Keep a drop.
 
         Args:
-            observed: The drop.
+            summary: The drop.
             registered: Whether its site stands in the sites file; only such have a ring of their
                 own, since anybody can make up domains.
         """
-        if observed.reason is not None:
-            self.dropped[observed.reason] += 1
-        if not registered or observed.site_id is None:
-            self._unknown.append(observed)
+        if summary.reason is not None:
+            self.dropped[summary.reason] += 1
+        if not registered or summary.site_id is None:
+            self._unknown.append(summary)
             return
-        ring = self._by_site.get(observed.site_id)
+        ring = self._by_site.get(summary.site_id)
         if ring is None:
-            ring = self._by_site[observed.site_id] = deque(maxlen=DROPS_PER_SITE)
+            ring = self._by_site[summary.site_id] = deque(maxlen=DROPS_PER_SITE)
             if len(self._by_site) > SITES:
                 self._by_site.popitem(last=False)
-        self._by_site.move_to_end(observed.site_id)
-        ring.append(observed)
+        self._by_site.move_to_end(summary.site_id)
+        ring.append(summary)
 
-    def drops(self, shows: Callable[[ObservedEvent], bool]) -> list[ObservedEvent]:
-        """The last drops of those that `shows` chooses, newest first."""
-        found = [observed for ring in self._rings() for observed in ring if shows(observed)]
-        found.sort(key=lambda observed: observed.number, reverse=True)
+    def drops(self, matches: Callable[[EventSummary], bool]) -> list[EventSummary]:
+        """The last drops of those that `matches` chooses, newest first."""
+        found = [summary for ring in self._rings() for summary in ring if matches(summary)]
+        found.sort(key=lambda summary: summary.number, reverse=True)
         return found
 
-    def accepted(self, shows: Callable[[ObservedEvent], bool]) -> list[ObservedEvent]:
+    def accepted(self, matches: Callable[[EventSummary], bool]) -> list[EventSummary]:
         """The last accepted events, newest first."""
-        found = (observe(number, event) for number, event in reversed(self._accepted))
-        return [observed for observed in found if shows(observed)]
+        found = (summarize(number, event) for number, event in reversed(self._accepted))
+        return [summary for summary in found if matches(summary)]
 
-    def _rings(self) -> Iterator[deque[ObservedEvent]]:
+    def _rings(self) -> Iterator[deque[EventSummary]]:
         yield self._unknown
         yield from self._by_site.values()

@@ -1,6 +1,6 @@
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import ObservedEvent, observe
-from ingest.observation.recent import (
+from ingest.observation.event_summary import EventSummary, summarize
+from ingest.observation.recent_events import (
     ACCEPTED,
     DROPS_PER_SITE,
     SITES,
@@ -10,14 +10,14 @@ from ingest.observation.recent import (
 from tests.examples import NOON, an_enriched_event, an_event
 
 
-def everything(observed: ObservedEvent) -> bool:
+def everything(summary: EventSummary) -> bool:
     return True
 
 
 def drop(recent: RecentEvents, site_id: int | None, *, registered: bool = True) -> int:
     number = recent.next_number()
-    observed = observe(number, an_event(), site_id, DropReason.BOT)
-    recent.drop(observed, registered=registered)
+    summary = summarize(number, an_event(), site_id, DropReason.BOT)
+    recent.drop(summary, registered=registered)
     return number
 
 
@@ -31,17 +31,18 @@ def test_numbers_grow_also_over_a_restart() -> None:
 def test_drops_are_shown_newest_first_whatever_their_site() -> None:
     recent = RecentEvents(NOON)
     numbers = [drop(recent, 1), drop(recent, 2), drop(recent, None), drop(recent, 1)]
-    assert [observed.number for observed in recent.drops(everything)] == numbers[::-1]
-    assert [
-        observed.number for observed in recent.drops(lambda observed: observed.site_id == 1)
-    ] == [numbers[3], numbers[0]]
+    assert [summary.number for summary in recent.drops(everything)] == numbers[::-1]
+    assert [summary.number for summary in recent.drops(lambda summary: summary.site_id == 1)] == [
+        numbers[3],
+        numbers[0],
+    ]
 
 
 def test_a_busy_site_does_not_push_out_another() -> None:
     recent = RecentEvents(NOON)
     quiet = drop(recent, 2)
     busy = [drop(recent, 1) for _ in range(DROPS_PER_SITE + 50)]
-    kept = [observed.number for observed in recent.drops(everything)]
+    kept = [summary.number for summary in recent.drops(everything)]
     assert kept == [*reversed(busy[-DROPS_PER_SITE:]), quiet]
 
 
@@ -61,7 +62,7 @@ def test_the_site_that_has_dropped_nothing_for_longest_is_forgotten() -> None:
         drop(recent, site_id)
     drop(recent, 1)
     drop(recent, SITES + 1)
-    sites = {observed.site_id for observed in recent.drops(everything)}
+    sites = {summary.site_id for summary in recent.drops(everything)}
     assert sites == {1, *range(3, SITES + 2)}
 
 
@@ -79,4 +80,4 @@ def test_the_last_accepted_events_are_kept() -> None:
     kept = recent.accepted(everything)
     assert len(kept) == ACCEPTED
     assert kept[0].pathname == f"/{ACCEPTED + 9}"
-    assert recent.accepted(lambda observed: observed.pathname == "/9") == []
+    assert recent.accepted(lambda summary: summary.pathname == "/9") == []

@@ -24,12 +24,12 @@ def shorten(number: int) -> str:
     return digits if len(digits) <= _ID_DIGITS else f"{digits[:_ID_DIGITS]}…"
 
 
-def show_time(seconds: int) -> str:
+def format_time(seconds: int) -> str:
     """A time as the store shows it, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def show_site(site: Site, reference: Reference) -> dict[str, Any]:
+def format_site(site: Site, reference: Reference) -> dict[str, Any]:
     """A site by its id and domains."""
     return {
         "id": site.id,
@@ -39,7 +39,7 @@ def show_site(site: Site, reference: Reference) -> dict[str, Any]:
     }
 
 
-def show_visit(transition: Transition, event: EnrichedEvent, timeout: int) -> dict[str, Any]:
+def format_visit(transition: Transition, event: EnrichedEvent, timeout: int) -> dict[str, Any]:
     """The visit after the event, and whether it began with it.
 
     Args:
@@ -51,8 +51,8 @@ def show_visit(transition: Transition, event: EnrichedEvent, timeout: int) -> di
     return {
         "begins": before is None,
         "session_id": "new" if before is None else shorten(after.session_id),
-        "start": show_time(after.start),
-        "last_activity": show_time(event.timestamp if before is None else before.timestamp),
+        "start": format_time(after.start),
+        "last_activity": format_time(event.timestamp if before is None else before.timestamp),
         "ends_after_seconds": timeout,
         "entry_page": after.entry_page,
         "pageviews": after.pageviews,
@@ -62,7 +62,7 @@ def show_visit(transition: Transition, event: EnrichedEvent, timeout: int) -> di
     }
 
 
-def show_rows(rows: EventRows) -> dict[str, list[dict[str, Any]]]:
+def format_rows(rows: EventRows) -> dict[str, list[dict[str, Any]]]:
     """Rows by table, each as column → value."""
     return {
         "events_v2": _by_column(TABLES["events_v2"], (rows.event,)),
@@ -84,7 +84,7 @@ def _value(name: str, kind: str, value: object) -> object:
     if name in _SHORTENED and isinstance(value, int):
         return shorten(value)
     if kind.startswith("DateTime") and isinstance(value, int):
-        return show_time(value)
+        return format_time(value)
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Decimal) else value

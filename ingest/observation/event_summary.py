@@ -19,7 +19,7 @@ _AGENT_READ: Final = frozenset({DropReason.BOT, DropReason.INVALID})
 """Reasons that are found after the user agent has been read; its description is at hand then."""
 
 
-class ObservedEvent(msgspec.Struct, frozen=True, gc=False):
+class EventSummary(msgspec.Struct, frozen=True, gc=False):
     """An event that has its verdict; without address and user agent.
 
     Attributes:
@@ -28,7 +28,7 @@ class ObservedEvent(msgspec.Struct, frozen=True, gc=False):
         domain: As the client sent it, cut to `DOMAIN_LENGTH`.
         site_id: The site's; None when no site has the domain.
         reason: Why it was dropped; None when it was accepted.
-        rule: What hit, in a few words; empty for accepted events.
+        rule: What matched, as in `Drop`; empty for accepted events.
         name: The event's name.
         hostname: The page's host.
         pathname: The page's path, cut to `PATHNAME_LENGTH`.
@@ -56,21 +56,21 @@ class ObservedEvent(msgspec.Struct, frozen=True, gc=False):
     screen_size: str = ""
 
 
-def observe(
+def summarize(
     number: int,
     event: Event | EnrichedEvent,
     site_id: int | None = None,
     reason: DropReason | None = None,
     rule: str = "",
-) -> ObservedEvent:
+) -> EventSummary:
     """Take over of an event what may be kept and shown.
 
     Args:
-        number: The observation's.
+        number: The event's, as `RecentEvents` counts.
         event: As far as it came.
         site_id: Its site's, if the event does not know.
         reason: Why it was dropped.
-        rule: What hit.
+        rule: What matched.
     """
     if isinstance(event, EnrichedEvent):
         page = (event.name, event.hostname, event.pathname)
@@ -82,7 +82,7 @@ def observe(
         device = _device_of(event, reason)
         source = country = ""
     name, hostname, pathname = page
-    return ObservedEvent(
+    return EventSummary(
         number=number,
         at=event.counted_at,
         domain=cut(event.domain, DOMAIN_LENGTH),
@@ -100,23 +100,23 @@ def observe(
     )
 
 
-def as_json(observed: ObservedEvent) -> dict[str, Any]:
+def as_json(summary: EventSummary) -> dict[str, Any]:
     """The form in which routes and the command line show it."""
     return {
-        "number": observed.number,
-        "at": observed.at,
-        "domain": observed.domain,
-        "site_id": observed.site_id,
-        "reason": None if observed.reason is None else observed.reason.value,
-        "rule": observed.rule,
-        "name": observed.name,
-        "hostname": observed.hostname,
-        "pathname": observed.pathname,
-        "referrer_source": observed.referrer_source,
-        "country_code": observed.country_code,
-        "browser": observed.browser,
-        "operating_system": observed.operating_system,
-        "screen_size": observed.screen_size,
+        "number": summary.number,
+        "at": summary.at,
+        "domain": summary.domain,
+        "site_id": summary.site_id,
+        "reason": None if summary.reason is None else summary.reason.value,
+        "rule": summary.rule,
+        "name": summary.name,
+        "hostname": summary.hostname,
+        "pathname": summary.pathname,
+        "referrer_source": summary.referrer_source,
+        "country_code": summary.country_code,
+        "browser": summary.browser,
+        "operating_system": summary.operating_system,
+        "screen_size": summary.screen_size,
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from ingest.model.event import Attribution, Device, Place
 from ingest.model.verdict import DropReason
-from ingest.observation.observed import (
+from ingest.observation.event_summary import (
     DOMAIN_LENGTH,
     HOSTNAME_LENGTH,
     NAME_LENGTH,
@@ -13,7 +13,7 @@ from ingest.observation.observed import (
     RULE_LENGTH,
     as_json,
     cut,
-    observe,
+    summarize,
 )
 from tests.examples import NOON, an_enriched_event, an_event
 
@@ -26,7 +26,7 @@ def test_an_accepted_event() -> None:
         device=Device("Firefox", "140.0", "GNU/Linux", "", "Desktop"),
         attribution=Attribution(referrer_source="Hacker News"),
     )
-    assert as_json(observe(12, event)) == {
+    assert as_json(summarize(12, event)) == {
         "number": 12,
         "at": NOON,
         "domain": "example.com",
@@ -45,18 +45,18 @@ def test_an_accepted_event() -> None:
 
 
 def test_a_drop_at_the_gate_says_nothing_of_the_device() -> None:
-    shown = as_json(observe(1, an_event(), 1, DropReason.SITE_PAGE_BLOCKLIST, "/**"))
+    shown = as_json(summarize(1, an_event(), 1, DropReason.SITE_PAGE_BLOCKLIST, "/**"))
     assert (shown["reason"], shown["rule"], shown["site_id"]) == ("site_page_blocklist", "/**", 1)
     assert shown["browser"] == shown["operating_system"] == ""
 
 
 def test_a_drop_after_the_user_agent_was_read_names_the_library() -> None:
     event = an_event(user_agent="python-requests/2.31.0")
-    assert observe(1, event, 1, DropReason.BOT).browser == "Python Requests"
+    assert summarize(1, event, 1, DropReason.BOT).browser == "Python Requests"
 
 
 def test_an_event_of_the_past_is_seen_when_it_came() -> None:
-    assert observe(1, an_event(timestamp=NOON - 9999, received=NOON)).at == NOON
+    assert summarize(1, an_event(timestamp=NOON - 9999, received=NOON)).at == NOON
 
 
 @pytest.mark.parametrize(
@@ -69,25 +69,25 @@ def test_an_event_of_the_past_is_seen_when_it_came() -> None:
     ],
 )
 def test_what_clients_make_up_is_cut(field: str, sent: dict[str, Any], length: int) -> None:
-    kept = getattr(observe(1, an_event(**sent), None, DropReason.NOT_FOUND, "r" * 999), field)
+    kept = getattr(summarize(1, an_event(**sent), None, DropReason.NOT_FOUND, "r" * 999), field)
     assert len(kept) == length
     assert kept.endswith("…")
 
 
 def test_rules_are_cut() -> None:
-    assert len(observe(1, an_event(), 1, DropReason.BLOCK, "r" * 9999).rule) == RULE_LENGTH
+    assert len(summarize(1, an_event(), 1, DropReason.BLOCK, "r" * 9999).rule) == RULE_LENGTH
 
 
 def test_neither_address_nor_user_agent_is_kept() -> None:
     event = an_event(client_ip="198.51.100.77", user_agent="Googlebot/2.1 (marker)")
     for reason in DropReason:
-        kept = repr(observe(1, event, 1, reason))
+        kept = repr(summarize(1, event, 1, reason))
         assert "198.51" not in kept
         assert "marker" not in kept
 
 
 def test_undecodable_bytes_can_be_shown_as_json() -> None:
-    shown = json.dumps(as_json(observe(1, an_event(pathname="/\udcff"))))
+    shown = json.dumps(as_json(summarize(1, an_event(pathname="/\udcff"))))
     assert shown.isascii()
 
 

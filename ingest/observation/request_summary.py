@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from ingest.model.event import EventRequest
-from ingest.observation.observed import cut
+from ingest.observation.event_summary import cut
 from ingest.request.body import media_type, parse_body, reads_raw
 from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, EventFields, read_fields
 from ingest.request.invalid import Errors, InvalidRequest

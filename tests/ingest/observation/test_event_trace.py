@@ -10,12 +10,13 @@ import pytest
 
 from ingest.enrichment.geo import AnyGeoDatabase, NoGeoDatabase
 from ingest.model.event import Event, Place
-from ingest.model.verdict import DropReason
-from ingest.observation.explain import VISIT_STEP, EventTrace, explain
-from ingest.pipeline import enrichment, gate
-from ingest.pipeline.enrichment import enrich
-from ingest.pipeline.gate import VERIFICATION_AGENT, GatedEvent, pass_gate
+from ingest.model.verdict import ACCEPTED, NO_SESSION, DropReason, Verdict
+from ingest.observation.event_trace import VISIT_STEP, EventTrace, trace_event
+from ingest.pipeline import steps
+from ingest.pipeline.context import EventContext
+from ingest.pipeline.gate import VERIFICATION_AGENT
 from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import GATE, run_steps
 from ingest.rows.layout import rows_of
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.salts import Salt, Salts
@@ -25,8 +26,7 @@ from ingest.sites.site import RateLimit, Site, SiteRegistry
 from tests.examples import NOON, an_event
 
 STEPS = [
-    *(("gate", name) for name, _ in gate.STEPS),
-    *(("enrichment", name) for name, _ in enrichment.STEPS),
+    *((step.stage, step.name) for step in steps.STEPS),
     ("sessions", VISIT_STEP),
 ]
 NOBODY_KNOWS = "198.51.100.77"
@@ -50,22 +50,20 @@ def open_sessions() -> OpenSessions:
 
 
 def trace_of(event: Event, reference: Reference, visits: OpenSessions | None = None) -> EventTrace:
-    return explain(event, reference, visits or open_sessions(), count(0, 1500).__next__)
+    return trace_event(event, reference, visits or open_sessions(), count(0, 1500).__next__)
 
 
-def send(event: Event, reference: Reference, visits: OpenSessions) -> DropReason | None:
+def send(event: Event, reference: Reference, visits: OpenSessions) -> Verdict:
     """What the pipeline does."""
-    gated = pass_gate(event, reference)
-    if isinstance(gated, DropReason):
-        return gated
-    enriched = enrich(gated, reference)
-    if isinstance(enriched, DropReason):
-        return enriched
-    transition = visits.transition(enriched)
+    context = EventContext(event)
+    drop = run_steps(steps.STEPS, context, reference)
+    if drop is not None:
+        return Verdict.of(drop)
+    transition = visits.transition(context.enriched())
     if transition is None:
-        return DropReason.NO_SESSION_FOR_ENGAGEMENT
+        return NO_SESSION
     visits.commit(transition)
-    return None
+    return ACCEPTED
 
 
 def shields(**rules: tuple[str, ...]) -> dict[str, Any]:
@@ -134,7 +132,8 @@ def test_the_trace_ends_where_the_pipeline_does(
     assert set(outcomes[end + 1 :]) <= {"not run"}
     assert (trace.reason, trace.accepted) == (reason, reason is None)
     assert bool(trace.rule) is (reason is not None)
-    assert send(event, reference, open_sessions()) == reason
+    verdict = send(event, reference, open_sessions())
+    assert (verdict.reason, verdict.rule) == (trace.reason, trace.rule)
     assert [step.microseconds for step in trace.steps[: end + 1]] == [1.5] * (end + 1)
     assert {step.microseconds for step in trace.steps[end + 1 :]} <= {None}
     assert msgspec.json.encode(trace)
@@ -147,7 +146,7 @@ def test_rate_limits_are_shown_and_not_consumed() -> None:
             trace = trace_of(an_event(), reference)
             (found,) = [step.found for step in trace.steps if step.step == "rate_limit"]
             assert (trace.accepted, found["used"], found["allowed"]) == (True, used, 2)
-        pass_gate(an_event(), reference)
+        run_steps(GATE, EventContext(an_event()), reference)
     trace = trace_of(an_event(), reference)
     assert trace.reason is DropReason.THROTTLE
     assert trace.rule == "rate_limit = { events = 2, seconds = 60 }"
@@ -186,10 +185,9 @@ def test_the_rows_are_those_of_the_pipeline_with_shortened_ids() -> None:
         name="Buy", props=(("plan", "pro"),), referrer="https://news.ycombinator.com/x"
     )
     trace = trace_of(event, reference)
-    gated = pass_gate(event, reference)
-    assert isinstance(gated, GatedEvent)
-    enriched = enrich(gated, reference)
-    assert not isinstance(enriched, DropReason)
+    context = EventContext(event)
+    assert run_steps(steps.STEPS, context, reference) is None
+    enriched = context.enriched()
     transition = open_sessions().transition(enriched)
     assert transition is not None
     rows = rows_of(enriched, transition)
@@ -214,6 +212,7 @@ def test_a_failing_step_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> 
     (failed,) = [step for step in trace.steps if step.outcome == "failed"]
     assert (failed.step, failed.found) == ("geolocation", {"error": "ZeroDivisionError"})
     assert trace.reason is DropReason.PERSIST_ERROR
+    assert trace.rule == "an error of the server, see sluice dead-letters"
     assert "203.0.113.9" not in repr(trace)
 
 

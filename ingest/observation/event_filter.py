@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from ingest.model.event import EnrichedEvent
-from ingest.observation.observed import DOMAIN_LENGTH, ObservedEvent, cut
+from ingest.observation.event_summary import DOMAIN_LENGTH, EventSummary, cut
 from ingest.pipeline.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """A choice among all events.
+class EventFilter:
+    """A choice among all events, by verdict and site.
 
     Attributes:
         accepted: Whether accepted events are wanted.
@@ -23,25 +23,25 @@ class Selection:
     site_id: int | None = None
     domain: str | None = None
 
-    def shows(self, observed: ObservedEvent) -> bool:
+    def matches(self, summary: EventSummary) -> bool:
         """Whether an event is among those wanted."""
-        if not (self.accepted if observed.reason is None else self.dropped):
+        if not (self.accepted if summary.reason is None else self.dropped):
             return False
         if self.site_id is not None:
-            return observed.site_id == self.site_id
-        return self.domain is None or observed.domain == self.domain
+            return summary.site_id == self.site_id
+        return self.domain is None or summary.domain == self.domain
 
-    def shows_accepted(self, event: EnrichedEvent) -> bool:
-        """As `shows`, for an accepted event that nobody has looked at yet."""
+    def matches_accepted(self, event: EnrichedEvent) -> bool:
+        """As `matches`, for an accepted event that nobody has looked at yet."""
         if not self.accepted or (self.site_id is None and self.domain is not None):
             return False
         return self.site_id is None or event.site_id == self.site_id
 
 
-def select(
+def filter_for(
     reference: Reference, domain: str | None, *, accepted: bool = True, dropped: bool = True
-) -> Selection:
-    """Choose by domain.
+) -> EventFilter:
+    """The filter for a domain.
 
     Args:
         reference: Knows the sites.
@@ -50,8 +50,8 @@ def select(
         dropped: Whether dropped events are wanted.
     """
     if domain is None:
-        return Selection(accepted, dropped)
+        return EventFilter(accepted, dropped)
     site = reference.site(domain)
     if site is not None:
-        return Selection(accepted, dropped, site_id=site.id)
-    return Selection(accepted, dropped, domain=cut(domain, DOMAIN_LENGTH))
+        return EventFilter(accepted, dropped, site_id=site.id)
+    return EventFilter(accepted, dropped, domain=cut(domain, DOMAIN_LENGTH))

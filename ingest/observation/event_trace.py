@@ -1,0 +1,160 @@
+"""An event's way through the pipeline, step by step, without any consequence."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from ingest.model.event import Event
+from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE, DropReason, Verdict
+from ingest.observation.step_details import Details, step_details
+from ingest.observation.trace_format import format_rows, format_site, format_visit
+from ingest.pipeline.context import EventContext
+from ingest.pipeline.reference import Reference
+from ingest.pipeline.steps import STEPS, Step, run_steps
+from ingest.rows.layout import rows_of
+from ingest.sessions.open_sessions import OpenSessions, Transition
+from ingest.sites.rate_limit import Forecast
+
+VISIT_STEP: Final = "visit"
+"""What the actor that owns the visits does, after all steps."""
+
+_NANOSECONDS: Final = 1000
+"""In a microsecond."""
+
+
+class StepTrace(msgspec.Struct, frozen=True):
+    """What one step did.
+
+    Attributes:
+        stage: `gate`, `enrichment` or `sessions`.
+        step: Its name in the stage's list.
+        outcome: `passed`, `dropped`, `failed` (an exception of ours) or `not run`.
+        microseconds: How long it took; None when it was not run.
+        found: What it looked at and found out.
+    """
+
+    stage: str
+    step: str
+    outcome: str
+    microseconds: float | None = None
+    found: Details = {}
+
+
+class EventTrace(msgspec.Struct, frozen=True):
+    """What would become of an event for one domain.
+
+    Attributes:
+        domain: The domain.
+        accepted: Whether the event would be stored.
+        reason: Why it would be dropped; None when it would not.
+        rule: What would match, as in `Drop`; empty when the event would be stored.
+        site: The site; None when no site has the domain.
+        steps: All steps in their order.
+        visit: The visit that would begin or go on; None when the event does not come so far.
+        rows: By table, the rows as column → value, with the ids of visitor and visit shortened.
+    """
+
+    domain: str
+    accepted: bool
+    reason: DropReason | None
+    rule: str
+    site: dict[str, Any] | None
+    steps: list[StepTrace]
+    visit: dict[str, Any] | None = None
+    rows: dict[str, list[dict[str, Any]]] = {}
+
+
+def trace_event(
+    event: Event, reference: Reference, visits: OpenSessions, clock: Callable[[], int]
+) -> EventTrace:
+    """Run the steps of the pipeline on an event, and stop where that would.
+
+    Nothing is changed by it: no rate limit is consumed, visits stay as they are.
+
+    Args:
+        event: An event that happens now.
+        reference: What the steps look things up in.
+        visits: The open ones.
+        clock: Nanoseconds, to time the steps with.
+    """
+    reference = replace(reference, limiter=Forecast(reference.limiter))
+    context = EventContext(event)
+    recorder = _Recorder(clock)
+    for step in STEPS:
+        recorder.run(
+            step.stage,
+            step.name,
+            partial(_decide, step, context, reference),
+            partial(step_details, step.name, context, reference),
+        )
+    enriched = context.enriched()
+    transition: Transition | None = None
+
+    def find_visit() -> Verdict:
+        nonlocal transition
+        transition = visits.transition(enriched)
+        return NO_SESSION if transition is None else ACCEPTED
+
+    def visit_details() -> Details:
+        goes_on = transition is not None and transition.before is not None
+        return {"open_visit": goes_on, "visits_open": len(visits)}
+
+    recorder.run("sessions", VISIT_STEP, find_visit, visit_details)
+    verdict, site = recorder.verdict, reference.site(event.domain)
+    return EventTrace(
+        domain=event.domain,
+        accepted=verdict.accepted,
+        reason=verdict.reason,
+        rule=verdict.rule,
+        site=None if site is None else format_site(site, reference),
+        steps=recorder.traces,
+        visit=None if transition is None else format_visit(transition, enriched, visits.timeout),
+        rows={} if transition is None else format_rows(rows_of(enriched, transition)),
+    )
+
+
+def _decide(step: Step, context: EventContext, reference: Reference) -> Verdict:
+    return Verdict.of(run_steps((step,), context, reference))
+
+
+class _Recorder:
+    """Runs steps until one drops the event, and writes down how they went."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self.traces: list[StepTrace] = []
+        self.verdict = ACCEPTED
+
+    def run(
+        self,
+        stage: str,
+        step: str,
+        decide: Callable[[], Verdict],
+        details: Callable[[], Details],
+    ) -> None:
+        """Run one step, as the pipeline does: an exception is ours, not the event's.
+
+        Args:
+            stage: Its stage.
+            step: Its name.
+            decide: Runs it.
+            details: Tells what it found out, once it was run.
+        """
+        if not self.verdict.accepted:
+            self.traces.append(StepTrace(stage, step, "not run"))
+            return
+        error: Exception | None = None
+        started = self._clock()
+        try:
+            self.verdict = decide()
+        except Exception as raised:
+            self.verdict, error = SET_ASIDE, raised
+        microseconds = (self._clock() - started) / _NANOSECONDS
+        if error is not None:
+            outcome, found = "failed", {"error": type(error).__name__}
+        else:
+            outcome, found = "passed" if self.verdict.accepted else "dropped", details()
+        self.traces.append(StepTrace(stage, step, outcome, microseconds, found))

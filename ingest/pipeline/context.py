@@ -1,0 +1,70 @@
+"""An event on its way through the steps, with what they have found out."""
+
+import msgspec
+
+from ingest.model.event import (
+    NOWHERE,
+    UNKNOWN_DEVICE,
+    Attribution,
+    Device,
+    EnrichedEvent,
+    Event,
+    Place,
+    RevenueAmounts,
+    Visitor,
+)
+from ingest.sites.site import Site
+
+NO_SITE = Site(0, "")
+NO_ATTRIBUTION = Attribution()
+NOBODY = Visitor(0, None)
+
+
+class EventContext(msgspec.Struct, gc=False):
+    """An event and what the steps have found out about it; they fill it in.
+
+    It is passed from the gate to enrichment; only one of them has it at a time.
+
+    Attributes:
+        event: The event, which no step changes.
+        site: Its site, after the step `site`.
+        place: Where its address is, after `geolocation`.
+        device: What the visitor uses, after `user_agent`.
+        attribution: Where the visitor came from, after `attribution`.
+        revenue: Its revenue, after `revenue`; None unless the site has a goal for it.
+        visitor: Who sent it, after `visitor`.
+    """
+
+    event: Event
+    site: Site = NO_SITE
+    place: Place = NOWHERE
+    device: Device = UNKNOWN_DEVICE
+    attribution: Attribution = NO_ATTRIBUTION
+    revenue: RevenueAmounts | None = None
+    visitor: Visitor = NOBODY
+
+    def enriched(self) -> EnrichedEvent:
+        """What the event is after the last step: all that its rows need."""
+        event = self.event
+        request = event.request
+        return EnrichedEvent(
+            ticket=event.ticket,
+            position=event.position,
+            domain=event.domain,
+            tracker_version=request.tracker_version,
+            site_id=self.site.id,
+            visitor=self.visitor,
+            timestamp=request.timestamp,
+            name=request.name,
+            hostname=request.hostname,
+            pathname=request.pathname,
+            props=request.props,
+            interactive=request.interactive,
+            scroll_depth=request.scroll_depth,
+            engagement_time=request.engagement_time,
+            place=self.place,
+            device=self.device,
+            attribution=self.attribution,
+            revenue=self.revenue,
+            received=request.received,
+        )
