@@ -97,13 +97,13 @@ class Client:
     is_bot: bool = False
     is_library: bool = False
 
-    def is_unwanted(self, allow_server_clients: bool) -> bool:
+    def is_unwanted(self, drop_server_clients: bool) -> bool:
         """Whether its events are to be dropped as those of a bot.
 
         Args:
-            allow_server_clients: The site's setting: libraries are welcome.
+            drop_server_clients: The site's setting: HTTP libraries count as bots.
         """
-        return self.is_bot or (self.is_library and not allow_server_clients)
+        return self.is_bot or (self.is_library and drop_server_clients)
 
 
 _UNKNOWN: Final = Client(UNKNOWN_DEVICE)

@@ -334,7 +334,7 @@ def test_describes_what_people_use(agent: str, expected: tuple[str, ...]) -> Non
     assert astuple(client.device) == expected
     assert not client.is_bot
     assert not client.is_library
-    assert not client.is_unwanted(allow_server_clients=False)
+    assert not client.is_unwanted(drop_server_clients=True)
 
 
 def test_describes_the_playstation() -> None:
@@ -375,11 +375,11 @@ BOTS = {
 
 
 @pytest.mark.parametrize("agent", BOTS.values(), ids=BOTS)
-def test_bots_are_bots_even_where_libraries_are_welcome(agent: str) -> None:
+def test_bots_are_bots_where_libraries_are_accepted(agent: str) -> None:
     client = describe(agent)
 
     assert client == Client(UNKNOWN_DEVICE, is_bot=True)
-    assert client.is_unwanted(allow_server_clients=True)
+    assert client.is_unwanted(drop_server_clients=False)
 
 
 LIBRARIES = {
@@ -413,14 +413,14 @@ LIBRARIES = {
 
 
 @pytest.mark.parametrize(("agent", "expected"), LIBRARIES.items(), ids=LIBRARIES)
-def test_libraries_are_welcome_where_the_site_says_so(
+def test_libraries_are_accepted_unless_the_site_drops_them(
     agent: str, expected: tuple[str, str]
 ) -> None:
     client = describe(agent)
 
     assert client == Client(Device(*expected), is_library=True)
-    assert client.is_unwanted(allow_server_clients=False)
-    assert not client.is_unwanted(allow_server_clients=True)
+    assert not client.is_unwanted(drop_server_clients=False)
+    assert client.is_unwanted(drop_server_clients=True)
 
 
 @pytest.mark.parametrize(
