@@ -162,6 +162,11 @@ def _describe(user_agent: str) -> Client:
     return Client(Device(browser, browser_version, system, system_version, _screen_size(agent)))
 
 
+def forget() -> None:
+    """Forget what agents that were seen before say."""
+    _describe.cache_clear()
+
+
 def _browser(agent: _UserAgent) -> tuple[str, str]:
     token = _BROWSER_TOKEN.search(agent.ua_string)
     if token is not None:
