@@ -1,7 +1,7 @@
-"""Telling crawlers and library clients from browsers by their user agent."""
+"""Telling crawlers, monitors and scanners from people by their user agents."""
 
 import re
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Final
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
@@ -41,6 +41,7 @@ _APPLICATION_NAMES: Final = frozenset(
         r"PayPal\/",
         r"PocketCasts\/",
         r"Podimo",
+        r"RED\/",
         r"Retool\/",
         r"Salesforce\.com",
         r"Sogou",
@@ -66,122 +67,114 @@ _APPLICATION_NAMES: Final = frozenset(
 )
 """Patterns of the list that also occur in the agents of phones and of browsers inside apps."""
 
-_MORE_PATTERNS: Final = (
-    r"\+ ?https?://",
-    r"(?i)[a-z]crawl",
-    r"(?i)headless",
-    r"(?i)link ?(?:check|preview)",
-    r"(?i)transcoder",
-    r"\(KHTML, like Gecko; Google",
-    r"^(?:ApacheBench|COMODO|ELB-HealthChecker|PayPal IPN|Amazon.Route ?53|k6)\b",
-)
-
-LIBRARIES: Final = MappingProxyType(
+_LIBRARY_NAMES: Final = frozenset(
     {
-        "aiohttp": "aiohttp",
-        "akka-http": "Akka HTTP",
-        "apache-httpclient": "Apache HTTP Client",
-        "axios": "Axios",
-        "bun": "Bun",
-        "curl": "curl",
-        "dart": "Dart",
-        "deno": "Deno",
-        "elixir": "Elixir",
-        "faraday": "Faraday",
-        "fasthttp": "fasthttp",
-        "finch": "Finch",
-        "go-http-client": "Go-http-client",
-        "go-resty": "Resty",
-        "got": "got",
-        "guzzle": "Guzzle (PHP HTTP Client)",
-        "guzzlehttp": "Guzzle (PHP HTTP Client)",
-        "hackney": "hackney",
-        "http-tiny": "HTTP:Tiny",
-        "http.rb": "http.rb",
-        "httpie": "HTTPie",
-        "insomnia": "Insomnia REST Client",
-        "isahc": "isahc",
-        "jakarta commons-httpclient": "Jakarta Commons HttpClient",
-        "java": "Java",
-        "java-http-client": "Java HTTP Client",
-        "jersey": "Jersey",
-        "ktor client": "Ktor Client",
-        "ktor-client": "Ktor Client",
-        "libcurl": "curl",
-        "libwww-perl": "Perl",
-        "lwp::simple": "Perl",
-        "mint": "Mint",
-        "needle": "Needle",
-        "node": "Node",
-        "node-fetch": "Node Fetch",
-        "node-superagent": "superagent",
-        "okhttp": "OkHttp",
-        "php": "PHP",
-        "php-curl-class": "PHP cURL Class",
-        "postmanruntime": "Postman Desktop",
-        "powershell": "PowerShell",
-        "pycurl": "curl",
-        "python-httpx": "HTTPX",
-        "python-requests": "Python Requests",
-        "python-urllib": "Python urllib",
-        "python-urllib3": "Python urllib",
-        "reactornetty": "ReactorNetty",
-        "req": "Req",
-        "reqwest": "reqwest",
-        "rest-client": "REST Client for Ruby",
-        "restsharp": "RestSharp",
-        "ruby": "ruby",
-        "symfony httpclient": "Symfony",
-        "typhoeus": "Typhoeus",
-        "undici": "undici",
-        "unirest-java": "Unirest for Java",
-        "ureq": "ureq",
-        "urllib3": "Python urllib",
-        "wget": "Wget",
-        "wget2": "Wget",
+        r"Go-http-client",
+        r"Python-urllib",
+        r"[wW]get",
+        r"^Apache-HttpClient",
+        r"^HTTPie\/",
+        r"^PHP-Curl-Class",
+        r"^curl",
+        r"aiohttp",
+        r"axios",
+        r"httpx",
+        r"libwww-perl",
+        r"node-fetch",
+        r"okhttp",
+        r"python-requests",
+        r"sindresorhus\/got",
     }
 )
-"""Product names of HTTP libraries, lower case, and what they are called in rows."""
+"""Patterns of the list that name HTTP libraries: these are senders, and apps are made with them."""
 
-# An agent is a library's if it begins with its product; what follows may still betray a crawler.
-_LIBRARY: Final = re.compile(
-    r"(?:python/[0-9.]+ )?"
-    rf"(?P<name>{'|'.join(map(re.escape, sorted(LIBRARIES, key=len, reverse=True)))})"
-    r"(?:[/ ]v?(?P<version>[0-9]+(?:\.[0-9]+)?)[^\s;,()]*)?"
-    r"(?:/curl)?(?![^\s;,()/])"
-    r"(?: (?:\(\+?|- )https://github\.com/[\w.-]+/[\w.-]+\)?)?",
-    re.IGNORECASE | re.ASCII,
+_MORE_PATTERNS: Final = (
+    # How a crawler says whose it is: no browser names an address of the web or of mail.
+    r"\+ ?https?://|\bvia [a-z0-9.-]+\.[a-z]",
+    r"[\w.+-]+(?:@|\[at\]|\(at\))[a-z0-9-]+\.[a-z]{2,}|mailto:",
+    # What a program does that is no browser, at the end of a name or as a word of its own.
+    r"[a-z]crawl",
+    r"[a-z](?:analy[sz]er|checker|fetcher|monitor|scanner|spider|validator|verifier)\b",
+    r"\b(?:analy[sz]er|audit|checker|fetcher|monitor|monitoring|previewer|probe|scanner|spider)\b",
+    r"\b(?:survey|validator|verifier)\b",
+    r"headless|link ?(?:check|preview)|transcoder|user[-_ ]?agent|\bjndi:",
+    # Programs that drive a browser.
+    r"observatory|pageburst|yottaa|functionize|synthetics?\b|uptime|webpagetest|\bptst/|gtmetrix",
+    r"catchpoint|thousandeyes|gomez ?agent|dejaclick|alertsite|statuscake|site24x7|speedcurve",
+    r"dareboost|browsershots|ghostinspector|lighthouse|pagespeed|web ?preview|convertify|mixnode",
+    r"\b(?:cypress|phantomjs|playwright|puppeteer|selenium|slimerjs|splash|webdriver)/",
+    # Those of the great services.
+    r"\bgoogle-(?:[a-z]{4}|ads)|google_partner|\(KHTML, like Gecko; Google",
+    r"facebook(?:external|catalog|platform)|meta-external",
+    r"^(?:ApacheBench|arachni|COMODO|ELB-HealthChecker|PayPal IPN|Amazon.Route ?53|k6)\b",
 )
-_BROWSER: Final = re.compile(r"(?:Mozilla/5\.0 \((?!compatible)|Dalvik/|Opera/)")
+_UNLESS_BROWSER: Final = (r"bot\b", r"crawl", r"spider")
+"""Words that are also found in models: a telephone may be called Cubot or Spider 8."""
 
+_UNLESS_PLATFORM: Final = (
+    r"archiv|check|detect|discover|extract|fetch|index|lookup|monitor|preview|probe|resolv|scan",
+    r"analy[sz]|audit|e-?mail|research|review|search|study|survey|valid|verif|\bleads?(?:gen)?\b",
+    r"cyber|exploit|phish|security|threat|vuln|sectxt",
+    r"censys|hakai|kowai|l9(?:explore|tcpid)|masscan|mirai|nikto|nmap|nuclei|shodan|sqlmap|zgrab",
+    r"^google|proxy|\bfeed ?[a-z]+er\b",
+)
+"""Words in the agents of programs that do not say what they run on."""
 
+_WEB_ADDRESS: Final = PatternSet((r"(?i)https?://",))
+_ADDRESS: Final = PatternSet(
+    (r"(?i)https?://|[a-z0-9]\.(?:ch|com|dev|eu|fm|fun|info|io|net|org|party|site)\b",)
+)
+_PODCASTS: Final = PatternSet((r"(?i)cast|pod|reader|torrent|breaker",))
+"""Words in the agents of applications that people use and that name their home page."""
+
+_BROWSER: Final = re.compile(r"(?:Mozilla/[45]\.0 ?\((?!compatible)|Dalvik/|Opera/)")
+_MOZILLA: Final = re.compile(r"Mozilla/5\.0 ?\S")
+_ENGINE: Final = PatternSet((r"(?i)webkit|gecko|khtml|trident|msie|presto|netfront|rv:[0-9]",))
+_COMPATIBLE: Final = re.compile(
+    r"Mozilla/[0-9.]+ \(compatible; "
+    r"(?!MSIE|Konqueror|NetPositive|Webpositive|ANTGalio|Polaris|Linux|Windows|Gecko|ms-office|U;)"
+    r"[A-Za-z][\w .-]*/[0-9]"
+)
+_PLATFORM: Final = PatternSet(
+    (
+        r"(?i)android|darwin|cfnetwork|\bip(?:hone|ad|od)|\bios\b|\b(?:tv|watch|ipad) ?os\b",
+        r"(?i)windows|\bmac ?os|macintosh|\bosx\b|linux|\bx11\b|freebsd|haiku|beos|risc os|cros\b",
+        r"(?i)blackberry|symbian|series ?60|midp|\bbrew\b|\bmre\b|\bmaui\b|bada|tizen|ucweb|j2me",
+        r"(?i)exoplayer|hbbtv|\broku|vizio|playstation|nintendo|harmony|smart-?tv|webos|web0s|viera",
+    )
+)
 _PATTERNS: Final = tuple(str(crawler["pattern"]) for crawler in CRAWLER_USER_AGENTS_DATA)
-_CRAWLERS: Final = PatternSet(
-    [pattern for pattern in _PATTERNS if pattern not in _APPLICATION_NAMES] + list(_MORE_PATTERNS)
+
+
+def _ignoring_case(patterns: Iterable[str]) -> PatternSet:
+    return PatternSet(f"(?i){pattern}" for pattern in patterns)
+
+
+_CRAWLERS: Final = _ignoring_case(
+    (
+        *(p for p in _PATTERNS if p not in _APPLICATION_NAMES and p not in _LIBRARY_NAMES),
+        *_MORE_PATTERNS,
+    )
 )
-_UNLESS_BROWSERS: Final = PatternSet(  # a telephone may be called Cubot or Spider 8
-    [
-        *(pattern for pattern in _PATTERNS if pattern in _APPLICATION_NAMES),
-        r"(?i)bot\b|crawl|spider",
-    ]
+_NO_BROWSERS: Final = _ignoring_case(_UNLESS_BROWSER)
+_WITHOUT_PLATFORM: Final = _ignoring_case(
+    (*(p for p in _PATTERNS if p in _APPLICATION_NAMES), *_UNLESS_PLATFORM)
 )
 
 
 def is_crawler(user_agent: str) -> bool:
-    """Whether an agent is on the list of known crawlers, or calls itself one."""
-    return _CRAWLERS.matches(user_agent) or (
-        _BROWSER.match(user_agent) is None and _UNLESS_BROWSERS.matches(user_agent)
-    )
+    """Whether an agent is on the list of known crawlers, or calls itself one.
 
-
-def find_library(user_agent: str) -> tuple[str, str] | None:
-    """Recognise the agent of an HTTP library, such as `python-requests/2.31.0`.
-
-    Returns:
-        The library's name and the first two parts of its version, which may be empty; None for all
-        other agents, among them crawlers made with a library that add a name of their own.
+    Patterns match without regard to case. A word that is also found in the names of devices and
+    companies counts only where it names the client: not in the agent of a browser.
     """
-    match = _LIBRARY.match(user_agent)
-    if match is None or is_crawler(user_agent[match.end() :]):
-        return None
-    return LIBRARIES[match["name"].lower()], match["version"] or ""
+    if _CRAWLERS.matches(user_agent) or _COMPATIBLE.match(user_agent) is not None:
+        return True
+    is_browser = _BROWSER.match(user_agent) is not None
+    if (_WEB_ADDRESS if is_browser else _NO_BROWSERS).matches(user_agent):
+        return True
+    if _PLATFORM.matches(user_agent) or _ENGINE.matches(user_agent):
+        return False
+    if _MOZILLA.match(user_agent) is not None or _WITHOUT_PLATFORM.matches(user_agent):
+        return True
+    return _ADDRESS.matches(user_agent) and not _PODCASTS.matches(user_agent)

@@ -9,7 +9,7 @@ import ua_parser
 import ua_parser.regex
 import user_agents.parsers
 
-from ingest.enrichment.crawlers import find_library, is_crawler
+from ingest.enrichment.crawlers import is_crawler
 from ingest.enrichment.device_names import (
     APPS,
     BROWSER_TOKENS,
@@ -20,6 +20,7 @@ from ingest.enrichment.device_names import (
     OPERATING_SYSTEMS,
     VERSIONLESS_BROWSERS,
 )
+from ingest.enrichment.libraries import find_library
 from ingest.enrichment.pattern_set import PatternSet
 from ingest.model.event import UNKNOWN_DEVICE, Device
 
