@@ -88,16 +88,24 @@ _LIBRARY_NAMES: Final = frozenset(
 )
 """Patterns of the list that name HTTP libraries: these are senders, and apps are made with them."""
 
-_MORE_PATTERNS: Final = (
-    # How a crawler says whose it is: no browser names an address of the web or of mail.
+_WORDS_OF_CRAWLERS: Final = (
+    r"crawl|spider|(?:^|[^u])bot\b",  # Cubot makes telephones
+    r"[a-z](?:analy[sz]er|checker|fetcher|monitor|scanner|validator|verifier)\b",
+    r"\b(?:analy[sz]er|audit|checker|fetcher|monitor|monitoring|previewer|probe|scanner|survey)\b",
+    r"\b(?:validator|verifier)\b",
+    r"headless|link ?(?:check|preview)|transcoder|user[-_ ]?agent",
+    r"\bjndi:|\$\{|<\?php|<script|\(\) ?\{|/etc/passwd",  # attacks
+    r"\b[0-9]+ subscribers?\b",
+)
+"""Words that crawlers call themselves by, and that devices and companies are called by as well."""
+
+_CONTACTS: Final = (
     r"\+ ?https?://|\bvia [a-z0-9.-]+\.[a-z]",
     r"[\w.+-]+(?:@|\[at\]|\(at\))[a-z0-9-]+\.[a-z]{2,}|mailto:",
-    # What a program does that is no browser, at the end of a name or as a word of its own.
-    r"[a-z]crawl",
-    r"[a-z](?:analy[sz]er|checker|fetcher|monitor|scanner|spider|validator|verifier)\b",
-    r"\b(?:analy[sz]er|audit|checker|fetcher|monitor|monitoring|previewer|probe|scanner|spider)\b",
-    r"\b(?:survey|validator|verifier)\b",
-    r"headless|link ?(?:check|preview)|transcoder|user[-_ ]?agent|\bjndi:",
+)
+"""How a crawler says whose it is: no browser names an address of the web or of mail."""
+
+_MORE_NAMES: Final = (
     # Programs that drive a browser.
     r"observatory|pageburst|yottaa|functionize|synthetics?\b|uptime|webpagetest|\bptst/|gtmetrix",
     r"catchpoint|thousandeyes|gomez ?agent|dejaclick|alertsite|statuscake|site24x7|speedcurve",
@@ -108,15 +116,23 @@ _MORE_PATTERNS: Final = (
     r"facebook(?:external|catalog|platform)|meta-external",
     r"^(?:ApacheBench|arachni|COMODO|ELB-HealthChecker|PayPal IPN|Amazon.Route ?53|k6)\b",
 )
-_UNLESS_BROWSER: Final = (r"bot\b", r"crawl", r"spider")
-"""Words that are also found in models: a telephone may be called Cubot or Spider 8."""
-
 _UNLESS_PLATFORM: Final = (
-    r"archiv|check|detect|discover|extract|fetch|index|lookup|monitor|preview|probe|resolv|scan",
-    r"analy[sz]|audit|e-?mail|research|review|search|study|survey|valid|verif|\bleads?(?:gen)?\b",
-    r"cyber|exploit|phish|security|threat|vuln|sectxt",
+    # What a program does, as a verb, a noun or its name; not a part of another word: checkout.
+    r"(?:analy[sz]|archiv|check|collect|detect|discover|expand|extract|fetch|grab|harvest|index|"
+    r"lookup|monitor|preview|prob|resolv|scan|scrap|search|validat|verif)"
+    r"(?:ation|e|er|ers|es|ication|ing|ion|or|ory|s|y)?(?:\b|_)",
+    r"(?:audit|e-?mail|fingerprint|inject|intelligence|lead(?:gen|s)?|pentest|recon|research)\b",
+    r"(?:review|screenshot|security|sitemap|study|survey)s?\b",
+    r"cyber|exploit|honeypot|malware|phish|threat|vuln|sectxt|hack|attack",
     r"censys|hakai|kowai|l9(?:explore|tcpid)|masscan|mirai|nikto|nmap|nuclei|shodan|sqlmap|zgrab",
-    r"^google|proxy|\bfeed ?[a-z]+er\b",
+    # Monitors, security products, servers and their tests.
+    r"cachet|cronitor|freshping|icinga|munin|prometheus|\bmonit/|\benvoy/|wappalyzer|builtwith",
+    r"barracuda|binaryedge|kaspersky|leakix|mcafee|mimecast|netcraft|netsparker|proofpoint|symantec",
+    r"stretchoid|webroot|wordfence|domaintools|hookshot|bitbucket|gitlab|jenkins|\bsnyk\b",
+    r"wordpress|drupal|matomo/|typo3|\bsolr\b|web services client|url control|imgix|cloudinary",
+    r"akkoma|castopod|diaspora|funkwhale|hubzilla|misskey|peertube|pixelfed|pleroma",
+    r"artillery|gatling|jmeter|locust|\bsiege/|vegeta|wallabag|pinboard|hootsuite|sprinklr",
+    r"^google|proxy|feed(?:er|parser|reader|s)?(?:\b|_)|\bfeed[a-z]|\brss\b.*reader",
 )
 """Words in the agents of programs that do not say what they run on."""
 
@@ -124,7 +140,7 @@ _WEB_ADDRESS: Final = PatternSet((r"(?i)https?://",))
 _ADDRESS: Final = PatternSet(
     (r"(?i)https?://|[a-z0-9]\.(?:ch|com|dev|eu|fm|fun|info|io|net|org|party|site)\b",)
 )
-_PODCASTS: Final = PatternSet((r"(?i)cast|pod|reader|torrent|breaker",))
+_PODCASTS: Final = PatternSet((r"(?i)cast|pod|omea|torrent|breaker",))
 """Words in the agents of applications that people use and that name their home page."""
 
 _BROWSER: Final = re.compile(r"(?:Mozilla/[45]\.0 ?\((?!compatible)|Dalvik/|Opera/)")
@@ -150,31 +166,47 @@ def _ignoring_case(patterns: Iterable[str]) -> PatternSet:
     return PatternSet(f"(?i){pattern}" for pattern in patterns)
 
 
-_CRAWLERS: Final = _ignoring_case(
+_LISTED: Final = _ignoring_case(
     (
         *(p for p in _PATTERNS if p not in _APPLICATION_NAMES and p not in _LIBRARY_NAMES),
-        *_MORE_PATTERNS,
+        *_MORE_NAMES,
     )
 )
-_NO_BROWSERS: Final = _ignoring_case(_UNLESS_BROWSER)
+_WORDS: Final = _ignoring_case(_WORDS_OF_CRAWLERS)
+_WITH_CONTACT: Final = _ignoring_case(_CONTACTS)
 _WITHOUT_PLATFORM: Final = _ignoring_case(
     (*(p for p in _PATTERNS if p in _APPLICATION_NAMES), *_UNLESS_PLATFORM)
 )
 
 
+def is_browser(user_agent: str) -> bool:
+    """Whether an agent begins as those of browsers do."""
+    return _BROWSER.match(user_agent) is not None
+
+
 def is_crawler(user_agent: str) -> bool:
     """Whether an agent is on the list of known crawlers, or calls itself one.
 
-    Patterns match without regard to case. A word that is also found in the names of devices and
-    companies counts only where it names the client: not in the agent of a browser.
+    Patterns match without regard to case. In a browser's agent words count only where it names
+    clients: a telephone may be called Spider 8, and its owner's company Banca Caboto.
     """
-    if _CRAWLERS.matches(user_agent) or _COMPATIBLE.match(user_agent) is not None:
+    if _LISTED.matches(user_agent) or _COMPATIBLE.match(user_agent) is not None:
         return True
-    is_browser = _BROWSER.match(user_agent) is not None
-    if (_WEB_ADDRESS if is_browser else _NO_BROWSERS).matches(user_agent):
+    browser = is_browser(user_agent)
+    clients = _clients(user_agent) if browser else user_agent
+    if _WORDS.matches(clients) or (browser and _WEB_ADDRESS.matches(clients)):
+        return True
+    if _WITH_CONTACT.matches(clients) and not _PODCASTS.matches(clients):
         return True
     if _PLATFORM.matches(user_agent) or _ENGINE.matches(user_agent):
         return False
     if _MOZILLA.match(user_agent) is not None or _WITHOUT_PLATFORM.matches(user_agent):
         return True
     return _ADDRESS.matches(user_agent) and not _PODCASTS.matches(user_agent)
+
+
+def _clients(user_agent: str) -> str:
+    """The agent of a browser without what its first brackets say of the device."""
+    device, _, clients = user_agent.partition(")")
+    _, _, compatible = device.partition("compatible;")
+    return compatible + clients

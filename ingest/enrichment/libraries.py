@@ -23,6 +23,7 @@ LIBRARIES: Final = MappingProxyType(
         "go-http-client": "Go-http-client",
         "go-resty": "Resty",
         "got": "got",
+        "grequests": "GRequests",
         "guzzle": "Guzzle (PHP HTTP Client)",
         "guzzlehttp": "Guzzle (PHP HTTP Client)",
         "hackney": "hackney",
@@ -38,12 +39,14 @@ LIBRARIES: Final = MappingProxyType(
         "ktor client": "Ktor Client",
         "ktor-client": "Ktor Client",
         "libcurl": "curl",
+        "libsoup": "libsoup",
         "libwww-perl": "Perl",
         "lwp::simple": "Perl",
         "mint": "Mint",
         "needle": "Needle",
         "node": "Node",
         "node-fetch": "Node Fetch",
+        "node.js": "Node",
         "node-superagent": "superagent",
         "okhttp": "OkHttp",
         "php": "PHP",
@@ -51,6 +54,7 @@ LIBRARIES: Final = MappingProxyType(
         "postmanruntime": "Postman Desktop",
         "powershell": "PowerShell",
         "pycurl": "curl",
+        "python requests": "Python Requests",
         "python-httpx": "HTTPX",
         "python-requests": "Python Requests",
         "python-urllib": "Python urllib",
@@ -72,6 +76,8 @@ LIBRARIES: Final = MappingProxyType(
     }
 )
 """Product names of HTTP libraries, lower case, and what they are called in rows."""
+
+LIBRARY_NAMES: Final = frozenset(LIBRARIES.values())
 
 # An agent is a library's if it begins with its product; what follows may still betray a crawler.
 _LIBRARY: Final = re.compile(
