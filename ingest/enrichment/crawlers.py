@@ -67,7 +67,7 @@ _APPLICATION_NAMES: Final = frozenset(
 )
 """Patterns of the list that also occur in the agents of phones and of browsers inside apps."""
 
-_LIBRARY_NAMES: Final = frozenset(
+_LIBRARIES_LISTED: Final = frozenset(
     {
         r"Go-http-client",
         r"Python-urllib",
@@ -116,6 +116,8 @@ _MORE_NAMES: Final = (
     r"facebook(?:external|catalog|platform)|meta-external",
     r"^(?:ApacheBench|arachni|COMODO|ELB-HealthChecker|PayPal IPN|Amazon.Route ?53|k6)\b",
 )
+"""Names of clients that the list does not have."""
+
 _UNLESS_PLATFORM: Final = (
     # What a program does, as a verb, a noun or its name; not a part of another word: checkout.
     r"(?:analy[sz]|archiv|check|collect|detect|discover|expand|extract|fetch|grab|harvest|index|"
@@ -168,7 +170,7 @@ def _ignoring_case(patterns: Iterable[str]) -> PatternSet:
 
 _LISTED: Final = _ignoring_case(
     (
-        *(p for p in _PATTERNS if p not in _APPLICATION_NAMES and p not in _LIBRARY_NAMES),
+        *(p for p in _PATTERNS if p not in _APPLICATION_NAMES and p not in _LIBRARIES_LISTED),
         *_MORE_NAMES,
     )
 )
@@ -179,7 +181,7 @@ _WITHOUT_PLATFORM: Final = _ignoring_case(
 )
 
 
-def is_browser(user_agent: str) -> bool:
+def begins_as_browser(user_agent: str) -> bool:
     """Whether an agent begins as those of browsers do."""
     return _BROWSER.match(user_agent) is not None
 
@@ -192,7 +194,7 @@ def is_crawler(user_agent: str) -> bool:
     """
     if _LISTED.matches(user_agent) or _COMPATIBLE.match(user_agent) is not None:
         return True
-    browser = is_browser(user_agent)
+    browser = begins_as_browser(user_agent)
     clients = _clients(user_agent) if browser else user_agent
     if _WORDS.matches(clients) or (browser and _WEB_ADDRESS.matches(clients)):
         return True

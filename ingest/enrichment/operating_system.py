@@ -37,6 +37,7 @@ _WEBOS_CHROME: Final = re.compile(r"Chr[o0]me/([0-9]+)\.", re.ASCII)
 _DARWIN: Final = re.compile(r"\bDarwin/([0-9]+)\.", re.ASCII)
 _MAC: Final = re.compile(r"\((?:x86_64|i386|Power%20Macintosh)\)", re.ASCII)
 _FACEBOOK: Final = re.compile(r"FBSV/ ?([0-9]+(?:\.[0-9]+)?)", re.ASCII)
+_FIRST_MAC_OS_DARWIN: Final = 5
 _IPADOS_MAJOR: Final = 13
 
 
@@ -93,4 +94,6 @@ def _webos_version(text: str) -> str:
 
 def _mac_version(darwin: int) -> str:
     # Darwin counts on by one with each version; macOS changed from 10.x to whole numbers.
+    if darwin < _FIRST_MAC_OS_DARWIN:
+        return ""
     return f"10.{darwin - 4}" if darwin < 20 else str(darwin - 9)

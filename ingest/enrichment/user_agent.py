@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from ingest.enrichment.browser import name_browser
-from ingest.enrichment.crawlers import is_browser, is_crawler
+from ingest.enrichment.crawlers import begins_as_browser, is_crawler
 from ingest.enrichment.device_class import device_class
 from ingest.enrichment.libraries import LIBRARY_NAMES, find_library
 from ingest.enrichment.operating_system import name_system
@@ -64,7 +64,7 @@ def _describe(user_agent: str) -> Client:
         name, version = library
         return Client(Device(browser=name, browser_version=version), is_library=True)
     agent = ParsedAgent(user_agent)
-    if is_crawler(user_agent) or (agent.is_bot and not is_browser(user_agent)):
+    if is_crawler(user_agent) or (agent.is_bot and not begins_as_browser(user_agent)):
         return Client(UNKNOWN_DEVICE, is_bot=True)
     browser, browser_version = name_browser(agent)
     system, system_version = name_system(agent)

@@ -51,6 +51,7 @@ ANDROID = "Mozilla/5.0 (Linux; Android {}) AppleWebKit/537.36 (KHTML, like Gecko
         ("Microsoft Office Word/16.44 (Mac OS/11.1; Desktop; en-US)", ("Mac", "11.1")),
         ("Microsoft Office OneNote/16.0 (Windows/10.0; Desktop x64)", ("Windows", "10.0")),
         ("Example/1 CFNetwork/1111 Darwin/19.0.0 (x86_64)", ("Mac", "10.15")),
+        ("Example/1 CFNetwork/1 Darwin/1.3.0 (i386)", ("Mac", "")),
         ("Example/1 CFNetwork/1240 Darwin/22.1.0 (x86_64)", ("Mac", "13")),
         ("Mozilla/5.0 (Windows NT 6.2; ARM; Trident/7.0; Touch; rv:11.0)", ("Windows RT", "")),
         # Handhelds
