@@ -139,7 +139,19 @@ def _print_times(agents: Sequence[str]) -> None:
 
 
 def _hostile_parts(agents: Sequence[str]) -> Iterator[str]:
-    yield from ("Bot", "HTC ", "; Android 1", "Mozilla/5.0 (", "a/1.", "é", "9", " ", "-", "iPad ")
+    yield from (
+        "Bot",
+        "HTC ",
+        "; Android 1",
+        "Mozilla/5.0 (",
+        "a/1.",
+        "é",
+        "\U0001f600",
+        "9",
+        " ",
+        "-",
+        "iPad ",
+    )
     yield from agents[:: max(1, len(agents) // 500)]
 
 
