@@ -40,7 +40,7 @@ WEBOS = (
             ("Huawei Browser", "5.1"),
         ),
         (ANDROID + CHROME + " HuaweiBrowser/13.0.1.302", ("Huawei Browser Mobile", "13.0")),
-        ("Mozilla/2.0 (compatible; MSIE 3.02; AOL 3.0; Windows 95)", ("AOL Explorer", "3.0")),
+        ("Mozilla/4.0 (compatible; MSIE 6.0; AOL 8.0; Windows NT 5.1)", ("AOL Explorer", "8.0")),
         # Written in another way.
         ((ANDROID + CHROME).lower(), ("Chrome", "120.0")),
         (OLD_ANDROID, ("Android Browser", "")),
@@ -54,7 +54,7 @@ WEBOS = (
         ("Shop/2.4 (iPhone; iOS 17.1; Scale/3.00)", ("Mobile App", "")),
         ("Microsoft Office Word/16.44 (Mac OS/11.1; Desktop; en-US)", ("Mobile App", "")),
         ("Example Podcasts/1.2", ("Mobile App", "")),
-        ("Safari/9537.86 CFNetwork/673.6 Darwin/13.4.0 (x86_64)", ("Safari", "")),
+        ("Safari/9537.1 CFNetwork/673.1 Darwin/13.1.0 (x86_64)", ("Safari", "")),
         ("Shop/2.4 okhttp/4.12.0", ("OkHttp", "4.12")),
         ("curling club", ("", "")),
         ("", ("", "")),

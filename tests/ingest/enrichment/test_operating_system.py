@@ -32,7 +32,7 @@ ANDROID = "Mozilla/5.0 (Linux; Android {}) AppleWebKit/537.36 (KHTML, like Gecko
         (TV + "Safari/537.36 OMI/4.23 TiVoOS/1.0.0 (X)", ("TiVo OS", "1.0")),
         (TV + "Safari/537.36 OMI/4.20 WhaleTV/2.0 NETTV/4.6", ("Whale OS", "2.0")),
         (TV + "CrKey/1.0 VIZIO SmartCast(Conjure/X)", ("ViziOS", "")),
-        ("Roku/DVP-7.70 (297.70E04154A)", ("Roku OS", "7.70")),
+        ("Roku/DVP-9.10 (519.10E04111A)", ("Roku OS", "9.10")),
         ("Opera/9.80 (Linux mips; ) Presto/2.12.407 Version/12.51", ("Opera TV", "")),
         (ANDROID.format("11; Example Smart TV"), ("Android TV", "11")),
         (ANDROID.format("11; X").replace("Android", "Andr0id"), ("Android TV", "11")),
