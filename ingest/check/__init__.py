@@ -8,14 +8,14 @@ from ingest.check.configuration import check_access, check_proxies, check_settin
 from ingest.check.geo_database import check_geo
 from ingest.check.machine import check_clock, check_files, check_port
 from ingest.check.report import CheckResult, Report, ok, problem, section
-from ingest.check.sites import check_sites
+from ingest.check.sites import check_keys, check_sites
 from ingest.check.state import check_state, server_pid
 from ingest.check.store import check_store
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.server.start_files import open_geo_database
 from ingest.server.state_files import StateFiles
 from ingest.settings import DOTENV, Settings
-from ingest.sites.site_file import SitesFileError, read_sites
+from ingest.sites.site_file import SitesFileError, parse_sites, read_sites_text
 
 
 def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
@@ -66,12 +66,15 @@ def _geo(
 def _sites(
     settings: Settings, geo: GeoDatabase | NoGeoDatabase, now: float
 ) -> Iterator[CheckResult]:
+    source = str(settings.sites)
     try:
-        registry = read_sites(settings.sites)
+        text = read_sites_text(settings.sites)
+        registry = parse_sites(text, source)
     except SitesFileError as error:
         yield problem(str(error), "correct the file")
         return
     yield ok(f"{len(registry)} site(s)")
+    yield from check_keys(text, source)
     yield from check_sites(
         registry,
         today=datetime.fromtimestamp(now, UTC).date(),

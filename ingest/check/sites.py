@@ -7,6 +7,7 @@ from typing import Final
 
 from ingest.check.report import CheckResult, ok, warning
 from ingest.sites.site import Site, SiteRegistry
+from ingest.sites.site_file import outdated_keys
 
 SHOWN: Final = 100
 """Sites that are shown one by one when nothing is wrong with them."""
@@ -41,6 +42,17 @@ def check_sites(
         yield ok(f"and {hidden} more sites")
 
 
+def check_keys(text: str, source: str) -> Iterator[CheckResult]:
+    """A warning for each key of the file that is outdated.
+
+    Args:
+        text: A sites file without mistakes.
+        source: Its name.
+    """
+    for found in outdated_keys(text, source):
+        yield warning(f"{source}:{found.line}: {found.key} is outdated", found.problem)
+
+
 def _rules(site: Site) -> Iterator[str]:
     shields = site.shields
     if site.previous_domain is not None:
@@ -49,8 +61,8 @@ def _rules(site: Site) -> Iterator[str]:
         yield f"at most {site.rate_limit.events} events in {site.rate_limit.seconds} s"
     if site.accept_traffic_until is not None:
         yield f"until {site.accept_traffic_until}"
-    if site.allow_server_clients:
-        yield "server clients allowed"
+    if site.drop_server_clients:
+        yield "server clients dropped"
     if site.server_key is not None:
         yield "a server key"
     for rules, one, many in (

@@ -30,7 +30,7 @@ from ingest.sites.site_file_edit import EditError, put_exchange_rates, put_sites
 @click.option("--no-previous-domain", is_flag=True)
 @click.option("--no-rate-limit", is_flag=True)
 @click.option("--no-until", is_flag=True)
-@click.option("--allow-server-clients/--no-allow-server-clients", default=None)
+@click.option("--drop-server-clients/--no-drop-server-clients", default=None)
 @click.option(
     "--server-key/--no-server-key", "with_key", default=None, help="Make a new secret, or none."
 )
@@ -51,7 +51,7 @@ def change(
     no_previous_domain: bool,
     no_rate_limit: bool,
     no_until: bool,
-    allow_server_clients: bool | None,
+    drop_server_clients: bool | None,
     with_key: bool | None,
     goals: Sequence[str],
     dropped_goals: Sequence[str],
@@ -67,7 +67,7 @@ def change(
         ("previous_domain", previous_domain, no_previous_domain),
         ("rate_limit", rate_limit, no_rate_limit),
         ("accept_traffic_until", until, no_until),
-        ("allow_server_clients", allow_server_clients, False),
+        ("drop_server_clients", drop_server_clients, False),
     )
     values: dict[str, Any] = {
         key: value for key, value, cleared in given if value is not None or cleared

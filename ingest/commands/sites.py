@@ -44,7 +44,7 @@ def sites() -> None:
 )
 @rule_options
 @click.option(
-    "--allow-server-clients", is_flag=True, help="python-requests and others are no bots."
+    "--drop-server-clients", is_flag=True, help="python-requests and others count as bots."
 )
 @click.option(
     "--server-key",
@@ -64,7 +64,7 @@ def add(
     previous_domain: str | None,
     rate_limit: RateLimit | None,
     until: date | None,
-    allow_server_clients: bool,
+    drop_server_clients: bool,
     with_key: bool,
     host: str,
 ) -> None:
@@ -84,7 +84,7 @@ def add(
             previous_domain,
             rate_limit,
             until,
-            allow_server_clients,
+            drop_server_clients,
             server_key=key,
         )
         known = registry.by_id(site.id)
@@ -159,7 +159,7 @@ def show(name: str, as_json: bool) -> None:
         ("previous domain", site.previous_domain or "-"),
         ("rate limit", _limit(site.rate_limit)),
         ("accepts traffic until", str(site.accept_traffic_until or "-")),
-        ("server clients", "allowed" if site.allow_server_clients else "are bots"),
+        ("server clients", "dropped" if site.drop_server_clients else "accepted"),
         ("server key", "set" if site.server_key else "-"),
         *((f"shield: {kind}", ", ".join(rules) or "-") for kind, rules in _rules(site).items()),
         *((f"revenue goal: {event}", currency) for event, currency in site.revenue_goals.items()),
@@ -219,7 +219,7 @@ def _description(site: Site) -> dict[str, Any]:
         "previous_domain": site.previous_domain,
         "rate_limit": limit and {"events": limit.events, "seconds": limit.seconds},
         "accept_traffic_until": until and until.isoformat(),
-        "allow_server_clients": site.allow_server_clients,
+        "drop_server_clients": site.drop_server_clients,
         "has_server_key": site.server_key is not None,
         "shields": {kind: list(rules) for kind, rules in _rules(site).items()},
         "revenue_goals": dict(site.revenue_goals),

@@ -1,7 +1,7 @@
-"""Telling crawlers and library clients from browsers by their user agent."""
+"""Telling crawlers, monitors and scanners from people by their user agents."""
 
 import re
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Final
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
@@ -41,6 +41,7 @@ _APPLICATION_NAMES: Final = frozenset(
         r"PayPal\/",
         r"PocketCasts\/",
         r"Podimo",
+        r"RED\/",
         r"Retool\/",
         r"Salesforce\.com",
         r"Sogou",
@@ -66,122 +67,148 @@ _APPLICATION_NAMES: Final = frozenset(
 )
 """Patterns of the list that also occur in the agents of phones and of browsers inside apps."""
 
-_MORE_PATTERNS: Final = (
-    r"\+ ?https?://",
-    r"(?i)[a-z]crawl",
-    r"(?i)headless",
-    r"(?i)link ?(?:check|preview)",
-    r"(?i)transcoder",
-    r"\(KHTML, like Gecko; Google",
-    r"^(?:ApacheBench|COMODO|ELB-HealthChecker|PayPal IPN|Amazon.Route ?53|k6)\b",
-)
-
-LIBRARIES: Final = MappingProxyType(
+_LIBRARIES_LISTED: Final = frozenset(
     {
-        "aiohttp": "aiohttp",
-        "akka-http": "Akka HTTP",
-        "apache-httpclient": "Apache HTTP Client",
-        "axios": "Axios",
-        "bun": "Bun",
-        "curl": "curl",
-        "dart": "Dart",
-        "deno": "Deno",
-        "elixir": "Elixir",
-        "faraday": "Faraday",
-        "fasthttp": "fasthttp",
-        "finch": "Finch",
-        "go-http-client": "Go-http-client",
-        "go-resty": "Resty",
-        "got": "got",
-        "guzzle": "Guzzle (PHP HTTP Client)",
-        "guzzlehttp": "Guzzle (PHP HTTP Client)",
-        "hackney": "hackney",
-        "http-tiny": "HTTP:Tiny",
-        "http.rb": "http.rb",
-        "httpie": "HTTPie",
-        "insomnia": "Insomnia REST Client",
-        "isahc": "isahc",
-        "jakarta commons-httpclient": "Jakarta Commons HttpClient",
-        "java": "Java",
-        "java-http-client": "Java HTTP Client",
-        "jersey": "Jersey",
-        "ktor client": "Ktor Client",
-        "ktor-client": "Ktor Client",
-        "libcurl": "curl",
-        "libwww-perl": "Perl",
-        "lwp::simple": "Perl",
-        "mint": "Mint",
-        "needle": "Needle",
-        "node": "Node",
-        "node-fetch": "Node Fetch",
-        "node-superagent": "superagent",
-        "okhttp": "OkHttp",
-        "php": "PHP",
-        "php-curl-class": "PHP cURL Class",
-        "postmanruntime": "Postman Desktop",
-        "powershell": "PowerShell",
-        "pycurl": "curl",
-        "python-httpx": "HTTPX",
-        "python-requests": "Python Requests",
-        "python-urllib": "Python urllib",
-        "python-urllib3": "Python urllib",
-        "reactornetty": "ReactorNetty",
-        "req": "Req",
-        "reqwest": "reqwest",
-        "rest-client": "REST Client for Ruby",
-        "restsharp": "RestSharp",
-        "ruby": "ruby",
-        "symfony httpclient": "Symfony",
-        "typhoeus": "Typhoeus",
-        "undici": "undici",
-        "unirest-java": "Unirest for Java",
-        "ureq": "ureq",
-        "urllib3": "Python urllib",
-        "wget": "Wget",
-        "wget2": "Wget",
+        r"Go-http-client",
+        r"Python-urllib",
+        r"[wW]get",
+        r"^Apache-HttpClient",
+        r"^HTTPie\/",
+        r"^PHP-Curl-Class",
+        r"^curl",
+        r"aiohttp",
+        r"axios",
+        r"httpx",
+        r"libwww-perl",
+        r"node-fetch",
+        r"okhttp",
+        r"python-requests",
+        r"sindresorhus\/got",
     }
 )
-"""Product names of HTTP libraries, lower case, and what they are called in rows."""
+"""Patterns of the list that name HTTP libraries: these are senders, and apps are made with them."""
 
-# An agent is a library's if it begins with its product; what follows may still betray a crawler.
-_LIBRARY: Final = re.compile(
-    r"(?:python/[0-9.]+ )?"
-    rf"(?P<name>{'|'.join(map(re.escape, sorted(LIBRARIES, key=len, reverse=True)))})"
-    r"(?:[/ ]v?(?P<version>[0-9]+(?:\.[0-9]+)?)[^\s;,()]*)?"
-    r"(?:/curl)?(?![^\s;,()/])"
-    r"(?: (?:\(\+?|- )https://github\.com/[\w.-]+/[\w.-]+\)?)?",
-    re.IGNORECASE | re.ASCII,
+_WORDS_OF_CRAWLERS: Final = (
+    r"crawl|spider|(?:^|[^u])bot\b",  # Cubot makes telephones
+    r"[a-z](?:analy[sz]er|checker|fetcher|monitor|scanner|validator|verifier)\b",
+    r"\b(?:analy[sz]er|audit|checker|fetcher|monitor|monitoring|previewer|probe|scanner|survey)\b",
+    r"\b(?:validator|verifier)\b",
+    r"headless|link ?(?:check|preview)|transcoder|user[-_ ]?agent",
+    r"\bjndi:|\$\{|<\?php|<script|\(\) ?\{|/etc/passwd",  # attacks
+    r"\b[0-9]+ subscribers?\b",
 )
-_BROWSER: Final = re.compile(r"(?:Mozilla/5\.0 \((?!compatible)|Dalvik/|Opera/)")
+"""Words that crawlers call themselves by, and that devices and companies are called by as well."""
 
+_CONTACTS: Final = (
+    r"\+ ?https?://|\bvia [a-z0-9.-]+\.[a-z]",
+    r"[\w.+-]+(?:@|\[at\]|\(at\))[a-z0-9-]+\.[a-z]{2,}|mailto:",
+)
+"""How a crawler says whose it is: no browser names an address of the web or of mail."""
 
+_MORE_NAMES: Final = (
+    # Programs that drive a browser.
+    r"observatory|pageburst|yottaa|functionize|synthetics?\b|uptime|webpagetest|\bptst/|gtmetrix",
+    r"catchpoint|thousandeyes|gomez ?agent|dejaclick|alertsite|statuscake|site24x7|speedcurve",
+    r"dareboost|browsershots|ghostinspector|lighthouse|pagespeed|web ?preview|convertify|mixnode",
+    r"\b(?:cypress|phantomjs|playwright|puppeteer|selenium|slimerjs|splash|webdriver)/",
+    # Those of the great services.
+    r"\bgoogle-(?:[a-z]{4}|ads)|google_partner|\(KHTML, like Gecko; Google",
+    r"facebook(?:external|catalog|platform)|meta-external",
+    r"^(?:ApacheBench|arachni|COMODO|ELB-HealthChecker|PayPal IPN|Amazon.Route ?53|k6)\b",
+)
+"""Names of clients that the list does not have."""
+
+_UNLESS_PLATFORM: Final = (
+    # What a program does, as a verb, a noun or its name; not a part of another word: checkout.
+    r"(?:analy[sz]|archiv|check|collect|detect|discover|expand|extract|fetch|grab|harvest|index|"
+    r"lookup|monitor|preview|prob|resolv|scan|scrap|search|validat|verif)"
+    r"(?:ation|e|er|ers|es|ication|ing|ion|or|ory|s|y)?(?:\b|_)",
+    r"(?:audit|e-?mail|fingerprint|inject|intelligence|lead(?:gen|s)?|pentest|recon|research)\b",
+    r"(?:review|screenshot|security|sitemap|study|survey)s?\b",
+    r"cyber|exploit|honeypot|malware|phish|threat|vuln|sectxt|hack|attack",
+    r"censys|hakai|kowai|l9(?:explore|tcpid)|masscan|mirai|nikto|nmap|nuclei|shodan|sqlmap|zgrab",
+    # Monitors, security products, servers and their tests.
+    r"cachet|cronitor|freshping|icinga|munin|prometheus|\bmonit/|\benvoy/|wappalyzer|builtwith",
+    r"barracuda|binaryedge|kaspersky|leakix|mcafee|mimecast|netcraft|netsparker|proofpoint|symantec",
+    r"stretchoid|webroot|wordfence|domaintools|hookshot|bitbucket|gitlab|jenkins|\bsnyk\b",
+    r"wordpress|drupal|matomo/|typo3|\bsolr\b|web services client|url control|imgix|cloudinary",
+    r"akkoma|castopod|diaspora|funkwhale|hubzilla|misskey|peertube|pixelfed|pleroma",
+    r"artillery|gatling|jmeter|locust|\bsiege/|vegeta|wallabag|pinboard|hootsuite|sprinklr",
+    r"^google|proxy|feed(?:er|parser|reader|s)?(?:\b|_)|\bfeed[a-z]|\brss\b.*reader",
+)
+"""Words in the agents of programs that do not say what they run on."""
+
+_WEB_ADDRESS: Final = PatternSet((r"(?i)https?://",))
+_ADDRESS: Final = PatternSet(
+    (r"(?i)https?://|[a-z0-9]\.(?:ch|com|dev|eu|fm|fun|info|io|net|org|party|site)\b",)
+)
+_PODCASTS: Final = PatternSet((r"(?i)cast|pod|omea|torrent|breaker",))
+"""Words in the agents of applications that people use and that name their home page."""
+
+_BROWSER: Final = re.compile(r"(?:Mozilla/[45]\.0 ?\((?!compatible)|Dalvik/|Opera/)")
+_MOZILLA: Final = re.compile(r"Mozilla/5\.0 ?\S")
+_ENGINE: Final = PatternSet((r"(?i)webkit|gecko|khtml|trident|msie|presto|netfront|rv:[0-9]",))
+_COMPATIBLE: Final = re.compile(
+    r"Mozilla/[0-9.]+ \(compatible; "
+    r"(?!MSIE|Konqueror|NetPositive|Webpositive|ANTGalio|Polaris|Linux|Windows|Gecko|ms-office|U;)"
+    r"[A-Za-z][\w .-]*/[0-9]"
+)
+_PLATFORM: Final = PatternSet(
+    (
+        r"(?i)android|darwin|cfnetwork|\bip(?:hone|ad|od)|\bios\b|\b(?:tv|watch|ipad) ?os\b",
+        r"(?i)windows|\bmac ?os|macintosh|\bosx\b|linux|\bx11\b|freebsd|haiku|beos|risc os|cros\b",
+        r"(?i)blackberry|symbian|series ?60|midp|\bbrew\b|\bmre\b|\bmaui\b|bada|tizen|ucweb|j2me",
+        r"(?i)exoplayer|hbbtv|\broku|vizio|playstation|nintendo|harmony|smart-?tv|webos|web0s|viera",
+    )
+)
 _PATTERNS: Final = tuple(str(crawler["pattern"]) for crawler in CRAWLER_USER_AGENTS_DATA)
-_CRAWLERS: Final = PatternSet(
-    [pattern for pattern in _PATTERNS if pattern not in _APPLICATION_NAMES] + list(_MORE_PATTERNS)
+
+
+def _ignoring_case(patterns: Iterable[str]) -> PatternSet:
+    return PatternSet(f"(?i){pattern}" for pattern in patterns)
+
+
+_LISTED: Final = _ignoring_case(
+    (
+        *(p for p in _PATTERNS if p not in _APPLICATION_NAMES and p not in _LIBRARIES_LISTED),
+        *_MORE_NAMES,
+    )
 )
-_UNLESS_BROWSERS: Final = PatternSet(  # a telephone may be called Cubot or Spider 8
-    [
-        *(pattern for pattern in _PATTERNS if pattern in _APPLICATION_NAMES),
-        r"(?i)bot\b|crawl|spider",
-    ]
+_WORDS: Final = _ignoring_case(_WORDS_OF_CRAWLERS)
+_WITH_CONTACT: Final = _ignoring_case(_CONTACTS)
+_WITHOUT_PLATFORM: Final = _ignoring_case(
+    (*(p for p in _PATTERNS if p in _APPLICATION_NAMES), *_UNLESS_PLATFORM)
 )
+
+
+def begins_as_browser(user_agent: str) -> bool:
+    """Whether an agent begins as those of browsers do."""
+    return _BROWSER.match(user_agent) is not None
 
 
 def is_crawler(user_agent: str) -> bool:
-    """Whether an agent is on the list of known crawlers, or calls itself one."""
-    return _CRAWLERS.matches(user_agent) or (
-        _BROWSER.match(user_agent) is None and _UNLESS_BROWSERS.matches(user_agent)
-    )
+    """Whether an agent is on the list of known crawlers, or calls itself one.
 
-
-def find_library(user_agent: str) -> tuple[str, str] | None:
-    """Recognise the agent of an HTTP library, such as `python-requests/2.31.0`.
-
-    Returns:
-        The library's name and the first two parts of its version, which may be empty; None for all
-        other agents, among them crawlers made with a library that add a name of their own.
+    Patterns match without regard to case. In a browser's agent words count only where it names
+    clients: a telephone may be called Spider 8, and its owner's company Banca Caboto.
     """
-    match = _LIBRARY.match(user_agent)
-    if match is None or is_crawler(user_agent[match.end() :]):
-        return None
-    return LIBRARIES[match["name"].lower()], match["version"] or ""
+    if _LISTED.matches(user_agent) or _COMPATIBLE.match(user_agent) is not None:
+        return True
+    browser = begins_as_browser(user_agent)
+    clients = _clients(user_agent) if browser else user_agent
+    if _WORDS.matches(clients) or (browser and _WEB_ADDRESS.matches(clients)):
+        return True
+    if _WITH_CONTACT.matches(clients) and not _PODCASTS.matches(clients):
+        return True
+    if _PLATFORM.matches(user_agent) or _ENGINE.matches(user_agent):
+        return False
+    if _MOZILLA.match(user_agent) is not None or _WITHOUT_PLATFORM.matches(user_agent):
+        return True
+    return _ADDRESS.matches(user_agent) and not _PODCASTS.matches(user_agent)
+
+
+def _clients(user_agent: str) -> str:
+    """The agent of a browser without what its first brackets say of the device."""
+    device, _, clients = user_agent.partition(")")
+    _, _, compatible = device.partition("compatible;")
+    return compatible + clients

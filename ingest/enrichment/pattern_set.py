@@ -1,4 +1,10 @@
-"""Many patterns tried on a text at once."""
+"""Many patterns tried on a text at once.
+
+Both classes are made of ua-parser's native matcher, which looks for the literals of all patterns
+first and tries only those patterns whose literals it found: some microseconds for a thousand
+patterns, and time linear in the text's length. The syntax is that of Rust's `regex`: no
+look-around, and `(?i)` in front ignores case.
+"""
 
 from collections.abc import Iterable
 
@@ -6,12 +12,7 @@ from ua_parser_rs import UserAgentExtractor
 
 
 class PatternSet:
-    """Patterns of which a text may match any.
-
-    Made of ua-parser's native matcher, which looks for the literals of all patterns first and tries
-    only those patterns whose literals it found: some microseconds for a thousand patterns, and time
-    linear in the text's length. The syntax is that of Rust's `regex`: no look-around.
-    """
+    """Patterns of which a text may match any."""
 
     __slots__ = ("_extractor",)
 
@@ -19,7 +20,7 @@ class PatternSet:
         """Compile the patterns.
 
         Args:
-            patterns: Searched for anywhere in the text; `(?i)` in front ignores case.
+            patterns: Searched for anywhere in the text.
 
         Raises:
             ValueError: One of them is not a regular expression.
@@ -31,3 +32,41 @@ class PatternSet:
     def matches(self, text: str) -> bool:
         """Whether any pattern is found in the text."""
         return self._extractor.extract(text) is not None
+
+
+class NamePatterns:
+    """Patterns that name what has a version, in the order in which they are believed."""
+
+    __slots__ = ("_extractor",)
+
+    def __init__(self, patterns: Iterable[tuple[str, str]]) -> None:
+        """Compile the patterns.
+
+        Args:
+            patterns: Each with the name that it stands for. Its groups, if there are any, are the
+                first and the second part of the version.
+
+        Raises:
+            ValueError: One of them is not a regular expression.
+        """
+        # The matcher takes the first group for the name.
+        self._extractor = UserAgentExtractor(
+            (f"()(?:{pattern})", name, None, None, None, None) for pattern, name in patterns
+        )
+
+    def find(self, text: str) -> tuple[str, str] | None:
+        """The name of the first pattern that is found in the text, and the version.
+
+        Returns:
+            The version has at most two parts and is empty when it is not told. None if no pattern
+            is found.
+        """
+        found = self._extractor.extract(text)
+        if found is None:
+            return None
+        return found.family, join_version(found.major, found.minor)
+
+
+def join_version(major: str | None, minor: str | None) -> str:
+    """The two parts of a version that are kept (spec/enrichment.md §2)."""
+    return f"{major}.{minor}" if major and minor else major or ""

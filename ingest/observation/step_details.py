@@ -91,7 +91,7 @@ def _agent(context: EventContext, reference: Reference) -> Details:
     kind = "bot" if client.is_bot else "library" if client.is_library else "browser"
     return {
         "kind": kind,
-        "allow_server_clients": context.site.allow_server_clients,
+        "drop_server_clients": context.site.drop_server_clients,
         **_fields(client.device),
     }
 

@@ -12,7 +12,7 @@ import re
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from ingest.enrichment.device_names import BROWSERS
+from ingest.enrichment.browser_names import BROWSERS
 from ingest.model.event import NOWHERE, PAGEVIEW, Device, Place
 from ingest.past.log_time import iso_time
 from ingest.past.past_event import (

@@ -14,10 +14,10 @@ _INVALID = Drop(DropReason.INVALID, "a field that rows need is missing")
 
 
 def drop_bot(context: EventContext, reference: Reference) -> Drop | None:
-    """Describe the device. Programs that send events count as bots unless the site takes them."""
+    """Describe the device. HTTP libraries count as bots if the site says so."""
     agent = context.event.request.user_agent
     client = describe(agent)
-    if client.is_unwanted(context.site.allow_server_clients):
+    if client.is_unwanted(context.site.drop_server_clients):
         return Drop(DropReason.BOT, _agent_rule(agent or "", client))
     context.device = client.device
     return None

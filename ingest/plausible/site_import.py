@@ -2,7 +2,7 @@
 
 For a site that Plausible has, Plausible's word counts: its domain, its limits, its shields, its
 revenue goals. What Plausible cannot say stays as the file has it: networks among the addresses,
-`allow_server_clients`, `server_key`, and a previous domain that Plausible has forgotten. Sites that
+`drop_server_clients`, `server_key`, and a previous domain that Plausible has forgotten. Sites that
 only the file has stay.
 """
 

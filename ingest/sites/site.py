@@ -45,7 +45,7 @@ class Site:
         previous_domain: Still accepted after a change of domain.
         rate_limit: None for no limit.
         accept_traffic_until: Last day, in UTC, whose events are taken; None for no end.
-        allow_server_clients: Whether library user agents (`python-requests`, …) are no bots here.
+        drop_server_clients: Whether HTTP libraries (`python-requests`, …) count as bots here.
         shields: What is blocked.
         revenue_goals: Currency (ISO 4217) of the goal for each event name that has one.
         server_key: Secret of the site's own servers, which may send events of others and of the
@@ -57,7 +57,7 @@ class Site:
     previous_domain: str | None = None
     rate_limit: RateLimit | None = None
     accept_traffic_until: date | None = None
-    allow_server_clients: bool = False
+    drop_server_clients: bool = False
     shields: Shields = NO_SHIELDS
     revenue_goals: Mapping[str, str] = field(default_factory=dict, hash=False)
     server_key: str | None = field(default=None, repr=False)

@@ -54,7 +54,7 @@ def _shown(site: Site) -> tuple[str, ...]:
         site.previous_domain or "",
         "" if limit is None else f"{limit.events} events in {limit.seconds} s",
         str(site.accept_traffic_until or ""),
-        "allowed" if site.allow_server_clients else "are bots",
+        "dropped" if site.drop_server_clients else "accepted",
     )
 
 

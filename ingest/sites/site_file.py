@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
-from ingest.sites.site_file_schema import SiteModel, SitesModel, explain, show
+from ingest.sites.site_file_schema import OUTDATED_KEY, SiteModel, SitesModel, explain, show
 from ingest.sites.toml_lines import KeyPath, key_lines
 
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -62,12 +62,21 @@ def read_sites(path: Path) -> SiteRegistry:
     Raises:
         SitesFileError: It cannot be read, is not UTF-8, or has mistakes.
     """
+    return parse_sites(read_sites_text(path), str(path))
+
+
+def read_sites_text(path: Path) -> str:
+    """The text of a sites file on disk.
+
+    Raises:
+        SitesFileError: It cannot be read, or is not UTF-8.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}"
         raise SitesFileError(str(path), (Mistake(1, "", problem),)) from error
-    return parse_sites(decode_sites(content, str(path)), str(path))
+    return decode_sites(content, str(path))
 
 
 def decode_sites(content: bytes, source: str) -> str:
@@ -96,7 +105,7 @@ def parse_sites(text: str, source: str) -> SiteRegistry:
     """
     text = text.removeprefix("\ufeff")
     document, lines = _parse_toml(text, source)
-    found = [*_duplicates(document), *_dollar(document)]
+    found = [*_duplicates(document), *_two_flags(document), *_dollar(document)]
     try:
         model = SitesModel.model_validate(document)
     except ValidationError as error:
@@ -106,6 +115,28 @@ def parse_sites(text: str, source: str) -> SiteRegistry:
         mistakes = {Mistake(_line(path, lines), _dotted(path), problem) for path, problem in found}
         raise SitesFileError(source, tuple(sorted(mistakes)))
     return SiteRegistry(map(_site, model.site), model.exchange_rates)
+
+
+def outdated_keys(text: str, source: str) -> Iterator[Mistake]:
+    """Keys that are still understood, with what to write instead.
+
+    Args:
+        text: A file without mistakes.
+        source: The file's name, for messages.
+
+    Raises:
+        SitesFileError: The text is no TOML.
+    """
+    document, lines = _parse_toml(text.removeprefix("\ufeff"), source)
+    for index, site in enumerate(document.get("site", ())):
+        if OUTDATED_KEY in site:
+            path = ("site", index, OUTDATED_KEY)
+            instead = (
+                "remove it, HTTP libraries are accepted by default"
+                if site[OUTDATED_KEY]
+                else "write drop_server_clients = true instead"
+            )
+            yield Mistake(_line(path, lines), _dotted(path), instead)
 
 
 def _parse_toml(text: str, source: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
@@ -159,6 +190,13 @@ def _duplicate_goals(index: int, site: Mapping[str, Any]) -> Iterator[tuple[KeyP
         events.add(event)
 
 
+def _two_flags(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    sites = document.get("site")
+    for index, site in enumerate(sites if isinstance(sites, list) else ()):
+        if isinstance(site, dict) and {OUTDATED_KEY, "drop_server_clients"} <= site.keys():
+            yield ("site", index, OUTDATED_KEY), "expected drop_server_clients alone, got both"
+
+
 def _dollar(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     rates = document.get("exchange_rates")
     dollar = rates.get("USD", 1) if isinstance(rates, dict) else 1
@@ -189,7 +227,7 @@ def _site(model: SiteModel) -> Site:
         previous_domain=model.previous_domain,
         rate_limit=None if limit is None else RateLimit(limit.events, limit.seconds),
         accept_traffic_until=model.accept_traffic_until,
-        allow_server_clients=model.allow_server_clients,
+        drop_server_clients=model.drop_server_clients or model.allow_server_clients is False,
         server_key=model.server_key,
         shields=Shields(
             ips=tuple(shields.ips),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ingest.sites.site import UNREGISTERED_IDS, Site, SiteRegistry
 from ingest.sites.site_file import SitesFileError, parse_sites
-from ingest.sites.site_file_schema import SHIELD_LISTS
+from ingest.sites.site_file_schema import OUTDATED_KEY, SHIELD_LISTS
 from ingest.sites.toml_edit import (
     append_section,
     drop,
@@ -246,7 +246,7 @@ def _plain(site: Site) -> Iterator[tuple[str, str | None]]:
     yield "domain", literal(site.domain)
     yield "previous_domain", optional(site.previous_domain)
     yield "accept_traffic_until", optional(site.accept_traffic_until)
-    yield "allow_server_clients", optional(site.allow_server_clients)
+    yield "drop_server_clients", optional(site.drop_server_clients)
     yield "server_key", optional(site.server_key)
 
 
@@ -256,6 +256,8 @@ def _change(text: str, old: Site, new: Site) -> str:
         if value == before[key]:
             continue
         path = (*_SITE, key)
+        if key == "drop_server_clients":
+            text = drop(text, (*_SITE, OUTDATED_KEY))
         text = drop(text, path) if value is None else set_value(text, path, value)
     if new.rate_limit != old.rate_limit:
         text = _change_rate_limit(text, new)

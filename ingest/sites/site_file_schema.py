@@ -194,6 +194,9 @@ class ShieldsModel(_Table):
     hostnames: Annotated[list[_Hostname], Field(max_length=MAX_HOSTNAME_RULES)] = []
 
 
+OUTDATED_KEY: Final = "allow_server_clients"
+"""Of a site; it meant the opposite of `drop_server_clients`, and its absence meant false."""
+
 SHIELD_LISTS: Final[Mapping[str, str]] = MappingProxyType(
     {"ip": "ips", "country": "countries", "page": "pages", "hostname": "hostnames"}
 )
@@ -208,14 +211,15 @@ class RevenueGoalModel(_Table):
 
 
 class SiteModel(_Table):
-    """`[[site]]`."""
+    """`[[site]]`; `allow_server_clients` is an outdated way to write `drop_server_clients`."""
 
     id: _Id
     domain: _Domain
     previous_domain: _Domain | None = None
     rate_limit: RateLimitModel | None = None
     accept_traffic_until: _Day | None = None
-    allow_server_clients: _Flag = False
+    drop_server_clients: _Flag = False
+    allow_server_clients: _Flag | None = None
     server_key: _ServerKey | None = None
     shields: ShieldsModel = ShieldsModel()
     revenue_goals: list[RevenueGoalModel] = []
@@ -291,7 +295,7 @@ def explain(error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _unknown_key(names: tuple[str, ...]) -> str:
-    known = sorted(_TABLES[names[:-1]].model_fields)
+    known = sorted(_TABLES[names[:-1]].model_fields.keys() - {OUTDATED_KEY})
     close = difflib.get_close_matches(names[-1], known, n=1)
     if close:
         return f"unknown key, expected {close[0]} perhaps"

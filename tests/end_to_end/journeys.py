@@ -225,7 +225,7 @@ class Journey:
 def sites_file(journeys: Sequence[Journey], *others: str) -> str:
     """A sites file with a site for each journey, and for further domains."""
     sites = [
-        f'[[site]]\nid = {number}\ndomain = "{domain}"\nallow_server_clients = true\n'
+        f'[[site]]\nid = {number}\ndomain = "{domain}"\n'
         f'[[site.revenue_goals]]\nevent = "Purchase"\ncurrency = "EUR"\n'
         for number, domain in enumerate([*(journey.site for journey in journeys), *others, END], 1)
     ]

@@ -49,10 +49,14 @@ accept_traffic_until = 2020-01-01
 [[site]]
 id = 6
 domain = "shop.example"
-allow_server_clients = true
 [[site.revenue_goals]]
 event = "Purchase"
 currency = "EUR"
+
+[[site]]
+id = 7
+domain = "people.example"
+drop_server_clients = true
 
 [exchange_rates]
 EUR = 0.5

@@ -95,7 +95,7 @@ CASES: list[Any] = [
         {}, {"user-agent": "Googlebot/2.1"}, "bot", "user agent of a crawler", id="crawler"
     ),
     pytest.param(
-        {},
+        {"domain": "people.example"},
         {"user-agent": "python-requests/2.31.0"},
         "bot",
         "user agent of an HTTP library, Python Requests",

@@ -109,7 +109,7 @@ def test_one_of_two_domains_is_dropped(sluice: Sluice) -> None:
 
 
 DROPS: list[Any] = [
-    pytest.param("example.com", {}, {"user-agent": "curl/8.5.0"}, "bot", id="library"),
+    pytest.param("people.example", {}, {"user-agent": "curl/8.5.0"}, "bot", id="library"),
     pytest.param(
         "example.com",
         {},

@@ -35,7 +35,9 @@ async def test_what_is_sent_on_holds_no_address_and_no_agent(
 async def test_a_bot_is_answered(autojump_clock: MockClock, tmp_path: Path) -> None:
     collector = Pipeline(tmp_path).collector
     ticket = collector.verdicts.open(1)
-    assert collector.enrichment.handle(gated(ticket=ticket.number, user_agent="curl/8.5")) is None
+    assert (
+        collector.enrichment.handle(gated(ticket=ticket.number, user_agent="Googlebot/2.1")) is None
+    )
     assert ticket.verdicts == [Verdict(DropReason.BOT)]
 
 

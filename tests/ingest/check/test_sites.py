@@ -3,8 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.check.report import Level
-from ingest.check.sites import SHOWN, check_sites
+from ingest.check.report import Level, warning
+from ingest.check.sites import SHOWN, check_keys, check_sites
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
 
@@ -30,7 +30,7 @@ def test_rules_in_short() -> None:
         previous_domain="old.example",
         rate_limit=RateLimit(1000, 60),
         accept_traffic_until=TODAY,
-        allow_server_clients=True,
+        drop_server_clients=True,
         shields=Shields(
             ips=("203.0.113.7",), countries=("AQ", "DE"), hostnames=("shop.example", "*.a.example")
         ),
@@ -41,7 +41,7 @@ def test_rules_in_short() -> None:
     assert (level, advice) == (Level.OK, "")
     assert text == (
         "2 shop.example: formerly old.example, at most 1000 events in 60 s, until 2026-11-24, "
-        "server clients allowed, a server key, 1 address blocked, 2 countries blocked, "
+        "server clients dropped, a server key, 1 address blocked, 2 countries blocked, "
         "2 hostname patterns allowed, revenue of Purchase in EUR"
     )
 
@@ -91,6 +91,17 @@ def test_what_is_most_likely_not_meant(site: Site, advice: str) -> None:
 )
 def test_what_is_well(site: Site) -> None:
     assert [level for level, _, _ in lines(site)] == [Level.OK]
+
+
+def test_an_outdated_key() -> None:
+    text = '[[site]]\nid = 1\ndomain = "a"\nallow_server_clients = false\n'
+    assert list(check_keys(text, "sites.toml")) == [
+        warning(
+            "sites.toml:4: site.allow_server_clients is outdated",
+            "write drop_server_clients = true instead",
+        )
+    ]
+    assert not list(check_keys(text.replace("allow", "drop"), "sites.toml"))
 
 
 def test_no_sites() -> None:

@@ -46,22 +46,22 @@ def test_a_new_domain(file: Path) -> None:
 
 
 def test_limits_and_goals(file: Path) -> None:
-    options = ("--rate-limit", "5/60", "--no-until", "--allow-server-clients")
+    options = ("--rate-limit", "5/60", "--no-until", "--drop-server-clients")
     goals = ("--goal", "a=b=usd", "--no-goal", "Purchase")
     result = run("sites", "change", "1", *options, *goals, "--server-key")
     assert result.exit_code == 0, result.output
     site = the_site(file)
     assert (site.rate_limit, site.accept_traffic_until) == (RateLimit(5, 60), None)
-    assert site.allow_server_clients
+    assert site.drop_server_clients
     assert site.revenue_goals == {"a=b": "USD"}
     assert site.server_key is not None
     assert f"Authorization: Bearer {site.server_key}" in result.output
     assert "    server key: a new one\n" in result.output
-    back = ("--no-rate-limit", "--until", "2028-02-29", "--no-allow-server-clients")
+    back = ("--no-rate-limit", "--until", "2028-02-29", "--no-drop-server-clients")
     assert run("sites", "change", "1", *back, "--no-server-key").exit_code == 0
     site = the_site(file)
     assert (site.rate_limit, site.accept_traffic_until) == (None, date(2028, 2, 29))
-    assert (site.allow_server_clients, site.server_key) == (False, None)
+    assert (site.drop_server_clients, site.server_key) == (False, None)
 
 
 @pytest.mark.parametrize(

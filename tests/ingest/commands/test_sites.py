@@ -48,7 +48,7 @@ def test_add(file: Path) -> None:
 def test_add_with_everything(file: Path) -> None:
     result = run(
         *("sites", "add", "two.example", "--id", "77", "--previous-domain", "zwei.example"),
-        *("--rate-limit", "100/60", "--until", "2027-01-01", "--allow-server-clients"),
+        *("--rate-limit", "100/60", "--until", "2027-01-01", "--drop-server-clients"),
         *("--server-key", "--host", "https://stats.example/"),
     )
     assert result.exit_code == 0
@@ -57,7 +57,7 @@ def test_add_with_everything(file: Path) -> None:
     assert site.rate_limit == RateLimit(100, 60)
     assert str(site.accept_traffic_until) == "2027-01-01"
     assert site.previous_domain == "zwei.example"
-    assert site.allow_server_clients
+    assert site.drop_server_clients
     assert site.server_key is not None
     assert f"Authorization: Bearer {site.server_key}" in result.output
     assert 'src="https://stats.example/js/script.js"' in result.output

@@ -13,7 +13,7 @@ from tests.examples import an_enriched_event, an_event
 from tests.ingest.http.application import COMMAND_TOKEN, Application
 
 LOOPBACK = "127.0.0.1"
-BOT = {"user-agent": "curl/8.5.0"}
+BOT = {"user-agent": "Googlebot/2.1"}
 
 
 async def test_the_last_drops(autojump_clock: MockClock, application: Application) -> None:
@@ -25,7 +25,7 @@ async def test_the_last_drops(autojump_clock: MockClock, application: Applicatio
         ("/b", "bot", 1),
         ("/a", "not_found", None),
     ]
-    assert report["drops"][0]["rule"] == "user agent of an HTTP library, curl"
+    assert report["drops"][0]["rule"] == "user agent of a crawler"
     assert report["dropped_since"] == {"not_found": 1, "bot": 1}
     assert report["since"] <= report["drops"][0]["at"]
 

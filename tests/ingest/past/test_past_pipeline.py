@@ -104,7 +104,8 @@ def test_a_visitor_has_an_id_for_each_day() -> None:
     ("changes", "rules", "reason"),
     [
         pytest.param({CHROME: "Googlebot/2.1"}, {}, "bot", id="crawler"),
-        pytest.param({CHROME: "curl/8.5"}, {}, "bot", id="library"),
+        pytest.param({CHROME: "curl/8.5"}, {}, None, id="library"),
+        pytest.param({CHROME: "curl/8.5"}, {"drop_server_clients": True}, "bot", id="no libraries"),
         pytest.param({"https://news.ycombinator.com/": "http://semalt.com/"}, {}, None, id="spam"),
         pytest.param(
             {}, {"shields": Shields(ips=("203.0.113.0/24",))}, "site_ip_blocklist", id="address"

@@ -64,19 +64,19 @@ LIBRARY = "user agent of an HTTP library, Python Requests"
 
 
 @pytest.mark.parametrize(
-    ("user_agent", "allowed", "rule"),
+    ("user_agent", "drops_libraries", "rule"),
     [
-        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://google.com/bot.html)", True, CRAWLER),
-        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/131.0.0.0 Safari/537.36", True, HEADLESS),
-        ("python-requests/2.32.3", False, LIBRARY),
-        ("python-requests/2.32.3", True, None),
-        ("", False, None),
-        (None, False, None),
-        ("unknown UA", False, None),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://google.com/bot.html)", False, CRAWLER),
+        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/131.0.0.0 Safari/537.36", False, HEADLESS),
+        ("python-requests/2.32.3", True, LIBRARY),
+        ("python-requests/2.32.3", False, None),
+        ("", True, None),
+        (None, True, None),
+        ("unknown UA", True, None),
     ],
 )
-def test_bots(user_agent: str | None, allowed: bool, rule: str | None) -> None:
-    site = Site(1, "example.com", allow_server_clients=allowed)
+def test_bots(user_agent: str | None, drops_libraries: bool, rule: str | None) -> None:
+    site = Site(1, "example.com", drop_server_clients=drops_libraries)
     expected = None if rule is None else Drop(DropReason.BOT, rule)
     assert drop_of(gated(site, user_agent=user_agent)) == expected
 

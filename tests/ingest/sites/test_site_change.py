@@ -22,7 +22,7 @@ SECRET = "a-secret-of-16-or-more"
                 "    previous domain: b -> none",
                 "    rate limit: 1 events in 2 s -> none",
                 "    accepts traffic until: 2027-01-01 -> none",
-                "    server clients: allowed -> are bots",
+                "    server clients: dropped -> accepted",
                 "    server key: taken away",
             ],
             id="keys",

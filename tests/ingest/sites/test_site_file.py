@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry
-from ingest.sites.site_file import Mistake, SitesFileError, parse_sites, read_sites
+from ingest.sites.site_file import Mistake, SitesFileError, outdated_keys, parse_sites, read_sites
 
 FULL = """
 [[site]]
@@ -17,7 +17,7 @@ domain = "example.com"
 previous_domain = "old.example.com"
 rate_limit = { events = 1000000, seconds = 3600 }
 accept_traffic_until = 2027-01-01
-allow_server_clients = true
+drop_server_clients = true
 
 [site.shields]
 ips = ["203.0.113.7", "2001:db8::/32"]
@@ -99,6 +99,35 @@ def test_an_empty_file_has_no_sites(text: str) -> None:
 )
 def test_other_ways_to_write_it(text: str) -> None:
     assert parse(text).find("example.com")
+
+
+@pytest.mark.parametrize(
+    ("line", "dropped"),
+    [
+        ("", False),
+        ("drop_server_clients = false", False),
+        ("drop_server_clients = true", True),
+        ("allow_server_clients = true", False),
+        ("allow_server_clients = false", True),
+    ],
+)
+def test_whether_server_clients_are_dropped(line: str, dropped: bool) -> None:
+    (site,) = parse(SITE + line)
+    assert site.drop_server_clients is dropped
+
+
+def test_outdated_keys() -> None:
+    other = SITE.replace("1", "2").replace("example.com", "other.example")
+    text = f"\ufeff{SITE}allow_server_clients = false\n{other}allow_server_clients = true\n"
+    assert list(outdated_keys(text, "sites.toml")) == [
+        Mistake(4, "site.allow_server_clients", "write drop_server_clients = true instead"),
+        Mistake(
+            8,
+            "site.allow_server_clients",
+            "remove it, HTTP libraries are accepted by default",
+        ),
+    ]
+    assert list(outdated_keys(FULL, "sites.toml")) == []
 
 
 RATE = SITE + "rate_limit = "
@@ -230,9 +259,19 @@ RATE = SITE + "rate_limit = "
             id="time",
         ),
         pytest.param(
+            SITE + "drop_server_clients = 1",
+            "4: site.drop_server_clients: expected true or false, got 1",
+            id="flag-as-number",
+        ),
+        pytest.param(
             SITE + "allow_server_clients = 1",
             "4: site.allow_server_clients: expected true or false, got 1",
-            id="flag-as-number",
+            id="outdated-flag-as-number",
+        ),
+        pytest.param(
+            SITE + "drop_server_clients = true\nallow_server_clients = false",
+            "5: site.allow_server_clients: expected drop_server_clients alone, got both",
+            id="both-flags",
         ),
         *(
             pytest.param(
@@ -503,7 +542,7 @@ def test_the_examples_in_the_file_that_is_shipped() -> None:
     assert site.previous_domain
     assert site.rate_limit
     assert site.accept_traffic_until
-    assert site.allow_server_clients
+    assert site.drop_server_clients
     assert site.server_key
     assert site.shields.ips
     assert site.shields.countries
@@ -549,6 +588,7 @@ KEYS = st.sampled_from(
         *(
             "server_key",
             "allow_server_clients",
+            "drop_server_clients",
             "revenue_goals",
             "site",
             "exchange_rates",

@@ -147,11 +147,11 @@ def without(lines: list[str], kept: list[str]) -> list[str]:
         ),
         pytest.param(
             9,
-            {"accept_traffic_until": DAY, "allow_server_clients": True, "server_key": "k" * 16},
+            {"accept_traffic_until": DAY, "drop_server_clients": True, "server_key": "k" * 16},
             [],
             [
                 "accept_traffic_until = 2026-11-24",
-                "allow_server_clients = true",
+                "drop_server_clients = true",
                 f'server_key = "{"k" * 16}"',
             ],
             id="the other keys",
@@ -216,6 +216,17 @@ def test_a_change_touches_its_own_lines(
     site_id: int, changes: dict[str, object], gone: list[str], come: list[str]
 ) -> None:
     assert changed(WRITTEN, site_id, **changes) == (gone, come)
+
+
+@pytest.mark.parametrize(
+    ("outdated", "drops", "line"),
+    [("false", False, ""), ("true", True, "drop_server_clients = true\n")],
+)
+def test_a_change_replaces_the_outdated_key(outdated: str, drops: bool, line: str) -> None:
+    text = '[[site]]\nid = 1\ndomain = "a"\n'
+    written = f"{text}allow_server_clients = {outdated}\n"
+    edited = put(written, replace(site(written, 1), drop_server_clients=drops))
+    assert edited == text + line
 
 
 def test_a_new_site_comes_behind_the_last() -> None:

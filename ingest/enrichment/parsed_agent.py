@@ -1,0 +1,65 @@
+"""What ua-parser reads in a user agent, and which part of it is the device's."""
+
+from functools import cached_property
+from typing import Final
+
+import ua_parser
+import ua_parser.regex
+import user_agents.parsers
+
+from ingest.enrichment.pattern_set import PatternSet, join_version
+
+_PARSER: Final = ua_parser.Parser(
+    ua_parser.regex.Resolver(ua_parser.load_lazy_builtins())  # without a cache: `describe` has one
+)
+_BROWSER: Final = PatternSet(
+    (r"(?i)mozilla/|^opera/|^dalvik|webkit|gecko|\bbrowser\b|midp|cldc|\bbrew|ucweb|\bmaui\b",)
+)
+_ANDROID: Final = PatternSet((r"(?i)\bandr[o0]id[ /][0-9]",))
+_SYSTEMS_OF_ANDROID: Final = frozenset({"Linux", "Other"})
+
+
+class ParsedAgent(user_agents.parsers.UserAgent):  # type: ignore[misc]  # the library has no types
+    """The library's device classes, on ua-parser's native resolver: twenty times as fast."""
+
+    def __init__(self, user_agent: str) -> None:
+        """Read an agent.
+
+        Args:
+            user_agent: Without lone surrogates.
+        """
+        result = _PARSER.parse(user_agent).with_defaults()
+        browser, system, device = result.user_agent, result.os, result.device
+        self.ua_string = user_agent
+        # Not the library's `parse_browser` and so on: their whole numbers lose the 0 of 22.04.
+        self.browser = user_agents.parsers.Browser(
+            browser.family, (), join_version(browser.major, browser.minor)
+        )
+        self.os = user_agents.parsers.OperatingSystem(
+            system.family, (), join_version(system.major, system.minor)
+        )
+        self.device = user_agents.parsers.Device(device.family, device.brand, device.model)
+
+    @cached_property
+    def is_browser(self) -> bool:
+        """Whether it has the form of a browser's agent; if not, it is an application's."""
+        return _BROWSER.matches(self.ua_string)
+
+    @cached_property
+    def is_android(self) -> bool:
+        """Whether its system is Android, or made of it."""
+        return self.os.family == "Android" or (
+            self.os.family in _SYSTEMS_OF_ANDROID and _ANDROID.matches(self.ua_string)
+        )
+
+    @cached_property
+    def model(self) -> str:
+        """The part that holds the device's model, with words of other meanings.
+
+        Browsers put it into their first brackets.
+        """
+        return self.ua_string.partition(")")[0].partition(" Build/")[0]
+
+    def _is_android_tablet(self) -> bool:
+        # Chrome's convention. What is no browser tells nothing: rather one of the many phones.
+        return "mobile" not in self.ua_string.lower() and "Safari/" in self.ua_string
