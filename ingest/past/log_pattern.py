@@ -117,5 +117,7 @@ def parse_pattern(text: str) -> LinePattern:
 
 def _is_escaped(line: str, start: int, end: int) -> bool:
     """Whether an odd number of backslashes is before the end."""
-    text = line[start:end]
-    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+    first = end
+    while first > start and line[first - 1] == "\\":
+        first -= 1
+    return (end - first) % 2 == 1

@@ -5,7 +5,7 @@ from typing import Final
 
 from ingest.past.log_address import NOTHING
 
-QUOTED: Final = r'"((?:[^"\\]|\\.)*+)"'
+QUOTED: Final = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 """A text in quotes, as part of a regular expression with `re.DOTALL`; takes linear time."""
 
 _ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
