@@ -117,10 +117,11 @@ def summary(progress: ImportProgress, seen: ImportLines) -> str:
     rows: list[tuple[str, str]] = [("lines", f"{counts.lines:,}")]
     if progress.earlier_lines:
         rows.append(("  of earlier runs", f"{progress.earlier_lines:,}"))
-    rows.append(("events accepted", f"{counts.accepted:,}"))
-    rows.append(("visits", f"{counts.visits:,}"))
-    rows.append(("events dropped", f"{sum(counts.dropped.values()):,}"))
-    rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.dropped)]
+    if progress.phase is not Phase.REFUSED:  # else nobody has looked at the events
+        rows.append(("events accepted", f"{counts.accepted:,}"))
+        rows.append(("visits", f"{counts.visits:,}"))
+        rows.append(("events dropped", f"{sum(counts.dropped.values()):,}"))
+        rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.dropped)]
     rows.append(("lines skipped", f"{sum(counts.skipped.values()):,}"))
     rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.skipped)]
     rows.append(("lines broken", f"{counts.broken_lines:,}"))

@@ -121,7 +121,7 @@ def find_format(
             guess = _guess(sample[0])
             raise UnknownFormatError(
                 f"its first lines are in none of the formats {', '.join(FOUND_OUT)}; "
-                f"as {guess} the first of them: {trials[guess].problem}"
+                f"read as {guess}: {trials[guess].problem}"
             )
         raise UnknownFormatError(f"it is not in the format {wanted.value}: {trial.problem}")
     if trial.without_host > trial.events:

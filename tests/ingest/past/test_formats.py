@@ -48,10 +48,10 @@ def test_another_is_refused(form: Format) -> None:
         ([], "it has no lines"),
         ([b"", b" "], "it has no lines"),
         ([b"nonsense"], "none of the formats access-log, json-log, w3c, alb, goatcounter, events"),
-        ([b"nonsense"], "as access-log the first of them: not like: address"),
-        ([b"Nov " + COMBINED.encode()], "the first of them: has neither an address nor"),
-        ([b'{"time": 1, "path": "/a"}'], "as json-log the first of them: has no address"),
-        ([b"#Fields: date"], "as w3c the first of them: #Fields names no time, c-ip"),
+        ([b"nonsense"], "read as access-log: not like: address"),
+        ([b"Nov " + COMBINED.encode()], "read as access-log: has neither an address nor"),
+        ([b'{"time": 1, "path": "/a"}'], "read as json-log: has no address"),
+        ([b"#Fields: date"], "read as w3c: #Fields names no time, c-ip"),
     ],
 )
 def test_no_format(lines: list[bytes], problem: str) -> None:
