@@ -5,8 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import Final
 
 import trio
 
@@ -22,14 +20,12 @@ from ingest.past.import_request import ImportRequest
 from ingest.past.import_run import ImportRun
 from ingest.past.import_state import ImportState, SavedImport, parts_of
 from ingest.past.line_check import LineCheck
+from ingest.past.lines import slice_of
 from ingest.past.past_event import BrokenLineError, Reader, ReaderOptions
 from ingest.past.previous_import import PreviousImportSearch
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush
-
-SLICE_RECORDS: Final = 16
-"""Records handled between two checkpoints: one to two milliseconds."""
 
 
 class ImportMistakeError(Exception):
@@ -216,7 +212,7 @@ class ImportJob:
         check = self._check
         assert check is not None, "the step before makes it"  # noqa: S101
         began = time.perf_counter()
-        taken = check.take(islice(self._records, SLICE_RECORDS))
+        taken = check.take(slice_of(self._records))
         await self._pause(time.perf_counter() - began)
         if taken:
             return
@@ -294,7 +290,7 @@ class ImportJob:
             return
         began = time.perf_counter()
         reference = run.with_salt(self._context.reference)
-        taken = run.take(islice(self._records, SLICE_RECORDS), reference)
+        taken = run.take(slice_of(self._records), reference)
         await self._pause(time.perf_counter() - began)
         if taken:
             return
