@@ -4,8 +4,7 @@ import copy
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final
+from functools import partial
 
 import trio
 
@@ -20,14 +19,13 @@ from ingest.past.import_progress import ImportProgress, Phase
 from ingest.past.import_request import ImportRequest
 from ingest.past.import_run import ImportRun
 from ingest.past.import_state import ImportState, SavedImport, parts_of
+from ingest.past.line_check import LineCheck
+from ingest.past.lines import slice_of
 from ingest.past.past_event import BrokenLineError, Reader, ReaderOptions
 from ingest.past.previous_import import PreviousImportSearch
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.batch import Flush
-
-SLICE_RECORDS: Final = 16
-"""Records handled between two checkpoints: one to two milliseconds."""
 
 
 class ImportMistakeError(Exception):
@@ -92,18 +90,21 @@ class ImportJob:
             site=site,
             proxies=context.proxies,
             with_not_found=request.selection.with_not_found,
+            pattern=request.selection.pattern,
+            names=request.selection.names,
         )
         try:
             source = await trio.to_thread.run_sync(Source, request.paths)
             sample = await trio.to_thread.run_sync(source.sample)
             form = find_format(sample, options, request.form)
-            reader = make_reader(form, options, sample[0])
+            make = partial(make_reader, form, options, sample)
+            make()
         except SourceError as error:
             raise ImportMistakeError(str(error)) from None
         except (UnknownFormatError, BrokenLineError) as error:
             raise ImportMistakeError(f"{request.paths[0]}: {error}") from None
         known = [] if request.anew else await trio.to_thread.run_sync(_known, context.files)
-        return cls(request, context, source, form, reader, known)
+        return cls(request, context, source, form, make, known)
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class ImportJob:
         context: ImportContext,
         source: Source,
         form: Format,
-        reader: Reader,
+        make_reader: Callable[[], Reader],
         known: list[ImportState],
     ) -> None:
         """Own the source until `close`.
@@ -121,11 +122,11 @@ class ImportJob:
             context: What it works with.
             source: The files.
             form: Their format.
-            reader: Of that format.
+            make_reader: Makes a reader of that format.
             known: Earlier imports.
         """
         self._request, self._context, self._source = request, context, source
-        self._form, self._reader = form, reader
+        self._form, self._make_reader = form, make_reader
         self._outlet = context.outlet.clone()
         site = request.selection.site
         self._search = PreviousImportSearch(
@@ -135,6 +136,7 @@ class ImportJob:
         self._step: Callable[[float], Awaitable[None]] | None = self._search_previous
         self._phase = Phase.CHECKING
         self._run: ImportRun | None = None
+        self._check: LineCheck | None = None
         self._records: Iterator[tuple[bytes, int]] = iter(())
         self._problem: SourceError | None = None
         self._ended = self._stopping = False
@@ -157,12 +159,12 @@ class ImportJob:
         """How far it is."""
         run = self._run
         return ImportProgress(
-            id="" if run is None or self._request.dry_run else run.id,
+            id="" if run is None or self._request.dry_run or self._check else run.id,
             phase=self._phase,
             form=self._form.value,
             done=min(self._source.done, self._source.total),
             total=self._source.total,
-            counts=ImportCounts() if run is None else copy.deepcopy(run.counts),
+            counts=copy.deepcopy(self._counts()),
             earlier_lines=0 if run is None else run.earlier_lines,
             seconds=self._seconds(),
             notes=() if run is None else tuple(run.notes),
@@ -176,7 +178,7 @@ class ImportJob:
     def stop(self) -> None:
         """Have what was handled stored, and nothing more."""
         self._stopping = True
-        if self._run is None or self._step in (self._skip, self._repeat):
+        if self._run is None or self._step in (self._check_lines, self._skip, self._repeat):
             self._step, self._phase = None, Phase.STOPPED
 
     def close(self) -> None:
@@ -197,10 +199,32 @@ class ImportJob:
             else:
                 self._search.end()
             return
-        self._run = await self._open_run(self._previous_import())
-        self._problem = None
-        await trio.to_thread.run_sync(self._source.rewind)
-        self._phase, self._step = Phase.READING, self._skip
+        self._run = run = await self._open_run(self._previous_import())
+        await self._rewind()
+        if self._request.dry_run or self._request.force:
+            self._phase, self._step = Phase.READING, self._skip
+        else:
+            self._check = LineCheck(self._make_reader(), run.counts, run.first_position)
+            self._step = self._check_lines
+
+    async def _check_lines(self, _: float) -> None:
+        """Read all lines once, so that nothing is stored if too many of them are broken."""
+        check = self._check
+        assert check is not None, "the step before makes it"  # noqa: S101
+        began = time.perf_counter()
+        taken = check.take(slice_of(self._records))
+        await self._pause(time.perf_counter() - began)
+        if taken:
+            return
+        piece = await self._read_piece()
+        if piece:
+            self._records = check.feed(piece)
+        elif check.fails:
+            self._phase, self._step = Phase.REFUSED, None
+        else:
+            self._check = None
+            await self._rewind()
+            self._phase, self._step = Phase.READING, self._skip
 
     def _previous_import(self) -> ImportState | None:
         found, changed = self._search.found, self._search.changed
@@ -223,7 +247,7 @@ class ImportJob:
         except (OSError, ValueError) as error:
             raise ImportMistakeError(f"the import cannot go on: {error}") from None
         return ImportRun(
-            self._reader,
+            self._make_reader(),
             self._form,
             self._request.selection,
             self._context.session_seconds,
@@ -266,7 +290,7 @@ class ImportJob:
             return
         began = time.perf_counter()
         reference = run.with_salt(self._context.reference)
-        taken = run.take(islice(self._records, SLICE_RECORDS), reference)
+        taken = run.take(slice_of(self._records), reference)
         await self._pause(time.perf_counter() - began)
         if taken:
             return
@@ -323,6 +347,15 @@ class ImportJob:
     def _current_run(self) -> ImportRun:
         assert self._run is not None, "the first step makes it"  # noqa: S101
         return self._run
+
+    def _counts(self) -> ImportCounts:
+        if self._check is not None:
+            return self._check.counts
+        return ImportCounts() if self._run is None else self._run.counts
+
+    async def _rewind(self) -> None:
+        self._problem, self._records = None, iter(())
+        await trio.to_thread.run_sync(self._source.rewind)
 
     async def _read_piece(self) -> bytes:
         try:

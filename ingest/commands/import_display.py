@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
+from ingest.client.import_lines import ImportLines, as_understood
 from ingest.past.import_progress import ImportProgress, Phase
 
 LINES_SECONDS = 5.0
@@ -24,11 +25,12 @@ LINES_SECONDS = 5.0
 _SHOWN_REASONS = 4
 
 _PHASES = {
-    Phase.CHECKING: "looking whether it was imported before",
+    Phase.CHECKING: "looking at the lines",
     Phase.READING: "importing",
     Phase.WAITING: "waiting for the store",
     Phase.FINISHED: "finished",
     Phase.KNOWN: "already imported: nothing is stored",
+    Phase.REFUSED: "refused, as more than a tenth of the lines is broken: nothing is stored",
     Phase.STOPPED: "stopped: the same command goes on",
 }
 
@@ -104,32 +106,50 @@ class BarDisplay:
         )
 
 
-def summary(progress: ImportProgress) -> str:
-    """What there is to say at the end, as lines with the figures in one column."""
+def summary(progress: ImportProgress, seen: ImportLines) -> str:
+    """What there is to say at the end, as lines with the figures in one column.
+
+    Args:
+        progress: How it ended.
+        seen: Lines to show.
+    """
     counts = progress.counts
     rows: list[tuple[str, str]] = [("lines", f"{counts.lines:,}")]
     if progress.earlier_lines:
         rows.append(("  of earlier runs", f"{progress.earlier_lines:,}"))
-    rows.append(("events accepted", f"{counts.accepted:,}"))
-    rows.append(("visits", f"{counts.visits:,}"))
-    rows.append(("events dropped", f"{sum(counts.dropped.values()):,}"))
-    rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.dropped)]
+    if progress.phase is not Phase.REFUSED:  # else nobody has looked at the events
+        rows.append(("events accepted", f"{counts.accepted:,}"))
+        rows.append(("visits", f"{counts.visits:,}"))
+        rows.append(("events dropped", f"{sum(counts.dropped.values()):,}"))
+        rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.dropped)]
     rows.append(("lines skipped", f"{sum(counts.skipped.values()):,}"))
     rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.skipped)]
-    rows.append(("lines broken", f"{counts.broken:,}"))
+    rows.append(("lines broken", f"{counts.broken_lines:,}"))
     rows.append(("time", f"{progress.seconds:.1f} s"))
     rows.append(("lines/s", f"{progress.rate:,.0f}"))
     width = max(len(name) for name, _ in rows)
     figures = max(len(figure) for _, figure in rows)
     lines = [f"{_PHASES[progress.phase]} ({progress.form}{_named(progress)})"]
     lines += [f"  {name:<{width}}  {figure:>{figures}}" for name, figure in rows]
-    lines += [f"line {number}: {problem}" for number, problem in counts.examples]
-    if counts.broken > len(counts.examples):
-        lines.append(f"… and {counts.broken - len(counts.examples):,} more broken lines")
+    for problem, count in _by_number(counts.broken):
+        lines += _broken(problem, count, counts.examples.get(problem), seen)
+    for number, event in seen.events:
+        lines += as_understood(number, event)
+    if progress.phase is Phase.REFUSED:
+        lines.append("--format names another format; --force imports the lines that can be read")
     return "\n".join([*lines, *progress.notes])
 
 
+def _broken(problem: str, count: int, number: int | None, seen: ImportLines) -> Iterator[str]:
+    yield f"{count:,} broken: {problem}"
+    if number is not None:
+        text = seen.broken.get(number)
+        yield f"  line {number}" + (f": {text}" if text else "")
+
+
 def _named(progress: ImportProgress) -> str:
+    if progress.phase is Phase.REFUSED:
+        return ""
     return f", import {progress.id}" if progress.id else ", dry run"
 
 
@@ -137,7 +157,7 @@ def _state(progress: ImportProgress) -> str:
     counts = progress.counts
     reasons = {**counts.dropped, **counts.skipped}
     if counts.broken:
-        reasons["broken"] = counts.broken
+        reasons["broken"] = counts.broken_lines
     shown = [f"{reason} {number:,}" for reason, number in _by_number(reasons)[:_SHOWN_REASONS]]
     left_out = f"; not: {', '.join(shown)}" if shown else ""
     return f"{counts.lines:,} lines, {progress.rate:,.0f}/s, {counts.accepted:,} events{left_out}"

@@ -13,12 +13,17 @@ import click
 
 from ingest.commands.configuration import settings_of_command
 from ingest.model.url import clean_host
-from ingest.past.formats import Format
+from ingest.past.formats import FOUND_OUT, Format
 from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportRequest, ImportSelection
+from ingest.past.log_fields import FIELDS, parse_names
+from ingest.past.log_pattern import parse_pattern
+from ingest.past.log_variables import is_pattern
+from ingest.request.client_address import TrustedProxies
 
 STANDARD_INPUT: Final = "-"
 
+EXIT_FAILED: Final = 1
 EXIT_INCOMPLETE: Final = 75
 """EX_TEMPFAIL of sysexits.h: the same command goes on."""
 
@@ -46,6 +51,49 @@ class Moment(click.ParamType[int]):
         return int(moment.timestamp())
 
 
+class FormatName(click.ParamType[str]):
+    """The name of a format, or the pattern of a log's lines."""
+
+    name = "format"
+    names = tuple(form.value for form in FOUND_OUT)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show all of them."""
+        return f"[{'|'.join(self.names)}|PATTERN]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> str:
+        """Read it, or say what was expected."""
+        text = str(value)
+        if is_pattern(text):
+            try:
+                parse_pattern(text)
+            except ValueError as error:
+                self.fail(str(error))
+        elif text not in self.names:
+            self.fail(
+                f"{text!r} is none of {', '.join(self.names)}, and no pattern: no $ or % in it"
+            )
+        return text
+
+
+class FieldNames(click.ParamType[str]):
+    """Which names a log has for fields."""
+
+    name = "names"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> str:
+        """Check it, or say what was expected."""
+        try:
+            parse_names(str(value))
+        except ValueError as error:
+            self.fail(str(error))
+        return str(value)
+
+
 _EXIT_CODES: Final = """\b
 Exit codes:
   0    all is stored, or was before
@@ -66,8 +114,17 @@ Exit codes:
 @click.option(
     "--format",
     "form",
-    type=click.Choice([form.value for form in Format]),
-    help="The file's format; found out from its first lines if not given.",
+    type=FormatName(),
+    help="The file's format; found out from its first lines if not given. What has a $ or a % "
+    "in it is a pattern, in the language of nginx' log_format or Apache's LogFormat.",
+)
+@click.option(
+    "--map",
+    "names",
+    metavar="FIELD=NAME,…",
+    type=FieldNames(),
+    help="Which names a log in JSON has for fields, as in path=uri,status=response; a name with "
+    f"dots is one in an object. Fields: {', '.join(FIELDS)}.",
 )
 @click.option("--since", type=Moment(), help="Leave out what was before this day or time.")
 @click.option("--until", type=Moment(), help="Leave out this day or time, and what came after it.")
@@ -84,17 +141,27 @@ Exit codes:
     "run goes on with them.",
 )
 @click.option("--again", is_flag=True, help="Import what was imported before once more.")
-@click.option("--dry-run", is_flag=True, help="Tell what would become of the lines; store nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Tell what would become of the lines, and show three as they are understood; store "
+    "nothing.",
+)
+@click.option(
+    "--force", is_flag=True, help="Import a file although more than a tenth of its lines is broken."
+)
 def import_past(
     files: tuple[str, ...],
     site: str | None,
     form: str | None,
+    names: str | None,
     since: int | None,
     until: int | None,
     with_not_found: bool,
     growing: bool,
     again: bool,
     dry_run: bool,
+    force: bool,
 ) -> None:
     """Import past events from access logs, GoatCounter's export, or JSON lines of events.
 
@@ -103,22 +170,30 @@ def import_past(
     on with the same command; what was imported before is recognised by its content, and not stored
     again.
     """
+    from ingest.client.import_lines import read_lines
     from ingest.client.imports import ImportFailedError, ImportIncompleteError
     from ingest.client.imports import import_past as import_files
     from ingest.commands.import_display import display, summary
 
+    wanted, pattern = _format(form, names)
     settings = settings_of_command()
     selection = ImportSelection(
-        None if site is None else clean_host(site), since, until, with_not_found
+        None if site is None else clean_host(site),
+        since,
+        until,
+        with_not_found,
+        pattern,
+        names or "",
     )
     with _as_paths(files) as paths:
         request = ImportRequest(
             paths,
-            None if form is None else Format(form),
+            wanted,
             selection,
             growing=growing,
             anew=again,
             dry_run=dry_run,
+            force=force,
         )
         try:
             with display(terminal=sys.stderr.isatty()) as shown:
@@ -131,9 +206,23 @@ def import_past(
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on with the import", err=True)
             sys.exit(EXIT_INTERRUPTED)
-    click.echo(summary(progress))
+        seen = read_lines(request, progress, TrustedProxies.parse(settings.trusted_proxies))
+    click.echo(summary(progress, seen))
+    if progress.phase is Phase.REFUSED:
+        sys.exit(EXIT_FAILED)
     if progress.phase is Phase.STOPPED:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _format(form: str | None, names: str | None) -> tuple[Format | None, str | None]:
+    """The format and its pattern. Names of fields are those of a log in JSON."""
+    if names and form not in (None, Format.JSON_LOG):
+        raise click.UsageError(f"--map is for --format {Format.JSON_LOG}")
+    if names:
+        return Format.JSON_LOG, None
+    if form is None:
+        return None, None
+    return (Format.PATTERN, form) if is_pattern(form) else (Format(form), None)
 
 
 @contextmanager

@@ -1,17 +1,25 @@
 r"""Access logs of Apache and nginx: the formats common, combined and vhost_combined.
 
 `host - user [time] "request" status bytes "referrer" "agent"`, as Apache's `LogFormat` and nginx'
-`log_format combined` define it. Before it, vhost_combined has the virtual host and its port. What
-follows is not looked at, but for a third text in quotes that is a list of addresses: nginx' own
-example of a format has `X-Forwarded-For` there.
+`log_format combined` define it. Before it, vhost_combined has the virtual host and its port; before
+that may be what syslog, journald or Docker has put there. What follows is not looked at, but for a
+third text in quotes that is a list of addresses: nginx' own example of a format has
+`X-Forwarded-For` there.
 """
 
-import ipaddress
 import re
-from functools import lru_cache
 from typing import Final
 
-from ingest.past.log_time import common_time
+from ingest.past.log_address import (
+    Visitors,
+    host_of,
+    is_forwarded,
+    is_virtual_host,
+    is_visitor,
+)
+from ingest.past.log_prefix import is_other_message, message_of
+from ingest.past.log_text import QUOTED, field, method_and_target, unescape
+from ingest.past.log_time import common_time, iso_time
 from ingest.past.pageview import LoggedRequest, pageview
 from ingest.past.past_event import (
     BrokenLineError,
@@ -21,16 +29,11 @@ from ingest.past.past_event import (
     text_of,
 )
 
-_QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
 _LINE: Final = re.compile(
-    rf"([^\[]+) \[([^\]]*)\] {_QUOTED} ([0-9]{{3}}|-) (?:[0-9]+|-)"
-    rf"(?: {_QUOTED} {_QUOTED}(?: {_QUOTED})?(?:\s.*)?|(?:\s+[^\"\s].*)?)",
+    rf"([^\[]++)\[([^\]]*+)\] {QUOTED} ([0-9]{{3}}|-) (?:[0-9]+|-)"
+    rf"(?: {QUOTED} {QUOTED}(?: {QUOTED})?(?:\s.*)?|(?:\s+[^\"\s].*)?)",
     re.DOTALL,
 )
-_ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
-_CONTROLS: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
-_ADDRESSES: Final = re.compile(r"[0-9A-Fa-f.:, \[\]]+")
-_PORT: Final = re.compile(r":[0-9]+\Z")
 
 
 class AccessLogReader:
@@ -39,28 +42,32 @@ class AccessLogReader:
     def __init__(self, options: ReaderOptions) -> None:
         """Read for an import."""
         self._options = options
+        self._visitors = Visitors(options.proxies)
 
     def read(self, line: bytes) -> PastEvent | SkipReason:
         """See `Reader.read`."""
-        match = _LINE.fullmatch(text_of(line))
+        text = text_of(line)
+        match = _LINE.fullmatch(message_of(text))
         if match is None:
+            if is_other_message(text):
+                return SkipReason.OTHER_MESSAGE
             raise BrokenLineError('not like: address - - [time] "request" status bytes …')
         front, time, request, status, referrer, agent, third = match.groups()
-        host, peer = _host_and_peer(front)
-        timestamp = common_time(time)
-        method, _, rest = _unescape(request).partition(" ")
-        target = rest.rpartition(" ")[0] if rest.rpartition(" ")[2].startswith("HTTP/") else rest
+        host, visitor = _host_and_visitor(front)
+        peer, client = self._visitors.peer_and_client(visitor)
+        method, target = method_and_target(unescape(request))
         return pageview(
             LoggedRequest(
-                timestamp=timestamp,
+                timestamp=common_time(time) if time[2:3] == "/" else iso_time(time),
                 peer=peer,
                 method=method,
                 target=target,
                 status=0 if status == "-" else int(status),
                 host=host,
-                referrer=_field(referrer),
-                user_agent=_field(agent),
-                forwarded=third if third and _ADDRESSES.fullmatch(third) else None,
+                referrer=field(referrer),
+                user_agent=field(agent),
+                forwarded=third if third and is_forwarded(third) else None,
+                client=client,
             ),
             self._options,
         )
@@ -70,41 +77,19 @@ class AccessLogReader:
         return True
 
 
-def _host_and_peer(front: str) -> tuple[str, str]:
-    """What stands before the time: a host perhaps, the peer, an identity, a user."""
-    words = front.split(" ")
-    if len(words) > 3 and not _is_address(words[0]) and _is_address(words[1]):
-        host = _PORT.sub("", words[0])
-        return ("" if host == "-" else host), words[1]
-    if len(words) < 3 or not words[0]:
+def _host_and_visitor(front: str) -> tuple[str, str]:
+    """What stands before the time: a host perhaps, the visitor, an identity, a user.
+
+    The visitor is an address, a list of them, or a name. A name has a dot: so a host before a name
+    is told from a name before an identity.
+    """
+    if not front.endswith(" "):
         raise BrokenLineError("does not begin with address, identity and user")
-    return "", words[0]
-
-
-@lru_cache(maxsize=4096)
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _field(text: str | None) -> str | None:
-    return None if text is None or text in ("", "-") else _unescape(text)
-
-
-def _unescape(text: str) -> str:
-    r"""Undo `\"`, `\\`, `\n` and `\xHH`, by which servers keep a log's lines whole."""
-    if "\\" not in text:
-        return text
-    unescaped = _ESCAPE.sub(_character, text)
-    # Bytes of `\xHH` that are UTF-8 together become characters.
-    return unescaped.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-
-
-def _character(match: re.Match[str]) -> str:
-    escape = match[1]
-    if len(escape) == 3:
-        return bytes((int(escape[1:], 16),)).decode("utf-8", "surrogateescape")
-    return _CONTROLS.get(escape, escape)
+    # The elements of a list are one word.
+    words = front[:-1].replace(", ", ",").split(" ", 3)
+    if len(words) < 3:
+        raise BrokenLineError("does not begin with address, identity and user")
+    first, second = words[0], words[1]
+    if len(words) > 3 and is_virtual_host(first) and is_visitor(second):
+        return host_of(first), second
+    return "", first

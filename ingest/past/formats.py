@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ingest.past.access_log import AccessLogReader
+from ingest.past.alb_log import AlbLogReader
 from ingest.past.event_lines import EventLinesReader
 from ingest.past.goatcounter import GoatCounterReader
 from ingest.past.json_log import JsonLogReader
@@ -16,6 +17,8 @@ from ingest.past.past_event import (
     Reader,
     ReaderOptions,
 )
+from ingest.past.pattern_log import PatternLogReader
+from ingest.past.w3c_log import W3cLogReader
 
 SAMPLE_LINES: Final = 50
 """Lines looked at to tell a format."""
@@ -27,11 +30,17 @@ class Format(enum.StrEnum):
     ACCESS_LOG = "access-log"
     """Apache's and nginx' common, combined and vhost_combined."""
     JSON_LOG = "json-log"
-    """Caddy's access log, and nginx' in JSON."""
+    """Caddy's access log, Traefik's in JSON, and nginx' in JSON."""
+    W3C = "w3c"
+    """W3C's extended format: IIS', CloudFront's."""
+    ALB = "alb"
+    """AWS' application load balancer's, and the classic one's."""
     GOATCOUNTER = "goatcounter"
     """GoatCounter's CSV export."""
     EVENTS = "events"
     """JSON lines with the fields of the batch endpoint's items."""
+    PATTERN = "pattern"
+    """Lines by a pattern that the options have; never found out."""
 
 
 class UnknownFormatError(ValueError):
@@ -55,26 +64,36 @@ class _Trial:
     problem: str
 
 
-def make_reader(form: Format, options: ReaderOptions, first_line: bytes) -> Reader:
+FOUND_OUT: Final = tuple(form for form in Format if form is not Format.PATTERN)
+"""The formats that a file's lines tell."""
+
+
+def make_reader(form: Format, options: ReaderOptions, first_lines: Sequence[bytes]) -> Reader:
     """The reader of a format.
 
     Args:
         form: Which one.
         options: What it has to know.
-        first_line: Of the file, which may name its columns.
+        first_lines: Of the file, which may name its columns; at least one.
 
     Raises:
-        BrokenLineError: The first line is not one of this format.
+        BrokenLineError: They are not of this format.
     """
     match form:
         case Format.ACCESS_LOG:
             return AccessLogReader(options)
         case Format.JSON_LOG:
             return JsonLogReader(options)
+        case Format.W3C:
+            return W3cLogReader(options, first_lines)
+        case Format.ALB:
+            return AlbLogReader(options)
         case Format.GOATCOUNTER:
-            return GoatCounterReader(options, first_line)
+            return GoatCounterReader(options, first_lines[0])
         case Format.EVENTS:
             return EventLinesReader(options)
+        case Format.PATTERN:
+            return PatternLogReader(options)
 
 
 def find_format(
@@ -93,13 +112,17 @@ def find_format(
     sample = [line for line in lines if line.strip()]
     if not sample:
         raise UnknownFormatError("it has no lines")
-    forms = list(Format) if wanted is None else [wanted]
+    forms = FOUND_OUT if wanted is None else (wanted,)
     trials = {form: _try(form, sample, options) for form in forms}
     best = max(trials, key=lambda form: trials[form].read + trials[form].without_host)
     trial = trials[best]
     if not trial.read and not trial.without_host:
         if wanted is None:
-            raise UnknownFormatError(f"its first lines are in none of the formats {_names()}")
+            guess = _guess(sample[0])
+            raise UnknownFormatError(
+                f"its first lines are in none of the formats {', '.join(FOUND_OUT)}; "
+                f"read as {guess}: {trials[guess].problem}"
+            )
         raise UnknownFormatError(f"it is not in the format {wanted.value}: {trial.problem}")
     if trial.without_host > trial.events:
         raise UnknownFormatError("it does not say which site it is of: name the site")
@@ -110,7 +133,7 @@ def _try(form: Format, sample: Sequence[bytes], options: ReaderOptions) -> _Tria
     read = events = without_host = 0
     problem = ""
     try:
-        reader = make_reader(form, options, sample[0])
+        reader = make_reader(form, options, sample)
     except BrokenLineError as error:
         return _Trial(0, 0, 0, str(error))
     for line in sample:
@@ -126,5 +149,8 @@ def _try(form: Format, sample: Sequence[bytes], options: ReaderOptions) -> _Tria
     return _Trial(read, events, without_host, problem)
 
 
-def _names() -> str:
-    return ", ".join(form.value for form in Format)
+def _guess(line: bytes) -> Format:
+    """What a line looks like that is in no format."""
+    if line.startswith(b"#"):
+        return Format.W3C
+    return Format.JSON_LOG if b"{" in line[:200] else Format.ACCESS_LOG

@@ -1,11 +1,14 @@
 """What became of the lines of an import."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-EXAMPLES: Final = 5
-"""Broken lines that are told with their numbers."""
+REASONS: Final = 20
+"""Reasons of broken lines that are counted apart."""
+
+OTHER_REASONS: Final = "for other reasons"
 
 
 @dataclass(slots=True)
@@ -16,19 +19,24 @@ class ImportCounts:
         lines: Lines read.
         accepted: Events that are rows, or will be.
         visits: Visits that began.
-        broken: Lines, or records of several, that could not be read.
+        broken: Lines, or records of several, that could not be read, by what is wrong with them.
         dropped: Events by the reason of the rule that dropped them.
         skipped: Lines by the reason why they are no events.
-        examples: Numbers of the first broken lines, from 1, and what is wrong with them.
+        examples: Number of the first line, from 1, for each of what is wrong with lines.
     """
 
     lines: int = 0
     accepted: int = 0
     visits: int = 0
-    broken: int = 0
+    broken: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
-    examples: list[tuple[int, str]] = field(default_factory=list)
+    examples: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def broken_lines(self) -> int:
+        """All lines, or records of several, that could not be read."""
+        return sum(self.broken.values())
 
     def drop(self, reason: str) -> None:
         """Count a dropped event."""
@@ -40,37 +48,40 @@ class ImportCounts:
 
     def break_at(self, line: int, problem: str) -> None:
         """Count a broken line."""
-        self.broken += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append((line, problem))
+        if problem not in self.broken and len(self.broken) >= REASONS:
+            problem = OTHER_REASONS
+        self.broken[problem] = self.broken.get(problem, 0) + 1
+        self.examples.setdefault(problem, line)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
-        return {
-            "lines": self.lines,
-            "accepted": self.accepted,
-            "visits": self.visits,
-            "broken": self.broken,
-            "dropped": dict(self.dropped),
-            "skipped": dict(self.skipped),
-            "examples": [list(example) for example in self.examples],
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "ImportCounts":
-        """Read what `to_json` made.
+        """Read what `to_json` made, also before reasons were counted.
 
         Raises:
             KeyError: A part is missing.
             TypeError: A part is something else.
             ValueError: The same.
         """
+        broken, examples = document["broken"], document["examples"]
+        if isinstance(broken, int):
+            first = {str(problem): int(line) for line, problem in reversed(examples)}
+            known = Counter(str(problem) for _, problem in examples)
+            broken = known + Counter({OTHER_REASONS: broken - known.total()})
+            examples = first
         return cls(
             lines=int(document["lines"]),
             accepted=int(document["accepted"]),
             visits=int(document["visits"]),
-            broken=int(document["broken"]),
-            dropped={str(key): int(value) for key, value in document["dropped"].items()},
-            skipped={str(key): int(value) for key, value in document["skipped"].items()},
-            examples=[(int(line), str(problem)) for line, problem in document["examples"]],
+            broken=_numbers(broken),
+            dropped=_numbers(document["dropped"]),
+            skipped=_numbers(document["skipped"]),
+            examples=_numbers(examples),
         )
+
+
+def _numbers(document: Mapping[str, Any]) -> dict[str, int]:
+    return {str(key): int(value) for key, value in document.items()}

@@ -12,7 +12,7 @@ class Phase(enum.StrEnum):
     """What an import is doing."""
 
     CHECKING = "checking"
-    """Comparing the file with what was imported before."""
+    """Comparing the file with what was imported before, and reading its lines once."""
     READING = "reading"
     """Handling lines."""
     WAITING = "waiting"
@@ -21,11 +21,13 @@ class Phase(enum.StrEnum):
     """All lines are handled, all rows are stored."""
     KNOWN = "known"
     """There was nothing that an earlier import has not handled."""
+    REFUSED = "refused"
+    """More than a tenth of the lines is broken: nothing is stored."""
     STOPPED = "stopped"
     """What was handled is stored; the rest waits for another run."""
 
 
-OVER = frozenset({Phase.FINISHED, Phase.KNOWN, Phase.STOPPED})
+OVER = frozenset({Phase.FINISHED, Phase.KNOWN, Phase.REFUSED, Phase.STOPPED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,23 @@ from ingest.past.formats import Format
 
 @dataclass(frozen=True, slots=True)
 class ImportSelection:
-    """Which events of a file are wanted; part of what makes two imports the same.
+    """Which events of a file are wanted, and how they are read; makes two imports the same.
 
     Attributes:
         site: Domain of the site that all lines are of; None: lines say so themselves.
         since: Unix seconds of the first moment that is wanted; None for the beginning.
         until: Unix seconds of the first moment that is not wanted any more; None for the end.
         with_not_found: Whether a page that was not found is an event, `404`.
+        pattern: Of the lines, for the format that has one.
+        names: Which names the log has for fields, `path=uri,status=response`; empty for the usual.
     """
 
     site: str | None = None
     since: int | None = None
     until: int | None = None
     with_not_found: bool = False
+    pattern: str | None = None
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class ImportRequest:
             visits.
         anew: Whether to import what was imported before as if it had not been.
         dry_run: Whether to store nothing.
+        force: Whether to import a file of which more than a tenth is broken.
     """
 
     paths: tuple[str, ...]
@@ -44,6 +49,7 @@ class ImportRequest:
     growing: bool = False
     anew: bool = False
     dry_run: bool = False
+    force: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -64,6 +70,7 @@ class ImportRequest:
                 "growing": bool(growing),
                 "anew": bool(anew),
                 "dry_run": bool(dry_run),
+                "force": bool(force),
             }:
                 return cls(
                     tuple(map(str, paths)),
@@ -72,22 +79,25 @@ class ImportRequest:
                     growing=growing,
                     anew=anew,
                     dry_run=dry_run,
+                    force=force,
                 )
         raise ValueError("not a request for an import")
 
 
 def selection_from_json(document: Mapping[str, Any]) -> ImportSelection:
-    """Read a selection's plain data.
+    """Read a selection's plain data; what is older has neither a pattern nor names.
 
     Raises:
         ValueError: It is something else.
     """
-    match document:
+    match {"pattern": None, "names": "", **document}:
         case {
             "site": None | str() as site,
             "since": None | int() as since,
             "until": None | int() as until,
             "with_not_found": bool(with_not_found),
+            "pattern": None | str() as pattern,
+            "names": str(names),
         }:
-            return ImportSelection(site, since, until, with_not_found)
+            return ImportSelection(site, since, until, with_not_found, pattern, names)
     raise ValueError("not a selection of events")

@@ -1,52 +1,126 @@
-"""Access logs in JSON, an object a line: Caddy's, and nginx' by the names of its variables."""
+"""Access logs in JSON, an object a line: Caddy's, Traefik's, and nginx' under any names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
+from ingest.past.log_address import Visitors
+from ingest.past.log_fields import LogField, logged_request, parse_names
+from ingest.past.log_prefix import message_of
 from ingest.past.log_time import any_time
-from ingest.past.pageview import LoggedRequest, pageview
-from ingest.past.past_event import BrokenLineError, PastEvent, ReaderOptions, SkipReason
-
-_TIMES: Final = (
-    "ts",
-    "msec",
-    "time_iso8601",
-    "time_local",
-    "time",
-    "timestamp",
-    "@timestamp",
+from ingest.past.pageview import pageview
+from ingest.past.past_event import (
+    BrokenLineError,
+    PastEvent,
+    ReaderOptions,
+    SkipReason,
+    text_of,
 )
-_PEERS: Final = ("remote_addr", "remote_ip", "realip_remote_addr")
-_METHODS: Final = ("request_method", "method")
-_TARGETS: Final = ("request_uri", "uri", "document_uri", "path")
-_QUERIES: Final = ("args", "query_string")
-_HOSTS: Final = ("host", "http_host", "server_name")
-_AGENTS: Final = ("http_user_agent", "user_agent", "agent")
-_REFERRERS: Final = ("http_referer", "http_referrer", "referer", "referrer")
-_FORWARDED: Final = ("http_x_forwarded_for", "x_forwarded_for")
-_TYPES: Final = ("sent_http_content_type", "content_type")
-_PURPOSES: Final = ("http_sec_purpose", "http_purpose", "http_x_moz", "sec_purpose")
-"""Names of nginx' variables, and what people call them, in the order in which they are tried."""
+
+NAMES: Final[Mapping[LogField, tuple[str, ...]]] = {
+    "time": (
+        "ts",
+        "msec",
+        "time_iso8601",
+        "time_local",
+        "StartUTC",
+        "time",
+        "timestamp",
+        "@timestamp",
+        "date",
+    ),
+    "address": (
+        "remote_addr",
+        "remote_ip",
+        "ClientHost",
+        "ClientAddr",
+        "realip_remote_addr",
+        "client_ip",
+        "ip",
+    ),
+    "forwarded": (
+        "http_x_forwarded_for",
+        "x_forwarded_for",
+        "request_X-Forwarded-For",
+    ),
+    "host": ("host", "http_host", "RequestHost", "server_name", "vhost"),
+    "request": ("request",),
+    "method": ("request_method", "method", "RequestMethod"),
+    "path": ("request_uri", "uri", "RequestPath", "document_uri", "path", "url"),
+    "query": ("args", "query_string"),
+    "status": ("status", "response", "status_code", "DownstreamStatus"),
+    "referrer": ("http_referer", "http_referrer", "referer", "referrer", "request_Referer"),
+    "user_agent": ("http_user_agent", "user_agent", "agent", "request_User-Agent"),
+    "content_type": (
+        "sent_http_content_type",
+        "content_type",
+        "downstream_Content-Type",
+        "origin_Content-Type",
+    ),
+    "purpose": (
+        "http_sec_purpose",
+        "http_purpose",
+        "http_x_moz",
+        "sec_purpose",
+        "request_Sec-Purpose",
+    ),
+}
+"""Names of nginx' variables, what people call them, those of Matomo's documentation and Traefik's,
+in the order in which they are tried."""
+
+_OF_A_REQUEST: Final = ("status", "request", "method", "path")
+_LARGEST: Final = 10**18
 
 
 class JsonLogReader:
-    """Reads both, line by line."""
+    """Reads all of them, line by line: a file may mix them."""
 
     def __init__(self, options: ReaderOptions) -> None:
-        """Read for an import."""
+        """Read for an import.
+
+        Raises:
+            BrokenLineError: The names of fields that the options have are not understood.
+        """
         self._options = options
+        self._visitors = Visitors(options.proxies)
+        self._names = dict(NAMES)
+        self._named: frozenset[LogField] = frozenset()
+        if options.names:
+            try:
+                given = parse_names(options.names)
+            except ValueError as error:
+                raise BrokenLineError(str(error)) from None
+            self._named = frozenset(field for field, _ in given)
+            for field in self._named:
+                own = tuple(name for named, name in given if named is field)
+                self._names[field] = (*own, *NAMES[field])
 
     def read(self, line: bytes) -> PastEvent | SkipReason:
         """See `Reader.read`."""
         entry = json_object(line)
         request = entry.get("request")
+        values: dict[LogField, str] = {}
+        for field in self._named if isinstance(request, dict) else self._names:
+            text = _text(_first(entry, self._names[field]))
+            if text is not None:
+                values[field] = text
         if isinstance(request, dict):
-            return pageview(_of_caddy(entry, request), self._options)
-        if "level" in entry and "logger" in entry:
-            return SkipReason.OTHER_MESSAGE  # another of Caddy's loggers, in the same file
-        return pageview(_of_nginx(entry), self._options)
+            values = _of_caddy(entry, request) | values
+        if "level" in entry and not any(field in values for field in _OF_A_REQUEST):
+            return SkipReason.OTHER_MESSAGE  # a server's own, in the same file
+        if values.get("request") and "path" not in self._named:
+            # `uri` is what a rewriting has made of the path; `request_uri` is as it was sent.
+            values["path"] = _text(entry.get("request_uri")) or ""
+        time = any_time(_first(entry, self._names["time"]))
+        logged = logged_request(values, time, self._visitors)
+        if isinstance(request, dict) and "address" not in self._named:
+            # From version 2.7 on `client_ip` is the visitor's by Caddy's own `trusted_proxies`.
+            client = _text(request.get("client_ip"))
+            if client and client != logged.peer:
+                logged = replace(logged, client=self._visitors.peer_and_client(client)[0])
+        return pageview(logged, self._options)
 
     def is_whole(self, line: bytes) -> bool:
         """Every line is."""
@@ -54,11 +128,13 @@ class JsonLogReader:
 
 
 def json_object(line: bytes) -> dict[str, Any]:
-    """The object on a line.
+    """The object on a line, also on one that a collector of logs has put something around.
 
     Raises:
         BrokenLineError: There is none.
     """
+    if line[:1] != b"{" or line.startswith(b'{"log":') or b'"__REALTIME_TIMESTAMP"' in line:
+        line = message_of(text_of(line)).encode("utf-8", "surrogateescape")
     try:
         entry = msgspec.json.decode(line)
     except (ValueError, RecursionError):
@@ -72,87 +148,65 @@ def json_object(line: bytes) -> dict[str, Any]:
     return entry
 
 
-def _of_caddy(entry: Mapping[str, Any], request: Mapping[str, Any]) -> LoggedRequest:
+def _of_caddy(entry: Mapping[str, Any], request: Mapping[str, Any]) -> dict[LogField, str]:
     """An entry of `http.log.access`, as Caddy's documentation shows it."""
     headers = _headers(request.get("headers"))
-    # From version 2.7 on `client_ip` is the visitor's by Caddy's own `trusted_proxies`.
-    client = _text(request.get("client_ip"))
-    peer = _text(request.get("remote_ip"))
-    if not peer:
-        peer = _without_port(_text(request.get("remote_addr")))
-    if not peer and not client:
-        raise BrokenLineError("has no address of the client")
-    return LoggedRequest(
-        timestamp=any_time(_first_of(entry, _TIMES)),
-        peer=peer,
-        method=_text(request.get("method")),
-        target=_text(request.get("uri")),
-        status=_status(entry.get("status")),
-        host=_text(request.get("host")),
-        referrer=headers.get("referer"),
-        user_agent=headers.get("user-agent"),
-        forwarded=headers.get("x-forwarded-for"),
-        content_type=_headers(entry.get("resp_headers")).get("content-type", ""),
-        purpose=headers.get("sec-purpose") or headers.get("purpose") or headers.get("x-moz") or "",
-        client=client if client and client != peer else None,
-    )
+
+    def text(name: str) -> str:
+        return _text(request.get(name)) or ""
+
+    return {
+        "address": text("remote_ip") or text("remote_addr") or text("client_ip"),
+        "method": text("method"),
+        "path": text("uri"),
+        "status": _text(entry.get("status")) or "",
+        "host": text("host"),
+        "referrer": headers.get("referer", ""),
+        "user_agent": headers.get("user-agent", ""),
+        "forwarded": headers.get("x-forwarded-for", ""),
+        "content_type": _headers(entry.get("resp_headers")).get("content-type", ""),
+        "purpose": headers.get("sec-purpose")
+        or headers.get("purpose")
+        or headers.get("x-moz")
+        or "",
+    }
 
 
-def _of_nginx(entry: Mapping[str, Any]) -> LoggedRequest:
-    """An object by the names of nginx' variables."""
-    method, target = _optional(entry, _METHODS), _optional(entry, _TARGETS)
-    line = _text(entry.get("request"))
-    if line:
-        first, _, rest = line.partition(" ")
-        if not method:
-            method = first
-        if not _optional(entry, ("request_uri",)):
-            target = rest.rpartition(" ")[0] if " HTTP/" in rest else rest
-    elif target and "?" not in target and (query := _optional(entry, _QUERIES)):
-        target = f"{target}?{query}"
-    peer = _optional(entry, _PEERS)
-    if not method or not target or not peer:
-        raise BrokenLineError("has no address of the client, no method or no path")
-    return LoggedRequest(
-        timestamp=any_time(_first_of(entry, _TIMES)),
-        peer=peer,
-        method=method,
-        target=target,
-        status=_status(entry.get("status")),
-        host=_optional(entry, _HOSTS),
-        referrer=_optional(entry, _REFERRERS) or None,
-        user_agent=_optional(entry, _AGENTS) or None,
-        forwarded=_optional(entry, _FORWARDED) or None,
-        content_type=_optional(entry, _TYPES),
-        purpose=_optional(entry, _PURPOSES),
-    )
+def _first(entry: Mapping[str, Any], names: Iterable[str]) -> object:
+    """The first value that says something; `-` is nginx' word for nothing.
 
-
-def _first_of(entry: Mapping[str, Any], names: tuple[str, ...]) -> object:
+    Returns:
+        An empty text when none does, None when there is no such name at all.
+    """
+    found = None
     for name in names:
         value = entry.get(name)
-        if value not in (None, ""):
-            return value
-    return None
+        if value is None and "." in name:
+            value = _inner(entry, name)
+        if value is not None:
+            if value not in ("", "-"):
+                return value
+            found = ""
+    return found
 
 
-def _optional(entry: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """The first that is text and says something; `-` is nginx' word for nothing."""
-    for name in names:
-        value = _text(entry.get(name))
-        if value and value != "-":
-            return value
-    return ""
+def _inner(entry: Mapping[str, Any], name: str) -> object:
+    """A value of an object within the object: `http.request.method`."""
+    value: object = entry
+    for key in name.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _status(value: object) -> int:
-    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isdecimal():
-        return int(value)
-    return value if type(value) is int else 0
+def _text(value: object) -> str | None:
+    """A text, a whole number as one, or the first text of a list; None for anything else."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int and abs(value) < _LARGEST else None
 
 
 def _headers(value: object) -> dict[str, str]:
@@ -164,10 +218,3 @@ def _headers(value: object) -> dict[str, str]:
         for name, values in value.items()
         if isinstance(values, list) and values and isinstance(values[0], str)
     }
-
-
-def _without_port(address: str) -> str:
-    host, separator, port = address.rpartition(":")
-    if not separator or not port.isdecimal():
-        return address
-    return host.removeprefix("[").removesuffix("]")

@@ -1,12 +1,27 @@
 """A stream's pieces cut into records: lines, or several lines where a text in quotes goes on."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from ingest.past.past_event import LINE_BYTES, Reader
 
 RECORD_LINES: Final = 64
 """Lines that one record may have: a quote that nobody closes costs no more."""
+
+SLICE_RECORDS: Final = 16
+SLICE_BYTES: Final = 16_384
+"""Records handled between two checkpoints: one to two milliseconds. Long lines are fewer."""
+
+
+def slice_of(records: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """The next of the records, as many as are handled at once."""
+    size = 0
+    for record, lines in islice(records, SLICE_RECORDS):
+        yield record, lines
+        size += len(record)
+        if size >= SLICE_BYTES:
+            return
 
 
 class Lines:

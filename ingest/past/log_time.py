@@ -1,5 +1,6 @@
 """Times as logs and exports write them."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
@@ -12,6 +13,17 @@ _MONTHS: Final = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
     )
 }
+_SHORT_FORMATS: Final = {
+    "%T": "%H:%M:%S",
+    "%F": "%Y-%m-%d",
+    "%D": "%m/%d/%y",
+    "%R": "%H:%M",
+    "%e": "%d",
+}
+"""What C has, and `datetime.strptime` has not."""
+_SOME_TIME: Final = datetime(2026, 1, 31, 13, 55, 36, tzinfo=UTC)
+_LONGEST: Final = 200
+"""Characters of a time in a format."""
 _LARGEST: Final = 2**32 - 1
 """The column is a DateTime."""
 
@@ -46,7 +58,9 @@ def iso_time(text: str) -> int:
 
 
 def any_time(value: object) -> int:
-    """Unix seconds of a number of them (also in text, also in milliseconds), or of either form.
+    """Unix seconds of a number of them, or of either form.
+
+    A number may be in text, and of milliseconds or microseconds.
 
     Raises:
         BrokenLineError: It is none of these.
@@ -60,10 +74,40 @@ def any_time(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BrokenLineError("the time is neither text nor a number")
     try:
-        # Seconds of a time beyond the year 5000 are milliseconds.
-        return within(int(value / 1000 if value > 1e11 else value))
+        # Seconds of a time beyond the year 5000 are milliseconds, or microseconds.
+        return within(int(value / (1e6 if value > 1e14 else 1e3 if value > 1e11 else 1)))
     except (ValueError, OverflowError):
         raise BrokenLineError("the time is no finite number") from None
+
+
+def strptime_format(form: str) -> str:
+    """A format of `strftime` in the words that `datetime.strptime` has.
+
+    Raises:
+        ValueError: It has others.
+    """
+    for short, long in _SHORT_FORMATS.items():
+        form = form.replace(short, long)
+    try:
+        datetime.strptime(_SOME_TIME.strftime(form), form)
+    except (ValueError, re.error):
+        raise ValueError(f"times in the format {form} cannot be read") from None
+    return form
+
+
+def formatted_time(text: str, form: str) -> int:
+    """Unix seconds of a time in a format of `datetime.strptime`, UTC unless it says otherwise.
+
+    Raises:
+        BrokenLineError: It is none.
+    """
+    try:
+        moment = datetime.strptime(text[:_LONGEST], form)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return within(int(moment.timestamp()))
+    except (ValueError, OverflowError):
+        raise BrokenLineError("the time is not in the pattern's format") from None
 
 
 def within(seconds: int) -> int:

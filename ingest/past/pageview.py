@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ingest.model.event import PAGEVIEW
+from ingest.past.log_address import LOCALHOST, UNIX_SOCKET, is_address
 from ingest.past.past_event import (
+    BrokenLineError,
     NoHostError,
     PastEvent,
     ReaderOptions,
@@ -134,6 +136,14 @@ def is_page(content_type: str) -> bool:
 def _visitor_address(logged: LoggedRequest, options: ReaderOptions) -> str:
     if logged.client is not None:
         return logged.client
-    if not logged.forwarded or logged.forwarded == "-":
-        return logged.peer
-    return resolve_client_ip({"x-forwarded-for": logged.forwarded}, logged.peer, options.proxies).ip
+    peer, forwarded = logged.peer, logged.forwarded
+    local = peer in (UNIX_SOCKET, LOCALHOST)
+    # A name that the server has looked up is the visitor's: nobody knows it as a proxy's.
+    if forwarded and forwarded != "-" and (local or is_address(peer)):
+        listed = {"x-forwarded-for": forwarded}
+        found = resolve_client_ip(listed, peer, options.proxies).ip
+        if found:
+            return found
+    if peer == UNIX_SOCKET:
+        raise BrokenLineError("has no address of the client")
+    return peer

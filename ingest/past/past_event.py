@@ -16,6 +16,8 @@ for each of theirs."""
 class SkipReason(enum.StrEnum):
     """Why a line that can be read is no event."""
 
+    EMPTY = "empty"
+    """It has nothing on it."""
     HEADER = "header"
     """It names the columns."""
     OTHER_MESSAGE = "other_message"
@@ -53,12 +55,16 @@ class ReaderOptions:
         site: Domain of the site that all lines are of; None: lines say so themselves.
         proxies: Whose word on the visitor's address is believed.
         with_not_found: Whether a page that was not found is an event, `404`.
+        pattern: Of the lines, in nginx' or Apache's own language; None for formats that have none.
+        names: Which names the log has for fields, `path=uri,status=response`; empty for the usual.
     """
 
     received: int
     site: str | None
     proxies: TrustedProxies
     with_not_found: bool = False
+    pattern: str | None = None
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,26 @@ class Reader(Protocol):
 
     def is_whole(self, line: bytes) -> bool:
         """Whether a record ends with this line; otherwise the next one belongs to it, too."""
+
+
+def read_record(reader: Reader, record: bytes) -> PastEvent | SkipReason:
+    """What a record is.
+
+    Args:
+        reader: Of its format.
+        record: A line, or the lines of a record, with or without the last one's end.
+
+    Raises:
+        BrokenLineError: It cannot be read, or tells of the future.
+    """
+    if len(record) > LINE_BYTES:
+        raise BrokenLineError(f"has more than {LINE_BYTES} bytes")
+    if not record.strip():
+        return SkipReason.EMPTY
+    past = reader.read(record.rstrip(b"\r\n"))
+    if isinstance(past, PastEvent) and past.request.timestamp > (past.request.received or 0):
+        raise BrokenLineError("timestamp: must not be in the future")
+    return past
 
 
 def broken_by(invalid: InvalidRequest) -> BrokenLineError:

@@ -7,13 +7,7 @@ from ingest.model.event import EnrichedEvent, Event, Place
 from ingest.model.verdict import DropReason
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_request import ImportSelection
-from ingest.past.past_event import (
-    LINE_BYTES,
-    BrokenLineError,
-    PastEvent,
-    Reader,
-    SkipReason,
-)
+from ingest.past.past_event import BrokenLineError, PastEvent, Reader, SkipReason, read_record
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import ENRICHMENT, GATE, run_steps
@@ -69,19 +63,13 @@ class PastPipeline:
         counts = self.counts
         number = counts.lines + 1
         counts.lines += lines
-        if len(record) > LINE_BYTES:
-            counts.break_at(number, f"has more than {LINE_BYTES} bytes")
-            return []
         try:
-            past = self._reader.read(record.rstrip(b"\r\n"))
+            past = read_record(self._reader, record)
         except BrokenLineError as error:
             counts.break_at(number, str(error))
             return []
         if isinstance(past, SkipReason):
             counts.skip(past)
-            return []
-        if past.request.timestamp > (past.request.received or 0):
-            counts.break_at(number, "timestamp: must not be in the future")
             return []
         unwanted = self._unwanted(past, reference)
         if unwanted is not None:

@@ -136,5 +136,6 @@ class ImportEnvironment:
 
 
 def an_import_request(*paths: str, **changes: Any) -> ImportRequest:
-    fields: dict[str, Any] = {"selection": SITE}
+    # Most tests are about what comes after the lines were looked at.
+    fields: dict[str, Any] = {"selection": SITE, "force": True}
     return ImportRequest(paths, **(fields | changes))

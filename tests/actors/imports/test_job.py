@@ -179,6 +179,43 @@ async def test_a_dry_run(environment: ImportEnvironment, whole: ImportEnvironmen
     assert not list(environment.files.states())
 
 
+async def test_a_file_of_which_too_much_is_broken(environment: ImportEnvironment) -> None:
+    lines = LOG.splitlines(keepends=True)[:100]
+    path = environment.write(b"".join(lines) + 12 * b"nonsense\n")
+    progress = await environment.run(an_import_request(path, force=False))
+    assert (progress.phase, progress.id) == (Phase.REFUSED, "")
+    assert (progress.counts.lines, progress.counts.broken_lines) == (112, 12)
+    assert list(progress.counts.examples.values()) == [101]
+    assert not environment.store.attempts
+    assert not list(environment.files.states())
+    progress = await environment.run(an_import_request(path))
+    assert progress.phase is Phase.FINISHED
+    assert len(environment.events()) == progress.counts.accepted > 0
+
+
+async def test_lines_are_looked_at_first(
+    environment: ImportEnvironment, whole: ImportEnvironment
+) -> None:
+    path = environment.write(LOG)
+    assert (await environment.run(an_import_request(path, force=False))).phase is Phase.FINISHED
+    assert without_ids(environment) == without_ids(whole)
+    environment.write(LOG + 100 * b"nonsense\n")
+    progress = await environment.run(an_import_request(path, force=False))
+    assert progress.phase is Phase.FINISHED  # less than a tenth of all
+    assert progress.counts.broken_lines == 100
+    environment.write(LOG + 200 * b"nonsense\n")
+    progress = await environment.run(an_import_request(path, force=False))
+    assert (progress.phase, progress.counts.broken_lines) == (Phase.REFUSED, 200)
+
+
+async def test_a_pattern(environment: ImportEnvironment, whole: ImportEnvironment) -> None:
+    pattern = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'
+    selection = ImportSelection("example.com", pattern=pattern)
+    request = an_import_request(environment.write(LOG), form=Format.PATTERN, selection=selection)
+    assert (await environment.run(request)).phase is Phase.FINISHED
+    assert without_ids(environment) == without_ids(whole)
+
+
 async def test_several_files(environment: ImportEnvironment, whole: ImportEnvironment) -> None:
     cut = LOG.rfind(b"\n", 0, 200_000) + 1
     paths = environment.write(gzip.compress(LOG[:cut]), "a.gz"), environment.write(LOG[cut:], "b")

@@ -4,9 +4,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ingest.client.import_lines import ImportLines
 from ingest.commands.import_display import BarDisplay, PlainDisplay, display, summary
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_progress import ImportProgress, Phase
+from tests.examples import a_request
 
 
 def a_progress(**changes: Any) -> ImportProgress:
@@ -14,10 +16,10 @@ def a_progress(**changes: Any) -> ImportProgress:
         lines=12_000,
         accepted=7000,
         visits=800,
-        broken=6,
+        broken={"not like it": 5, "nor this": 1, "for other reasons": 1200},
         dropped={"bot": 900, "site_ip_blocklist": 1},
         skipped={"asset": 4000, "method": 93},
-        examples=[(17, "not like it"), (18, "nor this")],
+        examples={"not like it": 17, "nor this": 18},
     )
     fields: dict[str, Any] = {
         "id": "0123",
@@ -34,7 +36,9 @@ def a_progress(**changes: Any) -> ImportProgress:
 
 
 def test_summary() -> None:
-    assert summary(a_progress(phase=Phase.FINISHED)) == (
+    event = a_request(query={"b": "c"}, user_agent=None)
+    seen = ImportLines({17: "a line"}, [(3, event)])
+    assert summary(a_progress(phase=Phase.FINISHED), seen) == (
         "finished (access-log, import 0123)\n"
         "  lines                12,000\n"
         "    of earlier runs     2,000\n"
@@ -46,12 +50,21 @@ def test_summary() -> None:
         "  lines skipped         4,093\n"
         "    asset               4,000\n"
         "    method                 93\n"
-        "  lines broken              6\n"
+        "  lines broken          1,206\n"
         "  time                  5.0 s\n"
         "  lines/s               2,000\n"
-        "line 17: not like it\n"
-        "line 18: nor this\n"
-        "… and 4 more broken lines\n"
+        "1,200 broken: for other reasons\n"
+        "5 broken: not like it\n"
+        "  line 17: a line\n"
+        "1 broken: nor this\n"
+        "  line 18\n"
+        "line 3 as understood:\n"
+        "  time      2026-09-22 12:00:00 UTC\n"
+        "  event     pageview\n"
+        "  page      example.com/?b=c\n"
+        "  referrer  none\n"
+        "  visitor   203.0.113.9\n"
+        "  agent     none\n"
         "A note."
     )
 
@@ -60,10 +73,19 @@ def test_summary_of_a_dry_run() -> None:
     progress = a_progress(
         id="", phase=Phase.FINISHED, counts=ImportCounts(), earlier_lines=0, notes=()
     )
-    assert summary(progress).splitlines()[:2] == [
+    assert summary(progress, ImportLines()).splitlines()[:2] == [
         "finished (access-log, dry run)",
         "  lines                0",
     ]
+
+
+def test_summary_of_a_file_that_is_refused() -> None:
+    lines = summary(a_progress(id="", phase=Phase.REFUSED), ImportLines()).splitlines()
+    assert lines[0] == (
+        "refused, as more than a tenth of the lines is broken: nothing is stored (access-log)"
+    )
+    assert not any("events" in line or "visits" in line for line in lines)
+    assert "--force imports the lines that can be read" in lines[-2]
 
 
 def test_lines_every_few_seconds(
@@ -75,7 +97,9 @@ def test_lines_every_few_seconds(
     for now in (1.0, 6.0, 7.0, 12.0):
         plain.show(a_progress(phase=Phase.WAITING if now == 12 else Phase.READING))
     plain.show(a_progress(phase=Phase.FINISHED))
-    figures = "12,000 lines, 2,000/s, 7,000 events; not: asset 4,000, bot 900, method 93, broken 6"
+    figures = (
+        "12,000 lines, 2,000/s, 7,000 events; not: asset 4,000, broken 1,206, bot 900, method 93"
+    )
     assert capsys.readouterr().err.splitlines() == [
         f"importing: 25% {figures}",
         f"waiting for the store: 25% {figures}",

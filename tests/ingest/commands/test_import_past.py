@@ -7,7 +7,12 @@ import pytest
 
 from ingest.client import imports as importing
 from ingest.client.imports import ImportFailedError, ImportIncompleteError
-from ingest.commands.import_past import EXIT_INCOMPLETE, EXIT_INTERRUPTED, import_past
+from ingest.commands.import_past import (
+    EXIT_FAILED,
+    EXIT_INCOMPLETE,
+    EXIT_INTERRUPTED,
+    import_past,
+)
 from ingest.past.formats import Format
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_progress import ImportProgress, Phase
@@ -57,12 +62,34 @@ def test_an_order(imports: Imports, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_every_option(imports: Imports) -> None:
     options = "--site www.example.com --format events --since 2026-01-31 --not-found"
-    more = "--until 2026-02-01T12:00+01:00 --growing --again --dry-run"
+    more = "--until 2026-02-01T12:00+01:00 --growing --again --dry-run --force"
     assert run("/a", *options.split(), *more.split()) == 0
     selection = ImportSelection("example.com", 1_769_817_600, 1_769_943_600, with_not_found=True)
     assert imports.orders == [
-        ImportRequest(("/a",), Format.EVENTS, selection, growing=True, anew=True, dry_run=True)
+        ImportRequest(
+            *(("/a",), Format.EVENTS, selection),
+            growing=True,
+            anew=True,
+            dry_run=True,
+            force=True,
+        )
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "form", "selection"),
+    [
+        (["--format", "w3c"], Format.W3C, {}),
+        (["--format", "%h %t %r %s"], Format.PATTERN, {"pattern": "%h %t %r %s"}),
+        (["--map", "path=uri"], Format.JSON_LOG, {"names": "path=uri"}),
+        (["--map", "path=uri", "--format", "json-log"], Format.JSON_LOG, {"names": "path=uri"}),
+    ],
+)
+def test_formats(
+    imports: Imports, arguments: list[str], form: Format, selection: dict[str, Any]
+) -> None:
+    assert run("/a", *arguments) == 0
+    assert imports.orders == [ImportRequest(("/a",), form, ImportSelection(**selection))]
 
 
 def test_standard_input(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +101,18 @@ def test_standard_input(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> No
         run("-", "-")
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "--format", "x"], ["a", "--since", "yesterday"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a", "--format", "x"],
+        ["a", "--format", "pattern"],
+        ["a", "--format", "$remote_addr"],
+        ["a", "--map", "code=x"],
+        ["a", "--map", "path=uri", "--format", "w3c"],
+        ["a", "--since", "yesterday"],
+    ],
+)
 def test_mistakes_in_the_command(imports: Imports, arguments: list[str]) -> None:
     with pytest.raises(click.UsageError):
         run(*arguments)
@@ -86,6 +124,7 @@ def test_mistakes_in_the_command(imports: Imports, arguments: list[str]) -> None
     [
         (DONE, 0),
         (ImportProgress("0", Phase.KNOWN, "", 1, 1, ImportCounts()), 0),
+        (ImportProgress("", Phase.REFUSED, "", 1, 1, ImportCounts()), EXIT_FAILED),
         (ImportProgress("0", Phase.STOPPED, "", 1, 1, ImportCounts()), EXIT_INTERRUPTED),
         (KeyboardInterrupt(), EXIT_INTERRUPTED),
         (ImportIncompleteError("the server has gone"), EXIT_INCOMPLETE),

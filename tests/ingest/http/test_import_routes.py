@@ -60,7 +60,7 @@ async def test_an_import(front: Front) -> None:
             progress = ImportProgress.from_json(answer.json["progress"])
         assert progress.phase is Phase.FINISHED
         counts = progress.counts
-        assert (counts.lines, counts.accepted, counts.broken) == (3, 1, 1)
+        assert (counts.lines, counts.accepted, counts.broken_lines) == (3, 1, 1)
         assert counts.dropped == {"bot": 1}
         assert [event["pathname"] for event in front.pipeline.events()] == ["/a"]
         assert (await front.ask("POST", f"{ROUTE}/{ticket}")).status == 410

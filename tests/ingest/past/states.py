@@ -25,7 +25,11 @@ def a_state(content: bytes = b"", **changes: Any) -> ImportState:
         "digest": digest.hexdigest(),
         "head": head.hexdigest(),
         "counts": ImportCounts(
-            lines=3, accepted=1, dropped={"bot": 1}, examples=[(2, "not like it")]
+            lines=3,
+            accepted=1,
+            broken={"not like it": 1},
+            dropped={"bot": 1},
+            examples={"not like it": 2},
         ),
         "events": 7,
         "batch_first": 5,

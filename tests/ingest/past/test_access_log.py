@@ -67,6 +67,63 @@ def test_combined() -> None:
             id="address looked up",
         ),
         pytest.param(
+            f'198.51.100.188, 10.183.250.139 - - {TIME} "GET /a HTTP/1.1" 200 0 "-" "x"',
+            {"client_ip": "198.51.100.188", "hostname": "example.com"},
+            id="a list of addresses",
+        ),
+        pytest.param(
+            f'import.example:443 198.51.100.188, 10.0.0.1 - - {TIME} "GET /a HTTP/1.1" 200 0',
+            {"client_ip": "198.51.100.188", "hostname": "import.example"},
+            id="host and a list of addresses",
+        ),
+        pytest.param(
+            f'import.example:443 ip-203-0-113-28.isp.example - - {TIME} "GET /a HTTP/1.1" 200 0',
+            {"client_ip": "ip-203-0-113-28.isp.example", "hostname": "import.example"},
+            id="host and an address looked up",
+        ),
+        pytest.param(
+            f'import.example:443 ip-203-0-113-29.isp.example - - {TIME} "GET /a HTTP/1.1" 200 0',
+            {"client_ip": "ip-203-0-113-29.isp.example", "hostname": "import.example"},
+            id="another one",
+        ),
+        pytest.param(
+            f'Nov 12 13:55:36 web1 nginx: 203.0.113.5 - - {TIME} "GET /a HTTP/1.1" 200 0 "-" "x"',
+            {"client_ip": "203.0.113.5", "hostname": "example.com"},
+            id="syslog",
+        ),
+        pytest.param(
+            f'import.example 192.168.178.202 - - {TIME} "GET /a HTTP/1.1" 200 70 "-" "x" '
+            '"172.18.0.7:5000"',
+            {"client_ip": "192.168.178.202", "hostname": "import.example"},
+            id="an upstream's address",
+        ),
+        pytest.param(
+            f'192.168.178.202 - - {TIME} "GET /a HTTP/1.1" 200 70 "-" "x" 1 "web@docker" '
+            '"http://172.18.0.7:80" 3ms',
+            {"client_ip": "192.168.178.202"},
+            id="Traefik's",
+        ),
+        pytest.param(
+            f'_ 203.0.113.9 - - {TIME} "GET /a HTTP/1.1" 200 0',
+            {"client_ip": "203.0.113.9", "hostname": "example.com"},
+            id="nginx' default server",
+        ),
+        pytest.param(
+            f'unix: - - {TIME} "GET /a HTTP/1.1" 200 0 "-" "x" "198.51.100.1"',
+            {"client_ip": "198.51.100.1"},
+            id="a Unix socket behind a proxy",
+        ),
+        pytest.param(
+            f'host.example - - {TIME} "GET /a HTTP/1.1" 200 0 "-" "x" "198.51.100.1"',
+            {"client_ip": "host.example"},
+            id="a name vouches for nobody",
+        ),
+        pytest.param(
+            '203.0.113.9 - - [2026-09-22T11:58:20+00:00] "GET /a HTTP/1.1" 200 0',
+            {"pathname": "/a"},
+            id="time in ISO 8601",
+        ),
+        pytest.param(
             f'10.0.0.1 - - {TIME} "GET /a HTTP/1.1" 200 0 "-" "x" "198.51.100.1"',
             {"client_ip": "198.51.100.1"},
             id="nginx' main format",
@@ -107,6 +164,11 @@ def test_variants(line: str, expected: dict[str, Any]) -> None:
     assert event["timestamp"] == NOON - 100
 
 
+def test_other_messages_of_the_server() -> None:
+    line = "web-1  | 2026/11/12 13:55:36 [notice] 1#1: start worker processes"
+    assert read(line) is SkipReason.OTHER_MESSAGE
+
+
 def test_bytes_that_are_no_text_are_kept() -> None:
     line = COMBINED.encode().replace(b"/a?", b"/\xff?")
     assert told(read(line))["pathname"] == "/\udcff"
@@ -137,6 +199,11 @@ def test_skipped(request_: str, reason: SkipReason) -> None:
         COMBINED.replace(" 200 ", " abc "),
         COMBINED.replace("203.0.113.9 - -", "203.0.113.9"),
         "{}",
+        f"INFO {COMBINED}",
+        f"web1 nginx {COMBINED}",
+        COMBINED.replace("203.0.113.9", "unix:"),
+        COMBINED.replace("203.0.113.9", "-"),
+        COMBINED.replace("203.0.113.9", "Nov"),
     ],
 )
 def test_broken(line: str) -> None:

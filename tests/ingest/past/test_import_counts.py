@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ingest.past.import_counts import EXAMPLES, ImportCounts
+from ingest.past.import_counts import OTHER_REASONS, REASONS, ImportCounts
 
 
 def test_counting() -> None:
@@ -10,11 +10,30 @@ def test_counting() -> None:
     counts.drop("bot")
     counts.drop("bot")
     counts.skip("asset")
-    for number in range(EXAMPLES + 2):
+    for number in (3, 4, 7):
         counts.break_at(number, "odd")
-    assert (counts.dropped, counts.skipped, counts.broken) == ({"bot": 2}, {"asset": 1}, 7)
-    assert counts.examples == [(number, "odd") for number in range(EXAMPLES)]
+    counts.break_at(5, "even")
+    assert (counts.dropped, counts.skipped) == ({"bot": 2}, {"asset": 1})
+    assert counts.broken == {"odd": 3, "even": 1}
+    assert counts.broken_lines == 4
+    assert counts.examples == {"odd": 3, "even": 5}
     assert ImportCounts.from_json(json.loads(json.dumps(counts.to_json()))) == counts
+
+
+def test_reasons_are_bounded() -> None:
+    counts = ImportCounts()
+    for number in range(REASONS + 5):
+        counts.break_at(number, f"odd {number}")
+    assert len(counts.broken) == REASONS + 1
+    assert counts.broken[OTHER_REASONS] == 5
+    assert counts.examples[OTHER_REASONS] == REASONS
+
+
+def test_counts_of_before_reasons_were_counted() -> None:
+    before = {"broken": 7, "examples": [[3, "odd"], [5, "even"], [9, "odd"]]}
+    counts = ImportCounts.from_json({**ImportCounts().to_json(), **before})
+    assert counts.broken == {"odd": 2, "even": 1, OTHER_REASONS: 4}
+    assert counts.examples == {"odd": 3, "even": 5}
 
 
 @pytest.mark.parametrize("document", [{}, {**ImportCounts().to_json(), "dropped": 1}])

@@ -22,7 +22,7 @@ def test_the_rate_is_that_of_this_run() -> None:
 @pytest.mark.parametrize("phase", list(Phase))
 def test_when_it_is_over(phase: Phase) -> None:
     over = ImportProgress("", phase, "", 0, 0, ImportCounts()).over
-    assert over is (phase in (Phase.FINISHED, Phase.KNOWN, Phase.STOPPED))
+    assert over is (phase in (Phase.FINISHED, Phase.KNOWN, Phase.REFUSED, Phase.STOPPED))
 
 
 @pytest.mark.parametrize("document", [{}, {**PROGRESS.to_json(), "phase": "x"}])

@@ -10,10 +10,11 @@ REQUESTS = [
     ImportRequest(
         ("/a", "/b"),
         Format.EVENTS,
-        ImportSelection("example.com", 1, 2, with_not_found=True),
+        ImportSelection("example.com", 1, 2, with_not_found=True, pattern="%h", names="path=uri"),
         growing=True,
         anew=True,
         dry_run=True,
+        force=True,
     ),
 ]
 
@@ -21,6 +22,11 @@ REQUESTS = [
 @pytest.mark.parametrize("wanted", REQUESTS)
 def test_what_is_written_is_read(wanted: ImportRequest) -> None:
     assert ImportRequest.from_json(json.loads(json.dumps(wanted.to_json()))) == wanted
+
+
+def test_a_selection_of_before_there_were_patterns() -> None:
+    before = {"site": None, "since": 1, "until": None, "with_not_found": False}
+    assert selection_from_json(before) == ImportSelection(since=1)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,49 @@ NGINX: dict[str, Any] = {
     "http_user_agent": CHROME,
     "http_referer": "https://t.co/x",
 }
+TRAEFIK: dict[str, Any] = {
+    "ClientAddr": "203.0.113.9:41342",
+    "ClientHost": "203.0.113.9",
+    "ClientPort": "41342",
+    "DownstreamStatus": 200,
+    "Duration": 1_234_567,
+    "RequestAddr": "example.com",
+    "RequestHost": "example.com",
+    "RequestMethod": "GET",
+    "RequestPath": "/a?b=c",
+    "RequestProtocol": "HTTP/2.0",
+    "StartUTC": "2026-09-22T11:58:20.123456789Z",
+    "downstream_Content-Type": "text/html; charset=utf-8",
+    "entryPointName": "websecure",
+    "level": "info",
+    "msg": "",
+    "request_Referer": "https://t.co/x",
+    "request_User-Agent": CHROME,
+    "time": "2026-09-22T11:58:21Z",
+}
+MATOMO: dict[str, Any] = {
+    "ip": "203.0.113.9",
+    "host": "example.com",
+    "path": "/a?b=c",
+    "status": "200",
+    "referrer": "https://t.co/x",
+    "user_agent": CHROME,
+    "length": 512,
+    "generation_time_milli": 0.01,
+    "date": "2026-09-22T11:58:20+00:00",
+}
+RENAMED: dict[str, Any] = {
+    "when": "2026-09-22T11:58:20Z",
+    "who": "203.0.113.9",
+    "req": {"verb": "GET", "address": "/a?b=c", "to": "example.com"},
+    "code": 200,
+    "from": "https://t.co/x",
+    "browser": [CHROME],
+}
+NAMES = (
+    "time=when,address=who,method=req.verb,path=req.address,host=req.to,status=code,referrer=from,"
+    "user_agent=browser"
+)
 
 
 def read(entry: Any, **changes: Any) -> PastEvent | SkipReason:
@@ -47,9 +90,13 @@ def caddy(**changes: Any) -> dict[str, Any]:
     return CADDY | {"request": CADDY["request"] | changes}
 
 
-@pytest.mark.parametrize("entry", [CADDY, NGINX], ids=["Caddy", "nginx"])
-def test_both(entry: dict[str, Any]) -> None:
-    event = told(read(entry, site=None))
+@pytest.mark.parametrize(
+    ("entry", "names"),
+    [(CADDY, ""), (NGINX, ""), (TRAEFIK, ""), (MATOMO, ""), (RENAMED, NAMES)],
+    ids=["Caddy", "nginx", "Traefik", "Matomo's for nginx", "names of its own"],
+)
+def test_all(entry: dict[str, Any], names: str) -> None:
+    event = told(read(entry, site=None, names=names))
     assert event == {
         "timestamp": NOON - 100,
         "name": "pageview",
@@ -127,6 +174,30 @@ def test_both(entry: dict[str, Any]) -> None:
             id="nothing sent",
         ),
         pytest.param({**NGINX, "status": 304}, {"pathname": "/a"}, id="status as a number"),
+        pytest.param(
+            {
+                "time": "17/May/2026:08:05:32 +0000",
+                "remote_ip": "203.0.113.3",
+                "request": "GET /x HTTP/1.1",
+                "response": 200,
+                "agent": CHROME,
+            },
+            {"client_ip": "203.0.113.3", "pathname": "/x", "user_agent": CHROME},
+            id="status called response",
+        ),
+        pytest.param(
+            {**NGINX, "uri": "/index.php"}, {"pathname": "/a"}, id="rewritten: as it was sent"
+        ),
+        pytest.param(
+            {**NGINX, "remote_addr": "198.51.100.188, 10.0.0.1"},
+            {"client_ip": "198.51.100.188"},
+            id="a list of addresses",
+        ),
+        pytest.param(
+            {key: value for key, value in TRAEFIK.items() if key != "ClientHost"},
+            {"client_ip": "203.0.113.9"},
+            id="Traefik without ClientHost",
+        ),
     ],
 )
 def test_variants(entry: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -141,7 +212,10 @@ def test_variants(entry: dict[str, Any], expected: dict[str, Any]) -> None:
         (caddy(headers={"Sec-Purpose": ["prefetch;prerender"]}), SkipReason.PREFETCH),
         (CADDY | {"resp_headers": {"Content-Type": ["image/webp"]}}, SkipReason.ASSET),
         ({**NGINX, "http_purpose": "prefetch"}, SkipReason.PREFETCH),
-        ({**NGINX, "status": "abc"}, SkipReason.STATUS),
+        ({**NGINX, "status": "000"}, SkipReason.STATUS),
+        ({**NGINX, "request": "", "status": "400"}, SkipReason.METHOD),
+        ({**MATOMO, "request_method": ""}, SkipReason.METHOD),
+        ({"level": "error", "msg": "x", "time": "2026-09-22T11:58:20Z"}, SkipReason.OTHER_MESSAGE),
     ],
 )
 def test_skipped(entry: dict[str, Any], reason: SkipReason) -> None:
@@ -153,6 +227,46 @@ def test_bytes_that_are_no_text() -> None:
     assert told(read(line))["pathname"] == "/\ufffd"
 
 
+def test_names_change_what_is_read_of_caddy() -> None:
+    entry = caddy(headers={"Cf-Connecting-Ip": ["198.51.100.7"], "User-Agent": ["x"]})
+    event = told(read(entry, names="address=request.headers.Cf-Connecting-Ip"))
+    assert (event["client_ip"], event["user_agent"]) == ("198.51.100.7", "x")
+
+
+def test_names_that_are_not_understood() -> None:
+    with pytest.raises(BrokenLineError, match="'code' is no field"):
+        JsonLogReader(options(names="code=x"))
+
+
+@pytest.mark.parametrize(
+    "prefix", ["web-1  | ", "Nov 12 13:55:36 web1 traefik[1]: ", "2026-11-12T13:55:36Z stdout F "]
+)
+def test_prefixes(prefix: str) -> None:
+    assert told(read(prefix.encode() + json.dumps(TRAEFIK).encode()))["pathname"] == "/a"
+
+
+def test_an_object_within_an_object() -> None:
+    line = json.dumps({"log": json.dumps(CADDY) + "\n"}, separators=(",", ":"))
+    assert told(read(line.encode()))["pathname"] == "/a"
+
+
+@pytest.mark.parametrize(
+    ("missing", "problem"),
+    [
+        ({"status": None}, "has no status"),
+        ({"status": "abc"}, "has a status that is no number"),
+        ({"remote_addr": None}, "has no address of the client"),
+        ({"remote_addr": "nobody"}, "neither an address nor a host's name"),
+        ({"request": None}, "has no path"),
+        ({"time_iso8601": None}, "the time is neither"),
+        ({"host": "a b"}, "has a host that is neither"),
+    ],
+)
+def test_what_a_line_misses(missing: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BrokenLineError, match=problem):
+        read(NGINX | missing)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -162,8 +276,7 @@ def test_bytes_that_are_no_text() -> None:
         b'{"ts": 1',
         b"[" * 100_000,
         b"{}",
-        json.dumps({**NGINX, "remote_addr": None}).encode(),
-        json.dumps({**NGINX, "time_iso8601": None}).encode(),
+        b'{"log":1}',
         json.dumps(CADDY | {"request": {"method": "GET", "uri": "/"}}).encode(),
     ],
 )
@@ -180,7 +293,7 @@ ANYTHING = st.recursive(
 
 
 @given(
-    st.fixed_dictionaries({}, optional=dict.fromkeys(NGINX, ANYTHING)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys((*NGINX, "status_code", "args"), ANYTHING)),
     st.fixed_dictionaries({}, optional=dict.fromkeys(CADDY["request"], ANYTHING)),
     st.booleans(),
 )

@@ -1,9 +1,10 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.past.access_log import AccessLogReader
 from ingest.past.goatcounter import GoatCounterReader
-from ingest.past.lines import RECORD_LINES, Lines
+from ingest.past.lines import RECORD_LINES, SLICE_BYTES, Lines, slice_of
 from ingest.past.past_event import LINE_BYTES
 from tests.ingest.past.lines import options
 from tests.ingest.past.test_goatcounter import HEADER
@@ -56,3 +57,14 @@ def test_every_byte_is_in_one_record(pieces: list[bytes], with_quotes: bool) -> 
     assert sum(number for _, number in records) == content.count(b"\n") - lines.rest.count(b"\n")
     # However the content is cut in pieces.
     assert records == cut(quoted() if with_quotes else plain(), content)
+
+
+@pytest.mark.parametrize(
+    ("length", "sizes"),
+    [(1, [16, 16, 8]), (SLICE_BYTES // 4, [4] * 10), (2 * SLICE_BYTES, [1] * 40)],
+)
+def test_slices_are_bounded_by_records_and_bytes(length: int, sizes: list[int]) -> None:
+    records = iter([(b"x" * length, 1)] * 40)
+    found = [len(list(slice_of(records))) for _ in sizes]
+    assert found == sizes
+    assert not list(slice_of(records))

@@ -201,6 +201,7 @@ def test_what_is_broken_is_counted_and_told() -> None:
     past = logs()
     future = COMBINED.replace("11:58:20", "12:00:01")
     assert not past.take("nonsense", "x" * (LINE_BYTES + 1), future, "")
-    assert (past.counts.lines, past.counts.broken) == (4, 4)
-    assert [number for number, _ in past.counts.examples] == [1, 2, 3, 4]
-    assert past.counts.examples[2][1] == "timestamp: must not be in the future"
+    assert (past.counts.lines, past.counts.broken_lines) == (4, 3)
+    assert list(past.counts.examples.values()) == [1, 2, 3]
+    assert past.counts.examples["timestamp: must not be in the future"] == 3
+    assert past.counts.skipped == {"empty": 1}

@@ -1,0 +1,120 @@
+"""What a line of a log says under any names: the fields that make a request, and their checks."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
+
+from ingest.past.log_address import NOTHING, Visitors, host_of
+from ingest.past.log_text import method_and_target
+from ingest.past.pageview import LoggedRequest
+from ingest.past.past_event import BrokenLineError
+
+LogField = Literal[
+    "time",
+    "address",  # of the client: an address, a list as proxies forward it, or a host's name
+    "forwarded",  # `X-Forwarded-For`, or another header that gives an address behind a proxy
+    "host",
+    "request",  # method, path and version: `GET /a HTTP/1.1`
+    "method",
+    "path",  # with or without the query; also a whole address
+    "query",
+    "status",
+    "referrer",
+    "user_agent",
+    "content_type",  # of the response
+    "purpose",  # `Sec-Purpose`: whether a browser fetches the page in advance
+]
+"""A part of what a log says of a request."""
+
+FIELDS: Final[Mapping[str, LogField]] = {field: field for field in get_args(LogField)}
+"""All of them."""
+
+Names = tuple[tuple[LogField, str], ...]
+"""Which name a log has for a field."""
+
+
+def parse_names(text: str) -> Names:
+    """Read which names a log has for fields, `path=uri,status=response`.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    names: list[tuple[LogField, str]] = []
+    for part in text.split(","):
+        key, separator, name = part.partition("=")
+        if not separator or not name.strip():
+            raise ValueError(f"{part!r} is not like path=uri")
+        field = FIELDS.get(key.strip())
+        if field is None:
+            raise ValueError(f"{key.strip()!r} is no field; there are {', '.join(FIELDS)}")
+        names.append((field, name.strip()))
+    return tuple(names)
+
+
+NO_RESPONSE: Final = frozenset({"-", "0", "000"})
+"""Status of a request whose client went away first."""
+
+
+def logged_request(
+    values: Mapping[LogField, str], timestamp: int, visitors: Visitors
+) -> LoggedRequest:
+    """The request that a line tells of.
+
+    A log that says nothing of the method has page views in it: it is taken for GET.
+
+    Args:
+        values: What the line says; `-` is the same as nothing.
+        timestamp: Unix seconds; the field for it is not looked at.
+        visitors: Tell the visitor's address.
+
+    Raises:
+        BrokenLineError: Something is missing, or is not what it should be.
+    """
+
+    def value(field: LogField) -> str:
+        text = values.get(field, "")
+        return "" if text in NOTHING else text
+
+    method, target = value("method"), value("path")
+    line = value("request")
+    if line:
+        first, rest = method_and_target(line)
+        method, target = method or first, target or rest
+    elif "request" in values or "method" in values:
+        pass  # what was sent was no request: no method
+    elif target:
+        method = "GET"
+    if not ("path" in values or "request" in values):
+        raise BrokenLineError("has no path")
+    query = value("query").removeprefix("?")
+    if query and not line and "?" not in target:
+        target = f"{target}?{query}"
+    peer, client = visitors.peer_and_client(value("address"))
+    return LoggedRequest(
+        timestamp=timestamp,
+        peer=peer,
+        method=method,
+        target=target,
+        status=status_of(values.get("status", "")),
+        host=host_of(value("host")),
+        referrer=value("referrer") or None,
+        user_agent=value("user_agent") or None,
+        forwarded=value("forwarded") or None,
+        content_type=value("content_type"),
+        purpose=value("purpose"),
+        client=client,
+    )
+
+
+def status_of(text: str) -> int:
+    """The status of a response; 0 where there was none.
+
+    Raises:
+        BrokenLineError: It is none.
+    """
+    if not text:
+        raise BrokenLineError("has no status")
+    if text in NO_RESPONSE:
+        return 0
+    if len(text) != 3 or not text.isascii() or not text.isdecimal():
+        raise BrokenLineError("has a status that is no number of three digits")
+    return int(text)

@@ -1,0 +1,88 @@
+"""What collectors of logs put around a line: syslog, journald, Docker and Kubernetes."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from ingest.past.past_event import BrokenLineError, text_of
+
+_TIME: Final = (
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d| [A-Z]{2,5}(?= ))?"
+)
+_TAG: Final = r"[\w./@-]{1,128}(?:\[\d{1,10}\])?: "
+_PREFIX: Final = re.compile(
+    # `docker compose logs` and `kubectl logs --prefix` name the container.
+    r"(?:[\w.-]{1,128} {1,64}\| ?|\[pod/[^\]\s]{1,512}\] )?"
+    r"(?:"
+    # RFC 5424: <190>1 time host program process message [data]
+    rf"(?:<\d{{1,3}}>)?1 {_TIME}(?: \S{{1,255}}){{4}} "
+    r"(?:-|(?:\[[^\]]{0,1024}\]){1,8}) \ufeff?"
+    r"|"
+    # RFC 3164 and journald: time, perhaps the host, a program: message
+    r"(?:<\d{1,3}>)?"
+    rf"(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{{1,9}})?|(?:[A-Z][a-z]{{2}} )?{_TIME}"
+    r"|\d{10}\.\d{6})"
+    rf" (?:[\w.:-]{{1,255}} )?{_TAG}"
+    r"|"
+    # Docker with --timestamps, and Kubernetes' files
+    rf"{_TIME} (?:std(?:out|err) [FP] )?"
+    r")?"
+)
+_DOCKER: Final = '{"log":'
+_JOURNAL: Final = '"__REALTIME_TIMESTAMP"'
+_OTHER_MESSAGE: Final = re.compile(
+    # The error logs of nginx and Apache; what containers and services say when they start.
+    r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{2,8}\] "
+    r"|\[[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d[.\d]{0,7} \d{4}\] \["
+    r"|/docker-entrypoint\.sh: |\S{1,64}\.sh: (?:info|error|warn)"
+)
+_SYSTEMD: Final = re.compile(r" systemd\[\d{1,10}\]: \Z")
+
+
+def message_of(line: str) -> str:
+    """The line as the web server wrote it.
+
+    Args:
+        line: Without its end.
+
+    Raises:
+        BrokenLineError: Something is around it that cannot be read.
+    """
+    if line.startswith("{"):
+        return _wrapped(line)
+    match = _PREFIX.match(line)
+    return line if match is None else line[match.end() :]
+
+
+def is_other_message(line: str) -> bool:
+    """Whether a line tells of something else than a request, in words that servers are known for.
+
+    Args:
+        line: As it stands in the file.
+    """
+    try:
+        message = message_of(line)
+    except BrokenLineError:
+        return False
+    if _OTHER_MESSAGE.match(message):
+        return True
+    return _SYSTEMD.search(line, 0, len(line) - len(message)) is not None
+
+
+def _wrapped(line: str) -> str:
+    """The message in an object of Docker's file driver, or of `journalctl --output json`."""
+    if line.startswith(_DOCKER):
+        name = "log"
+    elif _JOURNAL in line:
+        name = "MESSAGE"
+    else:
+        return line
+    try:
+        message = msgspec.json.decode(line.encode("utf-8", "surrogateescape"))[name]
+        # journald gives what is no UTF-8 as a list of bytes.
+        if isinstance(message, list):
+            message = text_of(bytes(message))
+        return str.rstrip(message, "\r\n")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BrokenLineError("is an object around no line of a log") from None
