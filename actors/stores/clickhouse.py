@@ -14,7 +14,7 @@ from actors.stores.migration import Migrated, migrate
 from actors.stores.native_connection import NativeConnection
 from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten, tables_at_fault
 from actors.stores.rights import check_rights
-from actors.stores.statement import reading_statement
+from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
     QueryRefused,
     RowsRefused,
@@ -138,9 +138,8 @@ class ClickHouseStore:
 
     async def query(self, sql: str) -> list[str]:
         """See `Store.query`."""
-        statement = reading_statement(sql)
         try:
-            return await self._queries.run(partial(_query, statement, self._query_seconds))
+            return await self._queries.run(partial(_query, sql, self._query_seconds))
         except (ServerError, UnknownTypeError) as error:
             raise QueryRefused(shorten(str(error))) from None
 
@@ -288,7 +287,9 @@ async def _insert(
     )
 
 
-async def _query(statement: str, seconds: float, connection: NativeConnection) -> list[str]:
+async def _query(sql: str, seconds: float, connection: NativeConnection) -> list[str]:
+    table_functions = [name for (name,) in await _rows(TABLE_FUNCTIONS_QUERY, connection)]
+    statement = reading_statement(sql, table_functions)
     rows, columns = await connection.execute(
         statement,
         with_column_types=True,

@@ -16,7 +16,7 @@ import trio
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.migration import Migrated, migrate
 from actors.stores.refusal import error_code, rows_at_fault, shorten
-from actors.stores.statement import reading_statement
+from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
     QueryRefused,
     RowsRefused,
@@ -63,6 +63,7 @@ class EmbeddedStore:
         self._reading = SerialThread("chdb-reader", nice=NICE)
         self._writer: Any = None
         self._reader: Any = None
+        self._table_functions: tuple[str, ...] = ()
         self._migrated: Migrated | None = None
         self.findings: tuple[str, ...] = ()
 
@@ -98,8 +99,7 @@ class EmbeddedStore:
 
     async def query(self, sql: str) -> list[str]:
         """See `Store.query`."""
-        statement = reading_statement(sql)
-        return await self._reading.call(partial(self._read, statement))
+        return await self._reading.call(partial(self._read, sql))
 
     async def ping(self) -> None:
         """See `Store.ping`; waits for the insert that is under way."""
@@ -132,6 +132,7 @@ class EmbeddedStore:
                 f"chDB cannot use {self._path}: {shorten(str(error))}"
             ) from None
         self._writer = writer
+        self._table_functions = tuple(name for (name,) in self._rows(TABLE_FUNCTIONS_QUERY))
 
     def _new_reader(self) -> Any:
         reader = _open_session(self._path)
@@ -177,9 +178,10 @@ class EmbeddedStore:
             refused = rows_at_fault(error_code(str(error)))
             raise (RowsRefused if refused else StoreUnavailable)(message) from None
 
-    def _read(self, statement: str) -> list[str]:
+    def _read(self, sql: str) -> list[str]:
         if self._reader is None:
             raise StoreUnavailable("the store is not open")
+        statement = reading_statement(sql, self._table_functions)
         try:
             return list(_lines(self._reader.query(statement, "JSONEachRow")))
         except RuntimeError as error:
