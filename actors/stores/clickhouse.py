@@ -1,6 +1,7 @@
 """A ClickHouse server, over its native protocol."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.json_lines import json_lines
 from actors.stores.migration import Migrated, migrate
 from actors.stores.native_connection import NativeConnection
+from actors.stores.query_limits import QUERY_RESULT_BYTES, QUERY_SECONDS, query_settings
 from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten, tables_at_fault
 from actors.stores.rights import check_rights
 from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
@@ -33,8 +35,6 @@ T = TypeVar("T")
 
 CONNECTION_SECONDS = 10.0
 INSERT_SECONDS = 50.0
-QUERY_SECONDS = 60.0
-QUERY_ROWS = 1_000_000
 
 
 class ClickHouseStore:
@@ -290,16 +290,17 @@ async def _insert(
 async def _query(sql: str, seconds: float, connection: NativeConnection) -> list[str]:
     table_functions = [name for (name,) in await _rows(TABLE_FUNCTIONS_QUERY, connection)]
     statement = reading_statement(sql, table_functions)
-    rows, columns = await connection.execute(
-        statement,
-        with_column_types=True,
-        settings={
-            # 2 would allow table functions that reach files and other hosts.
-            "readonly": 1,
-            "max_execution_time": max(1, int(seconds)),
-            "max_result_rows": QUERY_ROWS,
-        },
-    )
+    connection.readable = QUERY_RESULT_BYTES
+    try:
+        rows, columns = await connection.execute(
+            statement, with_column_types=True, settings=query_settings(seconds)
+        )
+    except QueryRefused:
+        # The rest of the result is on its way.
+        await connection.disconnect()
+        raise
+    finally:
+        connection.readable = math.inf
     return json_lines([name for name, _ in columns], rows)
 
 

@@ -15,6 +15,12 @@ import trio
 
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.migration import Migrated, migrate
+from actors.stores.query_limits import (
+    QUERY_SECONDS,
+    embedded_query_bytes,
+    query_settings,
+    refuse_long_text,
+)
 from actors.stores.refusal import error_code, rows_at_fault, shorten
 from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
@@ -28,10 +34,6 @@ from actors.stores.url import EmbeddedAddress
 from actors.threads.serial_thread import GRACE_SECONDS, SerialThread
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
-
-QUERY_SECONDS = 60.0
-QUERY_ROWS = 1_000_000
-
 
 NICE = 10
 """Inserts and queries let requests go first: on one core a flush would hold them up for as long as
@@ -137,12 +139,9 @@ class EmbeddedStore:
     def _new_reader(self) -> Any:
         reader = _open_session(self._path)
         reader.query(f"USE {quote_identifier(self._database)}")
-        reader.query(
-            f"SET max_execution_time = {self._query_seconds:g}, max_result_rows = {QUERY_ROWS}, "
-            "output_format_json_escape_forward_slashes = 0"
-        )
-        # Not 2, which would allow table functions that reach files and other hosts.
-        reader.query("SET readonly = 1")
+        reader.query("SET output_format_json_escape_forward_slashes = 0")
+        limits = query_settings(self._query_seconds, embedded_query_bytes())
+        reader.query(f"SET {', '.join(f'{name} = {limit}' for name, limit in limits.items())}")
         return reader
 
     def _rows(self, sql: str) -> list[list[str]]:
@@ -183,7 +182,9 @@ class EmbeddedStore:
             raise StoreUnavailable("the store is not open")
         statement = reading_statement(sql, self._table_functions)
         try:
-            return list(_lines(self._reader.query(statement, "JSONEachRow")))
+            result = self._reader.query(statement, "JSONEachRow")
+            refuse_long_text(result.size())
+            return list(_lines(result))
         except RuntimeError as error:
             # chDB hands out what a failed query had produced with the next one's result.
             self._reader.close()

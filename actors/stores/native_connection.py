@@ -3,7 +3,9 @@
 # asynch declares types and leaves most of its functions without.
 # mypy: disable-error-code="no-untyped-call"
 
+import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +13,7 @@ from asynch.proto.block import BlockInfo, ColumnOrientedBlock
 from asynch.proto.connection import Connection
 from asynch.proto.protocol import ClientPacket
 
-from actors.stores.store import StoreMisconfigured
+from actors.stores.store import QueryRefused, StoreMisconfigured
 from actors.stores.url import ServerAddress
 
 OLDEST_MAJOR_VERSION = 22
@@ -24,9 +26,13 @@ class NativeConnection(Connection):
     """A connection to one server, made by the first `execute` and made again when it broke.
 
     `execute` inserts when its second argument is a list of Native blocks as bytes.
+
+    Attributes:
+        readable: How many bytes may still come; when more do, it is over with the connection.
     """
 
     connected: Any
+    reader: Any
     server_info: Any
     writer: Any
 
@@ -57,6 +63,7 @@ class NativeConnection(Connection):
             # Strings may hold bytes that are not UTF-8.
             settings={"strings_as_bytes": True},
         )
+        self.readable = math.inf
 
     async def receive_hello(self) -> None:
         """Finish the handshake.
@@ -71,6 +78,7 @@ class NativeConnection(Connection):
                 f"ClickHouse >= {OLDEST_MAJOR_VERSION} is needed, "
                 f"found {info.version_major}.{info.version_minor}"
             )
+        self.reader.reader = _CountedStream(self)
 
     async def disconnect(self) -> None:
         """Drop the connection at once.
@@ -103,3 +111,19 @@ class NativeConnection(Connection):
         while await self.receive_packet():
             pass
         return len(data)
+
+
+class _CountedStream:
+    """What asynch reads from; a server checks a result's size before it writes out constants."""
+
+    def __init__(self, connection: NativeConnection) -> None:
+        self._connection = connection
+        self._stream: asyncio.StreamReader = connection.reader.reader
+        self.at_eof = self._stream.at_eof
+
+    async def read(self, size: int) -> bytes:
+        data = await self._stream.read(size)
+        self._connection.readable -= len(data)
+        if self._connection.readable < 0:
+            raise QueryRefused("the result is too large")
+        return data
