@@ -4,9 +4,10 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ class EmbeddedStore:
     """Owns two sessions on one directory: one that writes, and one that can only read.
 
     Each is used from a thread of its own, so that a long query does not hold up inserts, and no
-    call of a kind overlaps the next. chDB's calls cannot be interrupted; queries have a time limit,
-    and a cancelled call is waited for (see `SerialThread`). The directory belongs to one process at
+    call of a kind overlaps the next. A cancelled query is killed from the session that writes; it
+    ends at the next block of data, or by its time limit. A cancelled insert cannot be interrupted;
+    its end is waited for (see `SerialThread`). The directory belongs to one process at
     a time, and chDB allows a process one directory.
     """
 
@@ -101,7 +103,10 @@ class EmbeddedStore:
 
     async def query(self, sql: str) -> list[str]:
         """See `Store.query`."""
-        return await self._reading.call(partial(self._read, sql))
+        mark = f"/* {secrets.token_hex(8)} */"
+        return await self._reading.call(
+            partial(self._read, sql, mark), interrupt=partial(self._kill_query, mark)
+        )
 
     async def ping(self) -> None:
         """See `Store.ping`; waits for the insert that is under way."""
@@ -114,6 +119,10 @@ class EmbeddedStore:
             await self._writing.call(self._close_writer)
         self._reading.close()
         self._writing.close()
+
+    async def _kill_query(self, mark: str) -> None:
+        with suppress(StoreUnavailable):
+            await self._execute(f"KILL QUERY WHERE startsWith(query, {quote_string(mark)}) ASYNC")
 
     async def _execute(self, sql: str) -> list[list[str]]:
         return await self._writing.call(partial(self._rows, sql))
@@ -177,12 +186,12 @@ class EmbeddedStore:
             refused = rows_at_fault(error_code(str(error)))
             raise (RowsRefused if refused else StoreUnavailable)(message) from None
 
-    def _read(self, sql: str) -> list[str]:
+    def _read(self, sql: str, mark: str) -> list[str]:
         if self._reader is None:
             raise StoreUnavailable("the store is not open")
         statement = reading_statement(sql, self._table_functions)
         try:
-            result = self._reader.query(statement, "JSONEachRow")
+            result = self._reader.query(f"{mark} {statement}", "JSONEachRow")
             refuse_long_text(result.size())
             return list(_lines(result))
         except RuntimeError as error:
