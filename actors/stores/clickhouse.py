@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import trio
-from asynch.errors import ServerException, UnknownTypeError
+from asynch.errors import ClickHouseException, ServerException, UnknownTypeError
 
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.json_lines import json_lines
@@ -32,6 +32,9 @@ from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
 
 T = TypeVar("T")
+
+_OUTAGES = (OSError, EOFError, ClickHouseException)
+"""What the other end, or the way there, is to blame for."""
 
 CONNECTION_SECONDS = 10.0
 INSERT_SECONDS = 50.0
@@ -259,9 +262,12 @@ class _Line:
             await self._disconnect()
             raise
         except Exception as error:
-            # A stream that ends within a packet surfaces as struct.error, IndexError and others.
-            greeted = self._connection.server_info is not None
+            greeted, broken = self._connection.server_info is not None, self._connection.broken
             await self._disconnect()
+            # A stream that ends within a packet surfaces as struct.error, IndexError and others.
+            # Anything else is a mistake of ours, which would be no better the next time.
+            if not broken and not isinstance(error, _OUTAGES):
+                raise
             cause = error.__cause__ or error
             detail = describe_failure(cause, self._address, greeted=greeted)
             raise StoreUnavailable(f"the connection to ClickHouse failed: {detail}") from error

@@ -14,9 +14,10 @@ from asynch.proto.connection import Connection
 from asynch.proto.protocol import ClientPacket
 
 from actors.stores.store import QueryRefused, StoreMisconfigured
-from actors.stores.url import ServerAddress
+from actors.stores.url import DEFAULT_PORT, DEFAULT_TLS_PORT, ServerAddress
 
 OLDEST_MAJOR_VERSION = 22
+HTTP_ANSWER = b"HTTP/1."
 
 # What it warns of is raised as well, and reported by whoever catches it.
 logging.getLogger("asynch").setLevel(logging.ERROR)
@@ -32,7 +33,9 @@ class NativeConnection(Connection):
     """
 
     connected: Any
+    hosts: list[tuple[str, int]]
     reader: Any
+    secure_socket: bool
     server_info: Any
     writer: Any
 
@@ -79,6 +82,29 @@ class NativeConnection(Connection):
                 f"found {info.version_major}.{info.version_minor}"
             )
         self.reader.reader = _CountedStream(self)
+
+    def unexpected_packet_message(self, expected: str, packet_type: int) -> str:
+        """Describe a packet that has no place where it came.
+
+        Raises:
+            StoreMisconfigured: It is an answer in HTTP.
+        """
+        if packet_type == HTTP_ANSWER[0]:
+            host, port = self.hosts[0]
+            native = DEFAULT_TLS_PORT if self.secure_socket else DEFAULT_PORT
+            raise StoreMisconfigured(
+                f"{host}:{port} speaks HTTP: ClickHouse's native protocol is needed, whose port is "
+                f"{native} unless configured otherwise"
+            )
+        message: str = super().unexpected_packet_message(expected, packet_type)
+        return message
+
+    @property
+    def broken(self) -> bool:
+        """Whether the other end has closed it: what was read last may be a part of a message."""
+        if not self.connected:
+            return False
+        return bool(self.reader.reader.at_eof() or self.writer.writer.is_closing())
 
     async def disconnect(self) -> None:
         """Drop the connection at once.
