@@ -15,7 +15,7 @@ from actors.stores.native_connection import NativeConnection
 from actors.stores.native_line import Line, ServerError, rows_of
 from actors.stores.query_limits import QUERY_RESULT_BYTES, QUERY_SECONDS, query_settings
 from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten, tables_at_fault
-from actors.stores.rights import check_rights
+from actors.stores.rights import check_query_rights, check_rights
 from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
     QueryRefused,
@@ -68,7 +68,9 @@ class ClickHouseStore:
         self._thread = AsyncioThread("clickhouse")
         self._inserts = self._line(address.database, insert_seconds)
         # The server's own limit comes first: it says why, and keeps the connection.
-        self._queries = self._line(address.database, query_seconds + connection_seconds)
+        self._queries = self._line(
+            address.database, query_seconds + connection_seconds, address.for_queries
+        )
         # No database is named in the handshake: one that is missing would end it.
         self._pings = self._line("", connection_seconds)
         self._migrated: Migrated | None = None
@@ -144,6 +146,17 @@ class ClickHouseStore:
         except StoreMisconfigured as error:
             raise StoreUnavailable(str(error)) from None
 
+    async def query_findings(self) -> tuple[str, ...]:
+        """What an operator ought to know of the user that queries run as; a line each."""
+
+        async def execute(sql: str) -> list[list[str]]:
+            return await self._queries.run(partial(rows_of, sql))
+
+        address = self._address
+        return await check_query_rights(
+            execute, address.for_queries.user, address.database, own=bool(address.query_user)
+        )
+
     async def ping(self) -> None:
         """See `Store.ping`; makes the tables anew when they are gone."""
         tables = ", ".join(map(quote_string, TABLES))
@@ -175,19 +188,16 @@ class ClickHouseStore:
             await self.open()
         return self._migrated
 
-    def _line(self, database: str, seconds: float) -> Line:
-        return Line(
-            self._thread,
-            self._address,
-            partial(
-                NativeConnection,
-                self._address,
-                database,
-                connect_timeout=self._connection_seconds,
-                timeout=seconds,
-            ),
-            seconds,
+    def _line(self, database: str, seconds: float, address: ServerAddress | None = None) -> Line:
+        address = address or self._address
+        connect = partial(
+            NativeConnection,
+            address,
+            database,
+            connect_timeout=self._connection_seconds,
+            timeout=seconds,
         )
+        return Line(self._thread, address, connect, seconds)
 
     async def _create_database(self) -> None:
         """Create the database unless it is there; needs no privilege if it is."""
