@@ -42,15 +42,19 @@ USED: Final = {
             {
                 "connected",
                 "disconnect",
+                "hosts",
                 "process_insert_query",
+                "reader",
                 "receive_hello",
                 "receive_packet",
                 "receive_sample_block",
                 "reset_state",
+                "secure_socket",
                 "send_block",
                 "send_external_tables",
                 "send_query",
                 "server_info",
+                "unexpected_packet_message",
                 "writer",
             }
         ),
@@ -92,6 +96,7 @@ USED: Final = {
                 "idle_task",
                 "protocol",
                 "protocol_send",
+                "state",
                 "stream",
             }
         ),

@@ -1,20 +1,22 @@
 """A ClickHouse server, over its native protocol."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
-from asynch.errors import ServerException, UnknownTypeError
+from asynch.errors import UnknownTypeError
 
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.json_lines import json_lines
 from actors.stores.migration import Migrated, migrate
 from actors.stores.native_connection import NativeConnection
+from actors.stores.native_line import Line, ServerError, rows_of
+from actors.stores.query_limits import QUERY_RESULT_BYTES, QUERY_SECONDS, query_settings
 from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten, tables_at_fault
-from actors.stores.rights import check_rights
-from actors.stores.statement import reading_statement
+from actors.stores.rights import check_query_rights, check_rights
+from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
     QueryRefused,
     RowsRefused,
@@ -22,19 +24,15 @@ from actors.stores.store import (
     StoreMisconfigured,
     StoreUnavailable,
 )
-from actors.stores.unreachable import check_authorities, describe_failure
+from actors.stores.unreachable import check_authorities
 from actors.stores.url import ServerAddress
 from actors.threads.asyncio_thread import AsyncioThread
 from ingest.rows.dedup_probe import IDENTITIES, plan_probes
 from ingest.rows.layout import Row
-from ingest.rows.schema import Table, quote_identifier, quote_string
-
-T = TypeVar("T")
+from ingest.rows.schema import TABLES, Table, quote_identifier, quote_string
 
 CONNECTION_SECONDS = 10.0
 INSERT_SECONDS = 50.0
-QUERY_SECONDS = 60.0
-QUERY_ROWS = 1_000_000
 
 
 class ClickHouseStore:
@@ -70,8 +68,11 @@ class ClickHouseStore:
         self._thread = AsyncioThread("clickhouse")
         self._inserts = self._line(address.database, insert_seconds)
         # The server's own limit comes first: it says why, and keeps the connection.
-        self._queries = self._line(address.database, query_seconds + connection_seconds)
-        self._pings = self._line(address.database, connection_seconds)
+        self._queries = self._line(
+            address.database, query_seconds + connection_seconds, address.for_queries
+        )
+        # No database is named in the handshake: one that is missing would end it.
+        self._pings = self._line("", connection_seconds)
         self._migrated: Migrated | None = None
         self._tables_changed = False
         self.findings: tuple[str, ...] = ()
@@ -138,16 +139,36 @@ class ClickHouseStore:
 
     async def query(self, sql: str) -> list[str]:
         """See `Store.query`."""
-        statement = reading_statement(sql)
         try:
-            return await self._queries.run(partial(_query, statement, self._query_seconds))
+            return await self._queries.run(partial(_query, sql, self._query_seconds))
         except (ServerError, UnknownTypeError) as error:
             raise QueryRefused(shorten(str(error))) from None
+        except StoreMisconfigured as error:
+            raise StoreUnavailable(str(error)) from None
+
+    async def query_findings(self) -> tuple[str, ...]:
+        """What an operator ought to know of the user that queries run as; a line each."""
+
+        async def execute(sql: str) -> list[list[str]]:
+            return await self._queries.run(partial(rows_of, sql))
+
+        address = self._address
+        return await check_query_rights(
+            execute, address.for_queries.user, address.database, own=bool(address.query_user)
+        )
 
     async def ping(self) -> None:
-        """See `Store.ping`."""
+        """See `Store.ping`; makes the tables anew when they are gone."""
+        tables = ", ".join(map(quote_string, TABLES))
+        select = (
+            "SELECT count() FROM system.tables "  # noqa: S608
+            f"WHERE database = {quote_string(self._address.database)} AND name IN ({tables})"
+        )
         try:
-            await self._pings.run(partial(_rows, "SELECT 1"))
+            ((found,),) = await self._pings.run(partial(rows_of, select))
+            if self._migrated is not None and int(found) < len(TABLES):
+                self._tables_changed = True
+                await self.open()
         except StoreError as error:
             raise StoreUnavailable(str(error)) from None
 
@@ -167,110 +188,28 @@ class ClickHouseStore:
             await self.open()
         return self._migrated
 
-    def _line(self, database: str, seconds: float) -> "_Line":
-        return _Line(
-            self._thread,
-            self._address,
-            partial(
-                NativeConnection,
-                self._address,
-                database,
-                connect_timeout=self._connection_seconds,
-                timeout=seconds,
-            ),
-            seconds,
+    def _line(self, database: str, seconds: float, address: ServerAddress | None = None) -> Line:
+        address = address or self._address
+        connect = partial(
+            NativeConnection,
+            address,
+            database,
+            connect_timeout=self._connection_seconds,
+            timeout=seconds,
         )
+        return Line(self._thread, address, connect, seconds)
 
     async def _create_database(self) -> None:
         """Create the database unless it is there; needs no privilege if it is."""
-        # No database is named in the handshake: one that is missing would end it.
-        line = self._line("", self._connection_seconds)
         name = self._address.database
-        try:
-            condition = f"name = {quote_string(name)}"
-            select = f"SELECT 1 FROM system.databases WHERE {condition}"  # noqa: S608
-            if not await line.run(partial(_rows, select)):
-                statement = f"CREATE DATABASE IF NOT EXISTS {quote_identifier(name)}"
-                await line.run(partial(_rows, statement))
-        finally:
-            await line.aclose()
+        condition = f"name = {quote_string(name)}"
+        select = f"SELECT 1 FROM system.databases WHERE {condition}"  # noqa: S608
+        if not await self._pings.run(partial(rows_of, select)):
+            statement = f"CREATE DATABASE IF NOT EXISTS {quote_identifier(name)}"
+            await self._pings.run(partial(rows_of, statement))
 
     async def _execute(self, sql: str) -> list[list[str]]:
-        return await self._inserts.run(partial(_rows, sql))
-
-
-class ServerError(StoreError):
-    """The server's own answer: it is alive, and the connection goes on.
-
-    Attributes:
-        code: ClickHouse's number of the error; None when it gave none.
-    """
-
-    def __init__(self, message: str, code: int | None) -> None:
-        """As the server said it."""
-        super().__init__(shorten(message))
-        self.code = code
-
-
-class _Line:
-    """A connection that is made when needed and carries one statement at a time."""
-
-    def __init__(
-        self,
-        thread: AsyncioThread,
-        address: ServerAddress,
-        connect: Callable[[], NativeConnection],
-        seconds: float,
-    ) -> None:
-        self._thread = thread
-        self._address = address
-        self._connect = connect
-        self._seconds = seconds
-        self._lock = trio.Lock()
-        self._connection: NativeConnection | None = None
-
-    async def run(self, work: Callable[[NativeConnection], Awaitable[T]]) -> T:
-        """Do something with the connection, in the loop's thread.
-
-        Raises:
-            ServerError: The server refused.
-            StoreUnavailable: The connection broke, or it took too long.
-        """
-        async with self._lock:
-            try:
-                return await self._thread.run(partial(self._run, work), limit=self._seconds)
-            except TimeoutError as error:
-                raise StoreUnavailable(str(error)) from None
-
-    async def aclose(self) -> None:
-        """Drop the connection."""
-        async with self._lock:
-            await self._thread.run(self._disconnect, limit=self._seconds)
-
-    async def _run(self, work: Callable[[NativeConnection], Awaitable[T]]) -> T:
-        if self._connection is None:
-            self._connection = self._connect()
-        try:
-            return await work(self._connection)
-        except ServerException as error:
-            raise ServerError(str(error), error.code) from None
-        except (StoreError, UnknownTypeError):
-            raise
-        except asyncio.CancelledError:
-            await self._disconnect()
-            raise
-        except Exception as error:
-            # A stream that ends within a packet surfaces as struct.error, IndexError and others.
-            greeted = self._connection.server_info is not None
-            await self._disconnect()
-            cause = error.__cause__ or error
-            detail = describe_failure(cause, self._address, greeted=greeted)
-            raise StoreUnavailable(f"the connection to ClickHouse failed: {detail}") from error
-
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            await self._connection.disconnect()
-            self._connection = None
+        return await self._inserts.run(partial(rows_of, sql))
 
 
 async def _insert(
@@ -288,23 +227,18 @@ async def _insert(
     )
 
 
-async def _query(statement: str, seconds: float, connection: NativeConnection) -> list[str]:
-    rows, columns = await connection.execute(
-        statement,
-        with_column_types=True,
-        settings={
-            # 2 would allow table functions that reach files and other hosts.
-            "readonly": 1,
-            "max_execution_time": max(1, int(seconds)),
-            "max_result_rows": QUERY_ROWS,
-        },
-    )
+async def _query(sql: str, seconds: float, connection: NativeConnection) -> list[str]:
+    table_functions = [name for (name,) in await rows_of(TABLE_FUNCTIONS_QUERY, connection)]
+    statement = reading_statement(sql, table_functions)
+    connection.readable = QUERY_RESULT_BYTES
+    try:
+        rows, columns = await connection.execute(
+            statement, with_column_types=True, settings=query_settings(seconds)
+        )
+    except QueryRefused:
+        # The rest of the result is on its way.
+        await connection.disconnect()
+        raise
+    finally:
+        connection.readable = math.inf
     return json_lines([name for name, _ in columns], rows)
-
-
-async def _rows(sql: str, connection: NativeConnection) -> list[list[str]]:
-    rows = await connection.execute(sql)
-    return [
-        [cell.decode() if isinstance(cell, bytes) else str(cell) for cell in row]
-        for row in rows or ()
-    ]

@@ -4,9 +4,10 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,14 @@ import trio
 
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.migration import Migrated, migrate
+from actors.stores.query_limits import (
+    QUERY_SECONDS,
+    embedded_query_bytes,
+    query_settings,
+    refuse_long_text,
+)
 from actors.stores.refusal import error_code, rows_at_fault, shorten
-from actors.stores.statement import reading_statement
+from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
     QueryRefused,
     RowsRefused,
@@ -29,10 +36,6 @@ from actors.threads.serial_thread import GRACE_SECONDS, SerialThread
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
 
-QUERY_SECONDS = 60.0
-QUERY_ROWS = 1_000_000
-
-
 NICE = 10
 """Inserts and queries let requests go first: on one core a flush would hold them up for as long as
 it lasts."""
@@ -42,8 +45,9 @@ class EmbeddedStore:
     """Owns two sessions on one directory: one that writes, and one that can only read.
 
     Each is used from a thread of its own, so that a long query does not hold up inserts, and no
-    call of a kind overlaps the next. chDB's calls cannot be interrupted; queries have a time limit,
-    and a cancelled call is waited for (see `SerialThread`). The directory belongs to one process at
+    call of a kind overlaps the next. A cancelled query is killed from the session that writes; it
+    ends at the next block of data, or by its time limit. A cancelled insert cannot be interrupted;
+    its end is waited for (see `SerialThread`). The directory belongs to one process at
     a time, and chDB allows a process one directory.
     """
 
@@ -63,6 +67,7 @@ class EmbeddedStore:
         self._reading = SerialThread("chdb-reader", nice=NICE)
         self._writer: Any = None
         self._reader: Any = None
+        self._table_functions: tuple[str, ...] = ()
         self._migrated: Migrated | None = None
         self.findings: tuple[str, ...] = ()
 
@@ -98,8 +103,10 @@ class EmbeddedStore:
 
     async def query(self, sql: str) -> list[str]:
         """See `Store.query`."""
-        statement = reading_statement(sql)
-        return await self._reading.call(partial(self._read, statement))
+        mark = f"/* {secrets.token_hex(8)} */"
+        return await self._reading.call(
+            partial(self._read, sql, mark), interrupt=partial(self._kill_query, mark)
+        )
 
     async def ping(self) -> None:
         """See `Store.ping`; waits for the insert that is under way."""
@@ -112,6 +119,10 @@ class EmbeddedStore:
             await self._writing.call(self._close_writer)
         self._reading.close()
         self._writing.close()
+
+    async def _kill_query(self, mark: str) -> None:
+        with suppress(StoreUnavailable):
+            await self._execute(f"KILL QUERY WHERE startsWith(query, {quote_string(mark)}) ASYNC")
 
     async def _execute(self, sql: str) -> list[list[str]]:
         return await self._writing.call(partial(self._rows, sql))
@@ -132,16 +143,14 @@ class EmbeddedStore:
                 f"chDB cannot use {self._path}: {shorten(str(error))}"
             ) from None
         self._writer = writer
+        self._table_functions = tuple(name for (name,) in self._rows(TABLE_FUNCTIONS_QUERY))
 
     def _new_reader(self) -> Any:
         reader = _open_session(self._path)
         reader.query(f"USE {quote_identifier(self._database)}")
-        reader.query(
-            f"SET max_execution_time = {self._query_seconds:g}, max_result_rows = {QUERY_ROWS}, "
-            "output_format_json_escape_forward_slashes = 0"
-        )
-        # Not 2, which would allow table functions that reach files and other hosts.
-        reader.query("SET readonly = 1")
+        reader.query("SET output_format_json_escape_forward_slashes = 0")
+        limits = query_settings(self._query_seconds, embedded_query_bytes())
+        reader.query(f"SET {', '.join(f'{name} = {limit}' for name, limit in limits.items())}")
         return reader
 
     def _rows(self, sql: str) -> list[list[str]]:
@@ -177,11 +186,14 @@ class EmbeddedStore:
             refused = rows_at_fault(error_code(str(error)))
             raise (RowsRefused if refused else StoreUnavailable)(message) from None
 
-    def _read(self, statement: str) -> list[str]:
+    def _read(self, sql: str, mark: str) -> list[str]:
         if self._reader is None:
             raise StoreUnavailable("the store is not open")
+        statement = reading_statement(sql, self._table_functions)
         try:
-            return list(_lines(self._reader.query(statement, "JSONEachRow")))
+            result = self._reader.query(f"{mark} {statement}", "JSONEachRow")
+            refuse_long_text(result.size())
+            return list(_lines(result))
         except RuntimeError as error:
             # chDB hands out what a failed query had produced with the next one's result.
             self._reader.close()

@@ -7,14 +7,23 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from actors.stores.query_limits import refuse_long_text
+
 
 def json_lines(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """A JSON object for each row, its keys in the order of the columns."""
+    """A JSON object for each row, its keys in the order of the columns.
+
+    Raises:
+        QueryRefused: They are too long.
+    """
     keys = [json_text(name) + ":" for name in names]
-    return [
-        "{" + ",".join([key + json_text(cell) for key, cell in zip(keys, row, strict=True)]) + "}"
-        for row in rows
-    ]
+    lines, characters = [], 0
+    for row in rows:
+        cells = [key + json_text(cell) for key, cell in zip(keys, row, strict=True)]
+        lines.append("{" + ",".join(cells) + "}")
+        characters += len(lines[-1])
+        refuse_long_text(characters)
+    return lines
 
 
 def json_text(value: Any) -> str:

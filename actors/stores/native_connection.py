@@ -3,7 +3,9 @@
 # asynch declares types and leaves most of its functions without.
 # mypy: disable-error-code="no-untyped-call"
 
+import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +13,11 @@ from asynch.proto.block import BlockInfo, ColumnOrientedBlock
 from asynch.proto.connection import Connection
 from asynch.proto.protocol import ClientPacket
 
-from actors.stores.store import StoreMisconfigured
-from actors.stores.url import ServerAddress
+from actors.stores.store import QueryRefused, StoreMisconfigured
+from actors.stores.url import DEFAULT_PORT, DEFAULT_TLS_PORT, ServerAddress
 
 OLDEST_MAJOR_VERSION = 22
+HTTP_ANSWER = b"HTTP/1."
 
 # What it warns of is raised as well, and reported by whoever catches it.
 logging.getLogger("asynch").setLevel(logging.ERROR)
@@ -24,9 +27,15 @@ class NativeConnection(Connection):
     """A connection to one server, made by the first `execute` and made again when it broke.
 
     `execute` inserts when its second argument is a list of Native blocks as bytes.
+
+    Attributes:
+        readable: How many bytes may still come; when more do, it is over with the connection.
     """
 
     connected: Any
+    hosts: list[tuple[str, int]]
+    reader: Any
+    secure_socket: bool
     server_info: Any
     writer: Any
 
@@ -57,6 +66,7 @@ class NativeConnection(Connection):
             # Strings may hold bytes that are not UTF-8.
             settings={"strings_as_bytes": True},
         )
+        self.readable = math.inf
 
     async def receive_hello(self) -> None:
         """Finish the handshake.
@@ -71,6 +81,30 @@ class NativeConnection(Connection):
                 f"ClickHouse >= {OLDEST_MAJOR_VERSION} is needed, "
                 f"found {info.version_major}.{info.version_minor}"
             )
+        self.reader.reader = _CountedStream(self)
+
+    def unexpected_packet_message(self, expected: str, packet_type: int) -> str:
+        """Describe a packet that has no place where it came.
+
+        Raises:
+            StoreMisconfigured: It is an answer in HTTP.
+        """
+        if packet_type == HTTP_ANSWER[0]:
+            host, port = self.hosts[0]
+            native = DEFAULT_TLS_PORT if self.secure_socket else DEFAULT_PORT
+            raise StoreMisconfigured(
+                f"{host}:{port} speaks HTTP: ClickHouse's native protocol is needed, whose port is "
+                f"{native} unless configured otherwise"
+            )
+        message: str = super().unexpected_packet_message(expected, packet_type)
+        return message
+
+    @property
+    def broken(self) -> bool:
+        """Whether the other end has closed it: what was read last may be a part of a message."""
+        if not self.connected:
+            return False
+        return bool(self.reader.reader.at_eof() or self.writer.writer.is_closing())
 
     async def disconnect(self) -> None:
         """Drop the connection at once.
@@ -103,3 +137,19 @@ class NativeConnection(Connection):
         while await self.receive_packet():
             pass
         return len(data)
+
+
+class _CountedStream:
+    """What asynch reads from; a server checks a result's size before it writes out constants."""
+
+    def __init__(self, connection: NativeConnection) -> None:
+        self._connection = connection
+        self._stream: asyncio.StreamReader = connection.reader.reader
+        self.at_eof = self._stream.at_eof
+
+    async def read(self, size: int) -> bytes:
+        data = await self._stream.read(size)
+        self._connection.readable -= len(data)
+        if self._connection.readable < 0:
+            raise QueryRefused("the result is too large")
+        return data

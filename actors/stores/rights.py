@@ -1,9 +1,12 @@
-"""Whether a ClickHouse user may do what its tables are there for."""
+"""Whether ClickHouse's users may do what they are there for, and queries no more than that."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
 from actors.stores.store import StoreError, StoreMisconfigured
 from ingest.rows.schema import TABLES, quote_identifier
+
+_SOURCES = ("FILE", "URL", "REMOTE", "S3", "MYSQL", "POSTGRES")
+"""Rights to read the server's files, and to have it ask other hosts."""
 
 Execute = Callable[[str], Awaitable[Sequence[Sequence[str]]]]
 
@@ -39,14 +42,48 @@ async def check_rights(execute: Execute, user: str, database: str) -> tuple[str,
     return ()
 
 
+async def check_query_rights(
+    execute: Execute, user: str, database: str, *, own: bool
+) -> tuple[str, ...]:
+    """Ask whether queries can read the tables, and nothing beyond the server.
+
+    Args:
+        execute: Runs a statement as the user that queries run as; raises a `StoreError` when it
+            fails.
+        user: That user.
+        database: With the tables.
+        own: Whether it is another user than the one of `check_rights`.
+
+    Returns:
+        What an operator ought to know.
+    """
+    findings = []
+    if own and (lacking := await _lacking(execute, "SELECT", database)):
+        findings.append(
+            f"the user {user} may not read {', '.join(lacking)}, so queries fail: "
+            f"GRANT SELECT, dictGet ON {quote_identifier(database)}.* TO {quote_identifier(user)}"
+        )
+    if reached := [source for source in _SOURCES if await _may(execute, f"{source} ON *.*")]:
+        findings.append(
+            f"queries run as the user {user}, "
+            f"who may reach beyond the server ({', '.join(reached)})"
+        )
+    return tuple(findings)
+
+
+async def _may(execute: Execute, grant: str) -> bool | None:
+    """Whether a right is granted; None when the server does not know the question."""
+    try:
+        ((granted,),) = await execute(f"CHECK GRANT {grant}")
+    except StoreError:
+        return None
+    return granted == "1"
+
+
 async def _lacking(execute: Execute, right: str, database: str) -> list[str]:
-    lacking = []
-    for table in TABLES:
-        name = f"{quote_identifier(database)}.{quote_identifier(table)}"
-        try:
-            ((granted,),) = await execute(f"CHECK GRANT {right} ON {name}")
-        except StoreError:
-            return []
-        if granted != "1":
-            lacking.append(table)
-    return lacking
+    return [
+        table
+        for table in TABLES
+        if await _may(execute, f"{right} ON {quote_identifier(database)}.{quote_identifier(table)}")
+        is False
+    ]

@@ -1,31 +1,71 @@
 """A user's SQL, read just far enough to let nothing but one reading statement through.
 
-The stores run it in ClickHouse's read-only mode as well; that mode lets a few things pass that are
-no reading of tables: INTO OUTFILE, KILL QUERY, USE, and functions that read the machine's files.
+The stores run it in ClickHouse's read-only mode as well. That mode lets a few things pass that are
+no reading of tables (INTO OUTFILE, KILL QUERY, USE, functions that read the machine's files), and a
+server does not hold a subquery to it that brings settings of its own.
+
+What is outside quotes and comments has to be in the few characters that every version of ClickHouse
+reads in the same way: nothing can be hidden in a quote that is none.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from actors.stores.store import QueryRefused
 
+TABLE_FUNCTIONS_QUERY = "SELECT name FROM system.table_functions"
+"""Asks a store for the names of its table functions."""
+
 _READING = frozenset(
     {"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "("}
 )
-_TABLE_FUNCTIONS_REFUSED_FOR = frozenset({"DESCRIBE", "DESC"})
-_FUNCTIONS_ON_FILES = frozenset({"file", "catboostevaluate"})
 
-_UNREADABLE = frozenset({"'", '"', "`", "‘", "“", "/*", "\\"})
+_TABLE_FUNCTIONS = frozenset(
+    {
+        "format",  # a function of this name makes strings
+        "generate_series",
+        "generateseries",
+        "numbers",
+        "numbers_mt",
+        "values",
+        "view",
+        "zeros",
+        "zeros_mt",
+    }
+)
+"""Those that read nothing but their arguments."""
+
+_FUNCTIONS_REACHING_OUT = frozenset(
+    {
+        "aiclassify",
+        "aiembed",
+        "aiextract",
+        "aifilter",
+        "aigenerate",
+        "airedact",
+        "aisimilarity",
+        "aitranslate",
+        "catboostevaluate",
+        "file",
+        "generateserialid",
+        "hascolumnintable",
+        "reversednsquery",
+    }
+)
+"""Functions on values that read files, ask other hosts, or change what Keeper holds."""
 
 _TOKEN = re.compile(
     r"""
-    (?P<blank> \s+ | --[^\n]* | //[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ )
-  | (?P<string> '(?:[^'\\]|\\.|'')*' | ‘[^’]*’ | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
-  | (?P<quoted> `(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*" | “[^”]*” )
-  | (?P<word> [^\W\d]\w* )
-  | (?P<number> \d\w* )
-  | (?P<sign> /\* | . )
+    (?P<blank> [ \t\r\n\f\v]+ | --[^\n]* | //[^\n]* | /\*.*?\*/ )
+  | (?P<string> '(?:[^'\\]|\\.|'')*' )
+  | (?P<quoted> `(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*" )
+  | (?P<word> [A-Za-z_][A-Za-z0-9_]* )
+  | (?P<number> [0-9][A-Za-z0-9_]* )
+  | (?P<open> /\* | ['"`] )
+  | (?P<sign> [-!%&()*+,./:;<=>?@\[\]^{|}~] )
+  | (?P<other> . )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -41,16 +81,14 @@ class _Token(NamedTuple):
     def keyword(self) -> str:
         return self.text.upper() if self.kind in ("word", "sign") else ""
 
-    @property
-    def name(self) -> str:
-        """The identifier that it may be, without quotes."""
-        if self.kind == "quoted":
-            return self.text[1:-1].lower()
-        return self.text.lower() if self.kind == "word" else ""
 
-
-def reading_statement(sql: str) -> str:
+def reading_statement(sql: str, table_functions: Collection[str]) -> str:
     """The statement without the comments around it, its semicolon and its FORMAT clause.
+
+    Args:
+        sql: What the user has written.
+        table_functions: The names of all that the store knows, as `TABLE_FUNCTIONS_QUERY` gives
+            them.
 
     Raises:
         QueryRefused: It does not only read, or it is more than one statement.
@@ -63,10 +101,9 @@ def reading_statement(sql: str) -> str:
         tokens.pop()
     if not tokens:
         raise QueryRefused("the query is empty")
-    first = tokens[0].keyword
-    if first not in _READING:
+    if tokens[0].keyword not in _READING:
         raise QueryRefused("only statements that read are accepted: SELECT, SHOW, DESCRIBE, …")
-    _refuse_side_effects(tokens, described=first in _TABLE_FUNCTIONS_REFUSED_FOR)
+    _refuse_side_effects(tokens, {name.lower() for name in table_functions} - _TABLE_FUNCTIONS)
     cut = _format_clause(tokens)
     if cut is None:
         return sql[tokens[0].start : tokens[-1].end]
@@ -76,39 +113,42 @@ def reading_statement(sql: str) -> str:
 
 def _tokens(sql: str) -> Iterator[_Token]:
     for match in _TOKEN.finditer(sql):
-        # The group of a heredoc's tag closes before the string around it, so it is never the last.
         kind = match.lastgroup or ""
         # ClickHouse lets comments nest: what a naive reading takes for their end is not.
-        if match[0] in _UNREADABLE or (kind == "blank" and match[0].find("/*", 2) > 0):
+        nested = match[0].startswith("/*") and match[0].find("/*", 2) > 0
+        if kind == "open" or nested:
             raise QueryRefused("a quote or a comment is not closed, or comments are nested")
+        if kind == "other":
+            raise QueryRefused(f"{match[0]!r} is not accepted outside quotes")
         if kind != "blank":
             yield _Token(kind, match[0], match.start(), match.end())
 
 
-def _refuse_side_effects(tokens: list[_Token], *, described: bool) -> None:
-    for index, token in enumerate(tokens):
-        following = tokens[index + 1] if index + 1 < len(tokens) else None
+def _refuse_side_effects(tokens: list[_Token], refused: Collection[str]) -> None:
+    for token in tokens:
         if token.text == ";":
             raise QueryRefused("one statement at a time")
-        if following is None:
-            return
-        if following.text == "(" and token.name in _FUNCTIONS_ON_FILES:
+        if token.keyword == "SETTINGS":
+            raise QueryRefused(
+                'SETTINGS are not accepted: limits hold for every query; as a name, quote it: "…"'
+            )
+    for token, following in pairwise(tokens):
+        if following.text != "(":
+            continue
+        # A name in quotes may be written in many ways.
+        if token.kind == "quoted":
+            raise QueryRefused(f"{token.text} before a bracket is not accepted in quotes")
+        name = token.text.lower() if token.kind == "word" else ""
+        if name in refused or name in _FUNCTIONS_REACHING_OUT:
             raise QueryRefused(f"{token.text} is not accepted: a query reads tables")
-        if described and token.name and following.text == "(" and index:
-            raise QueryRefused("DESCRIBE of a table function is not accepted")
 
 
 def _format_clause(tokens: list[_Token]) -> tuple[int, int] | None:
     """Where the last FORMAT clause begins and ends; None without one."""
-    for index in range(len(tokens) - 2, 0, -1):
-        token, after = tokens[index], tokens[index + 1]
-        ends = index + 2 == len(tokens) or tokens[index + 2].keyword == "SETTINGS"
-        if (
-            token.keyword == "FORMAT"
-            and after.kind in ("word", "quoted")
-            and after.keyword != "SETTINGS"
-            and ends
-            and tokens[index - 1].keyword not in {"AS", "FROM", "JOIN", ".", ","}
-        ):
-            return token.start, after.end
-    return None
+    if len(tokens) < 3 or tokens[-2].keyword != "FORMAT":
+        return None
+    if tokens[-1].kind not in ("word", "quoted"):
+        return None
+    if tokens[-3].keyword in {"AS", "FROM", "JOIN", ".", ","}:
+        return None
+    return tokens[-2].start, tokens[-1].end

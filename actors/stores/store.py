@@ -99,10 +99,10 @@ class Store(Protocol):
         """
 
     async def ping(self) -> None:
-        """Ask for a sign of life.
+        """Ask for a sign of life; a store that has come back empty is made ready, as by `open`.
 
         Raises:
-            StoreUnavailable: There was none.
+            StoreUnavailable: There was none, or it cannot be made ready.
         """
 
     async def aclose(self) -> None:

@@ -1,7 +1,7 @@
 """`CLICKHOUSE_URL`: which store, and where. Messages never show the URL: it may hold a password."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -40,6 +40,8 @@ class ServerAddress:
         secure: Whether to use TLS.
         verify: Whether to check the server's certificate.
         ca_certs: A file with the authorities to trust; None for the system's.
+        query_user: Name of the ClickHouse user that queries run as; empty for `user`.
+        query_password: Theirs.
     """
 
     host: str
@@ -50,6 +52,15 @@ class ServerAddress:
     secure: bool = False
     verify: bool = True
     ca_certs: str | None = None
+    query_user: str = ""
+    query_password: str = field(default="", repr=False)
+
+    @property
+    def for_queries(self) -> "ServerAddress":
+        """The same server, as the user that queries run as."""
+        if not self.query_user:
+            return self
+        return replace(self, user=self.query_user, password=self.query_password)
 
 
 def parse_url(url: str) -> EmbeddedAddress | ServerAddress:
@@ -57,7 +68,8 @@ def parse_url(url: str) -> EmbeddedAddress | ServerAddress:
 
     Embedded: `chdb://var/chdb`, `chdb:///srv/chdb`, optionally `?database=NAME`.
     Server: `clickhouse://` or, with TLS, `clickhouses://`; optional parameters `secure`, `verify`
-    (both true or false) and `ca_certs` (a file). Every part may be percent-encoded.
+    (both true or false), `ca_certs` (a file), `query_user` and `query_password`. Every part
+    may be percent-encoded.
 
     Raises:
         StoreMisconfigured: Says which part is wrong.
@@ -98,7 +110,11 @@ def _parse_server(url: str, *, secure: bool) -> ServerAddress:
     database = unquote(parts.path.removeprefix("/"))
     if "/" in parts.path.removeprefix("/"):
         raise StoreMisconfigured("the store's URL names more than a database after the host")
-    parameters = _parameters(parts.query, {"secure", "verify", "ca_certs"})
+    parameters = _parameters(
+        parts.query, {"secure", "verify", "ca_certs", "query_user", "query_password"}
+    )
+    if "query_password" in parameters and not parameters.get("query_user"):
+        raise StoreMisconfigured("the store's URL has a query_password without a query_user")
     secure = _boolean(parameters, "secure", default=secure)
     return ServerAddress(
         host=unquote(parts.hostname),
@@ -109,6 +125,8 @@ def _parse_server(url: str, *, secure: bool) -> ServerAddress:
         secure=secure,
         verify=_boolean(parameters, "verify", default=True),
         ca_certs=parameters.get("ca_certs") or None,
+        query_user=parameters.get("query_user", ""),
+        query_password=parameters.get("query_password", ""),
     )
 
 

@@ -3,7 +3,7 @@
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -17,6 +17,9 @@ GRACE_SECONDS = 3.0
 When an insert hangs at the end of a drain it passes twice, for the insert and for closing the
 store: with the default of `SLUICE_SHUTDOWN_SECONDS` the process ends within the 30 s that Heroku
 gives it."""
+
+INTERRUPT_SECONDS = 0.05
+"""Between two attempts to interrupt a call: the first may come before anything has begun."""
 
 
 class _Call(Generic[T]):
@@ -72,12 +75,21 @@ class SerialThread:
         self._calls: queue.SimpleQueue[_Call[object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    async def call(self, function: Callable[[], T]) -> T:
+    async def call(
+        self,
+        function: Callable[[], T],
+        interrupt: Callable[[], Awaitable[object]] | None = None,
+    ) -> T:
         """Run a function and return its result, or raise its exception.
 
         When cancelled before the function's turn has come, it never runs. When cancelled later, its
         end is awaited for `GRACE_SECONDS`, and if it comes, its result returned; otherwise the
         function runs on, and its outcome is unknown.
+
+        Args:
+            function: What to run.
+            interrupt: Asks the function to end when the call is cancelled, again and again until
+                it does. Its result is then not wanted.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._thread is None:
@@ -87,12 +99,16 @@ class SerialThread:
         self._calls.put(call)  # type: ignore[arg-type]
         try:
             await call.done.wait()
-        except trio.Cancelled:
+        except (trio.Cancelled, KeyboardInterrupt):
             if call.withdraw():
                 raise
             with trio.move_on_after(GRACE_SECONDS, shield=True):
+                while interrupt is not None and not call.done.is_set():
+                    await interrupt()
+                    with trio.move_on_after(INTERRUPT_SECONDS):
+                        await call.done.wait()
                 await call.done.wait()
-            if not call.done.is_set():
+            if interrupt is not None or not call.done.is_set():
                 raise
         return call.result()
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import trio
 
+from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.open import open_store
 from actors.stores.store import StoreBusy, StoreError, StoreUnavailable
 from ingest.check.report import CheckResult, ok, problem, warning
@@ -22,6 +23,11 @@ SKEW_SECONDS: Final = 5.0
 
 _AS_IT_SHOULD: Final = re.compile(r": (created|added)$|^made by Plausible|: inserted without ")
 """Findings that need nobody's attention."""
+
+_QUERY_USER: Final = (
+    "give queries a user of their own that may only read: ?query_user=…&query_password=… in "
+    "CLICKHOUSE_URL (docs/operating.md, A user for queries)"
+)
 
 _TABLES: Final = f"""
 SELECT tables.name AS name, engine, total_rows, count() AS columns,
@@ -44,8 +50,9 @@ def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
         settings: Say which.
         now: Unix seconds.
     """
+    queries: tuple[str, ...] = ()
     try:
-        results, lines = trio.run(_open_store, settings.clickhouse_url)
+        results, queries, lines = trio.run(_open_store, settings.clickhouse_url)
     except StoreBusy as busy:
         yield ok("the embedded store is in use by a running server")
         try:
@@ -69,15 +76,21 @@ def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
         )
         return
     yield from _store_results(results)
+    for text in queries:
+        yield warning(text, _QUERY_USER if "beyond the server" in text else "")
     yield from _tables(map(json.loads, lines), now)
 
 
-async def _open_store(url: str) -> tuple[tuple[str, ...], list[str]]:
+async def _open_store(url: str) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
+    """Findings on the store, findings on its queries, and what it says of its tables."""
     store = open_store(url)
     try:
         with trio.fail_after(STORE_SECONDS):
             await store.open()
-            return store.findings, await store.query(_TABLES)
+            lines = await store.query(_TABLES)
+            if isinstance(store, ClickHouseStore):
+                return store.findings, await store.query_findings(), lines
+            return store.findings, (), lines
     finally:
         await store.aclose()
 

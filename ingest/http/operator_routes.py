@@ -1,11 +1,14 @@
 """The routes that tools of the operator ask: figures, the endpoint's description, queries."""
 
-from quart import Response
+from functools import partial
+
+from quart import Response, request
 from quart_trio import QuartTrio
 
 from actors.pipeline.topology import Collector
 from actors.stores.store import QueryRefused, StoreUnavailable
 from ingest.http.asgi_request import read_body
+from ingest.http.interruption import UnwantedError, while_wanted
 from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response, text
@@ -39,9 +42,9 @@ def add_operator_routes(
             return operator.denial()
         try:
             sql = (await read_body()).decode("utf-8", "replace")
-            rows = await collector.store.query(sql)
+            rows = await while_wanted(request.scope, partial(collector.store.query, sql))
         except QueryRefused as refused:
             return error(400, "query", str(refused))
-        except StoreUnavailable as unavailable:
+        except (StoreUnavailable, UnwantedError) as unavailable:
             return error(503, "query", str(unavailable))
         return text(200, "".join(f"{row}\n" for row in rows), {}, "application/x-ndjson")

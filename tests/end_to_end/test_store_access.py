@@ -114,17 +114,17 @@ def test_authorities_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     assert "sluice: CLICKHOUSE_URL: ca_certs: " in sluice.log_text()
 
 
-def documented_grants() -> list[str]:
-    text = OPERATING.read_text()
-    section = text.partition("## ClickHouse\n")[2].partition("### Room")[0]
+def documented_grants(user: str) -> list[str]:
+    lines = OPERATING.read_text().splitlines()
+    to_user = f" TO {user}"
     return [
-        line.removesuffix(" TO sluice")
-        for line in section.splitlines()
-        if line.startswith("GRANT ")
+        line.removesuffix(to_user)
+        for line in lines
+        if line.startswith("GRANT ") and line.endswith(to_user)
     ]
 
 
-GRANTS = documented_grants()
+GRANTS = documented_grants("sluice")
 
 
 def without(right: str) -> list[str]:
@@ -133,6 +133,7 @@ def without(right: str) -> list[str]:
 
 USERS = {
     "least": GRANTS,
+    "reader": documented_grants("sluice_query"),
     "noinsert": without("INSERT"),
     "noselect": without("SELECT"),
     "nocreate": without("CREATE TABLE"),
@@ -199,6 +200,21 @@ def test_a_right_that_lacks(
     guarded: ClickHouseServer, tmp_path: Path, name: str, told: str
 ) -> None:
     assert told in store_section(as_user(guarded, name, tmp_path))
+
+
+def test_queries_have_a_user_of_their_own(guarded: ClickHouseServer, tmp_path: Path) -> None:
+    told = (
+        "warning  queries run as the user default, who may reach beyond the server "
+        "(FILE, URL, REMOTE, S3, MYSQL, POSTGRES)"
+    )
+    url = guarded.url("stats")
+    assert told in store_section(Sluice(tmp_path, url))
+    own = f"{url}?query_user=reader&query_password=secret"
+    with Sluice(tmp_path, own) as sluice:
+        (row,) = sluice.query("SELECT currentUser() AS user, count() >= 0 AS n FROM events_v2")
+        assert row == {"user": "reader", "n": 1}
+        assert sluice.stop() == 0
+    assert not [line for line in store_section(Sluice(tmp_path, own)) if "reach" in line]
 
 
 def test_a_server_whose_user_may_not_insert(guarded: ClickHouseServer, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hypercorn.utils import wrap_app
 
 from ingest.http.fast_path.server import FastPath
 from ingest.http.hypercorn.protocol import HEAD_BYTES, StrictHTTP
+from ingest.http.interruption import ENDS
 from ingest.telemetry.logs import stack_of
 from ingest.telemetry.metrics import Metrics
 
@@ -106,6 +107,8 @@ class HypercornConnection(TCPServer):
         super().__init__(*arguments)
         self._answered = trio.Event()
         self._answered.set()
+        self._hung_up = trio.Event()
+        self.state[ENDS] = (self._hung_up, self.context.terminated)
 
     async def _read_data(self) -> None:
         self.protocol.protocol = StrictHTTP.of(self.protocol)
@@ -113,7 +116,8 @@ class HypercornConnection(TCPServer):
             while data := await self._receive():
                 await self.protocol.handle(RawData(bytes(data)))
             await self.protocol.handle(RawData(b""))
-            # A client that has said all may still be listening.
+            self._hung_up.set()
+            # A client that has said all may still be listening, but not for long.
             with trio.move_on_after(LAST_ANSWER_SECONDS):
                 await self._answered.wait()
         except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):

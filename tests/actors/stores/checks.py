@@ -177,11 +177,6 @@ async def queries_only_read(store: Store) -> None:
     assert '{"name":"events_v2"}' in await store.query("SHOW TABLES")
     for sql, message in (
         ("SELECT nothing FROM events_v2", "nothing"),
-        ("SELECT 1 SETTINGS readonly = 0", "readonly"),
-        ("SELECT 1 SETTINGS max_execution_time = 0", "max_execution_time"),
-        ("SELECT * FROM file('/etc/hostname', 'LineAsString')", "file"),
-        ("SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')", "readonly mode"),
-        ("SELECT * FROM executable('id', 'TSV', 'a String')", "readonly mode"),
         ("SELECT number FROM numbers(2000000)", "[Ll]imit"),
         ("DROP TABLE events_v2", "only statements that read"),
         ("SELECT 1; DROP TABLE events_v2", "one statement"),

@@ -354,7 +354,7 @@ async def test_nobody_listens() -> None:
             StoreUnavailable,
             r"^ClickHouse at 127\.0\.0\.1:\d+: Too many simultaneous queries$",
         ),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", StoreUnavailable, "failed: "),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", StoreUnavailable, "failed: "),
         (b"\x00\x05Cli", StoreUnavailable, "failed: "),
         (b"", StoreUnavailable, "failed: "),
     ],

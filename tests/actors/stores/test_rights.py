@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.stores.rights import Execute, check_rights
+from actors.stores.rights import Execute, check_query_rights, check_rights
 from actors.stores.store import StoreMisconfigured, StoreUnavailable
 
 
@@ -36,3 +36,34 @@ async def test_a_server_that_does_not_know_the_question() -> None:
         raise StoreUnavailable(f"Syntax error: {sql}")
 
     assert await check_rights(execute, "u", "db") == ()
+
+
+REACHING_OUT = [
+    f"{source} ON *.*" for source in ("FILE", "URL", "REMOTE", "S3", "MYSQL", "POSTGRES")
+]
+
+
+async def test_queries_that_can_only_read() -> None:
+    assert await check_query_rights(server(*REACHING_OUT), "q", "db", own=True) == ()
+
+
+async def test_queries_that_can_do_more() -> None:
+    execute = server(*REACHING_OUT[2:])
+    assert await check_query_rights(execute, "q", "db", own=False) == (
+        "queries run as the user q, who may reach beyond the server (FILE, URL)",
+    )
+
+
+@pytest.mark.parametrize(("own", "findings"), [(True, 1), (False, 0)])
+async def test_queries_that_cannot_read(own: bool, findings: int) -> None:
+    execute = server(*REACHING_OUT, "SELECT ON `db`.`events_v2`")
+    found = await check_query_rights(execute, "q", "db", own=own)
+    assert len(found) == findings
+    assert all("may not read events_v2, so queries fail: GRANT SELECT, dict" in f for f in found)
+
+
+async def test_a_server_that_does_not_know_the_question_of_queries() -> None:
+    async def execute(sql: str) -> Sequence[Sequence[str]]:
+        raise StoreUnavailable(f"Syntax error: {sql}")
+
+    assert await check_query_rights(execute, "q", "db", own=True) == ()

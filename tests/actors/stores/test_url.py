@@ -33,6 +33,17 @@ from actors.stores.url import EmbeddedAddress, ServerAddress, parse_url
         ("clickhouse://h?secure=true", ServerAddress("h", 9440, secure=True)),
         ("clickhouses://h:1?secure=no", ServerAddress("h", 1)),
         (
+            "clickhouse://u:p@h/db?query_user=reader&query_password=s%2Bt",
+            ServerAddress(
+                "h",
+                user="u",
+                password="p",
+                database="db",
+                query_user="reader",
+                query_password="s+t",
+            ),
+        ),
+        (
             "clickhouses://h?verify=False&ca_certs=/etc/ca.pem",
             ServerAddress("h", 9440, secure=True, verify=False, ca_certs="/etc/ca.pem"),
         ),
@@ -64,8 +75,9 @@ def test_addresses(url: str, address: object) -> None:
         ("clickhouse://h:0/db", "not a number from 1 to 65535"),
         ("clickhouse://h:65536/db", "not a number from 1 to 65535"),
         ("clickhouse://h/db/secret", "more than a database"),
-        ("clickhouse://h?timeout=3", "unknown parameter 'timeout': expected ca_certs, secure"),
+        ("clickhouse://h?timeout=3", "unknown parameter 'timeout': expected ca_certs, query_"),
         ("clickhouse://h?secure=perhaps", "secure in the store's URL must be true or false"),
+        ("clickhouse://h?query_password=secret", "a query_password without a query_user"),
         ("clickhouse://h?verify=", "verify in the store's URL must be true or false"),
     ],
 )
@@ -77,7 +89,16 @@ def test_mistakes(url: str, message: str) -> None:
 
 
 def test_the_password_is_not_shown() -> None:
-    assert "secret" not in repr(parse_url("clickhouse://u:secret@h"))
+    for url in ("clickhouse://u:secret@h", "clickhouse://h?query_user=u&query_password=secret"):
+        assert "secret" not in repr(parse_url(url))
+
+
+def test_who_queries() -> None:
+    own = parse_url("clickhouse://u:p@h?query_user=reader&query_password=secret")
+    assert isinstance(own, ServerAddress)
+    assert (own.for_queries.user, own.for_queries.password) == ("reader", "secret")
+    shared = ServerAddress("h", user="u", password="p")
+    assert shared.for_queries == shared
 
 
 @given(st.text(max_size=60))

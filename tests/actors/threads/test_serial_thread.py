@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import trio
@@ -144,3 +145,29 @@ def test_closed_without_a_call() -> None:
     thread = SerialThread("idle")
     thread.close()
     assert "idle" not in {each.name for each in threading.enumerate()}
+
+
+async def test_a_cancelled_call_is_interrupted_until_it_ends(thread: SerialThread) -> None:
+    gate, attempts = Gate(), []
+
+    async def interrupt() -> None:
+        attempts.append(gate.open.is_set())
+        if len(attempts) == 3:
+            gate.open.set()
+        await trio.lowlevel.checkpoint()
+
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(thread.call, gate, interrupt=interrupt))
+            await begun(gate)
+            scope.cancel()
+    assert scope.cancelled_caught
+    assert attempts == [False] * 3
+    assert await thread.call(lambda: 5) == 5
+
+
+async def test_a_call_that_ends_by_itself_is_not_interrupted(thread: SerialThread) -> None:
+    async def interrupt() -> None:
+        raise AssertionError
+
+    assert await thread.call(lambda: 5, interrupt=interrupt) == 5

@@ -99,6 +99,7 @@ class Application:
         headers: Mapping[str, str] | None = None,
         *,
         peer: str = PEER,
+        scope: Mapping[str, Any] | None = None,
     ) -> HTTPAnswer:
         """Send one request from an ordinary browser and read the response."""
         client: Any = self.app.test_client()
@@ -107,7 +108,7 @@ class Application:
             method=method,
             data=body,
             headers={"user-agent": CHROME, **(headers or {})},
-            scope_base={"client": (peer, 50_000)},
+            scope_base={"client": (peer, 50_000), **(scope or {})},
         )
         content = await response.get_data(as_text=False)
         assert isinstance(content, bytes)

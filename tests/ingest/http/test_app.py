@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.stores.store import QueryRefused, StoreUnavailable
+from ingest.http.interruption import ENDS
 from ingest.model.event import Event, EventRequest
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once
@@ -437,6 +438,27 @@ async def test_queries_that_fail_say_why(
     monkeypatch.setattr(application.pipeline.store, "query", fail)
     answer = await application.ask("POST", "/api/query", b"SELECT", BEARER)
     assert (answer.status, answer.json) == (status, {"errors": {"query": [str(failure)]}})
+
+
+async def test_a_query_ends_when_nobody_waits_for_it(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = trio.Event()
+
+    async def query(sql: str) -> list[str]:
+        hung_up.set()
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    hung_up = trio.Event()
+    monkeypatch.setattr(application.pipeline.store, "query", query)
+    scope = {"state": {ENDS: (hung_up,)}}
+    answer = await application.ask("POST", "/api/query", b"SELECT 1", BEARER, scope=scope)
+    assert answer.status == 503
+    assert ended.is_set()
 
 
 async def test_a_query_that_is_too_long(

@@ -15,6 +15,7 @@ from ingest.http.hypercorn.server import (
     TimedStream,
     connection_limit,
 )
+from ingest.http.interruption import UnwantedError, while_wanted
 from ingest.telemetry.metrics import Metrics
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -218,3 +219,41 @@ async def test_connections_end_with_their_last_response(nursery: trio.Nursery) -
             await stream.aclose()
         await running.has_open(0)
     nursery.cancel_scope.cancel()
+
+
+class Unfinished:
+    """An application that answers when its connection's long work is to end."""
+
+    def __init__(self) -> None:
+        self.begun = trio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await while_wanted(scope, self.work)
+        except UnwantedError:
+            await answer(scope, receive, send)
+
+    async def work(self) -> None:
+        self.begun.set()
+        await trio.sleep_forever()
+
+
+async def test_long_work_ends_when_the_client_hangs_up(nursery: trio.Nursery) -> None:
+    app = Unfinished()
+    running = await start(nursery, app=app)
+    stream = await running.connect()
+    await stream.send_all(REQUEST)
+    await app.begun.wait()
+    await stream.send_eof()
+    assert b"hello" in await received(stream)
+    nursery.cancel_scope.cancel()
+
+
+async def test_long_work_ends_when_the_server_stops(nursery: trio.Nursery) -> None:
+    app = Unfinished()
+    running = await start(nursery, app=app)
+    stream = await running.connect()
+    await stream.send_all(REQUEST)
+    await app.begun.wait()
+    running.server.stop(3600)
+    assert b"hello" in await received(stream)

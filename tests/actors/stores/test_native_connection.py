@@ -1,0 +1,60 @@
+from typing import Any
+
+import pytest
+
+from actors.stores.clickhouse import ClickHouseStore
+from actors.stores.store import StoreMisconfigured, StoreUnavailable
+from actors.stores.url import ServerAddress
+from ingest.rows.schema import EVENTS
+from tests.actors.stores import checks
+from tests.actors.stores.old_server import greeting, serving
+from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.ingest.rows.example_rows import row
+
+
+async def test_the_http_port_of_a_server(server: ClickHouseServer) -> None:
+    store = ClickHouseStore(ServerAddress("127.0.0.1", server.http_port))
+    with pytest.raises(StoreMisconfigured, match=r"speaks HTTP: .* whose port is 9000 unless"):
+        await store.open()
+    await store.aclose()
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "200 OK", "501 Not Implemented"])
+async def test_another_http_server(status: str) -> None:
+    async with serving(f"HTTP/1.1 {status}\r\n\r\n".encode()) as port:
+        store = ClickHouseStore(ServerAddress("127.0.0.1", port, password="secret"))
+        with pytest.raises(StoreMisconfigured, match=f"127.0.0.1:{port} speaks HTTP") as caught:
+            await store.open()
+        assert "secret" not in str(caught.value)
+        await store.aclose()
+
+
+BLOCK = b"\x01\0\x01\0\x02\xff\xff\xff\xff\0\x01\x01\x01x\x06UInt64\x01\0\0\0\0\0\0\0"
+"""A packet with a column x of one number."""
+
+
+@pytest.mark.parametrize("cut", range(len(BLOCK) + 1))
+async def test_a_message_that_is_cut_short_is_an_outage(cut: int) -> None:
+    async with serving(greeting(26, 7) + BLOCK[:cut]) as port:
+        store = ClickHouseStore(ServerAddress("127.0.0.1", port))
+        with pytest.raises(StoreUnavailable, match="the connection to ClickHouse failed: "):
+            await store._execute("SELECT 1")
+        await store.aclose()
+
+
+@pytest.mark.parametrize("error", [TypeError, IndexError, AttributeError, KeyError, RuntimeError])
+async def test_a_mistake_of_ours_is_no_outage(
+    server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def mistaken(*_: Any) -> list[bytes]:
+        raise error("ours")
+
+    store = ClickHouseStore(ServerAddress("127.0.0.1", server.tcp_port, database=error.__name__))
+    await store.open()
+    with monkeypatch.context() as patch:
+        patch.setattr("actors.stores.clickhouse.encode", mistaken)
+        with pytest.raises(error, match="ours"):
+            await store.insert(EVENTS, [row(EVENTS)], "token")
+    await store.insert(EVENTS, [row(EVENTS)], "token")
+    assert await checks.count(store) == 1
+    await store.aclose()
