@@ -2,10 +2,10 @@
 
 import ipaddress
 import json
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -148,9 +148,17 @@ def describe(error: Exception | None) -> str:
     """Say what an exception was and where it arose, without its text, which may quote a visitor."""
     if error is None:
         return "the actor had stopped"
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    place = innermost(error)
+    where = "" if place is None else f" at {place.tb_frame.f_code.co_name}:{place.tb_lineno}"
     return f"{type(error).__name__}{where}"
+
+
+def innermost(error: BaseException) -> TracebackType | None:
+    """Where an exception arose; None when it was never raised."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place
 
 
 def _row(values: tuple[Any, ...]) -> tuple[Any, ...]:
