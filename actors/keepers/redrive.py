@@ -6,7 +6,8 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from actors.letters.dead_letters import DeadLetters, LetterNotFoundError
+from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_directory import LetterNotFoundError
 from actors.pipeline.intake import Intake
 from actors.pipeline.verdicts import SET_ASIDE, Verdicts
 from actors.supervision.actor import Actor
@@ -50,7 +51,7 @@ class Replay(Actor):
     async def run(self) -> None:
         """Look for marked letters for ever."""
         while True:
-            marked = self._letters.to_replay()
+            marked = self._letters.to_redrive()
             self._under_way.intersection_update(marked)
             for letter_id in marked:
                 if letter_id not in self._under_way:
@@ -61,10 +62,10 @@ class Replay(Actor):
 
     async def _put_back(self, letter_id: str) -> None:
         try:
-            letter = self._letters.read(letter_id)
+            letter = await self._letters.read(letter_id)
         except LetterNotFoundError:
             return
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             log.error("dead letter cannot be put back", id=letter_id, error=str(error))
             self._letters.unmark(letter_id)
             return
@@ -94,10 +95,7 @@ class Replay(Actor):
     def failed(self, error: Exception) -> None:
         """Take the mark off the letter that could not be put back."""
         if self._current is not None:
-            try:
-                self._letters.unmark(self._current)
-            except (LetterNotFoundError, OSError):
-                log.warning("dead letter could not be unmarked", id=self._current)
+            self._letters.unmark(self._current)
             self._current = None
 
     def close(self) -> None:

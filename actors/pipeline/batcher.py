@@ -198,6 +198,8 @@ class Batcher(Actor):
 
     async def _plan(self, batch: Batch) -> None:
         """Note the batch's end where a crash does not take it, and only then let it go."""
+        # What was set aside of it counts as stored with it.
+        await self._letters.written()
         while True:
             try:
                 self._journal.plan(batch.end)

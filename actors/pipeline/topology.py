@@ -18,7 +18,8 @@ from actors.keepers.counter_keeper import Tally
 from actors.keepers.heartbeat import Heartbeat
 from actors.keepers.redrive import Replay
 from actors.keepers.request_timeouts import Patience
-from actors.letters.dead_letters import LETTERS_LIMIT, DeadLetters
+from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_writer import LetterWriter
 from actors.observation.broadcast import Broadcast
 from actors.pipeline.batcher import Batcher
 from actors.pipeline.enrichment import Enrichment
@@ -123,6 +124,7 @@ class Collector:
             clock.now,
             lambda actor: self.metrics.dead_letters.labels(actor).inc(),
         )
+        self.letter_writer = LetterWriter(self.letters)
         self.open_sessions = open_sessions
         self._tracing = tracing
         self.supervisor = Supervisor(policy, on_restart=self._note_restart)
@@ -216,6 +218,22 @@ class Collector:
 
         What the store has not taken by then is kept on disk, for the next process to store.
         """
+        await self.letters.load()
+        async with trio.open_nursery() as last:
+            # Senders of what is set aside are answered once it is written: until the very end.
+            await last.start(self.supervisor.supervise, self.letter_writer)
+            await self._run_pipeline(task_status)
+            rows = self.writer.spill([*self.batcher.take(), self.tally.take()])
+            with trio.move_on_after(SPILL_SECONDS):
+                await self.letters.written()
+            last.cancel_scope.cancel()
+        self.letters.flush()
+        if rows:
+            log.error("rows kept on disk for the next start", rows=rows)
+        for actor in self._pipeline:
+            actor.close()
+
+    async def _run_pipeline(self, task_status: trio.TaskStatus[None]) -> None:
         supervise = self.supervisor.supervise
         async with trio.open_nursery() as pipeline:
             async with trio.open_nursery() as keepers:
@@ -233,11 +251,6 @@ class Collector:
             self.intake.close()
             await self.supervisor.watches[self.batcher.name].done.wait()
             self.tally.finish()
-        rows = self.writer.spill([*self.batcher.take(), self.tally.take()])
-        if rows:
-            log.error("rows kept on disk for the next start", rows=rows)
-        for actor in self._pipeline:
-            actor.close()
 
     def drain(self, seconds: float) -> None:
         """Begin to end: `run` returns within that many seconds."""
@@ -282,9 +295,8 @@ class Collector:
         self.metrics.read(
             "sluice_journal_bytes", "Bytes of the journal on disk.", lambda: self.journal.bytes
         )
-        self.metrics.read(
-            "sluice_dead_letters_kept", "Dead letters on disk.", lambda: len(self.letters)
-        )
+        for figure in self.letters.figures():
+            self.metrics.read(*figure)
         self.metrics.read_labelled(
             "sluice_channel_depth",
             "Runs that wait in an actor's inbox.",
@@ -306,7 +318,6 @@ class Collector:
 
     def status(self) -> dict[str, dict[str, object]]:
         """What readiness says of the pipeline: for each part its `status` and figures."""
-        letters = len(self.letters)
         return {
             "store": {
                 "status": "degraded" if self.writer.failures else "ok",
@@ -316,10 +327,7 @@ class Collector:
                 "rows_waiting": self.batcher.gathered + self.writer.pending,
             },
             "journal": self._journal_status(),
-            "dead_letters": {
-                "status": "ok" if letters < LETTERS_LIMIT else "down",
-                "kept": letters,
-            },
+            "dead_letters": self.letters.status(),
             "actors": {
                 "status": "ok" if self.supervisor.healthy else "down",
                 **{

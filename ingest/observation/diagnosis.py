@@ -85,7 +85,8 @@ class Signs:
         journal_problem: Why it could not be written or synced; None when it could.
         events_lost: Events whose record on disk was damaged.
         letters: Dead letters kept.
-        letters_limit: How many there may be.
+        letters_full: Whether there is no room for more.
+        letters_problem: Why the disk takes none; None when it does.
         sites: Registered sites.
         sites_problem: Why the sites file is not in force; None when it is.
         geo_problem: The same for the geo database.
@@ -112,7 +113,8 @@ class Signs:
     journal_problem: str | None = None
     events_lost: int = 0
     letters: int = 0
-    letters_limit: int = 10_000
+    letters_full: bool = False
+    letters_problem: str | None = None
     sites: int = 1
     sites_problem: str | None = None
     geo_problem: str | None = None
@@ -288,11 +290,17 @@ def _journal(signs: Signs) -> Iterator[Finding]:
 
 
 def _letters(signs: Signs) -> Iterator[Finding]:
+    if signs.letters_problem is not None:
+        yield Finding(
+            Severity.DEGRADED,
+            "dead letters",
+            f"Dead letters cannot be written: {signs.letters_problem}.",
+            "Events that would become one are answered with 503 meanwhile; see to the disk.",
+        )
     if not signs.letters:
         return
-    full = signs.letters >= signs.letters_limit
     yield Finding(
-        Severity.DOWN if full else Severity.NOTE,
+        Severity.DOWN if signs.letters_full else Severity.NOTE,
         "dead letters",
         f"{_count(signs.letters, 'dead letter')} {'waits' if signs.letters == 1 else 'wait'} "
         "for somebody to look.",

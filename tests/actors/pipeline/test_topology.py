@@ -76,7 +76,7 @@ async def test_a_failing_stage_costs_one_event(
         assert told.restarts == []
     assert len(pipeline.events()) == 29
     (letter_id,) = pipeline.collector.letters.ids()
-    assert pipeline.collector.letters.read(letter_id).actor == actor
+    assert pipeline.collector.letters.directory.read(letter_id).actor == actor
     (path,) = (tmp_path / "letters").iterdir()
     assert "203.0.113.9" not in path.read_text()
     assert pipeline.counted() == {"buffered": 29, "dropped_persist_error": 1}
@@ -91,7 +91,7 @@ async def test_a_letter_put_back_becomes_a_row(
         assert await pipeline.send(pathname="/set-aside") == [SET_ASIDE]
         assert await pipeline.send(pathname="/ordinary") == [ACCEPTED]
         (letter_id,) = pipeline.collector.letters.ids()
-        pipeline.collector.letters.mark(letter_id)
+        pipeline.collector.letters.directory.mark(letter_id)
         await trio.sleep(10)
         assert len(pipeline.collector.letters) == 0
     assert {event["pathname"] for event in pipeline.events()} == {"/set-aside", "/ordinary"}
@@ -117,14 +117,14 @@ async def test_actors_behind_the_verdict_lose_nothing_when_they_fail(
     async with running(Pipeline(tmp_path)) as pipeline:
         collector = pipeline.collector
         failed = fail_once(getattr(collector, actor), method, monkeypatch)
-        collector.letters.keep("writer", Insert("events_v2", (), "none"), "x", replay=True)
+        collector.letters.keep("writer", Insert("events_v2", (), "none"), "x", redrive=True)
         for _ in range(10):
             assert await pipeline.send() == [ACCEPTED]
             await trio.sleep(3)
         assert failed()
         assert collector.supervisor.watches[actor].restarts == 1
         for letter_id in list(collector.letters.ids()):
-            collector.letters.mark(letter_id)
+            collector.letters.directory.mark(letter_id)
         await trio.sleep(10)
     assert len(pipeline.events()) == 10
     assert pipeline.counted() == {"buffered": 10}
@@ -177,10 +177,10 @@ async def test_a_store_that_hangs_makes_the_pipeline_refuse_not_grow(
         assert accepted < 1000
         gathered = pipeline.collector.batcher.gathered + pipeline.collector.writer.pending
         assert gathered <= 500
-    assert len(pipeline.collector.letters.to_replay()) > 0
+    assert len(pipeline.collector.letters.to_redrive()) > 0
     kept = 0
     for letter_id in pipeline.collector.letters.ids():
-        content = pipeline.collector.letters.read(letter_id).content
+        content = pipeline.collector.letters.directory.read(letter_id).content
         assert isinstance(content, Insert)
         kept += len(content.rows) if content.table == "events_v2" else 0
     assert kept == accepted
@@ -195,8 +195,8 @@ async def test_a_drain_with_a_hanging_store_ends_in_time(
         started = trio.current_time()
     assert trio.current_time() - started <= 10
     tables = set()
-    for letter_id in pipeline.collector.letters.to_replay():
-        content = pipeline.collector.letters.read(letter_id).content
+    for letter_id in pipeline.collector.letters.to_redrive():
+        content = pipeline.collector.letters.directory.read(letter_id).content
         assert isinstance(content, Insert)
         tables.add(content.table)
     assert tables == {"events_v2", "sessions_v2", "ingest_counters"}
@@ -420,7 +420,7 @@ async def test_each_actor_may_fail_under_load(
         await trio.sleep(30)
         assert failed()
         for letter in list(pipeline.collector.letters.ids()):
-            pipeline.collector.letters.mark(letter)
+            pipeline.collector.letters.directory.mark(letter)
         await trio.sleep(30)
     assert len(accepted) >= 399
     stored = [event["pathname"] for event in pipeline.events()]

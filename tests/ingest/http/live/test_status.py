@@ -109,10 +109,11 @@ def close_intake(application: Application) -> None:
 
 
 def flood_letters(application: Application) -> None:
-    directory = application.pipeline.collector.letters._directory
-    directory.mkdir()
+    letters = application.pipeline.collector.letters
+    letters.directory.path.mkdir()
     for number in range(LETTERS_LIMIT):
-        (directory / f"{number}.json").touch()
+        (letters.directory.path / f"{number}.json").touch()
+    letters.load_at_once()
 
 
 def slow_down(application: Application) -> None:
