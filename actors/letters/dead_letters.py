@@ -21,10 +21,10 @@ from actors.letters.letter_directory import (
     Writing,
     key_of,
 )
-from actors.supervision.part import Figure
 from actors.threads.serial_thread import SerialThread
 from ingest.letters.dead_letter import Content, DeadLetter, LogPosition, describe, kind_of
 from ingest.rows.batch import Insert
+from ingest.telemetry.metrics import Figure
 
 log = structlog.get_logger()
 

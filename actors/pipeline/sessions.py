@@ -91,7 +91,7 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         self._keep()
         while self._kept:
             if not self._journal.durable:
-                await self._runs.send(self._kept[0].run)
+                await self.send(self._kept[0].run)
                 self._answer(self._kept.popleft(), ACCEPTED)
                 continue
             # Not known to outlast a loss of power, it is not acknowledged, but stored all the same.
@@ -173,6 +173,11 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
             self._runs.send_nowait(run)
         except trio.WouldBlock:
             log.debug("batcher is busy, it will read the journal", position=run.first)
+
+    @property
+    def backlog(self) -> int:
+        """Messages taken that have not been sent on."""
+        return super().backlog + sum(len(kept.events) for kept in self._kept)
 
     def failed(self, error: Exception) -> None:
         """Keep what was handled, so that visits and journal agree whenever somebody looks."""

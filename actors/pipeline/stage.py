@@ -1,7 +1,7 @@
 """What the gate, enrichment and sessions have in common: messages in, messages on, in order."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
@@ -10,6 +10,7 @@ import trio
 from actors.supervision.actor import Actor
 from ingest.letters.dead_letter import describe, innermost
 from ingest.telemetry.logs import stack_of
+from ingest.telemetry.metrics import Figure
 
 log = structlog.get_logger()
 
@@ -64,6 +65,7 @@ class Stage(Actor, Generic[In, Out]):
         self._window: deque[bool] = deque(maxlen=WINDOW)
         self._failures = 0
         self._stacks: dict[str, float] = {}
+        self._sending = False
         self.failing_step: str | None = None
 
     def handle(self, message: In) -> Out | None:
@@ -87,6 +89,7 @@ class Stage(Actor, Generic[In, Out]):
         """Handle messages until the channel that feeds this stage ends."""
         while True:
             await self.send_handled()
+            self.progress += 1
             if self._waiting:
                 await trio.lowlevel.checkpoint()
             elif not await self._receive():
@@ -140,8 +143,16 @@ class Stage(Actor, Generic[In, Out]):
     async def send_handled(self) -> None:
         """Send on what is handled; a second call, after a failure, sends what is left."""
         if self._handled:
-            await self._outlet.send(tuple(self._handled))
+            await self.send(tuple(self._handled))
             self._handled.clear()
+
+    async def send(self, run: Any) -> None:
+        """Send a run on. While there is no room, it is the next actor that has work to do."""
+        self._sending = True
+        try:
+            await self._outlet.send(run)
+        finally:
+            self._sending = False
 
     async def _receive(self) -> bool:
         """Wait for messages, then take what else is there, up to a run's length.
@@ -175,6 +186,37 @@ class Stage(Actor, Generic[In, Out]):
     def backlog(self) -> int:
         """Messages taken or handled that have not been sent on."""
         return len(self._waiting) + len(self._handled)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether messages wait for this stage, and not for the next one."""
+        queued = self._inbox.statistics().current_buffer_used
+        return not self._sending and bool(self.backlog or queued)
+
+    @property
+    def trouble(self) -> str | None:
+        """Which step most messages fail in; None when they do not."""
+        return None if self.failing_step is None else f"most messages fail in {self.failing_step}"
+
+    def status(self) -> dict[str, object]:
+        """What readiness says of it."""
+        if self.failing_step is None:
+            return {"status": "ok"}
+        return {"status": "degraded", "failing_step": self.failing_step}
+
+    def figures(self) -> Iterator[Figure]:
+        """What `/metrics` shows of it."""
+        yield channel_depth(self.name, self._inbox)
+
+
+def channel_depth(actor: str, inbox: trio.MemoryReceiveChannel[Any]) -> Figure:
+    """How full an actor's inbox is."""
+    return Figure(
+        "sluice_channel_depth",
+        "Runs that wait in an actor's inbox.",
+        lambda: inbox.statistics().current_buffer_used,
+        ("actor", actor),
+    )
 
 
 def step_of(error: Exception) -> str:

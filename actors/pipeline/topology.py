@@ -18,6 +18,7 @@ from actors.keepers.counter_keeper import Tally
 from actors.keepers.heartbeat import Heartbeat
 from actors.keepers.redrive import Replay
 from actors.keepers.request_timeouts import Patience
+from actors.keepers.watchdog import Watchdog
 from actors.letters.dead_letters import DeadLetters
 from actors.letters.letter_writer import LetterWriter
 from actors.observation.broadcast import Broadcast
@@ -27,6 +28,7 @@ from actors.pipeline.gate import Gate
 from actors.pipeline.intake import Intake
 from actors.pipeline.receipts import Receipts
 from actors.pipeline.sessions import Sessions
+from actors.pipeline.stage import channel_depth
 from actors.pipeline.verdicts import Verdicts
 from actors.pipeline.writer import Writer
 from actors.stores.store import Store
@@ -182,6 +184,7 @@ class Collector:
             Patience(self.verdicts),
             Heartbeat(clock, self.metrics, wall),
             self.replay,
+            Watchdog(self.supervisor),
         ]
         if isinstance(journal, FileJournal) and session_file is not None:
             self._keepers.append(
@@ -295,14 +298,11 @@ class Collector:
         self.metrics.read(
             "sluice_journal_bytes", "Bytes of the journal on disk.", lambda: self.journal.bytes
         )
-        for figure in self.letters.figures():
-            self.metrics.read(*figure)
-        self.metrics.read_labelled(
-            "sluice_channel_depth",
-            "Runs that wait in an actor's inbox.",
-            "actor",
-            lambda: {name: waiting for name, (waiting, _) in self.channels().items()},
-        )
+        for part in (self.letters, self.supervisor):
+            self.metrics.show(part.figures())
+        stages = (self.gate, self.enrichment, self.sessions)
+        depths = [figure for stage in stages for figure in stage.figures()]
+        self.metrics.show([*depths, channel_depth("batcher", self._inboxes["batcher"])])
 
     def channels(self) -> dict[str, tuple[int, int]]:
         """How many runs wait in each actor's inbox, and how many may."""
@@ -328,13 +328,7 @@ class Collector:
             },
             "journal": self._journal_status(),
             "dead_letters": self.letters.status(),
-            "actors": {
-                "status": "ok" if self.supervisor.healthy else "down",
-                **{
-                    name: {"condition": watch.condition.value, "restarts": watch.restarts}
-                    for name, watch in self.supervisor.watches.items()
-                },
-            },
+            "actors": self.supervisor.status(),
         }
 
     def _journal_status(self) -> dict[str, object]:

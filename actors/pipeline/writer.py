@@ -66,6 +66,7 @@ class Writer(Actor):
     """
 
     name = "writer"
+    longest_wait = INSERT_SECONDS + PROBE_SECONDS
 
     def __init__(
         self,
@@ -115,6 +116,11 @@ class Writer(Actor):
     def pending(self) -> int:
         """Rows taken over that the store has not acknowledged."""
         return sum(len(insert.rows) for insert in self._inserts)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there are rows to be stored."""
+        return bool(self._inserts)
 
     async def run(self) -> None:
         """Insert until there are no more flushes to come and all are stored."""
@@ -167,6 +173,8 @@ class Writer(Actor):
             self._recovered()
             self._finish(insert)
 
+        self.progress += 1
+
     def _trace(self, insert: Insert, outcome: Outcome, started: float) -> None:
         if self._tracing is not None:
             self._tracing.inserted(insert, outcome, trio.current_time() - started)
@@ -190,6 +198,7 @@ class Writer(Actor):
         self.failures, self.last_error = 0, ""
 
     async def _back_off(self, error: Exception) -> None:
+        self.progress += 1
         self.failures += 1
         self.last_error = str(error) or type(error).__name__
         delay = self._retry.delay(self.failures, self._jitter())

@@ -60,12 +60,14 @@ class ActorSigns:
         restarts: Since the start.
         last_error: Type of the last exception; None when there was none.
         seconds_since_failure: None when it never failed.
+        trouble: What is wrong with its work; None when nothing is.
     """
 
     condition: str = "running"
     restarts: int = 0
     last_error: str | None = None
     seconds_since_failure: float | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,13 @@ def _actors(signs: Signs) -> Iterator[Finding]:
                 f"The actor “{name}” failed {ago} ({actor.last_error}) and was started again; "
                 f"restarts so far: {actor.restarts}.",
                 "Look for “actor failed” in the log; what it could not handle is a dead letter.",
+            )
+        elif actor.trouble is not None:
+            yield Finding(
+                Severity.DEGRADED,
+                "actors",
+                f"The actor “{name}” is in trouble: {actor.trouble}.",
+                "Look for “most messages fail” or “actor is stuck” in the log, and report it.",
             )
 
 

@@ -263,7 +263,7 @@ def resident_bytes() -> int | None:
 
 def _actor_signs(watch: Watch) -> ActorSigns:
     ago = None if watch.failed_at is None else round(trio.current_time() - watch.failed_at, 1)
-    return ActorSigns(watch.condition.value, watch.restarts, watch.last_error, ago)
+    return ActorSigns(watch.condition.value, watch.restarts, watch.last_error, ago, watch.trouble)
 
 
 def _finding(finding: Finding) -> dict[str, str]:

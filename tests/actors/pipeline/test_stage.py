@@ -160,6 +160,12 @@ async def test_when_most_messages_fail_the_step_is_named(
     line.send.close()
     await line.stage.run()
     assert line.stage.failing_step == failing
+    if failing is None:
+        assert line.stage.trouble is None
+        assert line.stage.status() == {"status": "ok"}
+    else:
+        assert line.stage.trouble == f"most messages fail in {failing}"
+        assert line.stage.status() == {"status": "degraded", "failing_step": failing}
 
 
 async def test_that_most_fail_is_logged_once_and_so_is_its_end(
@@ -201,3 +207,24 @@ async def test_giving_up_sets_everything_aside(
     line.send.close()
     assert await line.received() == [2]
     assert line.stage.aside == [(13, "ValueError"), (3, "NoneType")]
+
+
+async def test_its_work_is_what_waits_for_it_and_not_for_the_next(
+    nursery: trio.Nursery,
+) -> None:
+    line = Line(room=0)
+    (depth,) = line.stage.figures()
+    assert not line.stage.has_work
+    line.send.send_nowait([1, 2, 3])
+    assert line.stage.has_work
+    assert (depth.read(), depth.label) == (1, ("actor", "doubling"))
+    nursery.start_soon(line.stage.run)
+    await wait_all_tasks_blocked()
+    before = line.stage.progress
+    assert line.stage.backlog == 3
+    assert not line.stage.has_work
+    await line.receive.receive()
+    await wait_all_tasks_blocked()
+    assert not line.stage.has_work
+    assert line.stage.progress > before
+    nursery.cancel_scope.cancel()

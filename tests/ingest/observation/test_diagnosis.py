@@ -70,6 +70,12 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "could not be written (No space left on device).",
     ),
     "events lost": ({"events_lost": 1}, Severity.DEGRADED, "journal", "1 event could not be read"),
+    "an actor in trouble": (
+        {"actors": {"gate": ActorSigns(trouble="no progress for 40 seconds")}},
+        Severity.DEGRADED,
+        "actors",
+        "no progress for 40 seconds",
+    ),
     "a letter": ({"letters": 1}, Severity.NOTE, "dead letters", "1 dead letter waits"),
     "letters": ({"letters": 9_999}, Severity.NOTE, "dead letters", "9,999 dead letters wait"),
     "letters that cannot be written": (
