@@ -228,6 +228,23 @@ class DeadLetters:
         Returns:
             Whether it is queued: False when there are too many letters.
         """
+        try:
+            return self._queue(actor, content, error, redrive, key, letter, position, told)
+        except Exception as failure:  # its text might quote a visitor
+            log.critical("dead letter not kept", actor=actor, error=type(failure).__name__)
+            return False
+
+    def _queue(
+        self,
+        actor: str,
+        content: Content,
+        error: Exception | str | None,
+        redrive: bool,
+        key: str | None,
+        letter: str | None,
+        position: LogPosition | None,
+        told: Told,
+    ) -> bool:
         now = int(self._now())
         name = secrets.token_hex(4) if key is None else _digest(key)
         letter_id = letter or f"{now}-{name}"

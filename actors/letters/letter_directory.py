@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from actors.files.atomic import OWNER_ONLY, sync_directory
 from ingest.letters.dead_letter import DeadLetter, LogPosition
@@ -278,11 +278,11 @@ def key_of(letter_id: str) -> str:
     return letter_id.rpartition("-")[2]
 
 
-def _order(name: str) -> list[Any]:
+def _order(name: str) -> str:
     """Sorts file names by the numbers in them: times, and positions of a log."""
-    return [
-        int(part) if part.isascii() and part.isdecimal() else part for part in _DIGITS.split(name)
-    ]
+    return _DIGITS.sub(lambda number: number[0].zfill(_WIDTH), name)
 
 
-_DIGITS: Final = re.compile(r"([0-9]+)")
+_DIGITS: Final = re.compile(r"[0-9]+")
+_WIDTH: Final = 20
+"""Digits of the greatest position."""

@@ -73,6 +73,10 @@ class LetterWriter(Actor):
                 with trio.move_on_at(next_scan):
                     await letters.work_to_do()
 
+    async def give_up(self) -> None:
+        """Go on: what is set aside during the drain still has to be written."""
+        await self.run()
+
     async def _write(self) -> None:
         """Write a batch; give up what has failed for too long."""
         letters = self._letters

@@ -16,7 +16,7 @@ from actors.journal.journal_keeper import JournalKeeper
 from actors.journal.session_file import SessionFile
 from actors.keepers.counter_keeper import Tally
 from actors.keepers.heartbeat import Heartbeat
-from actors.keepers.redrive import Replay
+from actors.keepers.redrive import Redrive
 from actors.keepers.request_timeouts import Patience
 from actors.keepers.watchdog import Watchdog
 from actors.letters.dead_letters import DeadLetters
@@ -168,7 +168,7 @@ class Collector:
             opened=store_opened,
             tracing=tracing,
         )
-        self.replay = Replay(
+        self.redrive = Redrive(
             self.letters, self.intake, self.verdicts, to_sessions.clone(), to_writer.clone()
         )
         self._pipeline = (
@@ -183,7 +183,7 @@ class Collector:
             *keepers,
             Patience(self.verdicts),
             Heartbeat(clock, self.metrics, wall),
-            self.replay,
+            self.redrive,
             Watchdog(self.supervisor),
         ]
         if isinstance(journal, FileJournal) and session_file is not None:

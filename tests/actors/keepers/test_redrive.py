@@ -5,7 +5,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.keepers.redrive import POLL_SECONDS, Replay
+from actors.keepers.redrive import POLL_SECONDS, Redrive
 from actors.pipeline.intake import Intake
 from actors.pipeline.verdicts import LATE, NOT_KEPT, SET_ASIDE, VERDICT_SECONDS, Verdicts
 from actors.supervision.supervisor import Supervisor
@@ -29,7 +29,7 @@ class Desk:
         to_gate, self.gate = trio.open_memory_channel[Sequence[Event]](10)
         to_sessions, self.sessions = trio.open_memory_channel[Sequence[EnrichedEvent]](10)
         to_writer, self.writer = trio.open_memory_channel[Flush](10)
-        self.replay = Replay(
+        self.redrive = Redrive(
             self.letters, Intake(to_gate, self.verdicts), self.verdicts, to_sessions, to_writer
         )
 
@@ -43,7 +43,7 @@ async def test_only_marked_letters_are_put_back(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     desk.letters.keep("writer", ROWS, "x")
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     await trio.sleep(10 * POLL_SECONDS)
     with pytest.raises(trio.WouldBlock):
         desk.writer.receive_nowait()
@@ -61,7 +61,7 @@ async def test_rows_are_put_back_once_until_the_writer_is_done(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     desk.letters.keep("writer", ROWS, "x", redrive=True)
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     await trio.sleep(10 * POLL_SECONDS)
     assert desk.writer.statistics().current_buffer_used == 1
     assert len(desk.letters) == 1
@@ -72,7 +72,7 @@ async def test_an_event_goes_to_the_gate_and_its_letter_when_it_is_dropped(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     desk.letters.keep("gate", an_event(), "x", redrive=True)
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.gate.receive()
     await wait_all_tasks_blocked()
     assert len(desk.letters) == 1
@@ -86,7 +86,7 @@ async def test_an_enriched_event_goes_to_sessions(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     desk.letters.keep("sessions", an_enriched_event(), "x", redrive=True)
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.sessions.receive()
     (letter_id,) = desk.letters.ids()
     # Sessions is told which letter it was, and does away with it once the event is kept.
@@ -110,7 +110,7 @@ async def test_what_nobody_has_kept_is_tried_again(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery, verdict: Verdict | None
 ) -> None:
     desk.letters.keep("gate", an_event(), "x", redrive=True)
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.gate.receive()
     if verdict is not None:
         desk.verdicts.give(event, verdict)
@@ -128,7 +128,7 @@ async def test_what_is_set_aside_again_stays(
 ) -> None:
     desk.letters.keep("gate", an_event(), "x", redrive=True)
     (letter_id,) = desk.letters.ids()
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.gate.receive()
     desk.letters.keep("gate", an_event(), "y", letter=letter_id)
     desk.verdicts.give(event, SET_ASIDE)
@@ -144,7 +144,7 @@ async def test_a_letter_that_cannot_be_read_is_unmarked(
 ) -> None:
     (desk.directory / "1-broken.replay").write_text("{")
     desk.letters.look()
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     await trio.sleep(1)
     assert desk.letters.to_redrive() == []
     assert list(desk.letters.ids()) == ["1-broken"]
@@ -163,7 +163,7 @@ async def test_a_letter_that_makes_it_fail_is_unmarked(
 
     desk.letters.keep("gate", an_event(), "x", redrive=True)
     monkeypatch.setattr(desk.letters, "read", fail)
-    nursery.start_soon(Supervisor().supervise, desk.replay)
+    nursery.start_soon(Supervisor().supervise, desk.redrive)
     await trio.sleep(10)
     assert desk.letters.to_redrive() == []
     assert len(desk.letters) == 1
