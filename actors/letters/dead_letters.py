@@ -5,7 +5,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,14 +12,9 @@ from typing import Final
 import structlog
 import trio
 
-from actors.letters.letter_directory import (
-    Entry,
-    LetterDirectory,
-    LetterNotFoundError,
-    Listing,
-    Writing,
-    key_of,
-)
+from actors.letters.letter_directory import LetterDirectory, LetterNotFoundError, Writing
+from actors.letters.letter_index import Entry, LetterIndex, key_of
+from actors.letters.letter_queue import Change, Told, Waiting
 from actors.threads.serial_thread import SerialThread
 from ingest.letters.dead_letter import Content, DeadLetter, LogPosition, describe, kind_of
 from ingest.rows.batch import Insert
@@ -32,53 +26,6 @@ LETTERS_LIMIT: Final = 10_000
 LETTERS_BYTES: Final = 256_000_000
 """Letters kept, and their size, before readiness turns red: something is wrong that nobody looks
 at."""
-
-Told = Callable[[bool], object]
-"""Called with whether a letter is on the disk. Must not raise."""
-
-
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """A letter on its way to the disk.
-
-    Attributes:
-        writing: What is to be written.
-        size: About how many bytes that is.
-        fresh: Whether it is a letter more than before.
-        told: Those who want to know.
-        failed_at: When writing it failed first, on trio's clock; None when it has not.
-        over: Whether it is on the disk, or given up.
-    """
-
-    writing: Writing
-    size: int
-    fresh: bool
-    told: list[Told] = field(default_factory=list)
-    failed_at: float | None = None
-    over: bool = False
-
-    def settle(self, kept: bool) -> None:
-        """Tell those who want to know."""
-        self.over = True
-        for tell in self.told:
-            tell(kept)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something to be done to the files, and what it does to the index.
-
-    Attributes:
-        act: Does it, in the writer's thread.
-        letters: Ids of letters that it deletes.
-        unmarked: Ids of letters that it unmarks.
-        marks: Marks that it deletes.
-    """
-
-    act: Callable[[], object]
-    letters: frozenset[str] = frozenset()
-    unmarked: frozenset[str] = frozenset()
-    marks: frozenset[str] = frozenset()
 
 
 class DeadLetters:
@@ -109,10 +56,7 @@ class DeadLetters:
         self.problem: str | None = None
         self._now = now
         self._on_keep = on_keep
-        self._letters: dict[str, Entry] = {}
-        self._marks: set[str] = set()
-        self._keys: dict[str, str] = {}
-        self._bytes = 0
+        self._index = LetterIndex()
         self._waiting_bytes = 0
         self._fresh = 0
         self._settled: set[str] = set()
@@ -131,32 +75,31 @@ class DeadLetters:
         """As `load`, for those who have no event loop that it would hold up."""
         self.apply(self._scan_first())
 
-    def _scan_first(self) -> Listing:
+    def _scan_first(self) -> LetterIndex:
         self.directory.sweep()
         return self.directory.scan()
 
-    def apply(self, listing: Listing) -> None:
+    def apply(self, index: LetterIndex) -> None:
         """Take over what is on the disk; what is queued is still to come."""
-        self._letters, self._marks, self._keys = listing.letters, listing.marks, listing.keys
-        self._bytes = listing.bytes
+        self._index = index
         for change in self.changes:
-            self._anticipate(change)
+            change.anticipate(index)
         self._fresh = 0
         for letter_id, waiting in self.waiting.items():
-            waiting.fresh = letter_id not in self._letters
+            waiting.fresh = letter_id not in index.letters
             self._fresh += waiting.fresh
-            self._keys[key_of(letter_id)] = letter_id
+            index.keys[key_of(letter_id)] = letter_id
         if self._refused and not self.full:
             log.info("there is room for dead letters again", refused=self._refused)
             self._refused = 0
 
     def __len__(self) -> int:
-        return len(self._letters) + self._fresh
+        return len(self._index.letters) + self._fresh
 
     @property
     def bytes(self) -> int:
         """Size of all letters, about."""
-        return self._bytes + self._waiting_bytes
+        return self._index.bytes + self._waiting_bytes
 
     @property
     def full(self) -> bool:
@@ -165,21 +108,17 @@ class DeadLetters:
 
     def ids(self) -> Iterator[str]:
         """The ids of the letters on the disk, oldest first."""
-        return iter(self._letters)
+        return iter(self._index.letters)
 
     def to_redrive(self) -> list[str]:
         """The ids of the letters that are to be redriven, oldest first."""
-        return [
-            letter_id
-            for letter_id, entry in self._letters.items()
-            if entry.marked and letter_id not in self._settled
-        ]
+        return [found for found in self._index.marked() if found not in self._settled]
 
     def set_aside_positions(self, log: str, partition: int) -> set[int]:
         """The positions of a log that have a letter, or had one that has found another place."""
         found = (
             LogPosition.of_letter(letter_id)
-            for ids in (self._letters, self._marks, self.waiting)
+            for ids in (self._index.letters, self._index.marks, self.waiting)
             for letter_id in ids
         )
         return {
@@ -250,14 +189,14 @@ class DeadLetters:
         letter_id = letter or f"{now}-{name}"
         if position is not None:
             letter_id = position.letter_id
-        earlier = letter_id if key is None else self._keys.get(name, letter_id)
+        earlier = letter_id if key is None else self._index.keys.get(name, letter_id)
         if earlier in self.waiting:
             self.waiting[earlier].told.append(told)
             return True
-        if letter is None and (earlier in self._letters or earlier in self._marks):
+        if letter is None and (earlier in self._index.letters or earlier in self._index.marks):
             told(True)
             return True
-        fresh = letter_id not in self._letters
+        fresh = letter_id not in self._index.letters
         if fresh and self.full and not redrive:
             if not self._refused:
                 log.critical("no room for dead letters", letters=len(self), bytes=self.bytes)
@@ -278,7 +217,7 @@ class DeadLetters:
         self.waiting[letter_id] = Waiting(writing, size, fresh, [told])
         self._waiting_bytes += size
         self._fresh += fresh
-        self._keys[key_of(letter_id)] = letter_id
+        self._index.keys[key_of(letter_id)] = letter_id
         self._on_keep(actor)
         self._wake()
         return True
@@ -314,41 +253,20 @@ class DeadLetters:
 
     def forget_marks(self, log: str, partition: int, before: int) -> None:
         """Delete the marks of a log's positions below one."""
-        marks = {
-            letter_id
-            for letter_id in self._marks
-            if (found := LogPosition.of_letter(letter_id)) is not None
-            and (found.log, found.partition) == (log, partition)
-            and found.position < before
-        }
+        marks = self._index.marks_before(LogPosition(log, partition, before))
         if marks:
-            self._change(Change(partial(self._forget, marks), marks=frozenset(marks)))
+            self._change(Change(partial(self._forget, marks), marks=marks))
 
-    def _forget(self, marks: set[str]) -> None:
+    def _forget(self, marks: frozenset[str]) -> None:
         try:
             self.directory.forget(marks)
         except OSError as error:
             log.warning("marks of dead letters cannot be deleted", error=str(error))
 
     def _change(self, change: Change) -> None:
-        self._anticipate(change)
+        change.anticipate(self._index)
         self.changes.append(change)
         self._wake()
-
-    def _anticipate(self, change: Change) -> None:
-        """Have the index as it will be."""
-        for letter_id in change.letters:
-            entry = self._letters.pop(letter_id, None)
-            if entry is not None:
-                self._bytes -= entry.size
-                self._keys.pop(key_of(letter_id), None)
-                if LogPosition.of_letter(letter_id) is not None:
-                    self._marks.add(letter_id)
-        for letter_id in change.unmarked:
-            entry = self._letters.get(letter_id)
-            if entry is not None:
-                self._letters[letter_id] = entry._replace(marked=False)
-        self._marks -= change.marks
 
     async def written(self) -> None:
         """Wait until every letter that is queued now is on the disk, or given up."""
@@ -372,14 +290,12 @@ class DeadLetters:
         self._waiting_bytes -= waiting.size
         self._fresh -= waiting.fresh
         if failure is None:
-            entry = self._letters.get(letter.id)
-            self._bytes += waiting.size - (0 if entry is None else entry.size)
-            self._letters[letter.id] = Entry(waiting.writing.redrive, waiting.size)
+            self._index.add(letter.id, Entry(waiting.writing.redrive, waiting.size))
             # It may be redriven again, should it have been settled before.
             self._settled.discard(letter.id)
         else:
             if waiting.fresh:
-                self._keys.pop(key_of(letter.id), None)
+                self._index.keys.pop(key_of(letter.id), None)
             # The text of anything but the disk's word might quote a visitor.
             reason = str(failure) if isinstance(failure, OSError) else type(failure).__name__
             log.critical("dead letter not kept", actor=letter.actor, kind=letter.kind, error=reason)

@@ -4,11 +4,12 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from actors.files.atomic import OWNER_ONLY, sync_directory
+from actors.letters.letter_index import Entry, LetterIndex
 from ingest.letters.dead_letter import DeadLetter, LogPosition
 
 WAITS: Final = ".json"
@@ -18,35 +19,6 @@ SETTLED: Final = ".mark"
 
 class LetterNotFoundError(LookupError):
     """No dead letter has that id."""
-
-
-class Entry(NamedTuple):
-    """What a listing says of a letter.
-
-    Attributes:
-        marked: Whether it is to be redriven.
-        size: Bytes of its file.
-    """
-
-    marked: bool
-    size: int
-
-
-@dataclass(slots=True)
-class Listing:
-    """What is in the directory.
-
-    Attributes:
-        letters: By id, oldest first.
-        marks: Ids of letters of the fold that were dropped or settled.
-        keys: The letters' ids by `key_of`.
-        bytes: Size of all letters.
-    """
-
-    letters: dict[str, Entry] = field(default_factory=dict)
-    marks: set[str] = field(default_factory=set)
-    keys: dict[str, str] = field(default_factory=dict)
-    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +48,25 @@ class LetterDirectory:
         """Use a directory; it is made when the first letter is written."""
         self.path = path
 
-    def scan(self) -> Listing:
+    def scan(self) -> LetterIndex:
         """What is there.
 
         Raises:
             OSError: It cannot be read.
         """
-        listing = Listing()
+        index = LetterIndex()
         try:
             files = sorted(os.scandir(self.path), key=lambda file: _order(file.name))
         except FileNotFoundError:
-            return listing
+            return index
         for file in files:
             letter_id, suffix = os.path.splitext(file.name)
             if suffix == SETTLED:
-                listing.marks.add(letter_id)
-            elif suffix == WAITS or (suffix == MARKED and letter_id not in listing.letters):
+                index.marks.add(letter_id)
+            elif suffix == WAITS or (suffix == MARKED and letter_id not in index.letters):
                 with contextlib.suppress(FileNotFoundError):
-                    listing.letters[letter_id] = Entry(suffix == MARKED, file.stat().st_size)
-                    listing.keys[key_of(letter_id)] = letter_id
-        listing.bytes = sum(entry.size for entry in listing.letters.values())
-        return listing
+                    index.add(letter_id, Entry(suffix == MARKED, file.stat().st_size))
+        return index
 
     def stamp(self) -> int | None:
         """Changes whenever a file is made, renamed or deleted, but for changes in quick succession.
@@ -269,13 +239,6 @@ class _Attempt:
             yield
         except Exception as error:
             self.error = self.error or error
-
-
-def key_of(letter_id: str) -> str:
-    """What a letter is found by that is kept once only: the end of its name, or all of it."""
-    if LogPosition.of_letter(letter_id) is not None:
-        return letter_id
-    return letter_id.rpartition("-")[2]
 
 
 def _order(name: str) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 import trio
 
-from actors.letters.dead_letters import DeadLetters, Waiting
+from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_queue import Waiting
 from actors.supervision.actor import Actor
 
 log = structlog.get_logger()

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, TypeVar, get_args
+from typing import Any
 
 import msgspec
 from msgspec.structs import asdict, replace
 
+from ingest.letters.named_fields import AS_THEY_ARE, by_name, from_names
 from ingest.model.event import EnrichedEvent, Event, Visitor
 from ingest.rows.batch import Insert
 from ingest.rows.layout import Row
@@ -23,11 +24,6 @@ Content = Event | EnrichedEvent | Insert
 
 _ROWS = '"rows": ['
 _NO_ROWS = f"{_ROWS}]"
-
-_AS_THEY_ARE = (Decimal,)
-"""What is read below, not by msgspec, which would make plain text of it."""
-
-StructType = TypeVar("StructType", bound=msgspec.Struct)
 
 
 class LogPosition(msgspec.Struct, frozen=True):
@@ -106,7 +102,7 @@ class DeadLetter:
                 "partition": self.partition,
                 "redriven": self.redriven,
                 "position": None if self.position is None else asdict(self.position),
-                "content": _by_name(content),
+                "content": by_name(content),
             }
         )
         if not rows:
@@ -226,13 +222,13 @@ def innermost(error: BaseException) -> TracebackType | None:
 def _read_content(kind: str, fields: dict[str, Any], version: int) -> Content:
     match kind:
         case "event":
-            return _from_names(Event, fields)
+            return from_names(Event, fields)
         case "enriched_event" if version == 1:
             return _read_enriched_version_1(fields)
         case "enriched_event":
-            return _from_names(EnrichedEvent, fields)
+            return from_names(EnrichedEvent, fields)
         case "rows":
-            content = msgspec.convert(fields, Insert, builtin_types=_AS_THEY_ARE)
+            content = msgspec.convert(fields, Insert, builtin_types=AS_THEY_ARE)
             return replace(content, rows=tuple(map(_row, content.rows)))
         case _:
             raise KeyError(kind)
@@ -240,43 +236,7 @@ def _read_content(kind: str, fields: dict[str, Any], version: int) -> Content:
 
 def _read_enriched_version_1(fields: dict[str, Any]) -> EnrichedEvent:
     """An event by the field names of version 1."""
-    return _from_names(EnrichedEvent, fields)
-
-
-def _by_name(value: object) -> object:
-    """A struct as its fields by name, however it is encoded elsewhere."""
-    if isinstance(value, msgspec.Struct):
-        return {name: _by_name(getattr(value, name)) for name in value.__struct_fields__}
-    return value
-
-
-def _from_names(kind: type[StructType], fields: dict[str, Any]) -> StructType:
-    """Take back `_by_name`; names that the struct does not have are left out.
-
-    Raises:
-        TypeError: A field is missing.
-        msgspec.ValidationError: A value does not fit its field.
-    """
-    values: dict[str, object] = {}
-    for field in msgspec.structs.fields(kind):
-        if field.name not in fields:
-            continue
-        value = fields[field.name]
-        struct = _struct_of(field.type)
-        values[field.name] = (
-            _from_names(struct, value)
-            if struct is not None and isinstance(value, dict)
-            else msgspec.convert(value, field.type, builtin_types=_AS_THEY_ARE)
-        )
-    return kind(**values)
-
-
-def _struct_of(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct that a field's type allows, if any."""
-    for allowed in (kind, *get_args(kind)):
-        if isinstance(allowed, type) and issubclass(allowed, msgspec.Struct):
-            return allowed
-    return None
+    return from_names(EnrichedEvent, fields)
 
 
 def _row(values: tuple[Any, ...]) -> tuple[Any, ...]:

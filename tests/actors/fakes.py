@@ -5,7 +5,8 @@ from typing import Any
 
 import trio
 
-from actors.letters.dead_letters import Change, DeadLetters
+from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_queue import Change
 from actors.stores.store import RowsRefused, StoreUnavailable
 from ingest.rows.batch import Insert
 from ingest.rows.schema import Table

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.letters.letter_directory import Entry, LetterDirectory, LetterNotFoundError, Writing
+from actors.letters.letter_directory import LetterDirectory, LetterNotFoundError, Writing
+from actors.letters.letter_index import Entry
 from ingest.letters.dead_letter import DeadLetter, LogPosition
 from ingest.rows.batch import Insert
 from tests.examples import NOON
