@@ -10,6 +10,8 @@ from trio.testing import MockClock
 
 from actors.journal.file_journal import FileJournal
 from actors.journal.recovery import rebuild_sessions
+from actors.letters import dead_letters
+from actors.letters.letter_writer import GIVE_UP_SECONDS
 from actors.pipeline.intake import OverloadedError
 from actors.supervision.supervisor import Condition
 from ingest.model.event import Revenue
@@ -246,6 +248,43 @@ async def test_a_step_that_fails_always_ends_no_process(
         assert await pipeline.send() == [ACCEPTED]
     assert len(pipeline.events()) == 1
     assert len(collector.letters) == 60
+
+
+async def test_without_room_for_letters_only_failing_events_are_refused(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "LETTERS_LIMIT", 1)
+    async with running(Pipeline(tmp_path)) as pipeline:
+        collector = pipeline.collector
+        fail_once(collector.gate, "handle", monkeypatch)
+        assert await pipeline.send() == [SET_ASIDE]
+        fail_once(collector.gate, "handle", monkeypatch)
+        with pytest.raises(OverloadedError):
+            await pipeline.send()
+        assert await pipeline.send() == [ACCEPTED]
+        assert collector.status()["dead_letters"] == {"status": "down", "kept": 1}
+        (letter_id,) = collector.letters.ids()
+        collector.letters.directory.mark(letter_id)
+        await trio.sleep(10)
+        assert collector.status()["dead_letters"] == {"status": "ok", "kept": 0}
+    assert len(pipeline.events()) == 2
+
+
+async def test_a_sender_is_answered_when_the_letter_is_on_the_disk(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        collector = pipeline.collector
+        full = OSError(28, "No space left on device")
+        with monkeypatch.context() as patch:
+            patch.setattr(collector.letters.directory, "write", lambda batch: [full] * len(batch))
+            fail_once(collector.gate, "handle", monkeypatch)
+            started = trio.current_time()
+            with pytest.raises(OverloadedError):
+                await pipeline.send()
+            assert trio.current_time() - started >= GIVE_UP_SECONDS
+        assert len(collector.letters) == 0
+    assert pipeline.counted() == {"dropped_persist_timeout": 1}
 
 
 async def test_a_visit_is_carried_over_midnight(autojump_clock: MockClock, tmp_path: Path) -> None:
