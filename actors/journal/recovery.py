@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from actors.journal.journal import Journal, JournalError
 from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_directory import LetterDirectory
 from ingest.rows.batch import Batch
 from ingest.rows.layout import Run, replay
 from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions
@@ -43,14 +44,14 @@ def rebuild_sessions(open_sessions: OpenSessions, snapshot: Snapshot, journal: J
     open_sessions.past.forget_beyond(PAST_VISITS)
 
 
-def settle_letters(journal: Journal, letters: DeadLetters) -> None:
+def settle_letters(journal: Journal, letters: LetterDirectory) -> None:
     """Delete the letters whose events the journal has: a crash came before that was done.
 
     Raises:
         JournalError: It cannot be read.
         OSError: One cannot be deleted.
     """
-    marked = set(letters.to_replay())
+    marked = {letter_id for letter_id, entry in letters.scan().letters.items() if entry.marked}
     if not marked:
         return
     for run in runs(journal, journal.first):
@@ -74,16 +75,26 @@ def spill_backlog(journal: Journal, letters: DeadLetters, flush_rows: int) -> in
     """
     cuts = deque(journal.planned)
     batch = Batch(journal.stored)
+    kept: list[bool] = []
 
     def keep() -> None:
         nonlocal batch
         attempted = bool(cuts)
         for insert in batch.flush(journal.id, attempted=attempted):
             content = replace(insert, end=None)
-            if not letters.keep(
-                "journal", content, "the journal was turned off", replay=True, key=insert.token
-            ):
-                raise JournalError("its events cannot be kept as letters")
+            queued = letters.keep(
+                "journal",
+                content,
+                "the journal was turned off",
+                redrive=True,
+                key=insert.token,
+                told=kept.append,
+            )
+            if not queued:
+                kept.append(False)
+        letters.flush()
+        if not all(kept):
+            raise JournalError("its events cannot be kept as letters")
         batch = Batch(batch.end)
 
     for run in runs(journal, journal.stored):

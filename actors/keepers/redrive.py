@@ -1,4 +1,4 @@
-"""Puts dead letters back that an operator, or the last shutdown, has marked."""
+"""Redrives dead letters that an operator, or the last shutdown, has marked."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from actors.letters.dead_letters import DeadLetters, LetterNotFoundError
+from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_directory import LetterNotFoundError
 from actors.pipeline.intake import Intake
 from actors.pipeline.verdicts import Verdicts
 from actors.supervision.actor import Actor
@@ -20,12 +21,12 @@ log = structlog.get_logger()
 POLL_SECONDS = 2.0
 
 
-class Replay(Actor):
+class Redrive(Actor):
     """The actor that owns which letters are under way.
 
     Receives nothing; sends events to the gate, enriched events to sessions and rows to the writer.
     The letter of an event is deleted by sessions once the journal has the event, or here when the
-    event is dropped; that of rows by the writer once they are stored. A restart puts back what is
+    event is dropped; that of rows by the writer once they are stored. A restart redrives what is
     still marked and not under way.
     """
 
@@ -51,26 +52,26 @@ class Replay(Actor):
     async def run(self) -> None:
         """Look for marked letters for ever."""
         while True:
-            marked = self._letters.to_replay()
+            marked = self._letters.to_redrive()
             self._under_way.intersection_update(marked)
             for letter_id in marked:
                 if letter_id not in self._under_way:
                     self._current = letter_id
-                    await self._put_back(letter_id)
+                    await self._redrive(letter_id)
                     self._current = None
             await trio.sleep(POLL_SECONDS)
 
-    async def _put_back(self, letter_id: str) -> None:
+    async def _redrive(self, letter_id: str) -> None:
         try:
-            letter = self._letters.read(letter_id)
+            letter = await self._letters.read(letter_id)
         except LetterNotFoundError:
             return
-        except ValueError as error:
-            log.error("dead letter cannot be put back", id=letter_id, error=str(error))
+        except (ValueError, OSError) as error:
+            log.error("dead letter cannot be redriven", id=letter_id, error=str(error))
             self._letters.unmark(letter_id)
             return
         await self._send(letter)
-        log.info("dead letter put back", id=letter_id, kind=letter.kind)
+        log.info("dead letter redriven", id=letter_id, kind=letter.kind)
 
     async def _send(self, letter: DeadLetter) -> None:
         content = letter.content
@@ -93,12 +94,9 @@ class Replay(Actor):
             self._letters.settle(letter.id)
 
     def failed(self, error: Exception) -> None:
-        """Take the mark off the letter that could not be put back."""
+        """Take the mark off the letter that could not be redriven."""
         if self._current is not None:
-            try:
-                self._letters.unmark(self._current)
-            except (LetterNotFoundError, OSError):
-                log.warning("dead letter could not be unmarked", id=self._current)
+            self._letters.unmark(self._current)
             self._current = None
 
     def close(self) -> None:

@@ -87,6 +87,11 @@ class Batcher(Actor):
         """Events that wait in memory for the next flush."""
         return len(self._batch)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a batch waits for the journal, and not for the writer."""
+        return self._planned is not None
+
     async def run(self) -> None:
         """Gather and hand over until the inbox has ended and all is handed over."""
         async with trio.open_nursery() as nursery:
@@ -198,7 +203,10 @@ class Batcher(Actor):
 
     async def _plan(self, batch: Batch) -> None:
         """Note the batch's end where a crash does not take it, and only then let it go."""
+        # What was set aside of it counts as stored with it.
+        await self._letters.written()
         while True:
+            self.progress += 1
             try:
                 self._journal.plan(batch.end)
                 await self._journal.secure()

@@ -17,7 +17,6 @@ from ingest.model.event import EnrichedEvent
 from ingest.model.verdict import ACCEPTED, LATE, NO_SESSION, NOT_KEPT, Verdict
 from ingest.rows.layout import LIVE, EventRows, Origin, Run, rows_of
 from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions, Transition
-from ingest.telemetry.logs import stack_of
 
 log = structlog.get_logger()
 
@@ -90,7 +89,7 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         self._keep()
         while self._kept:
             if not self._journal.durable:
-                await self._runs.send(self._kept[0].run)
+                await self.send(self._kept[0].run)
                 self._answer(self._kept.popleft(), ACCEPTED)
                 continue
             # Not known to outlast a loss of power, it is not acknowledged, but stored all the same.
@@ -131,9 +130,8 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
     def _refuse(self, events: Sequence[EnrichedEvent], error: Exception) -> None:
         """Answer for events that are not in the journal, and have changed no visit."""
         if not isinstance(error, JournalError):
-            log.error("run failed", error=type(error).__name__, stack=stack_of(error))
             if len(events) == 1:
-                self.set_aside(events[0], error)
+                self.fail(events[0], error)
                 return
             for event in events:  # one of them is at fault
                 self._keep_alone(event)
@@ -148,7 +146,7 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         try:
             rows = self.handle(event)
         except Exception as error:
-            self.set_aside(event, error)
+            self.fail(event, error)
             return
         if rows is not None:
             self._handled.append(rows)
@@ -174,9 +172,13 @@ class Sessions(Stage[EnrichedEvent, EventRows]):
         except trio.WouldBlock:
             log.debug("batcher is busy, it will read the journal", position=run.first)
 
+    @property
+    def backlog(self) -> int:
+        """Messages taken that have not been sent on."""
+        return super().backlog + sum(len(kept.events) for kept in self._kept)
+
     def failed(self, error: Exception) -> None:
-        """Take the message at fault out of the way, and keep what was handled before it."""
-        super().failed(error)
+        """Keep what was handled, so that visits and journal agree whenever somebody looks."""
         self._keep()
 
     def set_aside(self, message: EnrichedEvent, error: Exception | None) -> None:

@@ -14,9 +14,9 @@ def set_event_aside(
     content: Event | EnrichedEvent,
     error: Exception | None,
 ) -> None:
-    """Keep an event as a letter and give its verdict. Never raises.
+    """Keep an event as a letter; its verdict follows when the letter is on the disk. Never raises.
 
-    An event that was put back goes into its own letter again. An event whose sender was told to
+    An event that was redriven goes into its own letter again. An event whose sender was told to
     try again is not kept; if it cannot be kept, its sender is told so.
 
     Args:
@@ -30,6 +30,12 @@ def set_event_aside(
     if verdicts.expired(event.ticket):
         verdicts.give(event, LATE)
         return
+
+    def tell(kept: bool) -> None:
+        verdicts.give(event, SET_ASIDE if kept else NOT_KEPT)
+
+    # From now on it is too late to tell the sender to try again: the letter may be kept.
+    verdicts.hold(event.ticket)
     letter = verdicts.letter(event.ticket)
-    kept = letters.keep(actor, content, error, letter=letter)
-    verdicts.give(event, SET_ASIDE if kept else NOT_KEPT)
+    if not letters.keep(actor, content, error, letter=letter, told=tell):
+        tell(False)

@@ -1,12 +1,18 @@
 """What the gate, enrichment and sessions have in common: messages in, messages on, in order."""
 
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Generic, TypeVar
 
+import structlog
 import trio
 
 from actors.supervision.actor import Actor
+from ingest.letters.dead_letter import describe, innermost
+from ingest.telemetry.logs import stack_of
+from ingest.telemetry.metrics import Figure
+
+log = structlog.get_logger()
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -15,12 +21,26 @@ RUN_LENGTH = 64
 """Messages handled between two checkpoints: few enough to hold the loop for a few milliseconds,
 many enough to make the 10 to 20 µs of a hop between tasks negligible."""
 
+WINDOW: Final = 100
+"""Messages over which failures are counted; when more than half of them failed, the step rather
+than a message is at fault."""
+
+STACK_SECONDS: Final = 60.0
+"""How long a stack is not logged again for an error of the same type at the same place."""
+
+_STACKS_REMEMBERED: Final = 100
+"""Errors whose stacks are remembered as logged; beyond that all are forgotten."""
+
 
 class Stage(Actor, Generic[In, Out]):
     """An actor that takes runs of messages from one bounded channel and sends runs to the next.
 
     It owns the messages taken but not yet handled, and those handled but not yet sent. Both
-    survive a restart, so a failing message costs no other. Order is kept.
+    survive a restart. Order is kept.
+
+    An exception of `handle` is the message's fault: the message is set aside, and the next one
+    follows at once. While more than half of the last `WINDOW` messages fail, `failing_step` names
+    the step that failed last.
 
     A subclass says what happens to one message (`handle`), and what becomes of one that cannot be
     handled (`set_aside`).
@@ -41,7 +61,12 @@ class Stage(Actor, Generic[In, Out]):
         self._outlet = outlet
         self._waiting: deque[In] = deque()
         self._handled: list[Out] = []
-        self._handling = False
+        # Empty while no message of the window has failed: counting costs nothing then.
+        self._window: deque[bool] = deque(maxlen=WINDOW)
+        self._failures = 0
+        self._stacks: dict[str, float] = {}
+        self._sending = False
+        self.failing_step: str | None = None
 
     def handle(self, message: In) -> Out | None:
         """Decide on one message, without a checkpoint.
@@ -64,23 +89,70 @@ class Stage(Actor, Generic[In, Out]):
         """Handle messages until the channel that feeds this stage ends."""
         while True:
             await self.send_handled()
+            self.progress += 1
             if self._waiting:
                 await trio.lowlevel.checkpoint()
             elif not await self._receive():
                 return
             for _ in range(min(RUN_LENGTH, len(self._waiting))):
-                self._handling = True
-                message = self.handle(self._waiting[0])
-                self._handling = False
-                self._waiting.popleft()
-                if message is not None:
-                    self._handled.append(message)
+                message = self._waiting.popleft()
+                try:
+                    handled = self.handle(message)
+                except Exception as error:
+                    self.fail(message, error)
+                    continue
+                if self._window:
+                    self._count(failed=False)
+                if handled is not None:
+                    self._handled.append(handled)
+
+    def fail(self, message: In, error: Exception) -> None:
+        """Set one message aside that could not be handled."""
+        step = step_of(error)
+        where = describe(error)
+        now = trio.current_time()
+        if now >= self._stacks.get(where, now):
+            if len(self._stacks) >= _STACKS_REMEMBERED:
+                self._stacks.clear()
+            self._stacks[where] = now + STACK_SECONDS
+            log.error(
+                "message failed", actor=self.name, step=step, error=where, stack=stack_of(error)
+            )
+        self._count(failed=True, step=step)
+        try:
+            self.set_aside(message, error)
+        except Exception:
+            self._waiting.appendleft(message)  # a restart tries it again
+            raise
+
+    def _count(self, *, failed: bool, step: str = "") -> None:
+        if len(self._window) == WINDOW:
+            self._failures -= self._window[0]
+        self._window.append(failed)
+        self._failures += failed
+        if self._failures > WINDOW // 2:
+            if self.failing_step is None:
+                log.error("most messages fail", actor=self.name, step=step)
+            self.failing_step = step or self.failing_step
+        elif self.failing_step is not None:
+            log.info("messages are handled again", actor=self.name)
+            self.failing_step = None
+        if not self._failures:
+            self._window.clear()
 
     async def send_handled(self) -> None:
         """Send on what is handled; a second call, after a failure, sends what is left."""
         if self._handled:
-            await self._outlet.send(tuple(self._handled))
+            await self.send(tuple(self._handled))
             self._handled.clear()
+
+    async def send(self, run: Any) -> None:
+        """Send a run on. While there is no room, it is the next actor that has work to do."""
+        self._sending = True
+        try:
+            await self._outlet.send(run)
+        finally:
+            self._sending = False
 
     async def _receive(self) -> bool:
         """Wait for messages, then take what else is there, up to a run's length.
@@ -98,12 +170,6 @@ class Stage(Actor, Generic[In, Out]):
             return bool(self._waiting)
         return True
 
-    def failed(self, error: Exception) -> None:
-        """Take the message out of the way whose handling failed, if that is what failed."""
-        if self._handling:
-            self._handling = False
-            self.set_aside(self._waiting.popleft(), error)
-
     async def give_up(self) -> None:
         """Set aside all messages to come; those already handled are sent on."""
         await self.send_handled()
@@ -120,3 +186,43 @@ class Stage(Actor, Generic[In, Out]):
     def backlog(self) -> int:
         """Messages taken or handled that have not been sent on."""
         return len(self._waiting) + len(self._handled)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether messages wait for this stage, and not for the next one."""
+        queued = self._inbox.statistics().current_buffer_used
+        return not self._sending and bool(self.backlog or queued)
+
+    @property
+    def trouble(self) -> str | None:
+        """Which step most messages fail in; None when they do not."""
+        return None if self.failing_step is None else f"most messages fail in {self.failing_step}"
+
+    def status(self) -> dict[str, object]:
+        """What readiness says of it."""
+        if self.failing_step is None:
+            return {"status": "ok"}
+        return {"status": "degraded", "failing_step": self.failing_step}
+
+    def figures(self) -> Iterator[Figure]:
+        """What `/metrics` shows of it."""
+        yield channel_depth(self.name, self._inbox)
+
+
+def channel_depth(actor: str, inbox: trio.MemoryReceiveChannel[Any]) -> Figure:
+    """How full an actor's inbox is."""
+    return Figure(
+        "sluice_channel_depth",
+        "Runs that wait in an actor's inbox.",
+        lambda: inbox.statistics().current_buffer_used,
+        ("actor", actor),
+    )
+
+
+def step_of(error: Exception) -> str:
+    """The name of the pipeline's step that raised: as the error says, or its innermost function."""
+    step = getattr(error, "step", None)
+    if isinstance(step, str):
+        return step
+    place = innermost(error)
+    return "unknown" if place is None else place.tb_frame.f_code.co_name

@@ -16,9 +16,11 @@ from actors.journal.journal_keeper import JournalKeeper
 from actors.journal.session_file import SessionFile
 from actors.keepers.counter_keeper import Tally
 from actors.keepers.heartbeat import Heartbeat
-from actors.keepers.redrive import Replay
+from actors.keepers.redrive import Redrive
 from actors.keepers.request_timeouts import Patience
-from actors.letters.dead_letters import LETTERS_LIMIT, DeadLetters
+from actors.keepers.watchdog import Watchdog
+from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_writer import LetterWriter
 from actors.observation.broadcast import Broadcast
 from actors.pipeline.batcher import Batcher
 from actors.pipeline.enrichment import Enrichment
@@ -26,6 +28,7 @@ from actors.pipeline.gate import Gate
 from actors.pipeline.intake import Intake
 from actors.pipeline.receipts import Receipts
 from actors.pipeline.sessions import Sessions
+from actors.pipeline.stage import channel_depth
 from actors.pipeline.verdicts import Verdicts
 from actors.pipeline.writer import Writer
 from actors.stores.store import Store
@@ -123,6 +126,7 @@ class Collector:
             clock.now,
             lambda actor: self.metrics.dead_letters.labels(actor).inc(),
         )
+        self.letter_writer = LetterWriter(self.letters)
         self.open_sessions = open_sessions
         self._tracing = tracing
         self.supervisor = Supervisor(policy, on_restart=self._note_restart)
@@ -164,7 +168,7 @@ class Collector:
             opened=store_opened,
             tracing=tracing,
         )
-        self.replay = Replay(
+        self.redrive = Redrive(
             self.letters, self.intake, self.verdicts, to_sessions.clone(), to_writer.clone()
         )
         self._pipeline = (
@@ -179,7 +183,8 @@ class Collector:
             *keepers,
             Patience(self.verdicts),
             Heartbeat(clock, self.metrics, wall),
-            self.replay,
+            self.redrive,
+            Watchdog(self.supervisor),
         ]
         if isinstance(journal, FileJournal) and session_file is not None:
             self._keepers.append(
@@ -216,6 +221,22 @@ class Collector:
 
         What the store has not taken by then is kept on disk, for the next process to store.
         """
+        await self.letters.load()
+        async with trio.open_nursery() as last:
+            # Senders of what is set aside are answered once it is written: until the very end.
+            await last.start(self.supervisor.supervise, self.letter_writer)
+            await self._run_pipeline(task_status)
+            rows = self.writer.spill([*self.batcher.take(), self.tally.take()])
+            with trio.move_on_after(SPILL_SECONDS):
+                await self.letters.written()
+            last.cancel_scope.cancel()
+        self.letters.flush()
+        if rows:
+            log.error("rows kept on disk for the next start", rows=rows)
+        for actor in self._pipeline:
+            actor.close()
+
+    async def _run_pipeline(self, task_status: trio.TaskStatus[None]) -> None:
         supervise = self.supervisor.supervise
         async with trio.open_nursery() as pipeline:
             async with trio.open_nursery() as keepers:
@@ -233,11 +254,6 @@ class Collector:
             self.intake.close()
             await self.supervisor.watches[self.batcher.name].done.wait()
             self.tally.finish()
-        rows = self.writer.spill([*self.batcher.take(), self.tally.take()])
-        if rows:
-            log.error("rows kept on disk for the next start", rows=rows)
-        for actor in self._pipeline:
-            actor.close()
 
     def drain(self, seconds: float) -> None:
         """Begin to end: `run` returns within that many seconds."""
@@ -282,15 +298,11 @@ class Collector:
         self.metrics.read(
             "sluice_journal_bytes", "Bytes of the journal on disk.", lambda: self.journal.bytes
         )
-        self.metrics.read(
-            "sluice_dead_letters_kept", "Dead letters on disk.", lambda: len(self.letters)
-        )
-        self.metrics.read_labelled(
-            "sluice_channel_depth",
-            "Runs that wait in an actor's inbox.",
-            "actor",
-            lambda: {name: waiting for name, (waiting, _) in self.channels().items()},
-        )
+        for part in (self.letters, self.supervisor):
+            self.metrics.show(part.figures())
+        stages = (self.gate, self.enrichment, self.sessions)
+        depths = [figure for stage in stages for figure in stage.figures()]
+        self.metrics.show([*depths, channel_depth("batcher", self._inboxes["batcher"])])
 
     def channels(self) -> dict[str, tuple[int, int]]:
         """How many runs wait in each actor's inbox, and how many may."""
@@ -306,7 +318,6 @@ class Collector:
 
     def status(self) -> dict[str, dict[str, object]]:
         """What readiness says of the pipeline: for each part its `status` and figures."""
-        letters = len(self.letters)
         return {
             "store": {
                 "status": "degraded" if self.writer.failures else "ok",
@@ -316,17 +327,8 @@ class Collector:
                 "rows_waiting": self.batcher.gathered + self.writer.pending,
             },
             "journal": self._journal_status(),
-            "dead_letters": {
-                "status": "ok" if letters < LETTERS_LIMIT else "down",
-                "kept": letters,
-            },
-            "actors": {
-                "status": "ok" if self.supervisor.healthy else "down",
-                **{
-                    name: {"condition": watch.condition.value, "restarts": watch.restarts}
-                    for name, watch in self.supervisor.watches.items()
-                },
-            },
+            "dead_letters": self.letters.status(),
+            "actors": self.supervisor.status(),
         }
 
     def _journal_status(self) -> dict[str, object]:

@@ -66,6 +66,7 @@ class Writer(Actor):
     """
 
     name = "writer"
+    longest_wait = INSERT_SECONDS + PROBE_SECONDS
 
     def __init__(
         self,
@@ -106,6 +107,7 @@ class Writer(Actor):
         self._tracing = tracing
         self._opened = opened
         self._inserts: deque[Insert] = deque()
+        self._set_aside_inserts: list[Insert] = []
         self._singled_out: dict[str, int] = {}
         self.failures = 0
         self.last_error = ""
@@ -114,6 +116,11 @@ class Writer(Actor):
     def pending(self) -> int:
         """Rows taken over that the store has not acknowledged."""
         return sum(len(insert.rows) for insert in self._inserts)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there are rows to be stored."""
+        return bool(self._inserts)
 
     async def run(self) -> None:
         """Insert until there are no more flushes to come and all are stored."""
@@ -125,7 +132,9 @@ class Writer(Actor):
             try:
                 self._inserts.extend(await self._inbox.receive())
             except trio.EndOfChannel:
-                return
+                await self._letters.written()
+                if not self._inserts:
+                    return
 
     async def _open(self) -> None:
         """Reach a store that could not be reached when the server started."""
@@ -164,6 +173,8 @@ class Writer(Actor):
             self._recovered()
             self._finish(insert)
 
+        self.progress += 1
+
     def _trace(self, insert: Insert, outcome: Outcome, started: float) -> None:
         if self._tracing is not None:
             self._tracing.inserted(insert, outcome, trio.current_time() - started)
@@ -187,6 +198,7 @@ class Writer(Actor):
         self.failures, self.last_error = 0, ""
 
     async def _back_off(self, error: Exception) -> None:
+        self.progress += 1
         self.failures += 1
         self.last_error = str(error) or type(error).__name__
         delay = self._retry.delay(self.failures, self._jitter())
@@ -223,27 +235,40 @@ class Writer(Actor):
         return True
 
     def _set_aside(
-        self, insert: Insert, error: Exception | str | None, *, replay: bool = False
+        self, insert: Insert, error: Exception | str | None, *, redrive: bool = False
     ) -> bool:
+        """Keep an insert as a letter.
+
+        When the letter cannot be written after all, the insert is tried again.
+
+        Returns:
+            False when there are too many letters.
+        """
         kept = replace(insert, letter=None, end=None, trigger=None, receipt=None)
         # After a crash the same rows may be refused again.
         key = None if insert.end is None and insert.receipt is None else insert.token
-        if not self._letters.keep(self.name, kept, error, replay=replay, key=key):
+
+        def tell(kept: bool) -> None:
+            self._set_aside_inserts.remove(insert)
+            if kept:
+                self._finish(insert)
+            else:
+                self._inserts.append(insert)
+
+        self._set_aside_inserts.append(insert)
+        if not self._letters.keep(self.name, kept, error, redrive=redrive, key=key, told=tell):
+            self._set_aside_inserts.remove(insert)
             return False
-        self._finish(insert)
         return True
 
     def _finish(self, insert: Insert) -> None:
         """Tell where the rows came from that all of them have found a place."""
-        if insert.end is not None and all(waiting.end != insert.end for waiting in self._inserts):
+        others = (*self._inserts, *self._set_aside_inserts)
+        if insert.end is not None and all(other.end != insert.end for other in others):
             self._journal.acknowledge(insert.end)
-        if insert.receipt is not None and all(
-            waiting.receipt != insert.receipt for waiting in self._inserts
-        ):
+        if insert.receipt is not None and all(other.receipt != insert.receipt for other in others):
             self._receipts.give(insert.receipt)
-        if insert.letter is not None and all(
-            waiting.letter != insert.letter for waiting in self._inserts
-        ):
+        if insert.letter is not None and all(other.letter != insert.letter for other in others):
             self._letters.settle(insert.letter)
 
     def failed(self, error: Exception) -> None:
@@ -263,7 +288,7 @@ class Writer(Actor):
                 return
 
     def spill(self, flushes: Iterable[Flush] = ()) -> int:
-        """Keep on disk what is not yet stored, for the next process to store under the same tokens.
+        """Queue what is not yet stored as letters, for the next process to store.
 
         Args:
             flushes: More that could not be handed over.
@@ -280,7 +305,7 @@ class Writer(Actor):
             if insert.receipt is not None:
                 continue  # its sender has it
             rows += len(insert.rows)
-            self._set_aside(insert, "not stored at shutdown", replay=True)
+            self._set_aside(insert, "not stored at shutdown", redrive=True)
         return rows
 
     def close(self) -> None:

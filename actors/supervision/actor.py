@@ -11,9 +11,28 @@ class Actor(ABC):
 
     An actor that holds no messages has nothing to set aside and nothing to close, and leaves the
     last three methods as they are.
+
+    Attributes:
+        name: Names it in readiness and in the log.
+        progress: Counts what it has brought to an end: a message, a run, an attempt. Together with
+            `has_work` it tells an actor that is stuck from one that has nothing to do.
+        longest_wait: Seconds that one step may wait for something outside, such as a store, before
+            it counts as an attempt.
     """
 
     name: str
+    progress: int = 0
+    longest_wait: float = 0.0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something waits for this actor, and for no other actor."""
+        return False
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with its work, for readiness and the log; None when nothing is."""
+        return None
 
     @abstractmethod
     async def run(self) -> None:
@@ -23,9 +42,10 @@ class Actor(ABC):
         """
 
     def failed(self, error: Exception) -> None:  # noqa: B027
-        """Set aside whatever made `run` fail, so that the next run does not meet it again.
+        """Put right what must be right before the next run.
 
-        Must not raise.
+        An actor that does not catch the exceptions of single messages sets the one aside that made
+        `run` fail. Must not raise.
         """
 
     async def give_up(self) -> None:  # noqa: B027

@@ -3,7 +3,7 @@
 import enum
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
@@ -11,6 +11,7 @@ import trio
 
 from actors.supervision.actor import Actor
 from ingest.telemetry.logs import stack_of
+from ingest.telemetry.metrics import Figure
 
 log = structlog.get_logger()
 
@@ -29,17 +30,34 @@ class Watch:
     """What the supervisor knows of one actor.
 
     Attributes:
+        actor: The actor.
+        task: What runs it; None before it runs.
         condition: What it is doing.
         restarts: How often it was restarted since the start of the process.
         last_error: Type of the last exception; None when there was none.
         failed_at: When that was, on trio's clock.
+        progress: The actor's progress as it was last seen to change.
+        progress_at: When that was, or when it last had no work, on trio's clock.
+        stuck: Whether it has made none for too long since.
     """
 
+    actor: Actor
+    task: trio.lowlevel.Task | None = None
     condition: Condition = Condition.RUNNING
     restarts: int = 0
     last_error: str | None = None
     failed_at: float | None = None
+    progress: int = 0
+    progress_at: float = field(default_factory=trio.current_time)
+    stuck: bool = False
     done: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with a running actor; None when nothing is."""
+        if self.stuck:
+            return f"no progress for {round(trio.current_time() - self.progress_at)} seconds"
+        return self.actor.trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,7 @@ class Supervisor:
 
         When cancelled, the channels stay open: the owner may take out what is left in them.
         """
-        watch = self.watches[actor.name] = Watch()
+        watch = self.watches[actor.name] = Watch(actor, trio.lowlevel.current_task())
         task_status.started(watch)
         failures: deque[float] = deque()
         while True:
@@ -152,3 +170,27 @@ class Supervisor:
     def healthy(self) -> bool:
         """Whether no actor has failed for good."""
         return not self.fatal.is_set()
+
+    def status(self) -> dict[str, object]:
+        """What readiness says of the actors: one in trouble makes it `degraded`."""
+        parts = {name: _status(watch) for name, watch in self.watches.items()}
+        troubled = any("trouble" in part for part in parts.values())
+        return {
+            "status": "down" if not self.healthy else "degraded" if troubled else "ok",
+            **parts,
+        }
+
+    def figures(self) -> Iterator[Figure]:
+        """What `/metrics` shows of the actors, besides the restarts, which are counted."""
+        yield Figure(
+            "sluice_actors_in_trouble",
+            "Actors that are stuck, or most of whose messages fail.",
+            lambda: sum(watch.trouble is not None for watch in self.watches.values()),
+        )
+
+
+def _status(watch: Watch) -> dict[str, object]:
+    status: dict[str, object] = {"condition": watch.condition.value, "restarts": watch.restarts}
+    if watch.trouble is not None:
+        status["trouble"] = watch.trouble
+    return status

@@ -11,7 +11,7 @@ from typing import Final
 
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.journal.inspection import inspect_journal
-from actors.letters.dead_letters import LETTERS_LIMIT, DeadLetters
+from actors.letters.dead_letters import DeadLetters
 from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
@@ -199,10 +199,18 @@ def _journal(settings: Settings, files: StateFiles) -> Iterator[CheckResult]:
 
 def _letters(files: StateFiles) -> Iterator[CheckResult]:
     letters = DeadLetters(files.dead_letters)
-    count, marked = len(letters), len(letters.to_replay())
-    if count >= LETTERS_LIMIT:
+    try:
+        letters.load_at_once()
+    except OSError as error:
+        yield problem(
+            f"dead letters cannot be read: {error.strerror}", f"see who owns {files.dead_letters}"
+        )
+        return
+    count, marked = len(letters), len(letters.to_redrive())
+    if letters.full:
         yield warning(
-            f"{count} dead letters: readiness is red", "look at them: sluice dead-letters list"
+            f"{count} dead letters, {letters.bytes / _MEGABYTE:.0f} MB: readiness is red",
+            "look at them: sluice dead-letters list, then replay or drop them",
         )
     elif count > marked:
         yield warning(

@@ -16,6 +16,7 @@ from actors.imports.job import ImportContext, ImportJob, ImportMistakeError
 from actors.imports.stored_rows import StoredRows
 from actors.journal.journal import MemoryJournal
 from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_writer import LetterWriter
 from actors.pipeline.receipts import Receipts
 from actors.pipeline.writer import Writer
 from actors.stores.open import open_store
@@ -119,6 +120,7 @@ async def _import(
         receipts = Receipts()
         metrics = Metrics(lambda domain: reference.registry.find(domain) is not None)
         letters = DeadLetters(files.dead_letters)
+        await letters.load()
         writer = Writer(inbox, store, MemoryJournal(), letters, metrics, receipts=receipts)
         import_files = ImportFiles(files.imports)
         context = ImportContext(
@@ -135,9 +137,11 @@ async def _import(
             import_files.delete_old_salts(clock.now())
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(Supervisor().supervise, LetterWriter(letters))
                 nursery.start_soon(_write, writer, nursery)
                 outcome = await _work(request, context, signals, nursery, show)
                 to_writer.close()
+        letters.flush()
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + GRACE_SECONDS):
             await store.aclose()

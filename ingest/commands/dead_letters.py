@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from actors.letters.dead_letters import DeadLetters, LetterNotFoundError
+from actors.letters.letter_directory import LetterDirectory, LetterNotFoundError
 from ingest.commands.configuration import settings_of_command
 from ingest.server.state_files import StateFiles
 
@@ -15,30 +15,32 @@ from ingest.server.state_files import StateFiles
 @click.pass_context
 def dead_letters(context: click.Context) -> None:
     """What could not be handled or stored, and why. Without a command: list."""
-    context.obj = DeadLetters(StateFiles(settings_of_command().state_dir).dead_letters)
+    context.obj = LetterDirectory(StateFiles(settings_of_command().state_dir).dead_letters)
     if context.invoked_subcommand is None:
         context.invoke(list_letters)
 
 
 @dead_letters.command("list")
 @click.pass_obj
-def list_letters(letters: DeadLetters) -> None:
+def list_letters(letters: LetterDirectory) -> None:
     """A JSON object for each letter, oldest first."""
-    for letter_id in letters.ids():
+    for letter_id, entry in letters.scan().letters.items():
         try:
             summary = letters.read(letter_id).summary()
+        except LetterNotFoundError:
+            continue  # the server was faster
         except ValueError as error:
             summary = {"id": letter_id, "error": str(error)}
         else:
             when = datetime.fromtimestamp(int(str(summary["created_at"])), UTC)
             summary["created_at"] = when.isoformat()
-        click.echo(json.dumps({**summary, "to_be_replayed": letters.is_marked(letter_id)}))
+        click.echo(json.dumps({**summary, "to_be_replayed": entry.marked}))
 
 
 @dead_letters.command("show")
 @click.argument("letter_id", metavar="ID")
 @click.pass_obj
-def show_letter(letters: DeadLetters, letter_id: str) -> None:
+def show_letter(letters: LetterDirectory, letter_id: str) -> None:
     """The whole letter as JSON."""
     try:
         text = letters.read(letter_id).to_json()
@@ -50,7 +52,7 @@ def show_letter(letters: DeadLetters, letter_id: str) -> None:
 @dead_letters.command("replay")
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
-def replay_letters(letters: DeadLetters, letter_ids: Sequence[str]) -> None:
+def replay_letters(letters: LetterDirectory, letter_ids: Sequence[str]) -> None:
     """Put letters back into the pipeline.
 
     A running server does so within a few seconds, a stopped one when it starts.
@@ -66,7 +68,7 @@ def replay_letters(letters: DeadLetters, letter_ids: Sequence[str]) -> None:
 @dead_letters.command("drop")
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
-def drop_letters(letters: DeadLetters, letter_ids: Sequence[str]) -> None:
+def drop_letters(letters: LetterDirectory, letter_ids: Sequence[str]) -> None:
     """Delete letters for good."""
     for letter_id in letter_ids:
         try:

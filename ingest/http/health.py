@@ -76,6 +76,7 @@ class Health:
             ("geo_database", None if self._geo is None else self._geo.problem),
             ("store", self._collector.writer.last_error),
             ("journal", self._collector.journal.problem),
+            ("dead_letters", self._collector.letters.problem),
         )
         for part, reason in reasons:
             if reason:

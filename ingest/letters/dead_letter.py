@@ -2,31 +2,56 @@
 
 import ipaddress
 import json
-import traceback
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from types import TracebackType
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from ingest.letters.named_fields import AS_THEY_ARE, by_name, from_names
 from ingest.model.event import EnrichedEvent, Event, Visitor
 from ingest.rows.batch import Insert
+from ingest.rows.layout import Row
 
-VERSION = 1
-"""Version of the text form."""
+VERSION = 2
+"""Version of the text form; letters of version 1 are read, too."""
 
 Content = Event | EnrichedEvent | Insert
 
-_KINDS: dict[str, type[Content]] = {
-    "event": Event,
-    "enriched_event": EnrichedEvent,
-    "rows": Insert,
-}
+_ROWS = '"rows": ['
+_NO_ROWS = f"{_ROWS}]"
 
-_AS_THEY_ARE = (Decimal,)
-"""What is written and read below, not by msgspec, which would make plain text of it."""
+
+class LogPosition(msgspec.Struct, frozen=True):
+    """Where a record is in a log.
+
+    Attributes:
+        log: The log's source id.
+        partition: The log's partition.
+        position: In the partition.
+    """
+
+    log: str
+    partition: int
+    position: int
+
+    @property
+    def letter_id(self) -> str:
+        """Id of the letter of what is there."""
+        return f"{self.log}-{self.partition}-{self.position}"
+
+    @classmethod
+    def of_letter(cls, letter_id: str) -> "LogPosition | None":
+        """The position that a letter is named by; None when it is named otherwise."""
+        found = _NAMED_BY_POSITION.fullmatch(letter_id)
+        return None if found is None else cls(found[1], int(found[2]), int(found[3]))
+
+
+_NAMED_BY_POSITION = re.compile(r"(.+)-(\d+)-(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +66,9 @@ class DeadLetter:
         created_at: Unix seconds.
         error: What went wrong: the store's own message, or where an exception arose.
         content: What it was. An event's address is shortened and its visitor ids are worked out.
+        partition: Which partition of the log its events belong to.
+        redriven: How often it was redriven and failed again.
+        position: Where the log has what the fold could not handle; None for other letters.
     """
 
     id: str
@@ -49,11 +77,21 @@ class DeadLetter:
     created_at: int
     error: str
     content: Content
+    partition: int = 0
+    redriven: int = 0
+    position: LogPosition | None = None
 
     def to_json(self) -> str:
-        """The letter as one JSON object, ASCII only."""
-        content = msgspec.to_builtins(self.content, builtin_types=_AS_THEY_ARE)
-        return json.dumps(
+        """The letter as one JSON object, ASCII only, with each of its rows on a line of its own."""
+        return "".join(self.pieces())
+
+    def pieces(self) -> Iterator[str]:
+        """The text of `to_json`, row by row: all at once would hold up the other threads."""
+        rows: tuple[Row, ...] = ()
+        content = self.content
+        if isinstance(content, Insert):
+            rows, content = content.rows, replace(content, rows=())
+        text = _dump(
             {
                 "version": VERSION,
                 "id": self.id,
@@ -61,36 +99,56 @@ class DeadLetter:
                 "actor": self.actor,
                 "created_at": self.created_at,
                 "error": self.error,
-                "content": content,
-            },
-            default=_encode,
+                "partition": self.partition,
+                "redriven": self.redriven,
+                "position": None if self.position is None else asdict(self.position),
+                "content": by_name(content),
+            }
         )
+        if not rows:
+            yield text
+            return
+        before, _, after = text.rpartition(_NO_ROWS)
+        yield f"{before}{_ROWS}"
+        for number, row in enumerate(rows):
+            yield f"{',' if number else ''}\n{_dump(row)}"
+        yield f"\n]{after}"
 
     @classmethod
     def from_json(cls, text: str) -> "DeadLetter":
         """Read a letter back.
 
         Raises:
-            ValueError: The text is no letter of this version.
+            ValueError: The text is no letter of a known version.
         """
         try:
-            fields = json.loads(text, object_hook=_decode)
-            if fields["version"] != VERSION:
-                raise ValueError(f"version {fields['version']} of the letter is not known")
-            content = msgspec.convert(
-                fields["content"], _KINDS[fields["kind"]], builtin_types=_AS_THEY_ARE
-            )
-            if isinstance(content, Insert):
-                content = replace(content, rows=tuple(map(_row, content.rows)))
+            first, *rows = text.split("\n")
+            if rows:
+                fields = _load(first + rows.pop())
+                fields["content"]["rows"] = [_load(row.rstrip(",")) for row in rows]
+            else:
+                fields = _load(first)
+            version, kind, content = fields["version"], fields["kind"], fields["content"]
+            if version not in (1, VERSION):
+                raise ValueError(f"version {version} of the letter is not known")
             return cls(
                 id=fields["id"],
-                kind=fields["kind"],
+                kind=kind,
                 actor=fields["actor"],
                 created_at=fields["created_at"],
                 error=fields["error"],
-                content=content,
+                content=_read_content(kind, content, version),
+                partition=fields.get("partition", 0),
+                redriven=fields.get("redriven", 0),
+                position=msgspec.convert(fields.get("position"), LogPosition | None),
             )
-        except (KeyError, TypeError, msgspec.ValidationError, json.JSONDecodeError) as error:
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            msgspec.ValidationError,
+            json.JSONDecodeError,
+        ) as error:
             raise ValueError(f"not a dead letter: {type(error).__name__}") from None
 
     def summary(self) -> dict[str, object]:
@@ -148,14 +206,50 @@ def describe(error: Exception | None) -> str:
     """Say what an exception was and where it arose, without its text, which may quote a visitor."""
     if error is None:
         return "the actor had stopped"
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    place = innermost(error)
+    where = "" if place is None else f" at {place.tb_frame.f_code.co_name}:{place.tb_lineno}"
     return f"{type(error).__name__}{where}"
+
+
+def innermost(error: BaseException) -> TracebackType | None:
+    """Where an exception arose; None when it was never raised."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place
+
+
+def _read_content(kind: str, fields: dict[str, Any], version: int) -> Content:
+    match kind:
+        case "event":
+            return from_names(Event, fields)
+        case "enriched_event" if version == 1:
+            return _read_enriched_version_1(fields)
+        case "enriched_event":
+            return from_names(EnrichedEvent, fields)
+        case "rows":
+            content = msgspec.convert(fields, Insert, builtin_types=AS_THEY_ARE)
+            return replace(content, rows=tuple(map(_row, content.rows)))
+        case _:
+            raise KeyError(kind)
+
+
+def _read_enriched_version_1(fields: dict[str, Any]) -> EnrichedEvent:
+    """An event by the field names of version 1."""
+    return from_names(EnrichedEvent, fields)
 
 
 def _row(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """A row whose arrays, which JSON has as lists, are tuples again."""
     return tuple(tuple(value) if isinstance(value, list) else value for value in values)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, default=_encode)
+
+
+def _load(text: str) -> Any:
+    return json.loads(text, object_hook=_decode)
 
 
 def _encode(value: object) -> object:

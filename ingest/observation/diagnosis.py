@@ -60,12 +60,14 @@ class ActorHealth:
         restarts: Since the start.
         last_error: Type of the last exception; None when there was none.
         seconds_since_failure: None when it never failed.
+        trouble: What is wrong with its work; None when nothing is.
     """
 
     condition: str = "running"
     restarts: int = 0
     last_error: str | None = None
     seconds_since_failure: float | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class ServerHealth:
         journal_problem: Why it could not be written or synced; None when it could.
         events_lost: Events whose record on disk was damaged.
         letters: Dead letters kept.
-        letters_limit: How many there may be.
+        letters_full: Whether there is no room for more.
+        letters_problem: Why the disk takes none; None when it does.
         sites: Registered sites.
         sites_problem: Why the sites file is not in force; None when it is.
         geo_problem: The same for the geo database.
@@ -112,7 +115,8 @@ class ServerHealth:
     journal_problem: str | None = None
     events_lost: int = 0
     letters: int = 0
-    letters_limit: int = 10_000
+    letters_full: bool = False
+    letters_problem: str | None = None
     sites: int = 1
     sites_problem: str | None = None
     geo_problem: str | None = None
@@ -170,6 +174,13 @@ def _actors(health: ServerHealth) -> Iterator[Diagnosis]:
                 f"The actor “{name}” failed {ago} ({actor.last_error}) and was started again; "
                 f"restarts so far: {actor.restarts}.",
                 "Look for “actor failed” in the log; what it could not handle is a dead letter.",
+            )
+        elif actor.trouble is not None:
+            yield Diagnosis(
+                Severity.DEGRADED,
+                "actors",
+                f"The actor “{name}” is in trouble: {actor.trouble}.",
+                "Look for “most messages fail” or “actor is stuck” in the log, and report it.",
             )
 
 
@@ -290,11 +301,17 @@ def _journal(health: ServerHealth) -> Iterator[Diagnosis]:
 
 
 def _letters(health: ServerHealth) -> Iterator[Diagnosis]:
+    if health.letters_problem is not None:
+        yield Diagnosis(
+            Severity.DEGRADED,
+            "dead letters",
+            f"Dead letters cannot be written: {health.letters_problem}.",
+            "Events that would become one are answered with 503 meanwhile; see to the disk.",
+        )
     if not health.letters:
         return
-    full = health.letters >= health.letters_limit
     yield Diagnosis(
-        Severity.DOWN if full else Severity.NOTE,
+        Severity.DOWN if health.letters_full else Severity.NOTE,
         "dead letters",
         f"{_count(health.letters, 'dead letter')} {'waits' if health.letters == 1 else 'wait'} "
         "for somebody to look.",

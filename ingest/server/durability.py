@@ -12,6 +12,7 @@ from actors.journal.journal_keeper import take_snapshot
 from actors.journal.recovery import rebuild_sessions, settle_letters, spill_backlog
 from actors.journal.session_file import SessionFile
 from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_directory import LetterDirectory
 from actors.pipeline.topology import SPILL_SECONDS, Collector
 from ingest.records.row_record import UnknownRecordError
 from ingest.server.state_files import StateFiles
@@ -46,11 +47,11 @@ def open_journal(
             journal: Journal = on_disk or MemoryJournal()
             stack.callback(journal.close)
             rebuild_sessions(open_sessions, snapshot, journal)
-            settle_letters(journal, DeadLetters(files.dead_letters))
+            settle_letters(journal, LetterDirectory(files.dead_letters))
             if on_disk is not None and settings.durability == "memory":
-                events = spill_backlog(
-                    on_disk, DeadLetters(files.dead_letters), settings.flush_rows
-                )
+                letters = DeadLetters(files.dead_letters)
+                letters.load_at_once()
+                events = spill_backlog(on_disk, letters, settings.flush_rows)
                 log.info("journal turned off", events_left=events)
                 stack.pop_all()
                 on_disk.remove()

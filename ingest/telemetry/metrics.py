@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,6 +30,22 @@ _STATUSES = {status: str(status) for status in range(200, 600)}
 ROWS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Figure(NamedTuple):
+    """A figure that is read from its owner whenever `/metrics` is asked.
+
+    Attributes:
+        name: As Prometheus knows it.
+        documentation: What it means, in a sentence.
+        read: Gives its value; changes nothing.
+        label: Name and value of the label by which it differs from others of its name.
+    """
+
+    name: str
+    documentation: str
+    read: Callable[[], float]
+    label: tuple[str, str] | None = None
 
 
 class Metrics:
@@ -164,6 +182,19 @@ class Metrics:
         else:
             self._dropped.count((site, verdict.reason.value))
 
+    def show(self, figures: Iterable[Figure]) -> None:
+        """Show figures that are read from their owners whenever `/metrics` is asked."""
+        families: dict[str, list[Figure]] = {}
+        for figure in figures:
+            if figure.label is None:
+                self.read(figure.name, figure.documentation, figure.read)
+            else:
+                families.setdefault(figure.name, []).append(figure)
+        for name, family in families.items():
+            first = family[0]
+            label = "" if first.label is None else first.label[0]
+            self.read_labelled(name, first.documentation, label, partial(_by_label, family))
+
     def read(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a figure that is read from its owner whenever `/metrics` is asked."""
         Gauge(name, documentation, registry=self.registry).set_function(read)
@@ -184,6 +215,10 @@ class Metrics:
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def _by_label(family: Iterable[Figure]) -> dict[str, float]:
+    return {figure.label[1]: figure.read() for figure in family if figure.label is not None}
 
 
 class _LabelledGauge(PrometheusCollector):

@@ -1,10 +1,12 @@
-"""What stands in for a store, and for whoever traces."""
+"""What stands in for a store, for the writer of letters, and for whoever traces."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import trio
 
+from actors.letters.dead_letters import DeadLetters
+from actors.letters.letter_queue import Change
 from actors.stores.store import RowsRefused, StoreUnavailable
 from ingest.rows.batch import Insert
 from ingest.rows.schema import Table
@@ -95,3 +97,20 @@ class Told:
 
     def restarted(self, actor: str) -> None:
         self.restarts.append(actor)
+
+
+class LettersAtOnce(DeadLetters):
+    """Letters that need no writer: each is on the disk as soon as it is queued."""
+
+    def keep(self, *arguments: Any, **keywords: Any) -> bool:
+        kept = super().keep(*arguments, **keywords)
+        self.flush()
+        return kept
+
+    def _change(self, change: Change) -> None:
+        super()._change(change)
+        self.flush()
+
+    def look(self) -> None:
+        """Take over what others have changed."""
+        self.load_at_once()

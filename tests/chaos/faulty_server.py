@@ -1,8 +1,8 @@
 """`python -m tests.chaos.faulty_server`: `sluice serve` with faults to be had by a signal.
 
 SIGUSR1 makes one call fail with an exception that nobody expects, the next of `FAILING` in turn;
-SIGUSR2 makes the stages fail again and again, until the supervisor gives up. `signal_of` a moment
-has the process kill itself, as `kill -9` would, when that moment has come.
+SIGUSR2 makes the stages fail again and again between messages, until the supervisor gives up.
+`signal_of` a moment has the process kill itself, as `kill -9` would, when that moment has come.
 """
 
 import functools
@@ -27,14 +27,14 @@ from ingest.cli import main
 from tests.chaos.moments import MOMENTS, SELDOM, signal_of
 
 AGAIN_AND_AGAIN: Final = 0.3
-"""Share of messages that fail after SIGUSR2. Not all: the first actor would let nothing through to
-the others, and its back-off alone is long."""
+"""Share of runs at which a stage fails after SIGUSR2. Not all: the first actor would let nothing
+through to the others, and its back-off alone is long."""
 
 LATEST_CALL: Final = 3
 """A moment comes with the first to third call: rows of visits and of events alternate."""
 
-STAGES: Final = ("gate", "enrichment", "sessions")
-FAILING: Final = (*STAGES, "insert", "plan", "append")
+OUTLET: Final = "outlet"
+FAILING: Final = ("gate", "enrichment", "sessions", "insert", "plan", "append")
 
 
 class Sabotage:
@@ -99,7 +99,7 @@ class Sabotage:
         self._die_if_due(f"before {name}")
         if self._failures[name]:
             self._failures[name] -= 1
-        elif name not in STAGES or self._random.random() >= self._share:
+        elif name != OUTLET or self._random.random() >= self._share:
             return
         raise ZeroDivisionError("injected")
 
@@ -114,6 +114,7 @@ if __name__ == "__main__":
     sabotage = Sabotage()
     for stage in (Gate, Enrichment, Sessions):
         sabotage.install(stage, "handle", stage.name)
+        sabotage.install(stage, "send_handled", OUTLET)
     for store in (EmbeddedStore, ClickHouseStore):
         sabotage.install(store, "insert", "insert")
     for method in ("append", "plan", "acknowledge", "retire"):

@@ -152,13 +152,18 @@ def test_letters_put_back_are_stored_once_however_often_it_is_killed(tmp_path: P
         event = an_enriched_event(
             pathname=f"/{number}", visitor=Visitor(number, None), timestamp=int(time.time())
         )
-        letters.keep("sessions", event, "x", replay=True)
-    for left in (300, 200, 100):
+        letters.keep("sessions", event, "x", redrive=True)
+    letters.flush()
+
+    def left() -> int:
+        return len(letters.directory.scan().letters)
+
+    for limit in (300, 200, 100):
         with fresh:
-            wait_until(lambda left=left: len(letters) < left, 30, fresh.log_text)
+            wait_until(lambda limit=limit: left() < limit, 30, fresh.log_text)
             fresh.stop(signal.SIGKILL)
     with fresh:
-        wait_until(lambda: len(letters) == 0, 30, fresh.log_text)
+        wait_until(lambda: left() == 0, 30, fresh.log_text)
         wait_until(lambda: backlog(fresh) == 0, 30, fresh.log_text)
         rows = fresh.events("1", 400)
         assert Counter(row["pathname"] for row in rows) == {f"/{n}": 1 for n in range(400)}

@@ -160,7 +160,8 @@ class LiveStatus:
                 journal_problem=journal.problem,
                 events_lost=journal.lost if isinstance(journal, FileJournal) else 0,
                 letters=parts["dead_letters"]["kept"],
-                letters_limit=LETTERS_LIMIT,
+                letters_full=collector.letters.full,
+                letters_problem=collector.letters.problem,
                 sites=parts["registry"]["sites"],
                 sites_problem=parts["registry"].get("reason"),
                 geo_problem=parts["geo_database"].get("reason"),
@@ -262,7 +263,7 @@ def resident_bytes() -> int | None:
 
 def _actor_health(watch: Watch) -> ActorHealth:
     ago = None if watch.failed_at is None else round(trio.current_time() - watch.failed_at, 1)
-    return ActorHealth(watch.condition.value, watch.restarts, watch.last_error, ago)
+    return ActorHealth(watch.condition.value, watch.restarts, watch.last_error, ago, watch.trouble)
 
 
 def _finding(finding: Diagnosis) -> dict[str, str]:

@@ -11,7 +11,6 @@ from actors.imports.import_files import ImportFiles
 from actors.imports.job import ImportContext, ImportJob, ImportMistakeError
 from actors.imports.stored_rows import StoredRows
 from actors.journal.journal import MemoryJournal
-from actors.letters.dead_letters import DeadLetters
 from actors.pipeline.receipts import Receipts
 from actors.pipeline.writer import Retry, Writer
 from actors.supervision.supervisor import Supervisor
@@ -25,7 +24,7 @@ from ingest.sessions.salts import Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
 from ingest.telemetry.metrics import Metrics
-from tests.actors.fakes import FakeStore
+from tests.actors.fakes import FakeStore, LettersAtOnce
 from tests.examples import NOON
 from tests.ingest.past.states import SALT
 
@@ -89,7 +88,7 @@ class ImportEnvironment:
             inbox,
             self.store,
             MemoryJournal(),
-            DeadLetters(self.directory / "letters"),
+            LettersAtOnce(self.directory / "letters"),
             Metrics(lambda domain: True),
             receipts=receipts,
             retry=Retry(first=1, longest=1),

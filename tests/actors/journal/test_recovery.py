@@ -17,6 +17,7 @@ from ingest.rows.layout import EventRows, Origin, Row, event_row, session_row
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.session import Session
 from ingest.sessions.snapshot import EMPTY, Snapshot
+from tests.actors.fakes import LettersAtOnce
 from tests.examples import NOON, an_enriched_event
 
 STEPS = st.lists(
@@ -104,19 +105,20 @@ def test_visits_that_do_not_fit_the_journal_begin_anew(tmp_path: Path) -> None:
 def test_letters_whose_events_are_in_the_journal_are_done_with(tmp_path: Path) -> None:
     """A crash came between the write and the deletion."""
     journal = a_journal(tmp_path / "journal")
-    letters = DeadLetters(tmp_path / "letters")
+    letters = LettersAtOnce(tmp_path / "letters")
     for _ in range(3):
-        letters.keep("sessions", an_enriched_event(), "x", replay=True)
+        letters.keep("sessions", an_enriched_event(), "x", redrive=True)
     first, second, third = letters.ids()
     letters.unmark(third)
     rows = track(OpenSessions(1800, lambda: 1), 1, "pageview", NOON)
     assert rows is not None
     journal.append([rows, structs.replace(rows, origin=Origin(letter=first)), rows])
     journal.append([structs.replace(rows, origin=Origin(letter="gone"))])
-    settle_letters(journal, letters)
+    settle_letters(journal, letters.directory)
+    letters.look()
     assert set(letters.ids()) == {second, third}
-    settle_letters(MemoryJournal(), letters)
-    assert letters.to_replay() == [second]
+    settle_letters(MemoryJournal(), letters.directory)
+    assert letters.to_redrive() == [second]
     journal.close()
 
 
@@ -141,7 +143,7 @@ def test_without_a_journal_there_is_the_snapshot(tmp_path: Path) -> None:
 
 def spilled(letters: DeadLetters) -> dict[str, int]:
     """Events by token of the letters that are to be put back."""
-    contents = [letters.read(letter_id).content for letter_id in letters.to_replay()]
+    contents = [letters.directory.read(letter_id).content for letter_id in letters.to_redrive()]
     return {
         insert.token: len(insert.rows)
         for insert in contents
@@ -159,7 +161,7 @@ def test_a_backlog_becomes_letters_cut_as_it_was(tmp_path: Path) -> None:
     journal.plan(10)
     journal.acknowledge(10)
     journal.plan(23)
-    letters = DeadLetters(tmp_path / "letters")
+    letters = LettersAtOnce(tmp_path / "letters")
     for _ in range(2):  # a crash in between: the same letters, once
         assert spill_backlog(journal, letters, 50) == 90
         assert spilled(letters) == {
@@ -169,8 +171,8 @@ def test_a_backlog_becomes_letters_cut_as_it_was(tmp_path: Path) -> None:
         }
     attempted = [
         content.attempted
-        for letter_id in letters.to_replay()
-        if isinstance(content := letters.read(letter_id).content, Insert)
+        for letter_id in letters.to_redrive()
+        if isinstance(content := letters.directory.read(letter_id).content, Insert)
     ]
     assert attempted.count(True) == 2
 
@@ -184,5 +186,5 @@ def test_a_backlog_that_cannot_be_spilled_stays(
     journal.append([rows])
     monkeypatch.setattr(DeadLetters, "keep", lambda *arguments, **keywords: False)
     with pytest.raises(JournalError):
-        spill_backlog(journal, DeadLetters(tmp_path / "letters"), 50)
+        spill_backlog(journal, LettersAtOnce(tmp_path / "letters"), 50)
     assert journal.backlog == 1

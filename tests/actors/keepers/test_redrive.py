@@ -5,8 +5,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.keepers.redrive import POLL_SECONDS, Replay
-from actors.letters.dead_letters import DeadLetters
+from actors.keepers.redrive import POLL_SECONDS, Redrive
 from actors.pipeline.intake import Intake
 from actors.pipeline.verdicts import VERDICT_SECONDS, Verdicts
 from actors.supervision.supervisor import Supervisor
@@ -15,6 +14,7 @@ from ingest.model.event import EnrichedEvent, Event
 from ingest.model.verdict import ACCEPTED, LATE, NOT_KEPT, SET_ASIDE, DropReason, Verdict
 from ingest.rows.batch import Flush, Insert
 from ingest.telemetry.metrics import Metrics
+from tests.actors.fakes import LettersAtOnce
 from tests.actors.pipeline.running_pipeline import no_broadcast
 from tests.examples import an_enriched_event, an_event
 
@@ -24,12 +24,12 @@ ROWS = Insert("events_v2", ((1,),), "token")
 class Desk:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.letters = DeadLetters(directory)
+        self.letters = LettersAtOnce(directory)
         self.verdicts = Verdicts(Counters(), Metrics(lambda domain: True), no_broadcast())
         to_gate, self.gate = trio.open_memory_channel[Sequence[Event]](10)
         to_sessions, self.sessions = trio.open_memory_channel[Sequence[EnrichedEvent]](10)
         to_writer, self.writer = trio.open_memory_channel[Flush](10)
-        self.replay = Replay(
+        self.redrive = Redrive(
             self.letters, Intake(to_gate, self.verdicts), self.verdicts, to_sessions, to_writer
         )
 
@@ -43,12 +43,13 @@ async def test_only_marked_letters_are_put_back(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     desk.letters.keep("writer", ROWS, "x")
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     await trio.sleep(10 * POLL_SECONDS)
     with pytest.raises(trio.WouldBlock):
         desk.writer.receive_nowait()
     (letter_id,) = desk.letters.ids()
-    desk.letters.mark(letter_id)
+    desk.letters.directory.mark(letter_id)
+    desk.letters.look()
     (insert,) = await desk.writer.receive()
     assert (insert.rows, insert.token, insert.letter) == (ROWS.rows, ROWS.token, letter_id)
     # Where tables know no tokens, an earlier process may have stored them.
@@ -59,8 +60,8 @@ async def test_only_marked_letters_are_put_back(
 async def test_rows_are_put_back_once_until_the_writer_is_done(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
-    desk.letters.keep("writer", ROWS, "x", replay=True)
-    nursery.start_soon(desk.replay.run)
+    desk.letters.keep("writer", ROWS, "x", redrive=True)
+    nursery.start_soon(desk.redrive.run)
     await trio.sleep(10 * POLL_SECONDS)
     assert desk.writer.statistics().current_buffer_used == 1
     assert len(desk.letters) == 1
@@ -70,8 +71,8 @@ async def test_rows_are_put_back_once_until_the_writer_is_done(
 async def test_an_event_goes_to_the_gate_and_its_letter_when_it_is_dropped(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
-    desk.letters.keep("gate", an_event(), "x", replay=True)
-    nursery.start_soon(desk.replay.run)
+    desk.letters.keep("gate", an_event(), "x", redrive=True)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.gate.receive()
     await wait_all_tasks_blocked()
     assert len(desk.letters) == 1
@@ -84,8 +85,8 @@ async def test_an_event_goes_to_the_gate_and_its_letter_when_it_is_dropped(
 async def test_an_enriched_event_goes_to_sessions(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
-    desk.letters.keep("sessions", an_enriched_event(), "x", replay=True)
-    nursery.start_soon(desk.replay.run)
+    desk.letters.keep("sessions", an_enriched_event(), "x", redrive=True)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.sessions.receive()
     (letter_id,) = desk.letters.ids()
     # Sessions is told which letter it was, and does away with it once the event is kept.
@@ -108,8 +109,8 @@ async def test_an_enriched_event_goes_to_sessions(
 async def test_what_nobody_has_kept_is_tried_again(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery, verdict: Verdict | None
 ) -> None:
-    desk.letters.keep("gate", an_event(), "x", replay=True)
-    nursery.start_soon(desk.replay.run)
+    desk.letters.keep("gate", an_event(), "x", redrive=True)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.gate.receive()
     if verdict is not None:
         desk.verdicts.give(event, verdict)
@@ -125,16 +126,16 @@ async def test_what_nobody_has_kept_is_tried_again(
 async def test_what_is_set_aside_again_stays(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
-    desk.letters.keep("gate", an_event(), "x", replay=True)
+    desk.letters.keep("gate", an_event(), "x", redrive=True)
     (letter_id,) = desk.letters.ids()
-    nursery.start_soon(desk.replay.run)
+    nursery.start_soon(desk.redrive.run)
     (event,) = await desk.gate.receive()
     desk.letters.keep("gate", an_event(), "y", letter=letter_id)
     desk.verdicts.give(event, SET_ASIDE)
     await trio.sleep(5 * POLL_SECONDS)
     assert list(desk.letters.ids()) == [letter_id]
-    assert desk.letters.to_replay() == []
-    assert desk.letters.read(letter_id).error == "y"
+    assert desk.letters.to_redrive() == []
+    assert desk.letters.directory.read(letter_id).error == "y"
     nursery.cancel_scope.cancel()
 
 
@@ -142,9 +143,10 @@ async def test_a_letter_that_cannot_be_read_is_unmarked(
     autojump_clock: MockClock, desk: Desk, nursery: trio.Nursery
 ) -> None:
     (desk.directory / "1-broken.replay").write_text("{")
-    nursery.start_soon(desk.replay.run)
+    desk.letters.look()
+    nursery.start_soon(desk.redrive.run)
     await trio.sleep(1)
-    assert desk.letters.to_replay() == []
+    assert desk.letters.to_redrive() == []
     assert list(desk.letters.ids()) == ["1-broken"]
     nursery.cancel_scope.cancel()
 
@@ -155,13 +157,14 @@ async def test_a_letter_that_makes_it_fail_is_unmarked(
     nursery: trio.Nursery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(letter_id: str) -> None:
+    async def fail(letter_id: str) -> None:
+        await trio.lowlevel.checkpoint()
         raise ZeroDivisionError
 
-    desk.letters.keep("gate", an_event(), "x", replay=True)
+    desk.letters.keep("gate", an_event(), "x", redrive=True)
     monkeypatch.setattr(desk.letters, "read", fail)
-    nursery.start_soon(Supervisor().supervise, desk.replay)
+    nursery.start_soon(Supervisor().supervise, desk.redrive)
     await trio.sleep(10)
-    assert desk.letters.to_replay() == []
+    assert desk.letters.to_redrive() == []
     assert len(desk.letters) == 1
     nursery.cancel_scope.cancel()

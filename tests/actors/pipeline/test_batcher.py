@@ -7,13 +7,13 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import JournalError, MemoryJournal
-from actors.letters.dead_letters import DeadLetters
 from actors.pipeline.batcher import ROOM, Batcher
 from actors.supervision.supervisor import Supervisor
 from ingest.rows.batch import Batch, Flush, Insert
 from ingest.rows.layout import EventRows, Run, event_row
 from ingest.sessions.session import begin
 from ingest.telemetry.metrics import Metrics
+from tests.actors.fakes import LettersAtOnce
 from tests.examples import an_enriched_event
 
 FLUSH_ROWS = 10
@@ -28,7 +28,7 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.metrics = Metrics(lambda domain: True)
         self.journal = MemoryJournal()
-        self.letters = DeadLetters(directory)
+        self.letters = LettersAtOnce(directory)
         self.send, inbox = trio.open_memory_channel[Run](0)
         outlet, self.flushes = trio.open_memory_channel[Flush](0)
         self.batcher = Batcher(
@@ -178,7 +178,7 @@ async def test_rows_that_cannot_be_gathered_cost_no_other(
     await desk.put(1, 2, 3)
     desk.send.close()
     assert [numbers(flush) async for flush in desk.flushes] == [[1, 3]]
-    (letter,) = [desk.letters.read(letter_id).content for letter_id in desk.letters.ids()]
+    (letter,) = [desk.letters.directory.read(letter_id).content for letter_id in desk.letters.ids()]
     assert isinstance(letter, Insert)
     assert (letter.table, letter.rows) == ("events_v2", ((2,),))
 
@@ -195,7 +195,7 @@ class OnDisk:
             outlet,
             journal,
             Metrics(lambda domain: True),
-            DeadLetters(directory / "letters"),
+            LettersAtOnce(directory / "letters"),
             flush_rows=FLUSH_ROWS,
             flush_seconds=FLUSH_SECONDS,
         )

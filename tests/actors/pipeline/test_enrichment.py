@@ -64,9 +64,10 @@ async def test_a_letter_holds_no_address(
     ticket = collector.verdicts.open(1)
     message = gated(ticket=ticket.number)
     collector.enrichment.set_aside(message, error)
+    collector.letters.flush()
     assert ticket.verdicts == [Verdict(DropReason.PERSIST_ERROR)]
     (letter_id,) = collector.letters.ids()
-    letter = collector.letters.read(letter_id)
+    letter = collector.letters.directory.read(letter_id)
     assert letter.actor == "enrichment"
     assert isinstance(letter.content, Event)
     assert letter.content.visitor is not None

@@ -35,8 +35,9 @@ async def test_a_letter_holds_no_address_but_the_visitors_ids(
     collector = pipeline.collector
     event = an_event()
     collector.gate.set_aside(event, error)
+    collector.letters.flush()
     (letter_id,) = collector.letters.ids()
-    letter = collector.letters.read(letter_id)
+    letter = collector.letters.directory.read(letter_id)
     assert letter.actor == "gate"
     assert letter.content == redact(event, lambda: visitor_of(event, pipeline.reference.salts))
     (path,) = (tmp_path / "letters").iterdir()
@@ -49,6 +50,8 @@ async def test_the_sender_of_a_letter_is_answered(
     collector = Pipeline(tmp_path).collector
     ticket = collector.verdicts.open(1)
     collector.gate.set_aside(an_event(ticket=ticket.number), None)
+    assert ticket.verdicts == [None]
+    collector.letters.flush()
     assert ticket.verdicts == [SET_ASIDE]
     assert not ticket.missing
 

@@ -9,7 +9,6 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.journal.file_journal import FileJournal
 from actors.journal.journal import Journal, JournalError, MemoryJournal
-from actors.letters.dead_letters import DeadLetters
 from actors.pipeline.sessions import Sessions
 from actors.pipeline.verdicts import Verdicts
 from actors.supervision.supervisor import Supervisor
@@ -19,7 +18,8 @@ from ingest.model.verdict import ACCEPTED, Verdict
 from ingest.rows.layout import EventRows, Origin, Run
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.telemetry.metrics import Metrics
-from tests.actors.pipeline.running_pipeline import fail_once, no_broadcast
+from tests.actors.fakes import LettersAtOnce
+from tests.actors.pipeline.running_pipeline import no_broadcast
 from tests.examples import NOON, an_enriched_event
 
 
@@ -27,7 +27,7 @@ class Desk:
     def __init__(self, directory: Path, room: int = 100, journal: Journal | None = None) -> None:
         self.counters = Counters()
         self.verdicts = Verdicts(self.counters, Metrics(lambda domain: True), no_broadcast())
-        self.letters = DeadLetters(directory)
+        self.letters = LettersAtOnce(directory)
         self.open_sessions = OpenSessions(1800, count(1).__next__)
         self.send, inbox = trio.open_memory_channel[Sequence[EnrichedEvent]](100)
         outlet, self.receive = trio.open_memory_channel[Run](room)
@@ -123,7 +123,7 @@ async def test_a_failing_event_is_set_aside_and_changes_no_visit(
     assert [row.event[1] for row in rows] == ["pageview", "Later"]
     assert rows[1].sessions[1][11] == 2
     (letter_id,) = desk.letters.ids()
-    letter = desk.letters.read(letter_id)
+    letter = desk.letters.directory.read(letter_id)
     assert (letter.actor, letter.kind) == ("sessions", "enriched_event")
     assert desk.metrics() == {"buffered": 2, "dropped_persist_error": 1}
 
@@ -239,17 +239,13 @@ async def test_what_was_handled_before_a_failure_is_kept_at_once(
 ) -> None:
     """So that visits and journal agree whenever somebody looks."""
     desk = Desk(tmp_path, journal=on_disk)
-    fail_once(desk.verdicts, "expired", monkeypatch)
+    fails = iter([False, True])
+    monkeypatch.setattr(desk.verdicts, "expired", lambda number: next(fails) and _divide_by_zero())
+    monkeypatch.setattr(desk.sessions, "set_aside", lambda message, error: _divide_by_zero())
     desk.send.send_nowait([an_enriched_event(), an_enriched_event()])
     with pytest.raises(ZeroDivisionError):
         await desk.sessions.run()
     assert on_disk.end == 0
-    desk.sessions.failed(ZeroDivisionError())
-    fails = iter([False, True, False])
-    monkeypatch.setattr(desk.verdicts, "expired", lambda number: next(fails) and _divide_by_zero())
-    desk.send.send_nowait([an_enriched_event(), an_enriched_event()])
-    with pytest.raises(ZeroDivisionError):
-        await desk.sessions.run()
     desk.sessions.failed(ZeroDivisionError())
     assert on_disk.end == 1
 
@@ -295,7 +291,7 @@ async def test_the_letter_of_an_event_goes_when_the_journal_has_it(
     autojump_clock: MockClock, tmp_path: Path, on_disk: FileJournal
 ) -> None:
     desk = Desk(tmp_path, journal=on_disk)
-    desk.letters.keep("sessions", an_enriched_event(), "x", replay=True)
+    desk.letters.keep("sessions", an_enriched_event(), "x", redrive=True)
     (letter_id,) = desk.letters.ids()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Supervisor().supervise, desk.sessions)
@@ -315,11 +311,12 @@ async def test_what_cannot_be_set_aside_is_to_be_sent_again(
 ) -> None:
     desk = Desk(tmp_path, journal=on_disk)
 
-    def fail(*arguments: object, **keywords: object) -> None:
-        raise OSError(28, "No space left on device")
+    def fail(transition: object) -> None:
+        raise ZeroDivisionError
 
+    full = OSError(28, "No space left on device")
     monkeypatch.setattr(desk.open_sessions, "commit", fail)
-    monkeypatch.setattr(desk.letters, "write", fail)
+    monkeypatch.setattr(desk.letters.directory, "write", lambda batch: [full] * len(batch))
     await desk.track(an_enriched_event())
     assert desk.metrics() == {"dropped_persist_timeout": 1}
 

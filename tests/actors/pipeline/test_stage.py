@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.pipeline.stage import RUN_LENGTH, Stage
+from actors.pipeline.stage import RUN_LENGTH, Stage, step_of
 from actors.supervision.supervisor import RestartPolicy, Supervisor
 
 
@@ -101,22 +101,130 @@ async def test_an_outlet_that_broke_is_no_messages_fault() -> None:
     line = Line()
     line.receive.close()
     line.send.send_nowait([1])
-    with pytest.raises(trio.BrokenResourceError) as broken:
+    with pytest.raises(trio.BrokenResourceError):
         await line.stage.run()
-    line.stage.failed(broken.value)
     assert line.stage.aside == []
     assert line.stage.backlog == 1
 
 
-async def test_giving_up_sets_everything_aside(
+async def test_failing_messages_restart_nothing_and_keep_nobody_waiting(
     autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    line, supervisor = Line(room=100), Supervisor(RestartPolicy(intensity=0))
+    line.send.send_nowait([13, 1] * 1_000)
+    line.send.close()
+    nursery.start_soon(supervisor.supervise, line.stage)
+    assert await line.received() == [2] * 1_000
+    assert len(line.stage.aside) == 1_000
+    assert supervisor.healthy
+    assert trio.current_time() == 0
+
+
+async def test_a_message_that_cannot_be_set_aside_is_tried_again(
+    autojump_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, supervisor = Line(), Supervisor()
+    set_aside, failures = line.stage.set_aside, [ZeroDivisionError(), ZeroDivisionError()]
+
+    def fail_twice(message: int, error: Exception | None) -> None:
+        if failures:
+            raise failures.pop()
+        set_aside(message, error)
+
+    monkeypatch.setattr(line.stage, "set_aside", fail_twice)
+    line.send.send_nowait([1, 13, 2])
+    line.send.close()
+    nursery.start_soon(supervisor.supervise, line.stage)
+    assert await line.received() == [2, 4]
+    assert line.stage.aside == [(13, "ValueError")]
+    assert supervisor.watches["doubling"].restarts == 2
+
+
+@pytest.mark.parametrize(
+    ("numbers", "failing"),
+    [
+        pytest.param([13] * 50, None, id="half of the window"),
+        pytest.param([13] * 51, "handle", id="more than half"),
+        pytest.param([13] * 51 + [1] * 49, "handle", id="still more than half"),
+        pytest.param([13] * 51 + [1] * 50, None, id="no more"),
+        pytest.param([13, 1] * 500, None, id="every other one"),
+        pytest.param([13, 1, 13] * 500, "handle", id="two of three"),
+        pytest.param([13] * 60 + [1] * 200 + [13] * 50, None, id="long ago"),
+    ],
+)
+async def test_when_most_messages_fail_the_step_is_named(
+    numbers: list[int], failing: str | None
+) -> None:
+    line = Line(room=100)
+    line.send.send_nowait(numbers)
+    line.send.close()
+    await line.stage.run()
+    assert line.stage.failing_step == failing
+    if failing is None:
+        assert line.stage.trouble is None
+        assert line.stage.status() == {"status": "ok"}
+    else:
+        assert line.stage.trouble == f"most messages fail in {failing}"
+        assert line.stage.status() == {"status": "degraded", "failing_step": failing}
+
+
+async def test_that_most_fail_is_logged_once_and_so_is_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = Line(room=100)
+    line.send.send_nowait([13] * 90 + [1] * 200)
+    line.send.close()
+    await line.stage.run()
+    logged = capsys.readouterr().out
+    assert logged.count("most messages fail") == logged.count("messages are handled again") == 1
+    assert logged.count("message failed") == 1
+
+
+def test_an_error_that_knows_its_step_says_it() -> None:
+    error = ValueError()
+    assert step_of(error) == "unknown"
+    error.step = "find_site"  # type: ignore[attr-defined]
+    assert step_of(error) == "find_site"
+
+
+async def test_giving_up_sets_everything_aside(
+    autojump_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = Line()
     supervisor = Supervisor(RestartPolicy(intensity=0))
-    line.send.send_nowait([1, 13, 2])
+    send_handled, failures = line.stage.send_handled, [ZeroDivisionError()]
+
+    async def fail_once() -> None:
+        if line.stage.backlog and failures:
+            raise failures.pop()
+        await send_handled()
+
+    monkeypatch.setattr(line.stage, "send_handled", fail_once)
+    line.send.send_nowait([1, 13])
     nursery.start_soon(supervisor.supervise, line.stage)
     await supervisor.fatal.wait()
     line.send.send_nowait([3])
     line.send.close()
     assert await line.received() == [2]
-    assert line.stage.aside == [(13, "ValueError"), (2, "NoneType"), (3, "NoneType")]
+    assert line.stage.aside == [(13, "ValueError"), (3, "NoneType")]
+
+
+async def test_its_work_is_what_waits_for_it_and_not_for_the_next(
+    nursery: trio.Nursery,
+) -> None:
+    line = Line(room=0)
+    (depth,) = line.stage.figures()
+    assert not line.stage.has_work
+    line.send.send_nowait([1, 2, 3])
+    assert line.stage.has_work
+    assert (depth.read(), depth.label) == (1, ("actor", "doubling"))
+    nursery.start_soon(line.stage.run)
+    await wait_all_tasks_blocked()
+    before = line.stage.progress
+    assert line.stage.backlog == 3
+    assert not line.stage.has_work
+    await line.receive.receive()
+    await wait_all_tasks_blocked()
+    assert not line.stage.has_work
+    assert line.stage.progress > before
+    nursery.cancel_scope.cancel()

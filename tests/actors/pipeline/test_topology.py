@@ -10,6 +10,8 @@ from trio.testing import MockClock
 
 from actors.journal.file_journal import FileJournal
 from actors.journal.recovery import rebuild_sessions
+from actors.letters import dead_letters
+from actors.letters.letter_writer import GIVE_UP_SECONDS
 from actors.pipeline.intake import OverloadedError
 from actors.supervision.supervisor import Condition
 from ingest.model.event import Revenue
@@ -71,11 +73,10 @@ async def test_a_failing_stage_costs_one_event(
                 nursery.start_soon(send, number)
         assert failed()
         assert sorted(map(str, verdicts)) == sorted(map(str, [SET_ASIDE] + [ACCEPTED] * 29))
-        assert pipeline.collector.supervisor.watches[actor].restarts == 1
-        assert told.restarts == [actor]
+        assert told.restarts == []
     assert len(pipeline.events()) == 29
     (letter_id,) = pipeline.collector.letters.ids()
-    assert pipeline.collector.letters.read(letter_id).actor == actor
+    assert pipeline.collector.letters.directory.read(letter_id).actor == actor
     (path,) = (tmp_path / "letters").iterdir()
     assert "203.0.113.9" not in path.read_text()
     assert pipeline.counted() == {"buffered": 29, "dropped_persist_error": 1}
@@ -90,7 +91,7 @@ async def test_a_letter_put_back_becomes_a_row(
         assert await pipeline.send(pathname="/set-aside") == [SET_ASIDE]
         assert await pipeline.send(pathname="/ordinary") == [ACCEPTED]
         (letter_id,) = pipeline.collector.letters.ids()
-        pipeline.collector.letters.mark(letter_id)
+        pipeline.collector.letters.directory.mark(letter_id)
         await trio.sleep(10)
         assert len(pipeline.collector.letters) == 0
     assert {event["pathname"] for event in pipeline.events()} == {"/set-aside", "/ordinary"}
@@ -103,7 +104,7 @@ async def test_a_letter_put_back_becomes_a_row(
         ("batcher", "_until_due"),
         ("writer", "_attempt"),
         ("tally", "_send"),
-        ("replay", "_put_back"),
+        ("redrive", "_redrive"),
     ],
 )
 async def test_actors_behind_the_verdict_lose_nothing_when_they_fail(
@@ -116,14 +117,15 @@ async def test_actors_behind_the_verdict_lose_nothing_when_they_fail(
     async with running(Pipeline(tmp_path)) as pipeline:
         collector = pipeline.collector
         failed = fail_once(getattr(collector, actor), method, monkeypatch)
-        collector.letters.keep("writer", Insert("events_v2", (), "none"), "x", replay=True)
+        collector.letters.keep("writer", Insert("events_v2", (), "none"), "x", redrive=True)
         for _ in range(10):
             assert await pipeline.send() == [ACCEPTED]
             await trio.sleep(3)
         assert failed()
-        assert collector.supervisor.watches[actor].restarts == 1
+        name = getattr(collector, actor).name
+        assert collector.supervisor.watches[name].restarts == 1
         for letter_id in list(collector.letters.ids()):
-            collector.letters.mark(letter_id)
+            collector.letters.directory.mark(letter_id)
         await trio.sleep(10)
     assert len(pipeline.events()) == 10
     assert pipeline.counted() == {"buffered": 10}
@@ -176,10 +178,10 @@ async def test_a_store_that_hangs_makes_the_pipeline_refuse_not_grow(
         assert accepted < 1000
         gathered = pipeline.collector.batcher.gathered + pipeline.collector.writer.pending
         assert gathered <= 500
-    assert len(pipeline.collector.letters.to_replay()) > 0
+    assert len(pipeline.collector.letters.to_redrive()) > 0
     kept = 0
     for letter_id in pipeline.collector.letters.ids():
-        content = pipeline.collector.letters.read(letter_id).content
+        content = pipeline.collector.letters.directory.read(letter_id).content
         assert isinstance(content, Insert)
         kept += len(content.rows) if content.table == "events_v2" else 0
     assert kept == accepted
@@ -194,8 +196,8 @@ async def test_a_drain_with_a_hanging_store_ends_in_time(
         started = trio.current_time()
     assert trio.current_time() - started <= 10
     tables = set()
-    for letter_id in pipeline.collector.letters.to_replay():
-        content = pipeline.collector.letters.read(letter_id).content
+    for letter_id in pipeline.collector.letters.to_redrive():
+        content = pipeline.collector.letters.directory.read(letter_id).content
         assert isinstance(content, Insert)
         tables.add(content.table)
     assert tables == {"events_v2", "sessions_v2", "ingest_counters"}
@@ -210,21 +212,77 @@ async def test_a_drain_with_a_hanging_store_ends_in_time(
 async def test_actors_that_fail_too_often_are_fatal(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(message: object) -> None:
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
         raise ZeroDivisionError
 
     async with running(Pipeline(tmp_path, intensity=2)) as pipeline:
         collector = pipeline.collector
         await pipeline.send(pathname="/before")
-        monkeypatch.setattr(collector.enrichment, "handle", fail)
-        for _ in range(3):
-            assert await pipeline.send() == [SET_ASIDE]
-        with trio.fail_after(1):
-            await collector.supervisor.fatal.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(collector.enrichment, "send_handled", fail)
+            with pytest.raises(OverloadedError):
+                await pipeline.send()
+            with trio.fail_after(1):
+                await collector.supervisor.fatal.wait()
         assert not collector.accepting
         assert collector.status()["actors"]["status"] == "down"
-    assert [event["pathname"] for event in pipeline.events()] == ["/before"]
-    assert len(collector.letters) == 3
+    assert [event["pathname"] for event in pipeline.events()][:1] == ["/before"]
+
+
+async def test_a_step_that_fails_always_ends_no_process(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(message: object) -> None:
+        raise ZeroDivisionError
+
+    async with running(Pipeline(tmp_path, intensity=0)) as pipeline:
+        collector = pipeline.collector
+        with monkeypatch.context() as patch:
+            patch.setattr(collector.enrichment, "handle", fail)
+            for _ in range(60):
+                assert await pipeline.send() == [SET_ASIDE]
+            assert collector.accepting
+        assert await pipeline.send() == [ACCEPTED]
+    assert len(pipeline.events()) == 1
+    assert len(collector.letters) == 60
+
+
+async def test_without_room_for_letters_only_failing_events_are_refused(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "LETTERS_LIMIT", 1)
+    async with running(Pipeline(tmp_path)) as pipeline:
+        collector = pipeline.collector
+        fail_once(collector.gate, "handle", monkeypatch)
+        assert await pipeline.send() == [SET_ASIDE]
+        fail_once(collector.gate, "handle", monkeypatch)
+        with pytest.raises(OverloadedError):
+            await pipeline.send()
+        assert await pipeline.send() == [ACCEPTED]
+        assert collector.status()["dead_letters"] == {"status": "down", "kept": 1}
+        (letter_id,) = collector.letters.ids()
+        collector.letters.directory.mark(letter_id)
+        await trio.sleep(10)
+        assert collector.status()["dead_letters"] == {"status": "ok", "kept": 0}
+    assert len(pipeline.events()) == 2
+
+
+async def test_a_sender_is_answered_when_the_letter_is_on_the_disk(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        collector = pipeline.collector
+        full = OSError(28, "No space left on device")
+        with monkeypatch.context() as patch:
+            patch.setattr(collector.letters.directory, "write", lambda batch: [full] * len(batch))
+            fail_once(collector.gate, "handle", monkeypatch)
+            started = trio.current_time()
+            with pytest.raises(OverloadedError):
+                await pipeline.send()
+            assert trio.current_time() - started >= GIVE_UP_SECONDS
+        assert len(collector.letters) == 0
+    assert pipeline.counted() == {"dropped_persist_timeout": 1}
 
 
 async def test_a_visit_is_carried_over_midnight(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -400,7 +458,7 @@ async def test_each_actor_may_fail_under_load(
         await trio.sleep(30)
         assert failed()
         for letter in list(pipeline.collector.letters.ids()):
-            pipeline.collector.letters.mark(letter)
+            pipeline.collector.letters.directory.mark(letter)
         await trio.sleep(30)
     assert len(accepted) >= 399
     stored = [event["pathname"] for event in pipeline.events()]

@@ -14,7 +14,7 @@ from actors.supervision.traces import Tracing
 from ingest.rows.batch import Flush, Insert
 from ingest.rows.schema import TABLES
 from ingest.telemetry.metrics import Metrics
-from tests.actors.fakes import FakeStore, Told, an_outage
+from tests.actors.fakes import FakeStore, LettersAtOnce, Told, an_outage
 
 
 def an_insert(*numbers: int, token: str = "t", letter: str | None = None) -> Insert:
@@ -29,7 +29,7 @@ class Desk:
     ) -> None:
         self.store = FakeStore()
         self.journal = MemoryJournal()
-        self.letters = DeadLetters(directory, lambda: 1_790_000_000.0)
+        self.letters = LettersAtOnce(directory, lambda: 1_790_000_000.0)
         self.metrics = Metrics(lambda domain: True)
         self.send, inbox = trio.open_memory_channel[Flush](10)
         self.writer = Writer(
@@ -51,7 +51,9 @@ class Desk:
         await Supervisor().supervise(self.writer)
 
     def kept(self) -> list[Insert]:
-        contents = [self.letters.read(letter_id).content for letter_id in self.letters.ids()]
+        contents = [
+            self.letters.directory.read(letter_id).content for letter_id in self.letters.ids()
+        ]
         return [content for content in contents if isinstance(content, Insert)]
 
 
@@ -121,7 +123,7 @@ async def test_a_bad_row_costs_no_other(autojump_clock: MockClock, desk: Desk) -
     (bad,) = desk.kept()
     assert bad.rows == ((5,),)
     (letter_id,) = desk.letters.ids()
-    assert desk.letters.read(letter_id).error == "row 5 does not fit"
+    assert desk.letters.directory.read(letter_id).error == "row 5 does not fit"
 
 
 async def test_the_rest_is_kept_whole_when_too_many_are_bad(
@@ -154,7 +156,7 @@ async def test_a_bug_costs_one_insert(
 
 
 async def test_a_stored_letter_is_deleted(autojump_clock: MockClock, desk: Desk) -> None:
-    desk.letters.keep("writer", an_insert(1), "down", replay=True)
+    desk.letters.keep("writer", an_insert(1), "down", redrive=True)
     (letter_id,) = desk.letters.ids()
     await desk.write((an_insert(1, letter=letter_id),))
     assert len(desk.letters) == 0
@@ -163,12 +165,12 @@ async def test_a_stored_letter_is_deleted(autojump_clock: MockClock, desk: Desk)
 async def test_a_letter_refused_again_is_kept_for_its_bad_rows_only(
     autojump_clock: MockClock, desk: Desk
 ) -> None:
-    desk.letters.keep("writer", an_insert(1, 2), "refused", replay=True)
+    desk.letters.keep("writer", an_insert(1, 2), "refused", redrive=True)
     (letter_id,) = desk.letters.ids()
     desk.store.bad_rows = {2}
     await desk.write((an_insert(1, 2, letter=letter_id),))
     assert [letter.rows for letter in desk.kept()] == [((2,),)]
-    assert desk.letters.to_replay() == []
+    assert desk.letters.to_redrive() == []
 
 
 async def test_spills_what_is_not_stored_for_the_next_start(
@@ -180,7 +182,7 @@ async def test_spills_what_is_not_stored_for_the_next_start(
         await desk.writer.run()
     assert desk.writer.pending == 2
     assert desk.writer.spill([(an_insert(3, token="c"),)]) == 3
-    assert len(desk.letters.to_replay()) == 3
+    assert len(desk.letters.to_redrive()) == 3
     assert sorted((letter.token, letter.rows) for letter in desk.kept()) == [
         ("a", ((1,),)),
         ("b", ((2,),)),
@@ -193,7 +195,7 @@ async def test_giving_up_keeps_everything_on_disk(autojump_clock: MockClock, des
     desk.send.send_nowait((an_insert(2, token="b"),))
     desk.send.close()
     await desk.writer.give_up()
-    assert len(desk.letters.to_replay()) == 2
+    assert len(desk.letters.to_redrive()) == 2
     assert desk.store.attempts == []
 
 

@@ -159,3 +159,23 @@ async def test_what_is_no_exception_is_not_caught() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         await a_supervisor().supervise(Interrupted(0))
+
+
+async def test_tells_how_the_actors_are(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    class Troubled(Scripted):
+        trouble: str | None = None
+
+    supervisor, actor = a_supervisor(), Troubled(1)
+    (figure,) = supervisor.figures()
+    nursery.start_soon(supervisor.supervise, actor)
+    await trio.sleep(10)
+    about: dict[str, object] = {"condition": "running", "restarts": 1}
+    assert supervisor.status() == {"status": "ok", "scripted": about}
+    assert figure.read() == 0
+    actor.trouble = "most messages fail"
+    about["trouble"] = "most messages fail"
+    assert supervisor.status() == {"status": "degraded", "scripted": about}
+    assert figure.read() == 1
+    supervisor.fatal.set()
+    assert supervisor.status()["status"] == "down"
+    nursery.cancel_scope.cancel()

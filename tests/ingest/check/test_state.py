@@ -7,7 +7,6 @@ import pytest
 
 from actors.files.atomic import locked_directory
 from actors.journal.file_journal import FileJournal
-from actors.letters.dead_letters import DeadLetters
 from ingest.check.report import CheckResult, Level
 from ingest.check.state import check_state, server_pid
 from ingest.rows.batch import Insert
@@ -16,6 +15,7 @@ from ingest.rows.schema import EVENTS
 from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
 from ingest.settings import Settings
+from tests.actors.fakes import LettersAtOnce
 from tests.ingest.rows.example_rows import row
 
 NOW = 1_790_078_400.0
@@ -133,9 +133,9 @@ def test_too_little_room(directory: Path) -> None:
 
 
 def test_dead_letters(directory: Path) -> None:
-    letters = DeadLetters(StateFiles(directory).dead_letters)
+    letters = LettersAtOnce(StateFiles(directory).dead_letters)
     letters.keep("writer", Insert("events_v2", ((1,),), "t"), "refused")
-    letters.keep("writer", Insert("events_v2", ((2,),), "u"), "refused", replay=True)
+    letters.keep("writer", Insert("events_v2", ((2,),), "u"), "refused", redrive=True)
     assert "2 dead letters, 1 of them to be put back" in warned(directory)
 
 

@@ -3,27 +3,27 @@ from pathlib import Path
 
 import pytest
 
-from actors.letters.dead_letters import DeadLetters
 from ingest.rows.batch import Insert
+from tests.actors.fakes import LettersAtOnce
 from tests.examples import NOON, an_event
 from tests.ingest.commands.command_line import run
 
 
 @pytest.fixture
-def letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeadLetters:
+def letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LettersAtOnce:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLUICE_STATE_DIR", "state")
-    return DeadLetters(tmp_path / "state" / "dead-letters", lambda: float(NOON))
+    return LettersAtOnce(tmp_path / "state" / "dead-letters", lambda: float(NOON))
 
 
-def test_no_letters(letters: DeadLetters) -> None:
+def test_no_letters(letters: LettersAtOnce) -> None:
     result = run("dead-letters")
     assert (result.exit_code, result.output) == (0, "")
 
 
-def test_letters_are_listed(letters: DeadLetters) -> None:
+def test_letters_are_listed(letters: LettersAtOnce) -> None:
     letters.keep("writer", Insert("events_v2", ((1,), (2,)), "t"), "does not fit")
-    letters.keep("gate", an_event(), ValueError("x"), replay=True)
+    letters.keep("gate", an_event(), ValueError("x"), redrive=True)
     lines = [json.loads(line) for line in run("dead-letters", "list").output.splitlines()]
     about = {line["kind"]: line for line in lines}
     assert about["rows"]["error"] == "does not fit"
@@ -33,7 +33,7 @@ def test_letters_are_listed(letters: DeadLetters) -> None:
     assert about["event"]["created_at"] == "2026-09-22T12:00:00+00:00"
 
 
-def test_a_broken_letter_is_listed_as_such(letters: DeadLetters, tmp_path: Path) -> None:
+def test_a_broken_letter_is_listed_as_such(letters: LettersAtOnce, tmp_path: Path) -> None:
     letters.keep("writer", Insert("events_v2", ((1,),), "t"), "x")
     (path,) = (tmp_path / "state" / "dead-letters").iterdir()
     path.write_text("{")
@@ -42,18 +42,20 @@ def test_a_broken_letter_is_listed_as_such(letters: DeadLetters, tmp_path: Path)
     assert run("dead-letters", "show", path.stem).exit_code == 1
 
 
-def test_a_letter_is_shown_replayed_and_dropped(letters: DeadLetters) -> None:
+def test_a_letter_is_shown_replayed_and_dropped(letters: LettersAtOnce) -> None:
     letters.keep("writer", Insert("events_v2", ((1,),), "t"), "x")
     (letter_id,) = letters.ids()
     assert json.loads(run("dead-letters", "show", letter_id).output)["content"]["token"] == "t"
     assert run("dead-letters", "replay", letter_id).exit_code == 0
-    assert letters.to_replay() == [letter_id]
+    letters.look()
+    assert letters.to_redrive() == [letter_id]
     assert run("dead-letters", "drop", letter_id).exit_code == 0
+    letters.look()
     assert len(letters) == 0
 
 
 @pytest.mark.parametrize("command", ["show", "replay", "drop"])
-def test_unknown_letters(letters: DeadLetters, command: str) -> None:
+def test_unknown_letters(letters: LettersAtOnce, command: str) -> None:
     result = run("dead-letters", command, "nobody")
     assert result.exit_code == 1
     assert result.output == "Error: no dead letter has the id 'nobody'\n"

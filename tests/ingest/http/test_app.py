@@ -294,11 +294,12 @@ async def test_a_pipeline_that_gives_no_verdict_refuses(
 
 
 async def fail_for_good(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(message: object) -> None:
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
         raise ZeroDivisionError
 
     collector = application.pipeline.collector
-    monkeypatch.setattr(collector.enrichment, "handle", fail)
+    monkeypatch.setattr(collector.enrichment, "send_handled", fail)
     while collector.supervisor.healthy:
         await application.post()
         await trio.sleep(0.5)

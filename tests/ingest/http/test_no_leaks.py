@@ -161,7 +161,7 @@ async def test_failures(
     await trio.sleep(10)
     assert failed()
     logged = "".join(capsys.readouterr())
-    assert '"error": "ZeroDivisionError"' in logged
+    assert '"error": "ZeroDivisionError' in logged
     assert shown(answers, logged) == {}
 
 

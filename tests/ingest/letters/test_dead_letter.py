@@ -1,4 +1,6 @@
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ingest.letters.dead_letter import DeadLetter, describe, kind_of, network_of, redact
+from ingest.letters.dead_letter import (
+    DeadLetter,
+    LogPosition,
+    describe,
+    kind_of,
+    network_of,
+    redact,
+)
 from ingest.model.event import Revenue, RevenueAmounts, Visitor
-from ingest.rows.batch import Insert
+from ingest.rows.batch import Insert, Trigger
 from tests.examples import NOON, an_enriched_event, an_event
 
 CONTENTS: list[Any] = [
@@ -32,7 +41,15 @@ CONTENTS: list[Any] = [
         Insert("events_v2", ((1, "x", ("a", "b"), None, Decimal("1.500"), ()),), "token", None),
         id="rows",
     ),
+    pytest.param(
+        Insert("events_v2", tuple((n, '"rows": []\n', None) for n in range(3)), '"rows": []'),
+        id="several rows",
+    ),
+    pytest.param(Insert("events_v2", (), "token", trigger=Trigger.SIZE), id="no rows"),
 ]
+
+VERSION_1 = Path(__file__).parent / "version_1"
+"""Letters that the program wrote when their text had version 1."""
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -43,6 +60,46 @@ def test_comes_back_as_it_was(content: Any) -> None:
     back = DeadLetter.from_json(text)
     assert back == letter
     assert back.content == content
+
+
+def test_a_letter_of_the_fold_knows_its_position() -> None:
+    position = LogPosition("00ab-7", 3, 41)
+    letter = DeadLetter(position.letter_id, "event", "fold", NOON, "x", an_event(), 3, 2, position)
+    back = DeadLetter.from_json(letter.to_json())
+    assert back == letter
+    assert (back.partition, back.redriven, back.position) == (3, 2, position)
+
+
+@pytest.mark.parametrize(
+    ("letter_id", "position"),
+    [
+        ("1790078400-0badcafe", None),
+        ("1790078400-12345678", None),
+        ("00ff-0-12", LogPosition("00ff", 0, 12)),
+        ("a-b-1-2", LogPosition("a-b", 1, 2)),
+        ("a-1-x", None),
+        ("-1-2", None),
+        ("a-1-²", None),
+    ],
+)
+def test_positions_are_told_by_the_name(letter_id: str, position: LogPosition | None) -> None:
+    assert LogPosition.of_letter(letter_id) == position
+
+
+@pytest.mark.parametrize("path", sorted(VERSION_1.iterdir()), ids=lambda path: path.stem)
+def test_reads_letters_of_version_1(path: Path) -> None:
+    text = path.read_text()
+    assert '"version": 1' in text
+    letter = DeadLetter.from_json(text)
+    assert (letter.partition, letter.redriven, letter.position) == (0, 0, None)
+    assert DeadLetter.from_json(letter.to_json()) == letter
+
+
+def test_fields_have_names_at_every_depth() -> None:
+    letter = DeadLetter("1-a", "enriched_event", "gate", NOON, "why", an_enriched_event())
+    content = json.loads(letter.to_json())["content"]
+    assert content["visitor"] == {"user_id": 1001, "previous_user_id": None}
+    assert content["device"]["browser"] == "Chrome"
 
 
 @pytest.mark.parametrize("content", CONTENTS)

@@ -70,10 +70,22 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "could not be written (No space left on device).",
     ),
     "events lost": ({"events_lost": 1}, Severity.DEGRADED, "journal", "1 event could not be read"),
+    "an actor in trouble": (
+        {"actors": {"gate": ActorHealth(trouble="no progress for 40 seconds")}},
+        Severity.DEGRADED,
+        "actors",
+        "no progress for 40 seconds",
+    ),
     "a letter": ({"letters": 1}, Severity.NOTE, "dead letters", "1 dead letter waits"),
     "letters": ({"letters": 9_999}, Severity.NOTE, "dead letters", "9,999 dead letters wait"),
+    "letters that cannot be written": (
+        {"letters_problem": "No space left on device"},
+        Severity.DEGRADED,
+        "dead letters",
+        "cannot be written: No space left on device",
+    ),
     "too many letters": (
-        {"letters": 10_000},
+        {"letters": 10_000, "letters_full": True},
         Severity.DOWN,
         "dead letters",
         "10,000 dead letters wait",
