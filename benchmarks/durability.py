@@ -1,4 +1,4 @@
-"""What the journal costs: `python -m benchmarks.durability`.
+"""What the log costs: `python -m benchmarks.durability`.
 
 Three tables, each with ratios to its first line: ways to write a run of events to a disk; events
 through the pipeline, from the intake to the writer; events through a real server over HTTP.
@@ -18,24 +18,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from actors.clock.wall_clock import Clock
-from actors.journal.file_journal import FileJournal
-from actors.journal.journal import Journal, MemoryJournal
+from actors.log.file_log import FileLog
+from actors.log.log import Log
+from actors.log.memory_log import MemoryLog
 from actors.pipeline.topology import Collector, CollectorOptions
 from ingest.enrichment.geo import NoGeoDatabase
+from ingest.fold.checkpoint import FoldState
 from ingest.model.event import Attribution, Device, EnrichedEvent, EventRequest, Place, Visitor
 from ingest.pipeline.reference import Reference
-from ingest.records import row_record as record
-from ingest.rows.layout import EventRows, event_row, session_row
+from ingest.records.record import Description
+from ingest.records.run import Run, encode_run
 from ingest.rows.schema import Table
-from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.salts import fresh_key, start
-from ingest.sessions.session import advance, begin
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
 
@@ -45,23 +46,31 @@ AGENT = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/131.0.0.0 Safari/537.36"
 )
+APPENDS = 500
 RUN = 64
 """Events in a run, as many as a busy stage handles between two checkpoints."""
 
 
-def a_run() -> list[EventRows]:
-    """Pageviews of visits under way: an event and two states of its visit each."""
+DESCRIPTION = Description(session_seconds=1800)
+NOW = 1_790_078_400
+
+
+def a_run() -> list[EnrichedEvent]:
+    """Pageviews."""
     event = EnrichedEvent(
-        0, 0, "example.com", 36, 1, Visitor(2**63 + 1, None), 1_790_078_400, "pageview",
-        "example.com", "/blog/a-post-of-usual-length", (("plan", "pro"),), True, 0, 0,
-        Place("DE", "DE-BE", "", 2950159),
-        Device("Chrome", "131.0", "Mac", "10.15", "Desktop"),
-        Attribution("news.ycombinator.com", "Hacker News"), None,
+        "example.com", 36, 1, Visitor(2**63 + 1, None), NOW, NOW, "pageview", "example.com",
+        "/blog/a-post-of-usual-length", (("plan", "pro"),), True, 0, 0,
+        Place("DE", "DE-BE", "", 2950159), Device("Chrome", "131.0", "Mac", "10.15", "Desktop"),
+        Attribution("news.ycombinator.com", "Hacker News"), None, 2**64 - 5,
     )  # fmt: skip
-    before = begin(event, 2**64 - 5)
-    after = advance(before, event)
-    rows = EventRows(event_row(event, after), (session_row(before, -1), session_row(after, 1)))
-    return [rows] * RUN
+    return [event] * RUN
+
+
+def a_log(directory: Path, fsync: Any = "interval") -> FileLog:
+    """A new log."""
+    return FileLog.open(
+        directory, description=DESCRIPTION, limit_bytes=10**9, fsync=fsync, log_time=NOW
+    )
 
 
 def seconds_each(work: Callable[[], object], times: int) -> float:
@@ -82,19 +91,28 @@ def table(title: str, lines: Sequence[tuple[str, float]], unit: str, *, rate: bo
         print(f"  {name:<44}{value:>10,.1f} {unit:<14}{value / lines[0][1]:>6.2f}×")
 
 
+async def append_runs(directory: Path, run: list[EnrichedEvent]) -> None:
+    """Append the run many times."""
+    log = a_log(directory / "log")
+    for _ in range(APPENDS):
+        await log.append(run, NOW)
+    log.close()
+
+
 def writes(directory: Path) -> None:
     """Ways to write one run of events."""
     run = a_run()
-    data = record.encode(run)
+    as_run = Run(1, 0, 0, NOW, run)
+    data = encode_run(as_run)
     file = os.open(directory / "plain", os.O_WRONLY | os.O_CREAT)
     lines: list[tuple[str, float]] = []
 
     def add(name: str, work: Callable[[], object], times: int) -> None:
         lines.append((name, seconds_each(work, times) * 1e6 / RUN))
 
-    journal = FileJournal.open(directory / "journal", limit=10**9)
-    add("journal: encode, checksum, one write", lambda: journal.append(run), 200)
-    add("  of it encoding", lambda: record.encode(run), 200)
+    add("log: encode, checksum, one write", partial(trio.run, append_runs, directory, run), 1)
+    lines[0] = (lines[0][0], lines[0][1] / APPENDS)
+    add("  of it encoding", lambda: encode_run(as_run), 200)
     add("  of it the write", lambda: os.write(file, data), 200)
     for synchronous in ("NORMAL", "FULL"):
         connection = sqlite3.connect(directory / f"{synchronous}.db", isolation_level=None)
@@ -104,7 +122,7 @@ def writes(directory: Path) -> None:
         connection.execute("CREATE TABLE run (position INTEGER PRIMARY KEY, record BLOB)")
 
         def insert(connection: sqlite3.Connection = connection) -> None:
-            connection.execute("INSERT INTO run (record) VALUES (?)", (record.encode(run),))
+            connection.execute("INSERT INTO run (record) VALUES (?)", (encode_run(as_run),))
 
         add(f"SQLite, WAL, synchronous={synchronous}, a row a run", insert, 100)
 
@@ -145,8 +163,13 @@ class Sink:
         await trio.lowlevel.checkpoint()
 
 
-async def through_the_pipeline(journal: Journal, events: int, directory: Path) -> float:
+async def through_the_pipeline(fsync: str, events: int, directory: Path) -> float:
     """Events a second that 200 clients get accepted."""
+    source: Log = (
+        MemoryLog(DESCRIPTION, limit_events=10**6, log_time=NOW)
+        if fsync == "memory"
+        else a_log(directory / "log", fsync)
+    )
     clock = Clock.system()
     reference = Reference(
         SiteRegistry([Site(1, "example.com")]),
@@ -158,8 +181,8 @@ async def through_the_pipeline(journal: Journal, events: int, directory: Path) -
         reference,
         Sink(),
         clock,
-        journal,
-        OpenSessions(1800, lambda: 7),
+        source,
+        FoldState(source.id, source.first, 0, 0, DESCRIPTION, (), (), ()),
         directory / "letters",
         CollectorOptions(),
     )
@@ -182,6 +205,7 @@ async def through_the_pipeline(journal: Journal, events: int, directory: Path) -
                 visitors.start_soon(visit, client)
         taken = time.perf_counter() - started
         collector.drain(20)
+    source.close()
     return events / taken
 
 
@@ -190,12 +214,8 @@ def pipeline(directory: Path, events: int) -> None:
     lines = []
     for name in ("memory", "never", "interval", "always"):
         home = directory / f"pipeline-{name}"
-        journal: Journal = MemoryJournal()
-        if name != "memory":
-            journal = FileJournal.open(home / "journal", limit=10**9, fsync=name)  # type: ignore[arg-type]
-        rates = [trio.run(through_the_pipeline, journal, events, home) for _ in range(3)]
-        journal.close()
-        label = "memory" if name == "memory" else f"journal, fsync={name}"
+        rates = [trio.run(through_the_pipeline, name, events, home) for _ in range(3)]
+        label = "memory" if name == "memory" else f"log, fsync={name}"
         lines.append((label, statistics.median(rates)))
     table("Through the pipeline, 200 clients, no HTTP", lines, "events/s")
 

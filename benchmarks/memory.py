@@ -25,9 +25,10 @@ PLACES = [Place("DE", city_geoname_id=n) for n in range(500)]
 def event(visitor: int, timestamp: int) -> EnrichedEvent:
     """A pageview; what the look-ups' caches share is shared here, too."""
     return EnrichedEvent(
-        0, 0, "example.com", 36, 1 + visitor % 50, Visitor(visitor * 7_919 + 2**40, None),
+        "example.com", 36, 1 + visitor % 50, Visitor(visitor * 7_919 + 2**40, None), timestamp,
         timestamp, "pageview", f"host{visitor % 50}.example", f"/blog/post-{visitor % 1000}", (),
         True, 0, 0, PLACES[visitor % 500], DEVICES[visitor % 40], ATTRIBUTIONS[visitor % 200], None,
+        2**40 + visitor,
     )  # fmt: skip
 
 
@@ -41,10 +42,10 @@ def measure_sessions(count: int) -> None:
     """Open that many visits, then see what the next event of some of them costs."""
     gc.collect()
     before = resident()
-    sessions = OpenSessions(1800, iter(range(2**40, 2**41)).__next__)
+    sessions = OpenSessions(1800, 60)
 
     def apply(visitor: int, timestamp: int) -> None:
-        transition = sessions.transition(event(visitor, timestamp))
+        transition = sessions.transition(event(visitor, timestamp), timestamp)
         if transition is not None:
             sessions.commit(transition)
 
@@ -55,7 +56,7 @@ def measure_sessions(count: int) -> None:
     started = time.perf_counter()
     for one in events:
         sessions.expire(one.timestamp)
-        transition = sessions.transition(one)
+        transition = sessions.transition(one, one.timestamp)
         if transition is not None:
             sessions.commit(transition)
     each = (time.perf_counter() - started) / len(events) * 1e6

@@ -124,7 +124,7 @@ def rows(traffic: Traffic, visits: int) -> Iterator[EventRows]:
         RateLimiter(),
     )
     ids = random.Random(7)  # noqa: S311
-    open_sessions = OpenSessions(1800, lambda: ids.getrandbits(64))
+    open_sessions = OpenSessions(1800, 60)
     for now, address, agent, body in traffic.bodies(visits):
         request = parse_request(
             "text/plain", json.dumps(body).encode(), timestamp=now, client_ip=address,
@@ -133,9 +133,9 @@ def rows(traffic: Traffic, visits: int) -> Iterator[EventRows]:
         context = EventContext(Event(0, 0, str(body["d"]), request))
         if run_steps(STEPS, context, reference) is not None:
             continue
-        event = context.enriched()
+        event = context.enriched(ids.getrandbits(64))
         open_sessions.expire(now)
-        transition = open_sessions.transition(event)
+        transition = open_sessions.transition(event, now)
         if transition is None:
             continue
         before, after = transition.before, transition.after
@@ -154,15 +154,15 @@ async def measure(events: int) -> None:
         store = EmbeddedStore(EmbeddedAddress(Path(directory) / "chdb"))
         await store.open()
         opened = resident()
-        batch, stored, started = Batch(0), 0, time.perf_counter()
+        batch, stored, started = Batch(), 0, time.perf_counter()
         # About five events a visit.
         for each in rows(Traffic(), events // 5):
             batch.add(each)
             if len(batch) == BATCH:
-                for insert in batch.flush("sizing"):
+                for insert in batch.inserts(f"sizing-{stored}"):
                     await store.insert(TABLES[insert.table], insert.rows, insert.token)
                 stored += BATCH
-                batch = Batch(stored)
+                batch = Batch()
             if stored >= events:
                 break
         print(f"{stored:,} events stored in {time.perf_counter() - started:.0f} s")

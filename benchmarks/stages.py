@@ -12,7 +12,7 @@ from ingest.model.event import EnrichedEvent, Event
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import ENRICHMENT, GATE, run_steps
-from ingest.records import row_record as record
+from ingest.records.run import Run, decode_run, encode_run
 from ingest.request.client_address import TrustedProxies, resolve_client_ip
 from ingest.request.parse import parse_request
 from ingest.rows.layout import EventRows, event_row, session_row
@@ -55,7 +55,7 @@ def gate(event: Event) -> EventContext:
 def enrich(context: EventContext) -> EnrichedEvent:
     """What enrichment does with an event that passes."""
     run_steps(ENRICHMENT, context, REFERENCE)
-    return context.enriched()
+    return context.enriched(7)
 
 
 def stages() -> dict[str, Callable[[], object]]:
@@ -78,12 +78,14 @@ def stages() -> dict[str, Callable[[], object]]:
     events = [Event(0, 0, "example.com", request) for request in requests]
     gated = [gate(event) for event in events]
     enriched = [enrich(context) for context in gated]
-    session = begin(enriched[0], 7)
+    session = begin(enriched[0], NOW)
     rows = [
         EventRows(event_row(one, session), (session_row(session, -1), session_row(session, 1)))
         for one in enriched
     ]
     event_rows = [row.event for row in rows]
+    run = Run(1, 0, 0, NOW, enriched)
+    data = encode_run(run)
     wires, bodies, agents = cycle(wire), cycle(BODIES), cycle(AGENTS)
     all_events, all_gated, all_enriched = cycle(events), cycle(gated), cycle(enriched)
     headers = {"x-forwarded-for": "198.51.100.7"}
@@ -96,11 +98,12 @@ def stages() -> dict[str, Callable[[], object]]:
         ),
         "gate": lambda: gate(next(all_events)),
         "enrichment": lambda: enrich(next(all_gated)),
-        "visit": lambda: advance(session, next(all_enriched)),
+        "visit": lambda: advance(session, next(all_enriched), NOW),
         "rows": lambda: (
             event_row(enriched[0], session), session_row(session, -1), session_row(session, 1)
         ),
-        "journal record, 200 events": lambda: record.encode(rows),
+        "run of the log, 200 events": lambda: encode_run(run),
+        "run read back, 200 events": lambda: decode_run(data),
         "native block, 200 events": lambda: encode_block(EVENTS.inserted, event_rows),
     }  # fmt: skip
 

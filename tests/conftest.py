@@ -36,11 +36,15 @@ class _Threads:
         return held
 
 
-@pytest.fixture
-def autojump_clock(monkeypatch: pytest.MonkeyPatch) -> MockClock:
+def jumping_clock(patch: pytest.MonkeyPatch) -> MockClock:
     """As trio's, but it does not jump while a thread works: trio takes that for idleness."""
     clock = MockClock(autojump_threshold=0)
     threads = _Threads(clock)
-    monkeypatch.setattr(SerialThread, "call", threads.around(SerialThread.call))
-    monkeypatch.setattr(trio.to_thread, "run_sync", threads.around(trio.to_thread.run_sync))
+    patch.setattr(SerialThread, "call", threads.around(SerialThread.call))
+    patch.setattr(trio.to_thread, "run_sync", threads.around(trio.to_thread.run_sync))
     return clock
+
+
+@pytest.fixture
+def autojump_clock(monkeypatch: pytest.MonkeyPatch) -> MockClock:
+    return jumping_clock(monkeypatch)

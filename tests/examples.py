@@ -11,6 +11,7 @@ from ingest.model.event import (
     Place,
     Visitor,
 )
+from ingest.pipeline.ticketed_event import TicketedEvent
 
 NOON = 1_790_078_400
 """A Tuesday, 12:00 UTC, when nothing rotates."""
@@ -48,13 +49,12 @@ def an_event(*, ticket: int = 0, position: int = 0, **changes: Any) -> Event:
 
 def an_enriched_event(**changes: Any) -> EnrichedEvent:
     fields: dict[str, Any] = {
-        "ticket": 0,
-        "position": 0,
         "domain": "example.com",
         "tracker_version": 0,
         "site_id": 1,
         "visitor": Visitor(1001, None),
         "timestamp": NOON,
+        "received": NOON,
         "name": "pageview",
         "hostname": "example.com",
         "pathname": "/",
@@ -66,5 +66,10 @@ def an_enriched_event(**changes: Any) -> EnrichedEvent:
         "device": Device(browser="Chrome"),
         "attribution": Attribution(),
         "revenue": None,
+        "nonce": 77,
     }
     return EnrichedEvent(**(fields | changes))
+
+
+def a_ticketed_event(*, ticket: int = 0, position: int = 0, **changes: Any) -> TicketedEvent:
+    return TicketedEvent(ticket, position, an_enriched_event(**changes))

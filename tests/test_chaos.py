@@ -198,9 +198,21 @@ def engagement_comes_first(world: World) -> None:
     world.sent[uid] = Sent(uid, 4, 0, ENGAGEMENT, "/", Outcome.DROPPED, 202)
 
 
+def engagement_is_dropped_after_its_answer(world: World) -> None:
+    uid = uid_of(4, 0)
+    world.sent[uid] = Sent(uid, 4, 0, ENGAGEMENT, "/", Outcome.ACKNOWLEDGED, 202)
+
+
 @pytest.mark.parametrize(
     "change",
-    [never_answered, never_answered_nor_stored, refused, kept_as_letter, engagement_comes_first],
+    [
+        never_answered,
+        never_answered_nor_stored,
+        refused,
+        kept_as_letter,
+        engagement_comes_first,
+        engagement_is_dropped_after_its_answer,
+    ],
 )
 def test_allows(change: Callable[[World], None]) -> None:
     world = World()
@@ -213,6 +225,12 @@ def test_unknown_ones_are_counted() -> None:
     world = World()
     never_answered(world)
     assert world.audit().unknown_stored == 1
+
+
+def test_later_drops_are_counted() -> None:
+    world = World()
+    engagement_is_dropped_after_its_answer(world)
+    assert world.audit().dropped_later == 1
 
 
 def test_the_full_plan_is_hard_enough() -> None:

@@ -1,4 +1,4 @@
-"""Time for the pipeline: wall time that moves with trio's clock."""
+"""The pipeline's clock: wall time derived from trio's clock."""
 
 import time
 
@@ -8,15 +8,15 @@ import trio
 class Clock:
     """Wall time derived from `trio.current_time()`.
 
-    Everything that tells time or waits follows trio's clock, so under `trio.testing.MockClock`
-    timestamps, time-outs, flush deadlines, salt rotation and back-off all move together.
+    All timestamps and waits follow trio's clock, so under `trio.testing.MockClock` timestamps,
+    timeouts, flush deadlines, salt rotation and back-off all move together.
     """
 
     def __init__(self, epoch: float) -> None:
-        """Set the clock; must be called inside `trio.run`.
+        """Set the clock; call it inside `trio.run`.
 
         Args:
-            epoch: What the time is now, in Unix seconds.
+            epoch: The current time in Unix seconds.
         """
         self._offset = epoch - trio.current_time()
         self._stepped = trio.Event()
@@ -31,21 +31,21 @@ class Clock:
         return trio.current_time() + self._offset
 
     def seconds(self) -> int:
-        """The time in whole Unix seconds, as rows hold it."""
+        """The time in whole Unix seconds, as in rows."""
         return int(self.now())
 
     async def sleep_until(self, instant: float) -> None:
-        """Wait until the clock shows `instant` (Unix seconds), also when it is set meanwhile."""
+        """Wait until `instant` (Unix seconds), also if the clock is set meanwhile."""
         await trio.lowlevel.checkpoint()
         while (left := instant - self.now()) > 0:
             with trio.move_on_after(left):
                 await self._stepped.wait()
 
     def follow(self, epoch: float) -> float:
-        """Take over a step that the system's clock has made.
+        """Follow a step of the system's clock.
 
         Returns:
-            By how many seconds the clock was moved.
+            The number of seconds by which the clock was moved.
         """
         step = epoch - self.now()
         self._offset += step

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: the state files, and those an operator edits, too."""
+"""Atomic writes of state files and of files that an operator edits."""
 
 import contextlib
 import errno
@@ -11,7 +11,7 @@ from typing import Final
 
 OWNER_ONLY = 0o600
 NEW_FILE = 0o666
-"""Mode of a new file that an operator edits, less what the process's umask takes away."""
+"""Mode of a new file that an operator edits, before the process's umask is applied."""
 
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -22,14 +22,14 @@ class StateDirectoryBusyError(RuntimeError):
 
 
 class FileChangedError(RuntimeError):
-    """Somebody else has changed the file that was being edited."""
+    """The file was changed by somebody else during the edit."""
 
 
 def write_state(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Replace a small file's content, atomically if there is room, in place on a full disk.
+    """Replace a small file's content: atomically if there is room, in place on a full disk.
 
-    Within one block of the disk, a crash leaves the old content or the new one in practice, too,
-    but nobody promises it.
+    In practice, a crash during a write in place also leaves the old or the new content, because
+    both fit into one disk block. The system does not guarantee this.
 
     Args:
         path: As for `write_atomically`.
@@ -48,13 +48,12 @@ def write_state(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Replace a file's content so that a reader, or a crash, finds the old or the new one.
+    """Replace a file's content so that readers find the old or the new content, also after a crash.
 
     Args:
-        path: The file; made with mode 0600.
+        path: The file; created with mode 0600.
         data: Its new content.
-        durable: Whether to have the content on the disk before the name changes, and the name
-            before this returns.
+        durable: Whether to sync the content before the rename, and the rename before this returns.
 
     Raises:
         OSError: It cannot be written; the old content is unchanged.
@@ -77,7 +76,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether an error says that the disk, or the quota, is full: that passes."""
+    """Whether an error means that the disk or the quota is full, which is temporary."""
     return error.errno in _NO_ROOM
 
 
@@ -92,10 +91,10 @@ def _overwrite(path: Path, data: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the names in a directory on the disk: after a loss of power they are those of now.
+    """Sync a directory, so that its current names survive a power failure.
 
     Raises:
-        OSError: Nobody knows whether they would be.
+        OSError: The sync failed; recent changes of names may not be durable.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -106,11 +105,11 @@ def sync_directory(directory: Path) -> None:
 
 @contextlib.contextmanager
 def locked_directory(directory: Path) -> Iterator[None]:
-    """Keep other processes from using the same state directory, which is made when absent.
+    """Prevent other processes from using the same state directory; create it if absent.
 
     Raises:
         StateDirectoryBusyError: Another process holds it.
-        OSError: It cannot be made or written.
+        OSError: It cannot be created or written.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, OWNER_ONLY)
@@ -127,17 +126,17 @@ def locked_directory(directory: Path) -> Iterator[None]:
 
 
 def edit_file(path: Path, edit: Callable[[bytes], bytes]) -> bool:
-    """Replace the content of a file that an operator edits by what `edit` makes of it.
+    """Replace the content of a file that an operator edits by the result of `edit`.
 
-    A reader finds the old content or the new one. The file keeps its mode and, as far as this
-    process may set them, its owner and group; where the path is a symbolic link, what it points to
-    is replaced. Others that use this function wait for each other. An editor that knows nothing of
-    the lock is noticed, unless it writes in the very moment in which the new content is put in
-    place.
+    Readers find the old or the new content. The file keeps its mode and, if this process may set
+    them, its owner and group. If the path is a symbolic link, its target is replaced. Concurrent
+    calls of this function wait for each other. Changes by editors without the lock are detected,
+    unless they write at the moment of the replacement.
 
     Args:
-        path: The file; one that is not there counts as empty, and is made when it is to be more.
-        edit: Returns the new content; what it raises leaves the file as it is.
+        path: The file. A missing file counts as empty and is created if the new content is not
+            empty.
+        edit: Returns the new content. If it raises, the file is unchanged.
 
     Returns:
         Whether the content has changed.
@@ -147,7 +146,7 @@ def edit_file(path: Path, edit: Callable[[bytes], bytes]) -> bool:
         OSError: It cannot be read or written; nothing was written.
     """
     target = path.resolve()
-    # The directory is locked: a lock on the file would stay with the file that is replaced.
+    # The directory is locked, because a lock on the file would stay with the replaced file.
     descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -180,16 +179,16 @@ def _replace(target: Path, content: bytes, before: os.stat_result | None) -> Non
 
 
 def _dress(descriptor: int, like: os.stat_result | None) -> None:
-    """Give a new file the owner and the mode of the one that it replaces."""
+    """Give a new file the owner and the mode of the file that it replaces."""
     if like is None:
         os.fchmod(descriptor, NEW_FILE & ~_umask())
         return
     for owner in (like.st_uid, -1):
-        # Who may not give the file away may still give it to a group that they are in.
+        # Without the right to change the owner, the group may still be set to one of our own.
         with contextlib.suppress(OSError):
             os.fchown(descriptor, owner, like.st_gid)
             break
-    # Behind the owner: a change of owner may take bits away.
+    # After the owner, because a change of owner may clear mode bits.
     os.fchmod(descriptor, like.st_mode & 0o7777)
 
 

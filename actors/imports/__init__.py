@@ -1,1 +1,1 @@
-"""Imports of past events: files that are read, state that outlasts a crash, the work itself."""
+"""Imports of past events: their input files, their persistent state, and the import job."""

@@ -1,4 +1,4 @@
-"""The directory of imports: a file for each, which outlasts the process."""
+"""The directory with one state file for each import."""
 
 from collections.abc import Container, Iterator
 from dataclasses import replace
@@ -21,7 +21,7 @@ SUFFIX = ".import"
 
 
 class ImportFiles:
-    """Reads and writes the files. Its calls block; the larger ones are for a thread."""
+    """Reads and writes the files. All calls block; call `load` and `save` in a thread."""
 
     def __init__(self, directory: Path) -> None:
         """Use a directory; it is made when the first import is saved.
@@ -32,7 +32,7 @@ class ImportFiles:
         self._directory = directory
 
     def states(self) -> Iterator[ImportState]:
-        """How far each import has come; files that cannot be read are logged and left alone."""
+        """The state of each import. Files that cannot be read are logged and skipped."""
         if not self._directory.is_dir():
             return
         for path in sorted(self._directory.glob(f"*{SUFFIX}")):
@@ -43,16 +43,16 @@ class ImportFiles:
                 log.warning("state of an import cannot be used", file=path.name, error=str(error))
 
     def load(self, import_id: str) -> SavedImport:
-        """All of one import.
+        """Load one import.
 
         Raises:
             OSError: It cannot be read.
-            ValueError: It is no import, or of a version that is not known.
+            ValueError: It is not an import, or of an unknown version.
         """
         return read_saved(self._path(import_id).read_bytes())
 
     def save(self, import_id: str, content: bytes) -> None:
-        """Replace an import's file; a crash, or a loss of power, leaves the old one or the new.
+        """Replace an import's file atomically, also if the power fails.
 
         Raises:
             OSError: It cannot be written; the old one is unchanged.
@@ -61,18 +61,18 @@ class ImportFiles:
         write_atomically(self._path(import_id), content, durable=True)
 
     def delete(self, import_id: str) -> None:
-        """Forget an import."""
+        """Delete an import's file."""
         self._path(import_id).unlink(missing_ok=True)
 
     def delete_old_salts(self, now: float, spared: Container[str] = ()) -> int:
-        """Delete the salts that are older than 48 hours, and with them the visits.
+        """Delete salts that are older than 48 hours, together with their sessions.
 
         Args:
             now: Unix seconds.
-            spared: Ids of imports under way, which see to it themselves.
+            spared: Ids of running imports, which delete their own salts.
 
         Returns:
-            How many there were.
+            How many salts were deleted.
         """
         deleted = 0
         for state in list(self.states()):

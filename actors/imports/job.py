@@ -1,4 +1,4 @@
-"""One import: reads a file, has the rows of its events stored once, remembers how far it is."""
+"""One import: reads files, stores the rows of their events exactly once, and saves its progress."""
 
 import copy
 import time
@@ -10,9 +10,9 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.imports.import_files import ImportFiles
-from actors.imports.source import Source, SourceError
+from actors.imports.source import InputFiles, SourceError
 from actors.imports.stored_rows import StoredRows
-from actors.pipeline.receipts import Receipts
+from actors.pipeline.flush import Flush
 from ingest.past.formats import Format, UnknownFormatError, find_format, make_reader
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_progress import ImportProgress, Phase
@@ -25,27 +25,26 @@ from ingest.past.past_event import BrokenLineError, Reader, ReaderOptions
 from ingest.past.previous_import import PreviousImportSearch
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
-from ingest.rows.batch import Flush
+from ingest.rows.batch import Insert
 
 
 class ImportMistakeError(Exception):
-    """The import cannot be done as it was asked for; the message is for the operator."""
+    """The import cannot be done as requested; the message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportContext:
-    """What an import works with, in a server or in a command's own process.
+    """The dependencies of an import, in a server or in a command's own process.
 
     Attributes:
         reference: Sites and places; its salts are not used.
-        files: Where imports are remembered.
+        files: Where the state of imports is saved.
         clock: Tells the time.
-        proxies: Whose word on the visitor's address is believed.
-        session_seconds: Silence after which a visit is over.
-        outlet: To the writer; a job uses a clone of it.
-        receipts: Tell what the writer has stored.
-        stored: Finds out what the store has already.
-        pause_ratio: Seconds to leave to others for each second of work.
+        proxies: Proxies whose forwarding headers are trusted.
+        session_seconds: Time without events after which a session ends.
+        outlet: Channel to the writer; a job uses a clone of it.
+        stored: Finds the rows that the store already has.
+        pause_ratio: Seconds to pause for each second of work, so that other tasks can run.
     """
 
     reference: Reference
@@ -54,33 +53,32 @@ class ImportContext:
     proxies: TrustedProxies
     session_seconds: int
     outlet: trio.MemorySendChannel[Flush]
-    receipts: Receipts
     stored: StoredRows
     pause_ratio: float = 0.0
 
 
 class ImportJob:
-    """Owns an import under way: the file, the visits, the batch that is gathered.
+    """Owns a running import: its files, its open sessions and the batch being collected.
 
-    Nothing happens but in `advance`, which works for a while and returns: who calls it decides how
-    long the import lives. It may be dropped at any moment, also by `kill -9`: the next job for the
-    same file goes on behind the last batch that was handed over. The rows of that one are in the
-    state file before the store is given them, so they are the same when they are repeated, and the
-    store is asked whether it has them.
+    All work happens in `advance`, which works for a limited time and returns. The import lives as
+    long as somebody calls it. It may end at any moment, also by `kill -9`: the next job for the
+    same file resumes after the last batch that was handed over. The rows of that batch are written
+    to the state file before they go to the store. So a repeated insert has the same rows, and the
+    job can check whether the store has them.
 
-    While one batch is being stored the next is gathered.
+    While one batch is being stored, the next is collected.
     """
 
     @classmethod
     async def begin(cls, request: ImportRequest, context: ImportContext) -> "ImportJob":
-        """Open the files and tell their format.
+        """Open the files and detect their format.
 
         Args:
-            request: What is wanted.
-            context: What it works with.
+            request: What to import.
+            context: The dependencies.
 
         Raises:
-            ImportMistakeError: They cannot be read, or are nothing that can be imported.
+            ImportMistakeError: The files cannot be read, or their format is unknown.
         """
         site = request.selection.site
         if site is not None and context.reference.site(site) is None:
@@ -94,7 +92,7 @@ class ImportJob:
             names=request.selection.names,
         )
         try:
-            source = await trio.to_thread.run_sync(Source, request.paths)
+            source = await trio.to_thread.run_sync(InputFiles, request.paths)
             sample = await trio.to_thread.run_sync(source.sample)
             form = find_format(sample, options, request.form)
             make = partial(make_reader, form, options, sample)
@@ -110,7 +108,7 @@ class ImportJob:
         self,
         request: ImportRequest,
         context: ImportContext,
-        source: Source,
+        source: InputFiles,
         form: Format,
         make_reader: Callable[[], Reader],
         known: list[ImportState],
@@ -118,8 +116,8 @@ class ImportJob:
         """Own the source until `close`.
 
         Args:
-            request: What is wanted.
-            context: What it works with.
+            request: What to import.
+            context: The dependencies.
             source: The files.
             form: Their format.
             make_reader: Makes a reader of that format.
@@ -141,8 +139,8 @@ class ImportJob:
         self._problem: SourceError | None = None
         self._ended = self._stopping = False
         self._unsaved: SavedImport | None = None
-        self._ready: Flush = ()
-        self._receipt: tuple[str, trio.Event] | None = None
+        self._ready: tuple[Insert, ...] = ()
+        self._flush: Flush | None = None
 
     async def advance(self, seconds: float) -> ImportProgress:
         """Work for about that long.
@@ -184,8 +182,6 @@ class ImportJob:
     def close(self) -> None:
         """Let go of the file and the channel. Nothing is lost by it at any time."""
         self._outlet.close()
-        if self._receipt is not None:
-            self._context.receipts.forget(self._receipt[0])
         self._source.close()
 
     # What follows are the steps. Each does a little, and says which one is next.
@@ -366,25 +362,23 @@ class ImportJob:
 
     async def _settled(self, deadline: float) -> bool:
         """Whether the batch that was handed over is stored; waits for it until the deadline."""
-        if self._receipt is None:
+        if self._flush is None:
             return True
         with trio.move_on_at(deadline):
-            await self._receipt[1].wait()
-        if not self._receipt[1].is_set():
+            await self._flush.stored.wait()
+        if not self._flush.stored.is_set():
             self._phase = Phase.WAITING
             return False
-        self._receipt = None
+        self._flush = None
         return True
 
-    async def _send(self, flush: Flush, deadline: float) -> bool:
+    async def _send(self, inserts: tuple[Insert, ...], deadline: float) -> bool:
         """Hand a batch to the writer, if that is free before the deadline."""
-        receipt = flush[0].receipt or ""
-        self._receipt = receipt, self._context.receipts.expect(receipt)
+        flush = Flush(inserts)
         with trio.move_on_at(deadline):
             await self._outlet.send(flush)
+            self._flush = flush
             return True
-        self._context.receipts.forget(receipt)
-        self._receipt = None
         self._phase = Phase.WAITING
         return False
 

@@ -13,30 +13,31 @@ from ingest.past.import_request import ImportRequest
 log = structlog.get_logger()
 
 IDLE_SECONDS = 30.0
-"""An import that nobody has asked to go on for so long is closed."""
+"""An import is closed after this time without a call of `advance`."""
 
 ABANDONED_SECONDS = 3.0
-"""After so long another may take its place: who wants it to go on asks several times a second."""
+"""After this time without a call of `advance` another import may start; clients call it several
+times a second."""
 
 CHECK_SECONDS = 5.0
 SALTS_SECONDS = 3600.0
-"""How often it is looked for an import to close, and for salts to delete."""
+"""How often to check for an import to close, and for salts to delete."""
 
 
 class ImportBusyError(RuntimeError):
-    """Another import is under way."""
+    """Another import is running."""
 
 
 class NoSuchImportError(LookupError):
-    """No import under way has this ticket."""
+    """No running import has this ticket."""
 
 
 class ImportService(Actor):
-    """The actor that owns the one import under way, and the upkeep of the imports' files.
+    """The actor that owns the one running import and cleans up the files of imports.
 
-    Receives and sends nothing itself: requests ask it to begin an import and to go on with it, a
-    while at a time, so that an import lives as long as somebody wants it, and one that is left
-    alone holds nothing up. A restart finds the import as it was.
+    Receives and sends nothing itself. Requests call `begin` and then `advance`, each for a limited
+    time. So an import runs only while its client asks for it, and an abandoned import blocks
+    nothing. A restart keeps the import.
     """
 
     name = "imports"
@@ -68,11 +69,11 @@ class ImportService(Actor):
         """Begin an import.
 
         Returns:
-            The ticket by which it is asked for, and how far it is.
+            The import's ticket, and its progress.
 
         Raises:
-            ImportBusyError: Another is under way.
-            ImportMistakeError: It cannot be done.
+            ImportBusyError: Another import is running.
+            ImportMistakeError: The import cannot be done.
         """
         if self._working or (self._job is not None and self._idle_seconds() < ABANDONED_SECONDS):
             raise ImportBusyError("another import is under way")
@@ -87,16 +88,16 @@ class ImportService(Actor):
         return self._ticket, self._job.progress()
 
     async def advance(self, ticket: str, seconds: float) -> ImportProgress:
-        """Go on with the import; one that fails, or is cancelled in this, is closed.
+        """Continue the import. If it fails or this call is cancelled, it is closed.
 
         Args:
             ticket: Which one.
             seconds: How long to work.
 
         Raises:
-            ImportBusyError: Somebody else does so now.
-            NoSuchImportError: It is over, or was closed.
-            ImportMistakeError: It cannot go on.
+            ImportBusyError: Another call is advancing it now.
+            NoSuchImportError: It has ended, or was closed.
+            ImportMistakeError: It cannot continue.
         """
         if self._job is None or ticket != self._ticket:
             raise NoSuchImportError(ticket)
@@ -116,7 +117,7 @@ class ImportService(Actor):
         return progress
 
     def end(self, ticket: str) -> None:
-        """Close an import that nobody wants to go on. What was handed over is stored."""
+        """Close an import that is no longer wanted. Batches that were handed over are stored."""
         if ticket == self._ticket and not self._working:
             self._close_job()
 

@@ -19,21 +19,22 @@ _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 
 class SourceError(Exception):
-    """A file cannot be read, or not to its end; the message names it."""
+    """A file cannot be read, or not completely; the message names it."""
 
 
-class Source:
-    """Files one after the other, decompressed if need be. Its calls block: for a thread.
+class InputFiles:
+    """Reads files in order and decompresses them if needed. All calls block; use a thread.
 
     Attributes:
-        total: Bytes of all files as they were when it was made; compressed, where they are.
+        total: Bytes of all files at creation; for compressed files their compressed size.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        """Look at the files.
+        """Open and identify the files.
 
         Args:
-            paths: In the order in which they are read; gzip and zstd are told by their beginnings.
+            paths: In the order in which they are read. gzip and zstd are detected by their first
+                bytes.
 
         Raises:
             SourceError: One of them cannot be read.
@@ -54,13 +55,13 @@ class Source:
 
     @property
     def done(self) -> int:
-        """Bytes of the files, as `total` counts them, that were read."""
+        """Bytes read so far, counted like `total`."""
         return self._passed + (0 if self._raw is None else self._raw.tell())
 
     def read(self) -> bytes:
-        """The next piece of the content; empty at the end.
+        """The next chunk of the content; empty at the end.
 
-        A file without an end of line is given one when another follows.
+        If a file does not end with a newline and another follows, a newline is added.
 
         Raises:
             SourceError: A file cannot be read any further.
@@ -87,15 +88,15 @@ class Source:
             self._close()
 
     def rewind(self) -> None:
-        """Begin again with the first file."""
+        """Start again with the first file."""
         self._close()
         self._next, self._passed, self._last = 0, 0, b"\n"
 
     def sample(self) -> list[bytes]:
-        """The first lines, without their ends; rewinds.
+        """The first lines, without their newlines; rewinds.
 
         Raises:
-            SourceError: There is none that can be read.
+            SourceError: No line can be read.
         """
         self.rewind()
         content = b""

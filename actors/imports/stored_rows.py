@@ -1,4 +1,4 @@
-"""Finds out which rows of a batch that may have been stored before are missing."""
+"""Finds the rows of a batch that the store does not have yet."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.stores.store import QueryRefused, Store, StoreUnavailable
-from ingest.rows.batch import Flush, Insert
+from ingest.rows.batch import Insert
 from ingest.rows.dedup_probe import plan_probes
 from ingest.rows.layout import Row
 from ingest.rows.schema import TABLES
@@ -17,14 +17,14 @@ log = structlog.get_logger()
 
 
 class StoredRows:
-    """Asks a store which rows it has.
+    """Queries a store for the rows it has.
 
-    Its tables recognise a token, but only among their last thousand inserts, and an import may go
-    on after weeks.
+    Tables recognise a token only among their last thousand inserts, and an import may be resumed
+    after weeks.
     """
 
     def __init__(self, store: Store, database: str) -> None:
-        """Ask a store.
+        """Use a store.
 
         Args:
             store: Which one; it stays the caller's.
@@ -33,18 +33,20 @@ class StoredRows:
         self._store = store
         self._database = database
 
-    async def missing(self, flush: Flush, deadline: float) -> Flush | None:
-        """The inserts that are to be repeated, without the rows that are stored.
+    async def missing(
+        self, inserts: tuple[Insert, ...], deadline: float
+    ) -> tuple[Insert, ...] | None:
+        """The inserts to repeat, without the rows that are already stored.
 
         Args:
-            flush: What may be stored, in part.
+            inserts: Inserts that may be stored, wholly or in part.
             deadline: How long to try, by trio's clock.
 
         Returns:
-            None when the store could not be asked.
+            None if the store could not be queried.
         """
         missing: list[Insert] = []
-        for insert in flush:
+        for insert in inserts:
             try:
                 rows = await self._missing(insert)
             except StoreUnavailable as error:

@@ -29,7 +29,7 @@ def stamp(path: Path) -> _Stamp | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-class Reload(Actor, Generic[Loaded]):
+class FileWatcher(Actor, Generic[Loaded]):
     """The actor that owns a file's last known state.
 
     Receives and sends nothing. When the file has changed it is read in a worker thread, and what
@@ -65,13 +65,16 @@ class Reload(Actor, Generic[Loaded]):
         self._mistakes = mistakes
         self._known = known
 
-    @property
-    def seen(self) -> int | None:
-        """When the state that was last looked at was written, in Unix nanoseconds; None for none.
+    def status(self) -> dict[str, object]:
+        """What readiness says of the file.
 
-        It is in force unless there is a `problem`.
+        By the time at which it was written, in Unix nanoseconds, the command line knows whether its
+        edit has been seen. That state is in force unless there is a `reason` why not.
         """
-        return None if self._known is None else self._known[0]
+        written = {"file_written_ns": None if self._known is None else self._known[0]}
+        if self.problem is None:
+            return {"status": "ok", **written}
+        return {"status": "degraded", "reason": self.problem, **written}
 
     async def run(self) -> None:
         """Look for ever."""

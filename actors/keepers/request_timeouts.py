@@ -9,14 +9,14 @@ BEAT_SECONDS = 0.25
 """How much longer than its time a request may wait."""
 
 
-class Patience(Actor):
+class RequestTimeouts(Actor):
     """The actor that owns the deadlines of all requests in the pipeline.
 
     Receives and sends nothing. One look at the oldest tells of all, where a timer for each request
     would cost a tenth of its time. A restart goes on.
     """
 
-    name = "patience"
+    name = "request_timeouts"
 
     def __init__(self, verdicts: Verdicts) -> None:
         """Watch over requests."""

@@ -14,6 +14,12 @@ from ingest.sessions.salts import Salts
 
 log = structlog.get_logger()
 
+DAMAGED = ".damaged"
+"""Suffix of a file that was kept aside. It may hold a salt, so it lives no longer than one."""
+
+RECHECK_SECONDS = 60.0
+"""How long the keeper waits before it looks at the clock again, which may have stepped back."""
+
 RETRY_SECONDS = 10.0
 """How long to wait before salts are written again that could not be."""
 
@@ -21,18 +27,30 @@ RETRY_SECONDS = 10.0
 def load_salts(path: Path, now: float) -> Salts:
     """The salts to start with; the file holds them from here on.
 
+    A file that holds no salts is kept aside, and new ones are made.
+
     Args:
         path: The state file.
         now: Unix seconds.
 
     Raises:
-        ValueError: The file is not ours; starting with other salts would split every open visit.
         OSError: It cannot be read or written.
     """
+    saved = None
     try:
         saved = salts.parse(path.read_text())
     except FileNotFoundError:
-        saved = None
+        pass
+    except ValueError as error:
+        aside = path.with_suffix(DAMAGED)
+        path.replace(aside)
+        log.critical(
+            "salts are damaged, visitors have new ids from now on",
+            error=str(error),
+            kept_as=str(aside),
+            advice="to keep the ids, stop the server and put a good copy in its place; "
+            "the damaged file is deleted after 48 hours",
+        )
     current = salts.start(saved, salts.fresh_key(), now)
     if current != saved:
         write_state(path, salts.serialise(current).encode(), durable=True)
@@ -69,10 +87,20 @@ class SaltKeeper(Actor):
             now = self._clock.now()
             if salts.rotation_due(self._reference.salts, now) or not self._written:
                 self._rotate(now)
-            if self._written:
+            self._delete_aside(now)
+            with trio.move_on_after(RECHECK_SECONDS if self._written else RETRY_SECONDS):
                 await self._clock.sleep_until(salts.next_rotation(now))
-            else:
-                await trio.sleep(RETRY_SECONDS)
+
+    def _delete_aside(self, now: float) -> None:
+        """Delete a damaged file that may hold a salt that is too old."""
+        aside = self._path.with_suffix(DAMAGED)
+        try:
+            if now - aside.stat().st_mtime > salts.LIFETIME:
+                aside.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.error("damaged salts cannot be deleted", error=error.strerror)
 
     def _rotate(self, now: float) -> None:
         rotated = old = self._reference.salts

@@ -1,4 +1,4 @@
-"""The dead letters that a process knows of, and those on their way to the disk."""
+"""The index of dead letters, and the queue of letters to be written."""
 
 import hashlib
 import secrets
@@ -14,26 +14,24 @@ import trio
 
 from actors.letters.letter_directory import LetterDirectory, LetterNotFoundError, Writing
 from actors.letters.letter_index import Entry, LetterIndex, key_of
-from actors.letters.letter_queue import Change, Told, Waiting
+from actors.letters.letter_queue import FileChange, Told, Waiting
 from actors.threads.serial_thread import SerialThread
 from ingest.letters.dead_letter import Content, DeadLetter, LogPosition, describe, kind_of
 from ingest.rows.batch import Insert
-from ingest.telemetry.metrics import Figure
 
 log = structlog.get_logger()
 
 LETTERS_LIMIT: Final = 10_000
 LETTERS_BYTES: Final = 256_000_000
-"""Letters kept, and their size, before readiness turns red: something is wrong that nobody looks
-at."""
+"""Limits on the number and the total size of letters. Beyond them readiness turns red, because a
+problem has gone unnoticed."""
 
 
 class DeadLetters:
-    """The index of the letters, and the queue of those that are to be written.
+    """The index of the letters, and the queue of letters to be written.
 
-    Nothing here waits for the disk but `flush`: a `LetterWriter` writes what is queued, and looks
-    every two seconds for what the command line has changed. What is queued counts toward the
-    limits.
+    Only `flush` waits for the disk. A `LetterWriter` writes the queued letters and checks every two
+    seconds for changes made by the command line. Queued letters count towards the limits.
     """
 
     def __init__(
@@ -42,7 +40,7 @@ class DeadLetters:
         now: Callable[[], float] = time.time,
         on_keep: Callable[[str], None] = lambda actor: None,
     ) -> None:
-        """Know of no letter until `load`.
+        """Start with an empty index; call `load` to fill it.
 
         Args:
             directory: Where the files are; made when the first letter is written.
@@ -52,7 +50,7 @@ class DeadLetters:
         self.directory = LetterDirectory(directory)
         self.thread = SerialThread("dead-letters")
         self.waiting: dict[str, Waiting] = {}
-        self.changes: deque[Change] = deque()
+        self.changes: deque[FileChange] = deque()
         self.problem: str | None = None
         self._now = now
         self._on_keep = on_keep
@@ -64,7 +62,7 @@ class DeadLetters:
         self._event = trio.Event()
 
     async def load(self) -> None:
-        """Make the index, before anything is asked of it.
+        """Read the index from disk; call it before any other method.
 
         Raises:
             OSError: The directory cannot be read.
@@ -72,7 +70,7 @@ class DeadLetters:
         self.apply(await self.thread.call(self._scan_first))
 
     def load_at_once(self) -> None:
-        """As `load`, for those who have no event loop that it would hold up."""
+        """Like `load`, but blocking, for callers without an event loop."""
         self.apply(self._scan_first())
 
     def _scan_first(self) -> LetterIndex:
@@ -80,7 +78,7 @@ class DeadLetters:
         return self.directory.scan()
 
     def apply(self, index: LetterIndex) -> None:
-        """Take over what is on the disk; what is queued is still to come."""
+        """Replace the index by the state on disk, plus the queued changes."""
         self._index = index
         for change in self.changes:
             change.anticipate(index)
@@ -98,12 +96,12 @@ class DeadLetters:
 
     @property
     def bytes(self) -> int:
-        """Size of all letters, about."""
+        """Approximate size of all letters."""
         return self._index.bytes + self._waiting_bytes
 
     @property
     def full(self) -> bool:
-        """Whether no more letters are kept."""
+        """Whether the limits are reached and no more letters are kept."""
         return len(self) >= LETTERS_LIMIT or self.bytes >= LETTERS_BYTES
 
     def ids(self) -> Iterator[str]:
@@ -115,7 +113,7 @@ class DeadLetters:
         return [found for found in self._index.marked() if found not in self._settled]
 
     def set_aside_positions(self, log: str, partition: int) -> set[int]:
-        """The positions of a log that have a letter, or had one that has found another place."""
+        """The positions of records that have a letter, or had one that was settled or dropped."""
         found = (
             LogPosition.of_letter(letter_id)
             for ids in (self._index.letters, self._index.marks, self.waiting)
@@ -131,7 +129,7 @@ class DeadLetters:
         """Read a letter in a thread.
 
         Raises:
-            LetterNotFoundError: There is none of that id.
+            LetterNotFoundError: No letter has this id.
             ValueError: The file is not a letter.
             OSError: It cannot be read.
         """
@@ -152,24 +150,25 @@ class DeadLetters:
         """Queue a letter. Never raises, never waits.
 
         Args:
-            actor: Who could not handle it.
-            content: What it is; an event's address must have been shortened.
+            actor: Name of the actor that could not handle it.
+            content: The event or the rows; the address in an event must have been shortened to its
+                network.
             error: Why: an exception, the store's message, or None when the actor had stopped.
-            redrive: Whether to redrive it at the next start without being asked. Such letters are
-                what a shutdown leaves; there is no limit for them.
-            key: What is kept once only, however often it is set aside; None: always.
-            letter: Id of the letter that it was redriven from, and goes into again: then it waits
-                to be redriven anew.
-            position: Where the log has it; what is there is kept once only.
-            told: Called with whether the letter is on the disk, if this returns True: at once if it
-                has been there before.
+            redrive: Whether to redrive it automatically at the next start. A shutdown leaves such
+                letters; they have no limit.
+            key: Letters with the same key are kept only once; None for no key.
+            letter: Id of the letter that it was redriven from. The letter is updated and waits for
+                the operator again.
+            position: Its position in the log; a record is kept only once.
+            told: If this returns True, called with whether the letter is on disk; immediately if it
+                was there before.
 
         Returns:
-            Whether it is queued: False when there are too many letters.
+            Whether it is queued; False if the limits are reached.
         """
         try:
             return self._queue(actor, content, error, redrive, key, letter, position, told)
-        except Exception as failure:  # its text might quote a visitor
+        except Exception as failure:  # its text might contain visitor data
             log.critical("dead letter not kept", actor=actor, error=type(failure).__name__)
             return False
 
@@ -223,12 +222,12 @@ class DeadLetters:
         return True
 
     def settle(self, letter_id: str) -> None:
-        """Delete a letter whose content has found another place.
+        """Delete a letter whose content was accepted, dropped or stored.
 
-        One that cannot be deleted is not redriven again, as long as this process lives.
+        If the file cannot be deleted, this process does not redrive it again.
         """
         self._settled.add(letter_id)
-        self._change(Change(partial(self._delete, letter_id), letters=frozenset([letter_id])))
+        self._change(FileChange(partial(self._delete, letter_id), letters=frozenset([letter_id])))
 
     def _delete(self, letter_id: str) -> None:
         try:
@@ -242,8 +241,8 @@ class DeadLetters:
             )
 
     def unmark(self, letter_id: str) -> None:
-        """Have a letter wait for the operator again. Never raises."""
-        self._change(Change(partial(self._unmark, letter_id), unmarked=frozenset([letter_id])))
+        """Remove the redrive mark of a letter, so that it waits for the operator. Never raises."""
+        self._change(FileChange(partial(self._unmark, letter_id), unmarked=frozenset([letter_id])))
 
     def _unmark(self, letter_id: str) -> None:
         try:
@@ -252,10 +251,10 @@ class DeadLetters:
             log.warning("dead letter could not be unmarked", id=letter_id, error=str(error))
 
     def forget_marks(self, log: str, partition: int, before: int) -> None:
-        """Delete the marks of a log's positions below one."""
+        """Delete the marks of a log's positions below `before`."""
         marks = self._index.marks_before(LogPosition(log, partition, before))
         if marks:
-            self._change(Change(partial(self._forget, marks), marks=marks))
+            self._change(FileChange(partial(self._forget, marks), marks=marks))
 
     def _forget(self, marks: frozenset[str]) -> None:
         try:
@@ -263,13 +262,13 @@ class DeadLetters:
         except OSError as error:
             log.warning("marks of dead letters cannot be deleted", error=str(error))
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: FileChange) -> None:
         change.anticipate(self._index)
         self.changes.append(change)
         self._wake()
 
     async def written(self) -> None:
-        """Wait until every letter that is queued now is on the disk, or given up."""
+        """Wait until every letter that is queued now is on disk or given up."""
         for waiting in list(self.waiting.values()):
             while not waiting.over:
                 await self._event.wait()
@@ -284,26 +283,26 @@ class DeadLetters:
         self._event = trio.Event()
 
     def take_out(self, waiting: Waiting, failure: Exception | None) -> None:
-        """Take a letter out of the queue that is on the disk, or could not be written."""
+        """Remove a letter from the queue that was written or could not be written."""
         letter = waiting.writing.letter
         del self.waiting[letter.id]
         self._waiting_bytes -= waiting.size
         self._fresh -= waiting.fresh
         if failure is None:
             self._index.add(letter.id, Entry(waiting.writing.redrive, waiting.size))
-            # It may be redriven again, should it have been settled before.
+            # If it was settled before, it may be redriven again.
             self._settled.discard(letter.id)
         else:
             if waiting.fresh:
                 self._index.keys.pop(key_of(letter.id), None)
-            # The text of anything but the disk's word might quote a visitor.
+            # Only the text of an OSError is sure to contain no visitor data.
             reason = str(failure) if isinstance(failure, OSError) else type(failure).__name__
             log.critical("dead letter not kept", actor=letter.actor, kind=letter.kind, error=reason)
         waiting.settle(failure is None)
         self._wake()
 
     def flush(self) -> None:
-        """Write everything queued, on the spot, for the end of the process. Never raises."""
+        """Write all queued letters now, blocking, at the end of the process. Never raises."""
         while self.waiting:
             batch = list(self.waiting.values())
             outcomes = self.directory.write([waiting.writing for waiting in batch])
@@ -313,17 +312,18 @@ class DeadLetters:
             self.changes.popleft().act()
 
     def status(self) -> dict[str, object]:
-        """What readiness says of them."""
+        """The letters' part of the readiness report."""
         status = "down" if self.full else "degraded" if self.problem else "ok"
-        return {"status": status, "kept": len(self)}
+        reason = {} if self.problem is None else {"reason": self.problem}
+        return {"status": status, "kept": len(self), "full": self.full, **reason}
 
-    def figures(self) -> Iterator[Figure]:
-        """What `/metrics` shows of them."""
-        yield Figure("sluice_dead_letters_kept", "Dead letters on disk.", lambda: len(self))
+    def figures(self) -> dict[str, float]:
+        """Gauges by their names in `/metrics`."""
+        return {"sluice_dead_letters_kept": len(self)}
 
 
 def _size_of(content: Content) -> int:
-    """About how many bytes a letter will have; of many rows, the first stands for all."""
+    """Approximate size of a letter in bytes; for rows, estimated from the first row."""
     if isinstance(content, Insert):
         return len(content.rows) * len(repr(content.rows[:1]))
     return len(repr(content))

@@ -1,4 +1,4 @@
-"""The files of dead letters. Everything here blocks: in a server, it runs in a thread."""
+"""The files of dead letters. All calls block; a server makes them in a thread."""
 
 import contextlib
 import os
@@ -23,12 +23,12 @@ class LetterNotFoundError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A letter that is to be written.
+    """A letter to be written.
 
     Attributes:
         letter: The letter.
-        redrive: Whether to mark it at once.
-        again: Whether its content was redriven, failed, and goes into its own letter again.
+        redrive: Whether to mark it for redrive at once.
+        again: Whether its content was redriven and failed, so that the letter is updated.
     """
 
     letter: DeadLetter
@@ -39,17 +39,17 @@ class Writing:
 class LetterDirectory:
     """A directory with one file per letter.
 
-    `ID.json` is a letter. `ID.replay` is one that is to be redriven: the command line renames it,
-    also while the server runs or is stopped, and the server does the rest. An empty `ID.mark`
-    stands where a letter of the fold was: what is at its position has found another place.
+    `ID.json` is a letter. `ID.replay` is a letter to be redriven: the command line renames the
+    file, with or without a running server, and the server redrives it. An empty `ID.mark` replaces
+    a letter of the fold that was settled or dropped: the fold skips the record at its position.
     """
 
     def __init__(self, path: Path) -> None:
-        """Use a directory; it is made when the first letter is written."""
+        """Use a directory; it is created when the first letter is written."""
         self.path = path
 
     def scan(self) -> LetterIndex:
-        """What is there.
+        """Read the index of the directory.
 
         Raises:
             OSError: It cannot be read.
@@ -69,7 +69,9 @@ class LetterDirectory:
         return index
 
     def stamp(self) -> int | None:
-        """Changes whenever a file is made, renamed or deleted, but for changes in quick succession.
+        """A value that changes with the directory's entries.
+
+        Changes in quick succession may leave it the same.
 
         Raises:
             OSError: It cannot be read.
@@ -80,7 +82,7 @@ class LetterDirectory:
             return None
 
     def sweep(self) -> None:
-        """Delete what a process that was killed had not finished writing."""
+        """Delete unfinished files of a process that was killed."""
         for path in self.path.glob(".*.tmp"):
             path.unlink(missing_ok=True)
 
@@ -97,10 +99,10 @@ class LetterDirectory:
             raise LetterNotFoundError(letter_id) from None
 
     def write(self, batch: Sequence[Writing]) -> Sequence[Exception | None]:
-        """Write letters, and have them on the disk when this returns.
+        """Write letters durably.
 
         Returns:
-            For each of them what kept it from being written; None when it is on the disk.
+            For each letter the error that prevented the write; None if it is on disk.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -120,7 +122,7 @@ class LetterDirectory:
         return [attempt.error for attempt in attempts]
 
     def mark(self, letter_id: str) -> None:
-        """Have a letter redriven by the server.
+        """Mark a letter, so that the server redrives it.
 
         Raises:
             LetterNotFoundError: There is none of that id.
@@ -129,7 +131,7 @@ class LetterDirectory:
         path.rename(path.with_suffix(MARKED))
 
     def unmark(self, letter_id: str) -> None:
-        """Take back `mark`.
+        """Undo `mark`.
 
         Raises:
             LetterNotFoundError: There is none of that id.
@@ -138,7 +140,7 @@ class LetterDirectory:
         path.rename(path.with_suffix(WAITS))
 
     def drop(self, letter_id: str) -> None:
-        """Delete a letter. One of the fold leaves a mark: its position is not set aside again.
+        """Delete a letter; a letter of the fold leaves a mark, so that the fold skips its record.
 
         Raises:
             LetterNotFoundError: There is none of that id.
@@ -172,7 +174,7 @@ class LetterDirectory:
 
 
 class _Attempt:
-    """One letter's way to the disk; after an error, what is left of it does nothing."""
+    """The write of one letter; after an error the remaining steps do nothing."""
 
     def __init__(self, directory: LetterDirectory, writing: Writing) -> None:
         letter_id = writing.letter.id
@@ -212,7 +214,7 @@ class _Attempt:
             if self._writing.redrive:
                 self._temporary.rename(self._marked)
             elif self._writing.again:
-                # In two steps, each of which leaves one file of that name.
+                # In two steps; after each of them exactly one file has the name.
                 self._temporary.rename(self._marked)
                 self._marked.rename(self._waiting)
             else:
@@ -242,10 +244,10 @@ class _Attempt:
 
 
 def _order(name: str) -> str:
-    """Sorts file names by the numbers in them: times, and positions of a log."""
+    """A sort key that orders file names by the numbers in them: times, and positions of a log."""
     return _DIGITS.sub(lambda number: number[0].zfill(_WIDTH), name)
 
 
 _DIGITS: Final = re.compile(r"[0-9]+")
 _WIDTH: Final = 20
-"""Digits of the greatest position."""
+"""Digits of the largest position."""

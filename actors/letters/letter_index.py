@@ -1,4 +1,4 @@
-"""Which dead letters there are, without their content."""
+"""The index of dead letters, without their content."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from ingest.letters.dead_letter import LogPosition
 
 
 class Entry(NamedTuple):
-    """What the index says of a letter.
+    """The index entry of a letter.
 
     Attributes:
-        marked: Whether it is to be redriven.
-        size: Bytes of its file.
+        marked: Whether it is marked for redrive.
+        size: Size of its file in bytes.
     """
 
     marked: bool
@@ -19,7 +19,7 @@ class Entry(NamedTuple):
 
 
 class LetterIndex:
-    """The letters of a directory, and the marks of those of the fold that are no more.
+    """The letters of a directory, and the marks of deleted letters of the fold.
 
     Attributes:
         letters: By id, oldest first.
@@ -29,21 +29,21 @@ class LetterIndex:
     """
 
     def __init__(self) -> None:
-        """Know of no letter."""
+        """Create an empty index."""
         self.letters: dict[str, Entry] = {}
         self.marks: set[str] = set()
         self.keys: dict[str, str] = {}
         self.bytes = 0
 
     def add(self, letter_id: str, entry: Entry) -> None:
-        """Take a letter in, or what it has become."""
+        """Add or update a letter."""
         earlier = self.letters.get(letter_id)
         self.bytes += entry.size - (0 if earlier is None else earlier.size)
         self.letters[letter_id] = entry
         self.keys[key_of(letter_id)] = letter_id
 
     def remove(self, letter_id: str) -> None:
-        """Take a letter out that has been dropped or settled."""
+        """Remove a letter that was dropped or settled."""
         entry = self.letters.pop(letter_id, None)
         if entry is None:
             return
@@ -53,7 +53,7 @@ class LetterIndex:
             self.marks.add(letter_id)
 
     def unmark(self, letter_id: str) -> None:
-        """Have a letter wait for the operator."""
+        """Remove the redrive mark of a letter."""
         entry = self.letters.get(letter_id)
         if entry is not None:
             self.letters[letter_id] = entry._replace(marked=False)
@@ -63,7 +63,7 @@ class LetterIndex:
         return (letter_id for letter_id, entry in self.letters.items() if entry.marked)
 
     def marks_before(self, position: LogPosition) -> frozenset[str]:
-        """The marks of positions below one, of its log and partition."""
+        """The marks of positions below `position`, of the same log and partition."""
         return frozenset(
             letter_id
             for letter_id in self.marks
@@ -74,7 +74,7 @@ class LetterIndex:
 
 
 def key_of(letter_id: str) -> str:
-    """What a letter is found by that is kept once only: the end of its name, or all of it."""
+    """The key that identifies duplicates of a letter: the end of its name, or the whole name."""
     if LogPosition.of_letter(letter_id) is not None:
         return letter_id
     return letter_id.rpartition("-")[2]

@@ -1,4 +1,4 @@
-"""What waits to be done to the files of dead letters."""
+"""Pending changes to the files of dead letters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from actors.letters.letter_directory import Writing
 from actors.letters.letter_index import LetterIndex
 
 Told = Callable[[bool], object]
-"""Called with whether a letter is on the disk. Must not raise."""
+"""Called with whether a letter is on disk. Must not raise."""
 
 
 @dataclass(eq=False, slots=True)
 class Waiting:
-    """A letter on its way to the disk.
+    """A letter waiting to be written.
 
     Attributes:
-        writing: What is to be written.
-        size: About how many bytes that is.
-        fresh: Whether it is a letter more than before.
-        told: Those who want to know.
-        failed_at: When writing it failed first, on trio's clock; None when it has not.
-        over: Whether it is on the disk, or given up.
+        writing: The letter.
+        size: Approximate size in bytes.
+        fresh: Whether it is a new letter rather than an update.
+        told: Callbacks to notify.
+        failed_at: When the first write failed, on trio's clock; None if none has.
+        over: Whether it is on disk or given up.
     """
 
     writing: Writing
@@ -31,18 +31,18 @@ class Waiting:
     over: bool = False
 
     def settle(self, kept: bool) -> None:
-        """Tell those who want to know."""
+        """Call the callbacks."""
         self.over = True
         for tell in self.told:
             tell(kept)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """Something to be done to the files, and what it does to the index.
+class FileChange:
+    """A change to the files, and its effect on the index.
 
     Attributes:
-        act: Does it, in the writer's thread.
+        act: Makes the change, in the writer's thread.
         letters: Ids of letters that it deletes.
         unmarked: Ids of letters that it unmarks.
         marks: Marks that it deletes.
@@ -54,7 +54,7 @@ class Change:
     marks: frozenset[str] = frozenset()
 
     def anticipate(self, index: LetterIndex) -> None:
-        """Have the index as it will be."""
+        """Apply the change to the index before it is made on disk."""
         for letter_id in self.letters:
             index.remove(letter_id)
         for letter_id in self.unmarked:

@@ -1,4 +1,4 @@
-"""Brings dead letters to the disk, and looks for what others have changed there."""
+"""Writes dead letters to disk, and picks up changes made by other processes."""
 
 import math
 from collections import Counter
@@ -16,34 +16,34 @@ from actors.supervision.actor import Actor
 log = structlog.get_logger()
 
 BATCH: Final = 64
-"""Letters written before their directory is synced once for all of them."""
+"""Maximum number of letters written with one sync of their directory."""
 
 SCAN_SECONDS: Final = 2.0
-"""How soon the server sees what the command line has done."""
+"""How often the server checks for changes made by the command line."""
 
 FIRST_DELAY: Final = 0.1
 LONGEST_DELAY: Final = 1.0
-"""Seconds before a batch is tried again of which the disk took nothing; doubled in between."""
+"""Longest delay in seconds before a batch that failed completely is retried; delays double up to
+it."""
 
 GIVE_UP_SECONDS: Final = 5.0
-"""How long writing a letter is tried again: its sender waits for the answer."""
+"""How long a write is retried; the sender of the event waits for the answer."""
 
 PROBLEM_SECONDS: Final = 60.0
-"""How long a problem is shown when no letter has been tried since."""
+"""How long a problem is reported if no letter has been written since."""
 
 
 class LetterWriter(Actor):
     """The actor that owns the letters' files.
 
-    Receives what `DeadLetters` has queued, writes it in a thread, and tells whoever asked to be
-    told. A letter that cannot be written is tried again for a few seconds. A restart goes on with
-    what is queued.
+    Takes queued letters from `DeadLetters`, writes them in a thread, and calls their callbacks. A
+    failed write is retried for a few seconds. A restart continues with the queue.
     """
 
     name = "letters"
 
     def __init__(self, letters: DeadLetters) -> None:
-        """Work for an index of letters, which must have been loaded."""
+        """Write the letters of an index, which must have been loaded."""
         self._letters = letters
         self._failures = 0
         self._failed_at = -math.inf
@@ -56,7 +56,7 @@ class LetterWriter(Actor):
         return bool(self._letters.waiting or self._letters.changes)
 
     async def run(self) -> None:
-        """Write and look for ever."""
+        """Write letters and check for changes, forever."""
         letters = self._letters
         next_scan = trio.current_time() + SCAN_SECONDS
         while True:
@@ -75,11 +75,11 @@ class LetterWriter(Actor):
                     await letters.work_to_do()
 
     async def give_up(self) -> None:
-        """Go on: what is set aside during the drain still has to be written."""
+        """Continue: letters made during the drain must still be written."""
         await self.run()
 
     async def _write(self) -> None:
-        """Write a batch; give up what has failed for too long."""
+        """Write a batch; give up letters that have failed for too long."""
         letters = self._letters
         batch = list(islice(letters.waiting.values(), BATCH))
         writings = [waiting.writing for waiting in batch]
@@ -106,11 +106,11 @@ class LetterWriter(Actor):
             await self._put_off(problem, batch if kept else list(letters.waiting.values()))
 
     async def _put_off(self, problem: OSError, failing: Sequence[Waiting]) -> None:
-        """Have letters tried again; those that the disk has not taken for too long are given up.
+        """Keep letters for a retry; give up those that have failed for too long.
 
         Args:
-            problem: What the disk says.
-            failing: Those that it did not take, or would not have taken.
+            problem: The error of the disk.
+            failing: Letters that failed, or would have failed.
         """
         now = trio.current_time()
         if self._letters.problem is None:
@@ -134,10 +134,10 @@ class LetterWriter(Actor):
         self.progress += 1
 
     async def _scan(self) -> None:
-        """Take over what others have changed.
+        """Pick up changes made by other processes.
 
-        The directory's time tells whether anybody has, but not what was changed within the same
-        tick as the last look: so each change is looked at twice.
+        The directory's modification time shows changes, except those within the same clock tick as
+        the last scan. So the directory is scanned twice after each change.
         """
         letters = self._letters
         if not letters.waiting and trio.current_time() >= self._failed_at + PROBLEM_SECONDS:

@@ -1,1 +1,1 @@
-"""The last events, and those who follow new ones."""
+"""The last events, and the followers of new ones."""

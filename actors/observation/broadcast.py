@@ -1,4 +1,4 @@
-"""Keeps the last events and shows new ones to those who follow."""
+"""Keeps the last events and sends new ones to followers."""
 
 import math
 from collections.abc import Iterator
@@ -19,33 +19,33 @@ from ingest.telemetry.logs import stack_of
 log = structlog.get_logger()
 
 FOLLOWERS = 32
-"""Those who may follow at a time."""
+"""Maximum number of followers."""
 
 WAITING = 256
-"""Events that wait for a follower; what comes while they do is missed."""
+"""Maximum number of events that wait for a follower; further events are missed."""
 
 
 TAKEN = 64
-"""Events that a follower takes at a time."""
+"""Maximum number of events that a follower takes at a time."""
 
 
 class TooManyFollowersError(Exception):
-    """Nobody else may follow now."""
+    """The maximum number of followers is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Stands where events are missing because the follower was too slow.
+    """A gap in the events, because the follower was too slow.
 
     Attributes:
-        events: How many.
+        events: How many events are missing.
     """
 
     events: int
 
 
 class Follower:
-    """Somebody who sees events as they get their verdicts. Never holds up the pipeline."""
+    """A client that receives events as they get their verdicts. Never blocks the pipeline."""
 
     def __init__(self, event_filter: EventFilter) -> None:
         """Follow the events that a filter matches."""
@@ -54,7 +54,7 @@ class Follower:
         self._outlet, self._inbox = trio.open_memory_channel[EventSummary | Missed](WAITING)
 
     def offer(self, summary: EventSummary) -> None:
-        """Have an event wait for the follower, or count it as missed."""
+        """Queue an event for the follower, or count it as missed."""
         try:
             if self._missed:
                 self._outlet.send_nowait(Missed(self._missed))
@@ -64,10 +64,10 @@ class Follower:
             self._missed += 1
 
     async def next(self) -> list[EventSummary | Missed]:
-        """Wait for something to show, then take what else is there.
+        """Wait for an event, then take all that are queued.
 
         Returns:
-            In order; empty when there is nothing to come, because the server stops.
+            The events in order; empty if no more will come because the server stops.
         """
         found = self._take()
         if found:
@@ -91,28 +91,27 @@ class Follower:
         return found
 
     def end(self) -> None:
-        """Show what waits, and nothing more."""
+        """Deliver the queued events and no more."""
         self._outlet.close()
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Discard the queued events."""
         self._outlet.close()
         self._inbox.close()
 
 
 class Broadcast:
-    """Owner of the last events, and of the channels to those who follow new ones.
+    """Owner of the last events and of the channels to followers.
 
-    Told of each verdict where it is given. Of an accepted event that nobody follows it keeps a
-    reference, and does no more; a dropped one is turned at once into what may be kept, since its
-    address must not be.
+    Called for each verdict. For an accepted event without followers it only keeps a reference. A
+    dropped event is summarised at once, because its address must not be kept.
     """
 
     def __init__(self, reference: Reference, since: int) -> None:
-        """Start with nothing seen.
+        """Start without events.
 
         Args:
-            reference: Where the steps look things up.
+            reference: The data that the steps look up.
             since: Now, in Unix seconds.
         """
         self.recent = RecentEvents(since)
@@ -122,25 +121,29 @@ class Broadcast:
 
     @property
     def followers(self) -> int:
-        """How many follow."""
+        """Number of followers."""
         return len(self._followers)
 
     @property
     def full(self) -> bool:
-        """Whether nobody else may follow."""
+        """Whether the maximum number of followers is reached."""
         return len(self._followers) >= self._limit
 
+    def figures(self) -> dict[str, float]:
+        """Gauges by their names in `/metrics`."""
+        return {"sluice_followers": self.followers}
+
     def accepted(self, event: EnrichedEvent) -> None:
-        """Take note of an accepted event."""
+        """Record an accepted event."""
         number = self.recent.accept(event)
         if self._followers:
             self._show_accepted(number, event)
 
     def dropped(self, event: Event | EnrichedEvent, reason: DropReason, rule: str) -> None:
-        """Take note of a drop. Never raises: what watches must not harm what is watched.
+        """Record a drop. Never raises, so that observation cannot harm the pipeline.
 
         Args:
-            event: As far as it came.
+            event: The event as it was at the step that dropped it.
             reason: Why it was dropped.
             rule: What matched, as in `Drop`.
         """
@@ -180,12 +183,12 @@ class Broadcast:
 
         Args:
             event_filter: Which events.
-            after: Number of the last event that has been seen: those that came after it, and are
-                still known, are shown first, at most `WAITING`. Infinite for none.
-            replay: How many of the last events are shown first, if `after` is infinite.
+            after: Number of the last event that the client has seen. Later events that are still
+                known are sent first, at most `WAITING`. Infinite for none.
+            replay: How many of the last events are sent first, if `after` is infinite.
 
         Raises:
-            TooManyFollowersError: There are `FOLLOWERS` already, or the server stops.
+            TooManyFollowersError: There are already `FOLLOWERS` followers, or the server stops.
         """
         if self.full:
             raise TooManyFollowersError
@@ -201,7 +204,7 @@ class Broadcast:
             follower.close()
 
     def _before(self, event_filter: EventFilter, after: float, replay: int) -> list[EventSummary]:
-        """What a follower is shown of the past, oldest first."""
+        """The past events that a follower receives first, oldest first."""
         if after == math.inf:
             if not replay:
                 return []
@@ -214,7 +217,7 @@ class Broadcast:
         return [summary for summary in found if summary.number > after][-wanted:]
 
     def close(self) -> None:
-        """End all following: the server stops."""
+        """End all followers, because the server stops."""
         self._limit = 0
         for follower in self._followers:
             follower.end()

@@ -1,54 +1,54 @@
-"""Gathers rows and hands them over by size or time."""
+"""Cuts batches by size or time, and hands them over once."""
 
 import math
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 import trio
 
-from actors.journal.journal import Journal, JournalError
-from actors.letters.dead_letters import DeadLetters
-from actors.supervision.actor import Actor
-from ingest.rows.batch import Batch, Flush, Insert, Trigger
-from ingest.rows.layout import EventRows, Run
+from actors.log.log import Log, LogError, LogPoint
+from actors.pipeline.flush import Flush
+from actors.supervision.actor import Actor, Queue
+from ingest.fold.folded_run import FoldedRun
+from ingest.rows.batch import Batch, Trigger
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
 ROOM = 2
-"""How many times the flush size may gather while the store is slow, before the pipeline waits."""
+"""How many times the flush size may gather while the store is slow, before the fold waits."""
 
-JOURNAL_SECONDS = 1.0
-"""How long to wait before the journal is asked again that could not be read or written."""
+LOG_SECONDS = 1.0
+"""How long to wait before the log is asked again that could not be written."""
+
+IDLE_SECONDS = 1.0
+"""How long a stored batch waits for the next one's note to tell of it, before it has a note of its
+own."""
 
 
 class Batcher(Actor):
-    """The actor that owns the rows accepted but not yet handed to the writer.
+    """The actor that owns the rows between the fold and the writer.
 
-    Receives runs of rows, sends flushes. A flush is due when the batch has `flush_rows` events or
-    its first is `flush_seconds` old; it is handed over as soon as the writer is free, and gathering
-    goes on meanwhile. When `ROOM` times the flush size has gathered, it stops receiving. Without a
-    durable journal its inbox grows full, and so on back to the front. With one, runs go past it to
-    the disk, and it reads them from there, in order, once there is room.
+    Receives folded runs, sends flushes. A flush is due when the batch has `flush_rows` events or
+    its first run is `flush_seconds` old; it is handed over when the flush before it is stored, and
+    gathering goes on meanwhile. When `ROOM` times the flush size has gathered, it stops receiving.
 
-    A batch is a range of the journal's positions. Its end is noted in the journal before the store
-    is given its rows, and a batch that an earlier process had cut is cut there again: so the tokens
-    are the same, and the store recognises what it has.
+    A batch is a range of the log's positions, which its tokens are made of. Its end is prepared in
+    the log before the store is given its rows, and a batch that an earlier process had prepared is
+    cut there again: so the rows and the tokens are the same, and the store recognises what it has.
 
     When its inbox ends, it hands over the rest and finishes. A restart finds the batch, and the
-    flush that was being handed over, as they were.
+    flush that was being stored, as they were.
     """
 
     name = "batcher"
 
     def __init__(
         self,
-        inbox: trio.MemoryReceiveChannel[Run],
+        inbox: trio.MemoryReceiveChannel[FoldedRun],
         outlet: trio.MemorySendChannel[Flush],
-        journal: Journal,
+        source: Log,
         metrics: Metrics,
-        letters: DeadLetters,
         *,
         flush_rows: int,
         flush_seconds: float,
@@ -56,29 +56,30 @@ class Batcher(Actor):
         """Own both channel halves until `close`.
 
         Args:
-            inbox: Runs of rows to be stored.
+            inbox: Folded runs, from `committed` on.
             outlet: Flushes for the writer.
-            journal: Where runs are read that the inbox had no room for, from `journal.stored` on.
+            source: The log that they are of.
             metrics: Where flushes are counted by trigger.
-            letters: Takes rows that cannot be gathered.
             flush_rows: Events that make a flush due.
-            flush_seconds: Age of the oldest event that makes a flush due.
+            flush_seconds: Age of the oldest run that makes a flush due.
         """
         self._inbox = inbox
         self._outlet = outlet
-        self._journal = journal
+        self._log = source
         self._metrics = metrics
-        self._letters = letters
         self._flush_rows = flush_rows
         self._flush_seconds = flush_seconds
-        self._batch = Batch(journal.stored)
-        self._cuts = deque(journal.planned)
+        self._stored = self._noted = source.committed
+        self._batch = Batch()
+        self._end = source.committed
+        self._cut = source.prepared
         self._deadline = math.inf
-        self._planned: Batch | None = None
+        self._leaving: tuple[LogPoint, Batch, bool] | None = None
+        self._flush: Flush | None = None
+        self._sending = False
+        self._wanted_cut: LogPoint | None = None
+        self._received: FoldedRun | None = None
         self._trigger = Trigger.SIZE
-        self._leaving: Flush | None = None
-        self._ahead: Run | None = None
-        self._unadded: deque[tuple[int, EventRows]] = deque()
         self._ended = False
         self._changed = trio.Event()
 
@@ -89,155 +90,169 @@ class Batcher(Actor):
 
     @property
     def has_work(self) -> bool:
-        """Whether a batch waits for the journal, and not for the writer."""
-        return self._planned is not None
+        """Whether anything is due that is not handed over; waiting for the store is no work."""
+        return self._leaving is not None and self._flush is None and not self._sending
+
+    @property
+    def queue(self) -> Queue:
+        """See `Actor.queue`."""
+        return Queue.of(self._inbox)
 
     async def run(self) -> None:
-        """Gather and hand over until the inbox has ended and all is handed over."""
+        """Gather and hand over until the inbox has ended and all is stored."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._gather)
             nursery.start_soon(self._hand_over)
 
-    async def _gather(self) -> None:
-        self._add()  # what a failure has left
-        while not self._ended:
-            await self._until(self._has_room)
-            run = await self._next_run()
-            if run is None:
-                self._ended = True
-            else:
-                self._take_in(run)
+    async def cut_at(self, point: LogPoint) -> None:
+        """Have a batch end at a point that the fold has reached, or behind it, and wait for it.
+
+        When this returns, the store has everything before the point, and the log has a durable note
+        of that.
+        """
+        self._wanted_cut = point
+        self._wake()
+        try:
+            await self._until(lambda: self._noted.position >= point.position)
+        finally:
+            self._wanted_cut = None
             self._wake()
 
+    async def _gather(self) -> None:
+        while not self._ended:
+            if self._received is None:
+                await self._until(self._has_room)
+                try:
+                    self._received = await self._inbox.receive()
+                except trio.EndOfChannel:
+                    self._ended = True
+                    self._wake()
+                    return
+            # A cut may have come up meanwhile.
+            self._skip_to_cut(self._received)
+            await self._until(self._has_room)
+            is_first = self._deadline == math.inf
+            self.take_in(self._received)
+            self._received = None
+            # Waking the other task for each run would cost more than gathering it.
+            if is_first or not self._has_room() or len(self._batch) >= self._flush_rows:
+                self._wake()
+
+    def _skip_to_cut(self, run: FoldedRun) -> None:
+        """End the prepared batch at its cut although the records before the cut are lost."""
+        if self._cut is not None and run.start.position >= self._cut.position:
+            self._end = max(self._end, self._cut)
+            self._wake()
+
+    def take_in(self, run: FoldedRun) -> None:
+        """Add a run to the batch."""
+        if self._deadline == math.inf:
+            self._deadline = trio.current_time() + self._flush_seconds
+        for rows in run.rows:
+            self._batch.add(rows)
+        self._batch.count(run.counters)
+        self._end = run.end
+        self.progress += 1
+
     def _has_room(self) -> bool:
-        if self._cuts:
-            return not self._at_cut()
-        return len(self._batch) < ROOM * self._flush_rows
+        return len(self._batch) < ROOM * self._flush_rows and not self._at_cut()
 
     def _at_cut(self) -> bool:
-        return bool(self._cuts) and self._batch.end >= self._cuts[0]
-
-    async def _next_run(self) -> Run | None:
-        """The run that goes on where the batch ends, from the inbox or from the journal.
-
-        Returns:
-            None when there is nothing more to come.
-        """
-        if self._ahead is None and self._behind_unless_waiting():
-            return await self._read()
-        if self._ahead is None:
-            try:
-                self._ahead = await self._inbox.receive()
-            except trio.EndOfChannel:
-                return await self._read() if self._behind() else None
-        if self._behind() and self._ahead.first > self._batch.end:
-            return await self._read()
-        run, self._ahead = self._ahead, None
-        return run
-
-    def _behind_unless_waiting(self) -> bool:
-        """Whether the next run is in the journal only; takes one out of the inbox to find out."""
-        if not self._behind():
-            return False
-        try:
-            self._ahead = self._inbox.receive_nowait()
-        except (trio.WouldBlock, trio.EndOfChannel):
-            return True
-        return False
-
-    def _behind(self) -> bool:
-        return self._journal.durable and self._batch.end < self._journal.end
-
-    async def _read(self) -> Run:
-        while True:
-            try:
-                run = self._journal.read(self._batch.end)
-            except JournalError as error:
-                log.error("journal cannot be read", error=str(error))
-                await trio.sleep(JOURNAL_SECONDS)
-            else:
-                await trio.lowlevel.checkpoint()
-                return run
-
-    def _take_in(self, run: Run) -> None:
-        """Add what goes on from the batch's end, up to the next cut; the journal has the rest."""
-        limit = self._cuts[0] if self._cuts else max(run.first, run.end)
-        part = run.between(self._batch.end, limit)
-        if not part.rows:
-            self._batch.skip_to(max(self._batch.end, min(run.first, limit)))
-            return
-        if not self._batch:
-            self._deadline = trio.current_time() + self._flush_seconds
-        self._unadded.extend(enumerate(part.rows, part.first))
-        self._add()
-
-    def _add(self) -> None:
-        while self._unadded:
-            position, rows = self._unadded[0]
-            self._batch.skip_to(position)
-            self._batch.add(rows)
-            self._unadded.popleft()
+        """Whether the batch has to end here."""
+        position = self._end.position
+        if self._cut is not None:
+            return position >= self._cut.position
+        wanted = self._wanted_cut
+        return wanted is not None and self._stored.position < wanted.position <= position
 
     async def _hand_over(self) -> None:
         while True:
-            if self._leaving is None and self._planned is None:
+            if self._leaving is None:
                 trigger = await self._until_due()
                 if trigger is None:
+                    await self._commit()
                     return
-                self._cut(trigger)
-            if self._planned is not None:
-                await self._plan(self._planned)
-            if self._leaving is not None:
-                await self._outlet.send(self._leaving)
-                self._leaving = None
+                self._close_batch(trigger)
+            await self._store_batch()
 
-    def _cut(self, trigger: Trigger) -> None:
-        """Close the batch and begin the next."""
-        self._planned, self._batch = self._batch, Batch(self._batch.end)
+    def _close_batch(self, trigger: Trigger) -> None:
+        self._leaving = self._end, self._batch, self._cut is not None
         self._trigger = trigger
-        if trigger is Trigger.REPLAY:
-            self._cuts.popleft()
-        self._deadline = math.inf
-        self._metrics.batches.labels(trigger.value).inc()
+        self._batch, self._cut, self._deadline = Batch(), None, math.inf
         self._wake()
 
-    async def _plan(self, batch: Batch) -> None:
-        """Note the batch's end where a crash does not take it, and only then let it go."""
-        # What was set aside of it counts as stored with it.
-        await self._letters.written()
-        while True:
-            self.progress += 1
-            try:
-                self._journal.plan(batch.end)
-                await self._journal.secure()
-                break
-            except JournalError as error:
-                log.error("batch waits for the journal", error=str(error))
-                await trio.sleep(JOURNAL_SECONDS)
-        trigger = self._trigger
-        self._planned = None
-        self._leaving = batch.flush(
-            self._journal.id, attempted=trigger is Trigger.REPLAY, trigger=trigger
-        )
+    async def _store_batch(self) -> None:
+        """Prepare the batch, have its rows stored, and only then go on behind it."""
+        assert self._leaving is not None  # noqa: S101 - the caller has closed it
+        end, batch, attempted = self._leaving
+        first = self._stored
+        if not batch.is_empty:
+            if self._flush is None:
+                await self._try(lambda: self._log.prepare(end, first))
+                self._noted = first
+                self._wake()
+                token = f"{self._log.id}-{first.position}-{end.position}"
+                inserts = batch.inserts(token, attempted=attempted)
+                flush = Flush(inserts, self._trigger, kept=self._log.durable)
+                self._sending = True
+                try:
+                    await self._outlet.send(flush)
+                finally:
+                    self._sending = False
+                self._flush = flush
+                self._metrics.batches.labels(self._trigger.value).inc()
+            await self._flush.stored.wait()
+        self._stored, self._leaving, self._flush = end, None, None
+        self.progress += 1
         self._wake()
+
+    async def _commit(self) -> None:
+        """Note what is stored, when no other note will tell of it soon."""
+        if self._noted.position < self._stored.position:
+            stored = self._stored
+            await self._try(lambda: self._log.commit(stored))
+            self._noted = stored
+            self._wake()
+
+    async def _try(self, note: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await note()
+                return
+            except LogError as error:
+                log.error("batch waits for the log", error=str(error))
+                await trio.sleep(LOG_SECONDS)
 
     async def _until_due(self) -> Trigger | None:
-        """Wait until there is something to flush.
+        """Wait until there is something to flush; note what is stored when it takes a while.
 
         Returns:
             What made the flush due, or None when there is nothing more to come.
         """
+        idle_at = trio.current_time() + IDLE_SECONDS
         while True:
-            if self._at_cut():
-                return Trigger.REPLAY
-            if not self._cuts and len(self._batch) >= self._flush_rows:
+            has_any = self._end.position > self._stored.position
+            if self._cut is not None:
+                if self._at_cut():
+                    return Trigger.REPLAY
+                if self._ended:
+                    return None  # the fold has stopped early: the log has the rest
+            elif len(self._batch) >= self._flush_rows:
                 return Trigger.SIZE
-            if self._ended:
-                return Trigger.DRAIN if self._batch else None
-            # A batch that the store may have is cut nowhere else.
-            deadline = math.inf if self._cuts else self._deadline
-            if trio.current_time() >= deadline:
+            elif self._at_cut():
+                return Trigger.CHECKPOINT
+            elif self._ended:
+                return Trigger.DRAIN if has_any else None
+            elif trio.current_time() >= self._deadline:
                 return Trigger.TIME
+            uncommitted = self._noted.position < self._stored.position
+            if uncommitted and (self._wanted_cut or trio.current_time() >= idle_at):
+                await self._commit()
+                continue
+            # A batch that the store may have is cut nowhere else.
+            deadline = math.inf if self._cut is not None else self._deadline
+            if uncommitted:
+                deadline = min(deadline, idle_at)
             changed = self._changed
             with trio.move_on_at(deadline):
                 await changed.wait()
@@ -250,47 +265,39 @@ class Batcher(Actor):
         self._changed.set()
         self._changed = trio.Event()
 
-    def failed(self, error: Exception) -> None:
-        """Set the rows aside that cannot be gathered; the batch itself is whole."""
-        if self._unadded:
-            position, rows = self._unadded.popleft()
-            token = f"{self._journal.id}-{position}"
-            inserts = (
-                Insert("sessions_v2", rows.sessions, f"{token}-sessions"),
-                Insert("events_v2", (rows.event,), f"{token}-events"),
-            )
-            kept = [
-                self._letters.keep(self.name, insert, error, key=insert.token)
-                for insert in inserts
-                if insert.rows
-            ]
-            if not all(kept):
-                self._unadded.appendleft((position, rows))
-
     async def give_up(self) -> None:
         """Go on: what was accepted still has to reach the writer."""
         await self.run()
 
-    def take(self) -> list[Flush]:
-        """Take out everything not yet handed over, for a shutdown that cannot wait any longer.
+    def take_rest(self) -> list[Flush]:
+        """Take out everything that is not handed over, for a shutdown that cannot wait any longer.
 
-        What a durable journal has stays there.
+        What a durable log has stays there.
         """
-        if self._journal.durable:
+        if self._log.durable:
             return []
-        flushes = [] if self._leaving is None else [self._leaving]
-        if self._planned is not None:
-            flushes.append(self._planned.flush(self._journal.id))
-        self._leaving = self._planned = None
+        flushes: list[Flush] = []
+        if self._leaving is not None:
+            end, batch, attempted = self._leaving
+            if self._flush is None:  # otherwise the writer has it
+                flushes.append(self._rest(end, batch, attempted))
+            self._stored, self._leaving = end, None
+        if self._received is not None:
+            self.take_in(self._received)
+            self._received = None
         try:
             while True:
-                self._take_in(self._inbox.receive_nowait())
+                self.take_in(self._inbox.receive_nowait())
         except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
             pass
-        if self._batch:
-            flushes.append(self._batch.flush(self._journal.id))
-        self._batch, self._deadline = Batch(self._batch.end), math.inf
+        if not self._batch.is_empty:
+            flushes.append(self._rest(self._end, self._batch, attempted=False))
+        self._batch, self._stored = Batch(), self._end
         return flushes
+
+    def _rest(self, end: LogPoint, batch: Batch, attempted: bool) -> Flush:
+        token = f"{self._log.id}-{self._stored.position}-{end.position}"
+        return Flush(batch.inserts(token, attempted=attempted), Trigger.DRAIN, kept=False)
 
     def close(self) -> None:
         """Close both channel halves."""

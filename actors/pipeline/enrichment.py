@@ -1,5 +1,7 @@
 """Adds device, source and visitor to events."""
 
+import random
+import secrets
 from collections.abc import Sequence
 
 import structlog
@@ -10,21 +12,21 @@ from actors.pipeline.setting_aside import set_event_aside
 from actors.pipeline.stage import Stage
 from actors.pipeline.verdicts import Verdicts
 from ingest.letters.dead_letter import redact
-from ingest.model.event import EnrichedEvent
 from ingest.model.verdict import Verdict
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.enrichment import visitor_of
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import ENRICHMENT, run_steps
+from ingest.pipeline.ticketed_event import TicketedEvent
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
 
-class Enrichment(Stage[EventContext, EnrichedEvent]):
+class Enrichment(Stage[EventContext, TicketedEvent]):
     """The actor that owns nothing but its place in the line: the costly look-ups, in order.
 
-    Receives runs of `EventContext`; sends runs of `EnrichedEvent`, which hold no address and no
+    Receives runs of `EventContext`; sends runs of `TicketedEvent`, which hold no address and no
     user agent any more, and gives bots their verdict. A restart loses nothing.
     """
 
@@ -33,7 +35,7 @@ class Enrichment(Stage[EventContext, EnrichedEvent]):
     def __init__(
         self,
         inbox: trio.MemoryReceiveChannel[Sequence[EventContext]],
-        outlet: trio.MemorySendChannel[Sequence[EnrichedEvent]],
+        outlet: trio.MemorySendChannel[Sequence[TicketedEvent]],
         reference: Reference,
         verdicts: Verdicts,
         letters: DeadLetters,
@@ -45,19 +47,22 @@ class Enrichment(Stage[EventContext, EnrichedEvent]):
         self._verdicts = verdicts
         self._letters = letters
         self._metrics = metrics
+        # Seeded once: asking the system for each event would be a call to it for each.
+        self._nonce = random.Random(secrets.randbits(256)).getrandbits  # noqa: S311 - no secret
 
-    def handle(self, message: EventContext) -> EnrichedEvent | None:
+    def handle(self, message: EventContext) -> TicketedEvent | None:
         """Run the enrichment steps."""
         drop = run_steps(ENRICHMENT, message, self._reference)
         if drop is not None:
-            self._verdicts.give(message.event, Verdict.of(drop))
+            self._verdicts.drop(message.event, Verdict.of(drop))
             return None
         revenue = message.revenue
         if revenue is not None and revenue.reporting_amount is None:
             currency = revenue.source_currency
             self._metrics.missing_exchange_rates.labels(currency).inc()
             log.warning("no exchange rate for revenue", site=message.site.id, currency=currency)
-        return message.enriched()
+        event = message.event
+        return TicketedEvent(event.ticket, event.position, message.enriched(self._nonce(64)))
 
     def set_aside(self, message: EventContext, error: Exception | None) -> None:
         """Keep the event without its address."""

@@ -46,7 +46,7 @@ class Gate(Stage[Event, EventContext]):
         context = EventContext(message)
         drop = run_steps(GATE, context, self._reference)
         if drop is not None:
-            self._verdicts.give(message, Verdict.of(drop))
+            self._verdicts.drop(message, Verdict.of(drop))
             return None
         return context
 

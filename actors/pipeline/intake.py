@@ -1,10 +1,13 @@
 """Where requests enter the pipeline and wait for their verdicts."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import trio
+from msgspec.structs import replace
 
 from actors.pipeline.verdicts import Ticket, Verdicts
+from actors.supervision.actor import Queue
 from ingest.model.event import Event, EventRequest
 from ingest.model.verdict import Verdict
 
@@ -34,6 +37,13 @@ class Intake:
     def is_open(self) -> bool:
         """Whether requests are taken at all."""
         return self._open
+
+    def status(self) -> dict[str, object]:
+        """What readiness says of the entrance."""
+        queue = asdict(Queue.of(self._outlet))
+        if self._open:
+            return {"status": "ok", **queue}
+        return {"status": "down", "reason": "the server stops", **queue}
 
     async def submit(self, *requests: EventRequest) -> list[Verdict]:
         """Send the events of a request, or of several that came together, through the pipeline.
@@ -83,9 +93,11 @@ class Intake:
             raise OverloadedError
         return verdicts
 
-    async def readmit(self, event: Event, letter: str) -> Verdict:
-        """Send an event through again that was set aside as a letter, waiting for room."""
-        return await self._verdicts.readmit(event, self._outlet, letter)
+    async def readmit(self, event: Event) -> Verdict:
+        """Send an event through again that was set aside, waiting for room."""
+        return await self._verdicts.readmit(
+            lambda ticket: replace(event, ticket=ticket, position=0), self._outlet
+        )
 
     def close(self) -> None:
         """Take no more requests; what was taken runs down the stages."""

@@ -1,187 +1,313 @@
-"""Tracks visits, turns events into rows and has them kept."""
+"""Folds the log: follows each event's session and lays out rows."""
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Protocol, TypeVar
 
-import msgspec
 import structlog
 import trio
-from msgspec.structs import replace
 
-from actors.journal.journal import Journal, JournalError
 from actors.letters.dead_letters import DeadLetters
-from actors.pipeline.setting_aside import set_event_aside
-from actors.pipeline.stage import Stage
-from actors.pipeline.verdicts import Verdicts
+from actors.log.log import Log, LogError, LogPoint
+from actors.pipeline.predecessor import Predecessor
+from actors.supervision.actor import Actor
+from ingest.fold.checkpoint import FoldState
+from ingest.fold.folded_run import FoldedRun
+from ingest.letters.dead_letter import LogPosition
 from ingest.model.event import EnrichedEvent
-from ingest.model.verdict import ACCEPTED, LATE, NO_SESSION, NOT_KEPT, Verdict
-from ingest.rows.layout import LIVE, EventRows, Origin, Run, rows_of
-from ingest.sessions.open_sessions import PAST_VISITS, OpenSessions, Transition
+from ingest.model.verdict import SET_ASIDE, Verdict
+from ingest.records.record import Record
+from ingest.records.run import Run
+from ingest.rows.layout import EventRows
+from ingest.sessions.open_sessions import OpenSessions
+from ingest.telemetry.logs import stack_of
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
 
-class _Kept(msgspec.Struct, frozen=True, gc=False):
-    """A run that is in the journal, and the events whose senders wait to hear of it."""
+RETRY_SECONDS = 1.0
+"""How long to wait before the log is asked again that could not be read, or a letter is tried again
+that there was no room for."""
 
-    run: Run
-    events: Sequence[EnrichedEvent]
+COPIED_TOGETHER = 20_000
+"""References to sessions copied between two checkpoints: less than a millisecond."""
 
 
-class Sessions(Stage[EnrichedEvent, EventRows]):
-    """The actor that owns the open visits.
+class FoldVerdicts(Protocol):
+    """Who is told what the fold says of events, see `Verdicts`."""
 
-    Receives runs of `EnrichedEvent`, writes each run of rows to the journal, tells the front that
-    its events are accepted, and sends the rows on. One task handles all visitors, so the events of
-    one never interleave and their order is kept. What the journal does not take changes no visit:
-    its senders are told to try again.
+    def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
+        """The fold has reached a position."""
 
-    A durable journal makes room: when the batcher's inbox is full, the rows are not sent, and the
-    batcher reads them from the journal. Without one, this actor waits for the batcher, and the
-    verdict is given when its inbox has the rows. Visits of the past, which others send in after the
-    fact, are kept apart from those of now. A restart finds the visits as they were.
+    def fold_reads(self) -> None:
+        """The fold reads on."""
+
+    def fold_waits(self) -> None:
+        """The fold does not read on."""
+
+
+class Sessions(Actor):
+    """The actor that owns the fold of one partition of the log.
+
+    Reads the log from its cursor, sends runs of rows to the batcher, and tells the front what the
+    fold says of each event. It does not read on while the batcher has no room: back-pressure is a
+    reader that is behind. At first it folds silently what the store has already.
+
+    An event that cannot be folded becomes a letter that is named by its position. While letters are
+    full the fold stops there; nothing is skipped. A restart goes on where the last run ended.
     """
 
     name = "sessions"
 
     def __init__(
         self,
-        inbox: trio.MemoryReceiveChannel[Sequence[EnrichedEvent]],
-        outlet: trio.MemorySendChannel[Run],
-        open_sessions: OpenSessions,
-        journal: Journal,
-        verdicts: Verdicts,
+        source: Log,
+        outlet: trio.MemorySendChannel[FoldedRun],
+        state: FoldState,
+        verdicts: FoldVerdicts,
         letters: DeadLetters,
+        predecessor: Predecessor | None = None,
     ) -> None:
-        """Own both channel halves and the visits until `close`."""
-        super().__init__(inbox, outlet)
-        self._runs = outlet
-        self._open = open_sessions
-        self._journal = journal
+        """Own the channel half and the fold until `close`.
+
+        Args:
+            source: The log.
+            outlet: To the batcher.
+            state: The fold at a position that the log can be read from.
+            verdicts: Told what the fold says of each event.
+            letters: Take events that cannot be folded.
+            predecessor: Stored first, and gives the state to begin with; None when there is none.
+        """
+        self._log = source
+        self._outlet = outlet
         self._verdicts = verdicts
         self._letters = letters
-        self._transitions: list[tuple[EnrichedEvent, Transition]] = []
-        self._kept: deque[_Kept] = deque()
-        self._refused = 0
-
-    def handle(self, message: EnrichedEvent) -> EventRows | None:
-        """Apply the event to its visit and lay out the rows of both."""
-        if self._verdicts.expired(message.ticket):
-            self._verdicts.give(message, LATE)
-            return None
-        past = message.received is not None
-        visits = self._open.past if past else self._open
-        if not past:
-            visits.expire(message.timestamp)
-        transition = visits.transition(message)
-        if transition is None:
-            self._verdicts.give(message, NO_SESSION)
-            return None
-        letter = self._verdicts.letter(message.ticket)
-        origin = Origin(past, letter) if past or letter is not None else LIVE
-        rows = rows_of(message, transition, origin)
-        visits.commit(transition)
-        self._transitions.append((message, transition))
-        return rows
-
-    async def send_handled(self) -> None:
-        """Have handled events kept, answered and sent on, in this order."""
-        self._keep()
-        while self._kept:
-            if not self._journal.durable:
-                await self.send(self._kept[0].run)
-                self._answer(self._kept.popleft(), ACCEPTED)
-                continue
-            # Not known to outlast a loss of power, it is not acknowledged, but stored all the same.
-            verdict = ACCEPTED if await self._secured() else NOT_KEPT
-            kept = self._kept.popleft()
-            self._answer(kept, verdict)
-            self._offer(kept.run)
-
-    def _keep(self) -> None:
-        """Write the handled events to the journal, or take back what they did to their visits.
-
-        Called before anything else runs that may look at the visits, so that at every checkpoint
-        these are where the journal is.
-        """
-        if not self._handled:
-            return
-        rows, self._handled = self._handled, []
-        transitions, self._transitions = self._transitions, []
-        events = [event for event, _ in transitions]
-        try:
-            first = self._journal.append(rows)
-        except Exception as error:
-            for event, transition in reversed(transitions):
-                (self._open if event.received is None else self._open.past).undo(transition)
-            self._refuse(events, error)
-            return
-        self._open.past.forget_beyond(PAST_VISITS)
-        for row in rows:
-            if row.origin.letter is not None:
-                self._letters.settle(row.origin.letter)
-        if self._refused:
-            log.info("the journal takes events again", events_refused=self._refused)
-            self._refused = 0
-        for event in events:
-            self._verdicts.hold(event.ticket)
-        self._kept.append(_Kept(Run(first, rows), events))
-
-    def _refuse(self, events: Sequence[EnrichedEvent], error: Exception) -> None:
-        """Answer for events that are not in the journal, and have changed no visit."""
-        if not isinstance(error, JournalError):
-            if len(events) == 1:
-                self.fail(events[0], error)
-                return
-            for event in events:  # one of them is at fault
-                self._keep_alone(event)
-            return
-        if not self._refused:
-            log.error("events are refused, the journal does not take them", error=str(error))
-        self._refused += len(events)
-        for event in events:
-            self._verdicts.give(event, NOT_KEPT)
-
-    def _keep_alone(self, event: EnrichedEvent) -> None:
-        try:
-            rows = self.handle(event)
-        except Exception as error:
-            self.fail(event, error)
-            return
-        if rows is not None:
-            self._handled.append(rows)
-            self._keep()
-
-    async def _secured(self) -> bool:
-        if not self._journal.secures_runs:
-            return True
-        try:
-            await self._journal.secure()
-        except JournalError as error:
-            log.error("journal cannot be synced", error=str(error))
-            return False
-        return True
-
-    def _answer(self, kept: _Kept, verdict: Verdict) -> None:
-        for event in kept.events:
-            self._verdicts.give(event, verdict)
-
-    def _offer(self, run: Run) -> None:
-        try:
-            self._runs.send_nowait(run)
-        except trio.WouldBlock:
-            log.debug("batcher is busy, it will read the journal", position=run.first)
+        self._predecessor = predecessor
+        self.fold = state.restore()
+        self.cursor = LogPoint(state.position, state.number)
+        self.problem: str | None = None
+        self._set_aside: set[int] = set()
+        self._silent_until = source.committed
+        self._needed_until = source.prepared or source.committed
+        self._run: Run | None = None
+        self._next = 0
+        self._rows: list[EventRows] = []
+        self._drops: dict[int, tuple[EnrichedEvent, Verdict]] = {}
+        self._unsent: FoldedRun | None = None
+        self._resume: trio.Event | None = None
+        self._at_rest = trio.Event()
 
     @property
-    def backlog(self) -> int:
-        """Messages taken that have not been sent on."""
-        return super().backlog + sum(len(kept.events) for kept in self._kept)
+    def has_begun(self) -> bool:
+        """Whether the log is being folded: what had to be stored before it is stored."""
+        return self._predecessor is None
 
-    def failed(self, error: Exception) -> None:
-        """Keep what was handled, so that visits and journal agree whenever somebody looks."""
-        self._keep()
+    @property
+    def behind(self) -> int:
+        """Events in the log that are not folded yet."""
+        return self._log.end.number - self.cursor.number
 
-    def set_aside(self, message: EnrichedEvent, error: Exception | None) -> None:
-        """Keep the event."""
-        content = replace(message, ticket=0, position=0)
-        set_event_aside(self._verdicts, self._letters, self.name, message, content, error)
+    @property
+    def backlog_before(self) -> int:
+        """Events before the log that the store has not acknowledged."""
+        return 0 if self._predecessor is None else self._predecessor.backlog
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to fold, and neither the batcher nor a letter lacks room."""
+        if self._predecessor is not None or self._unsent is not None or self.problem is not None:
+            return False
+        return self._run is not None or self.behind > 0
+
+    def status(self) -> dict[str, object]:
+        """What readiness says of the fold: one that has stopped is `down`."""
+        if self.problem is None:
+            return {"status": "ok", "events_behind": self.behind}
+        return {"status": "down", "events_behind": self.behind, "reason": self.problem}
+
+    @property
+    def open_sessions(self) -> OpenSessions:
+        """The sessions that may go on, to look at."""
+        return self.fold.sessions
+
+    async def run(self) -> None:
+        """Fold until the log is sealed and read to its end."""
+        # A restart finds some that are passed already: they do no harm.
+        self._set_aside = self._letters.set_aside_positions(self._log.id, self._log.partition)
+        if self._predecessor is not None:
+            self.fold = (await self._predecessor.drain()).restore()
+            self._predecessor = None
+        while (folded := await self.fold_next()) is not None:
+            await self._send(folded)
+
+    async def fold_next(self) -> FoldedRun | None:
+        """Fold the log's next run; silently what the store has already.
+
+        Returns:
+            Its rows, again and again until `sent` is called; None when the log is sealed and read
+            to its end.
+        """
+        while self._unsent is None:
+            if self._run is None:
+                run = await self._read()
+                while self._resume is not None:
+                    await self._resume.wait()
+                if run is None:
+                    end = self._log.end
+                    if self.cursor.position >= end.position:
+                        return None
+                    # Its last records are missing.
+                    run = Run(self._log.source_id, *end, self.fold.log_time, ())
+                await self._begin(run)
+            self._unsent = await self._fold_run()
+        return self._unsent
+
+    def sent(self) -> None:
+        """Let go of the run that `fold_next` has returned: the batcher has it."""
+        self._unsent = None
+
+    async def _read(self) -> Run | None:
+        if self.cursor.position >= self._log.end.position:
+            self._verdicts.fold_reads()
+        while True:
+            try:
+                run = await self._log.read(self.cursor.position)
+                self.problem = None
+                return run
+            except LogError as error:
+                self._verdicts.fold_waits()
+                self.problem = f"the log cannot be read: {error}"
+                log.error("log cannot be read", error=str(error))
+                await trio.sleep(RETRY_SECONDS)
+
+    async def _begin(self, run: Run) -> None:
+        if self.cursor.position < min(run.first, self._needed_until.position):
+            log.error("open sessions do not fit the log, they begin anew", position=run.first)
+            self.fold.begin_anew()
+        self._run, self._next = run, 0
+        self._rows, self._drops = [], {}
+        for _ in self.fold.begin_in_slices(run.log_time):
+            await trio.lowlevel.checkpoint()
+
+    async def _fold_run(self) -> FoldedRun | None:
+        """Fold the run, from the record on where an earlier call has stopped.
+
+        Returns:
+            Its rows; None when the store has them.
+        """
+        run = self._run
+        assert run is not None  # noqa: S101 - `run` has begun it
+        records = run.records
+        while self._next < len(records):
+            record = records[self._next]
+            error = self._take(record, run.first + self._next)
+            if error is not None:
+                await self._set_aside_record(record, run.first + self._next, error)
+            self._next += 1
+        # From here to the end there is no checkpoint: cursor and fold move together.
+        counters = self.fold.take_counters()
+        self.cursor = run.end_point
+        self._run = None
+        self.progress += 1
+        self._at_rest.set()
+        self._at_rest = trio.Event()
+        if self.cursor.position <= self._silent_until.position:
+            return None
+        self._verdicts.folded(self.cursor.position, self._drops)
+        start = LogPoint(run.first, run.number)
+        return FoldedRun(start, self.cursor, self._rows, counters)
+
+    def _take(self, record: Record, position: int) -> Exception | None:
+        """Fold one record.
+
+        Returns:
+            Why it could not be folded; then the fold is as it was.
+        """
+        if position in self._set_aside:
+            self._set_aside.discard(position)
+            self.fold.pass_over(record)
+            return None
+        try:
+            outcome = self.fold.take(record)
+        except Exception as error:
+            return error
+        if type(outcome) is EventRows:
+            self._rows.append(outcome)
+        elif type(outcome) is Verdict and type(record) is EnrichedEvent:
+            self._drops[position] = record, outcome
+        return None
+
+    async def _set_aside_record(self, record: Record, position: int, error: Exception) -> None:
+        """Make a letter of a record; wait until the disk has it."""
+        log.error(
+            "record cannot be folded",
+            position=position,
+            error=type(error).__name__,
+            stack=stack_of(error),
+        )
+        if type(record) is not EnrichedEvent:
+            return
+        while not await self._keep(record, position, error):
+            self._verdicts.fold_waits()
+            self.problem = "an event that cannot be folded waits for room for its dead letter"
+            await trio.sleep(RETRY_SECONDS)
+        self.problem = None
+        self.fold.pass_over(record)
+        self._drops[position] = record, SET_ASIDE
+
+    async def _keep(self, event: EnrichedEvent, position: int, error: Exception) -> bool:
+        """Make a letter of an event.
+
+        Returns:
+            Whether it is on the disk.
+        """
+        outcome: list[bool] = []
+        at = LogPosition(self._log.id, self._log.partition, position)
+        kept = self._letters.keep(self.name, event, error, position=at, told=outcome.append)
+        if kept:
+            await self._letters.written()
+        return outcome == [True]
+
+    async def _send(self, folded: FoldedRun) -> None:
+        try:
+            self._outlet.send_nowait(folded)
+        except trio.WouldBlock:
+            self._verdicts.fold_waits()
+            await self._outlet.send(folded)
+        self.sent()
+
+    async def freeze(self) -> FoldState:
+        """The fold as it is at the cursor. It pauses while references are copied."""
+        while self._run is not None:
+            await self._at_rest.wait()
+        resume = self._resume = trio.Event()
+        fold = self.fold
+        try:
+            return FoldState(
+                self._log.id,
+                self.cursor.position,
+                self.cursor.number,
+                fold.log_time,
+                fold.description,
+                await _copy(fold.sessions),
+                await _copy(fold.past),
+                await _copy(fold.sources),
+            )
+        finally:
+            self._resume = None
+            resume.set()
+
+    def close(self) -> None:
+        """Close the channel half: the batcher finishes what it has and ends, too."""
+        self._verdicts.fold_waits()
+        self._outlet.close()
+
+
+async def _copy(items: Iterable[T]) -> list[T]:
+    copied: list[T] = []
+    iterator = iter(items)
+    while part := list(islice(iterator, COPIED_TOGETHER)):
+        copied += part
+        await trio.lowlevel.checkpoint()
+    return copied

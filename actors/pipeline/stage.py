@@ -1,16 +1,16 @@
 """What the gate, enrichment and sessions have in common: messages in, messages on, in order."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
 import trio
 
-from actors.supervision.actor import Actor
+from actors.supervision.actor import Actor, Queue
 from ingest.letters.dead_letter import describe, innermost
+from ingest.pipeline.steps import failing_step
 from ingest.telemetry.logs import stack_of
-from ingest.telemetry.metrics import Figure
 
 log = structlog.get_logger()
 
@@ -49,13 +49,14 @@ class Stage(Actor, Generic[In, Out]):
     def __init__(
         self,
         inbox: trio.MemoryReceiveChannel[Sequence[In]],
-        outlet: trio.MemorySendChannel[Any],
+        outlet: trio.MemorySendChannel[Any] | None,
     ) -> None:
         """Own both channel halves until `close`.
 
         Args:
             inbox: Runs of messages.
-            outlet: Takes runs of what they become, in the form that `send_handled` gives them.
+            outlet: Takes runs of what they become; None for the last stage, which has a
+                `send_handled` of its own.
         """
         self._inbox = inbox
         self._outlet = outlet
@@ -148,6 +149,7 @@ class Stage(Actor, Generic[In, Out]):
 
     async def send(self, run: Any) -> None:
         """Send a run on. While there is no room, it is the next actor that has work to do."""
+        assert self._outlet is not None, "the last stage sends nothing"  # noqa: S101
         self._sending = True
         try:
             await self._outlet.send(run)
@@ -180,7 +182,8 @@ class Stage(Actor, Generic[In, Out]):
     def close(self) -> None:
         """Close both channel halves: the next stage finishes what it has and ends, too."""
         self._inbox.close()
-        self._outlet.close()
+        if self._outlet is not None:
+            self._outlet.close()
 
     @property
     def backlog(self) -> int:
@@ -190,8 +193,12 @@ class Stage(Actor, Generic[In, Out]):
     @property
     def has_work(self) -> bool:
         """Whether messages wait for this stage, and not for the next one."""
-        queued = self._inbox.statistics().current_buffer_used
-        return not self._sending and bool(self.backlog or queued)
+        return not self._sending and bool(self.backlog or self.queue.waiting)
+
+    @property
+    def queue(self) -> Queue:
+        """See `Actor.queue`."""
+        return Queue.of(self._inbox)
 
     @property
     def trouble(self) -> str | None:
@@ -204,25 +211,11 @@ class Stage(Actor, Generic[In, Out]):
             return {"status": "ok"}
         return {"status": "degraded", "failing_step": self.failing_step}
 
-    def figures(self) -> Iterator[Figure]:
-        """What `/metrics` shows of it."""
-        yield channel_depth(self.name, self._inbox)
-
-
-def channel_depth(actor: str, inbox: trio.MemoryReceiveChannel[Any]) -> Figure:
-    """How full an actor's inbox is."""
-    return Figure(
-        "sluice_channel_depth",
-        "Runs that wait in an actor's inbox.",
-        lambda: inbox.statistics().current_buffer_used,
-        ("actor", actor),
-    )
-
 
 def step_of(error: Exception) -> str:
     """The name of the pipeline's step that raised: as the error says, or its innermost function."""
-    step = getattr(error, "step", None)
-    if isinstance(step, str):
+    step = failing_step(error)
+    if step is not None:
         return step
     place = innermost(error)
     return "unknown" if place is None else place.tb_frame.f_code.co_name

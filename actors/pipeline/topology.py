@@ -1,6 +1,8 @@
-"""Puts the actors together, starts them and drains them."""
+"""Puts the actors together, starts them and drains them.
 
-import secrets
+intake → gate → enrichment → recorder → log → sessions → batcher → writer → store
+"""
+
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,38 +12,36 @@ import structlog
 import trio
 
 from actors.clock.wall_clock import Clock
-from actors.journal.file_journal import FileJournal
-from actors.journal.journal import Journal
-from actors.journal.journal_keeper import JournalKeeper
-from actors.journal.session_file import SessionFile
-from actors.keepers.counter_keeper import Tally
+from actors.keepers.drop_count_keeper import DropCountKeeper
 from actors.keepers.heartbeat import Heartbeat
 from actors.keepers.redrive import Redrive
-from actors.keepers.request_timeouts import Patience
+from actors.keepers.request_timeouts import RequestTimeouts
 from actors.keepers.watchdog import Watchdog
 from actors.letters.dead_letters import DeadLetters
 from actors.letters.letter_writer import LetterWriter
+from actors.log.checkpoint_file import CheckpointFile
+from actors.log.log import Log
 from actors.observation.broadcast import Broadcast
-from actors.pipeline.batcher import Batcher
 from actors.pipeline.enrichment import Enrichment
+from actors.pipeline.flush import Flush
 from actors.pipeline.gate import Gate
 from actors.pipeline.intake import Intake
-from actors.pipeline.receipts import Receipts
-from actors.pipeline.sessions import Sessions
-from actors.pipeline.stage import channel_depth
+from actors.pipeline.partition import Partition
+from actors.pipeline.predecessor import PredecessorFactory
+from actors.pipeline.recorder import Recorder
 from actors.pipeline.verdicts import Verdicts
 from actors.pipeline.writer import Writer
 from actors.stores.store import Store
 from actors.supervision.actor import Actor
 from actors.supervision.supervisor import RestartPolicy, Supervisor
 from actors.supervision.traces import Tracing
-from ingest.fold.counts import Counters
-from ingest.model.event import EnrichedEvent, Event
+from ingest.fold.checkpoint import FoldState
+from ingest.model.event import Event
+from ingest.observation.event_trace import EventTrace, trace_event
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
-from ingest.rows.batch import Flush
-from ingest.rows.layout import Run
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.pipeline.ticketed_event import TicketedEvent
+from ingest.records.drop_counter import DropCounter
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -82,12 +82,13 @@ class Collector:
         reference: Reference,
         store: Store,
         clock: Clock,
-        journal: Journal,
-        open_sessions: OpenSessions,
+        source: Log,
+        state: FoldState,
         letters_directory: Path,
         options: CollectorOptions | None = None,
         *,
-        session_file: SessionFile | None = None,
+        checkpoints: CheckpointFile | None = None,
+        predecessor: PredecessorFactory | None = None,
         store_opened: bool = True,
         wall: Callable[[], float] = time.time,
         keepers: Iterable[Actor] = (),
@@ -100,14 +101,16 @@ class Collector:
             reference: What the steps look things up in.
             store: Where rows go; closed by the caller.
             clock: The pipeline's time.
-            journal: Where accepted events are kept until they are stored; closed by the caller.
-            open_sessions: The visits that are open already, in step with the journal.
+            source: The log; closed by the caller.
+            state: The fold at a position that the log can be read from.
             letters_directory: Where dead letters are kept.
             options: What an operator decides.
-            session_file: Keeps the open visits, so that the journal behind them can be deleted.
-            wall: Tells the system's time, which the clock follows; Unix seconds.
+            checkpoints: Where checkpoints are kept; None for a log that does not outlast the
+                process.
+            predecessor: Makes what has to be stored before the log.
             store_opened: Whether the store has been opened; otherwise the writer does it.
-            keepers: Further actors that own time only, such as the reload of files.
+            wall: Tells the system's time, which the clock follows; Unix seconds.
+            keepers: Further actors that own time only, such as the watchers of files.
             policy: How failing actors are restarted.
             tracing: Told of inserts and restarts; None: nobody is.
         """
@@ -115,87 +118,73 @@ class Collector:
         self.reference = reference
         self.store = store
         self.clock = clock
-        self.journal = journal
-        self.counters = Counters()
-        self.metrics = Metrics(self._is_site)
-        self.metrics.history.advance(clock.seconds())
-        self.broadcast = Broadcast(reference, clock.seconds())
-        self.verdicts = Verdicts(self.counters, self.metrics, self.broadcast)
-        self.letters = DeadLetters(
+        self.log = source
+        self.metrics = Metrics(lambda domain: reference.registry.find(domain) is not None)
+        self.letters = letters = DeadLetters(
             letters_directory,
             clock.now,
             lambda actor: self.metrics.dead_letters.labels(actor).inc(),
         )
-        self.letter_writer = LetterWriter(self.letters)
-        self.open_sessions = open_sessions
+        self.letter_writer = LetterWriter(letters)
+        self.metrics.history.advance(clock.seconds())
+        self.broadcast = Broadcast(reference, clock.seconds())
+        drops = DropCounter()
+        self.verdicts = Verdicts(drops, self.metrics, self.broadcast)
         self._tracing = tracing
         self.supervisor = Supervisor(policy, on_restart=self._note_restart)
-        prefix = f"{clock.seconds()}-{secrets.token_hex(4)}"
 
         to_gate, gate_inbox = trio.open_memory_channel[Sequence[Event]](FRONT_REQUESTS)
         to_enrichment, enrichment_inbox = trio.open_memory_channel[Sequence[EventContext]](RUNS)
-        to_sessions, sessions_inbox = trio.open_memory_channel[Sequence[EnrichedEvent]](RUNS)
-        to_batcher, batcher_inbox = trio.open_memory_channel[Run](RUNS)
+        to_recorder, recorder_inbox = trio.open_memory_channel[Sequence[TicketedEvent]](RUNS)
         # Without a buffer: a flush is handed over when the writer is free, and grows until then.
         to_writer, writer_inbox = trio.open_memory_channel[Flush](0)
 
         self.intake = Intake(to_gate, self.verdicts)
-        shared = (reference, self.verdicts, self.letters)
+        shared = (reference, self.verdicts, letters)
         self.gate = Gate(gate_inbox, to_enrichment, *shared)
-        self.enrichment = Enrichment(enrichment_inbox, to_sessions, *shared, self.metrics)
-        self.sessions = Sessions(
-            sessions_inbox, to_batcher, self.open_sessions, journal, self.verdicts, self.letters
+        self.enrichment = Enrichment(enrichment_inbox, to_recorder, *shared, self.metrics)
+        self.recorder = Recorder(
+            recorder_inbox, source, clock, self.verdicts, letters, drops, self._site_id
         )
-        self.batcher = Batcher(
-            batcher_inbox,
+        self.partition = Partition(
+            source,
+            state,
             to_writer,
-            journal,
+            self.verdicts,
+            letters,
             self.metrics,
-            self.letters,
             flush_rows=options.flush_rows,
             flush_seconds=options.flush_seconds,
+            checkpoints=checkpoints,
+            predecessor=(
+                None
+                if predecessor is None
+                else predecessor(to_writer.clone(), self.metrics, letters)
+            ),
         )
-        self.tally = Tally(self.counters, to_writer.clone(), reference, clock, prefix)
-        self.receipts = Receipts()
-        self._to_writer = to_writer.clone()
         self.writer = Writer(
-            writer_inbox,
-            store,
-            journal,
-            self.letters,
-            self.metrics,
-            receipts=self.receipts,
-            opened=store_opened,
-            tracing=tracing,
+            writer_inbox, store, letters, self.metrics, opened=store_opened, tracing=tracing
         )
-        self.redrive = Redrive(
-            self.letters, self.intake, self.verdicts, to_sessions.clone(), to_writer.clone()
-        )
-        self._pipeline = (
+        self._to_writer = to_writer.clone()
+        self._stages: tuple[Actor, ...] = (
             self.gate,
             self.enrichment,
-            self.sessions,
-            self.batcher,
-            self.tally,
+            self.recorder,
+            *self.partition.actors,
             self.writer,
         )
         self._keepers = [
             *keepers,
-            Patience(self.verdicts),
+            RequestTimeouts(self.verdicts),
             Heartbeat(clock, self.metrics, wall),
-            self.redrive,
+            DropCountKeeper(self.recorder),
             Watchdog(self.supervisor),
+            Redrive(
+                letters, self.intake, self.verdicts, source, to_recorder.clone(), to_writer.clone()
+            ),
         ]
-        if isinstance(journal, FileJournal) and session_file is not None:
-            self._keepers.append(
-                JournalKeeper(journal, self.open_sessions, session_file, self.metrics)
-            )
-        self._inboxes = {
-            "gate": gate_inbox,
-            "enrichment": enrichment_inbox,
-            "sessions": sessions_inbox,
-            "batcher": batcher_inbox,
-        }
+        if self.partition.keeper is not None:
+            self._keepers.append(self.partition.keeper)
         self._draining = trio.Event()
         self._seconds_left = 0.0
         self._show_figures()
@@ -212,9 +201,9 @@ class Collector:
     def accepting(self) -> bool:
         """Whether events are taken.
 
-        Not while draining, nor when an actor has failed for good or the journal is full.
+        Not while draining, nor when an actor has failed for good or the log takes nothing.
         """
-        return self.intake.is_open and self.supervisor.healthy and not self.journal.full
+        return self.intake.is_open and self.supervisor.healthy and self.log.accepting
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run all actors until they are drained.
@@ -226,14 +215,11 @@ class Collector:
             # Senders of what is set aside are answered once it is written: until the very end.
             await last.start(self.supervisor.supervise, self.letter_writer)
             await self._run_pipeline(task_status)
-            rows = self.writer.spill([*self.batcher.take(), self.tally.take()])
             with trio.move_on_after(SPILL_SECONDS):
-                await self.letters.written()
+                await self._leave_rest()
             last.cancel_scope.cancel()
         self.letters.flush()
-        if rows:
-            log.error("rows kept on disk for the next start", rows=rows)
-        for actor in self._pipeline:
+        for actor in self._stages:
             actor.close()
 
     async def _run_pipeline(self, task_status: trio.TaskStatus[None]) -> None:
@@ -242,7 +228,7 @@ class Collector:
             async with trio.open_nursery() as keepers:
                 for actor in self._keepers:
                     await keepers.start(supervise, actor)
-                for actor in self._pipeline:
+                for actor in self._stages:
                     await pipeline.start(supervise, actor)
                 task_status.started()
                 await self._draining.wait()
@@ -252,96 +238,70 @@ class Collector:
                 actor.close()
             self._to_writer.close()
             self.intake.close()
-            await self.supervisor.watches[self.batcher.name].done.wait()
-            self.tally.finish()
+
+    async def _leave_rest(self) -> None:
+        """Keep on disk what the store has not taken, and the open sessions."""
+        rows = self.writer.spill(await self.partition.take_rest())
+        if rows:
+            log.error("rows kept on disk for the next start", rows=rows)
+        await self.letters.written()
+        await self.partition.save()
+        await self.partition.save_sessions()
+
+    @property
+    def backlog(self) -> int:
+        """Accepted events that the store has not acknowledged."""
+        return self.partition.backlog
 
     def drain(self, seconds: float) -> None:
         """Begin to end: `run` returns within that many seconds."""
         self._seconds_left = max(seconds - SPILL_SECONDS, 0.0)
         self._draining.set()
 
+    def status(self) -> dict[str, dict[str, object]]:
+        """What readiness says of the pipeline: for each part its `status` and figures."""
+        rows_waiting = self.partition.gathered + self.writer.pending
+        return {
+            "intake": self.intake.status(),
+            "store": {**self.writer.status(), "rows_waiting": rows_waiting},
+            "journal": self.partition.status(),
+            "sessions": self.partition.sessions.status(),
+            "dead_letters": self.letters.status(),
+            "actors": self.supervisor.status(),
+        }
+
+    def figures(self) -> dict[str, float]:
+        """The pipeline's own gauge; its parts have the others."""
+        return {"sluice_sessions_open": self.partition.open_sessions.count(self.clock.seconds())}
+
+    def trace(self, event: Event) -> EventTrace:
+        """What would become of an event that came now; nothing is changed by it."""
+        visits = self.partition.open_sessions
+        return trace_event(event, self.reference, visits, time.perf_counter_ns)
+
+    def _show_figures(self) -> None:
+        for part in (
+            self,
+            self.verdicts,
+            self.broadcast,
+            self.partition,
+            self.writer,
+            self.letters,
+            self.supervisor,
+        ):
+            self.metrics.show(part.figures)
+        self.metrics.read_labelled(
+            "sluice_channel_depth",
+            "Runs that wait in an actor's inbox.",
+            "actor",
+            self.supervisor.queues,
+        )
+
     def _note_restart(self, actor: str) -> None:
         self.metrics.actor_restarts.labels(actor).inc()
         if self._tracing is not None:
             self._tracing.restarted(actor)
 
-    def _is_site(self, domain: str) -> bool:
-        return self.reference.registry.find(domain) is not None
-
-    def _show_figures(self) -> None:
-        self.metrics.read("sluice_sessions_open", "Visits that may go on.", self._count_sessions)
-        self.metrics.read(
-            "sluice_requests_waiting",
-            "Requests that wait for their verdicts.",
-            lambda: len(self.verdicts),
-        )
-        self.metrics.read(
-            "sluice_followers",
-            "Clients that follow events as they come.",
-            lambda: self.broadcast.followers,
-        )
-        self.metrics.read(
-            "sluice_rows_gathered",
-            "Events that wait for the next flush.",
-            lambda: self.batcher.gathered,
-        )
-        self.metrics.read(
-            "sluice_rows_pending",
-            "Rows handed to the writer that the store has not acknowledged.",
-            lambda: self.writer.pending,
-        )
-        self.metrics.read(
-            "sluice_journal_backlog_events",
-            "Accepted events that the store has not acknowledged.",
-            lambda: self.journal.backlog,
-        )
-        self.metrics.read(
-            "sluice_journal_bytes", "Bytes of the journal on disk.", lambda: self.journal.bytes
-        )
-        for part in (self.letters, self.supervisor):
-            self.metrics.show(part.figures())
-        stages = (self.gate, self.enrichment, self.sessions)
-        depths = [figure for stage in stages for figure in stage.figures()]
-        self.metrics.show([*depths, channel_depth("batcher", self._inboxes["batcher"])])
-
-    def channels(self) -> dict[str, tuple[int, int]]:
-        """How many runs wait in each actor's inbox, and how many may."""
-        found = {name: inbox.statistics() for name, inbox in self._inboxes.items()}
-        return {
-            name: (channel.current_buffer_used, int(channel.max_buffer_size))
-            for name, channel in found.items()
-        }
-
-    def _count_sessions(self) -> int:
-        self.open_sessions.expire(self.clock.seconds())
-        return len(self.open_sessions)
-
-    def status(self) -> dict[str, dict[str, object]]:
-        """What readiness says of the pipeline: for each part its `status` and figures."""
-        return {
-            "store": {
-                "status": "degraded" if self.writer.failures else "ok",
-                "kind": self.store.name,
-                "failures_in_a_row": self.writer.failures,
-                "circuit": self.writer.circuit,
-                "rows_waiting": self.batcher.gathered + self.writer.pending,
-            },
-            "journal": self._journal_status(),
-            "dead_letters": self.letters.status(),
-            "actors": self.supervisor.status(),
-        }
-
-    def _journal_status(self) -> dict[str, object]:
-        journal = self.journal
-        if not isinstance(journal, FileJournal):
-            return {"status": "ok", "durability": "memory", "backlog_events": journal.backlog}
-        troubled = journal.problem is not None or journal.lost > 0
-        return {
-            "status": "down" if journal.full else "degraded" if troubled else "ok",
-            "durability": "journal",
-            "backlog_events": journal.backlog,
-            "bytes": journal.bytes,
-            "limit_bytes": journal.limit,
-            "segments": journal.segments,
-            "events_lost": journal.lost,
-        }
+    def _site_id(self, domain: str) -> int | None:
+        site = self.reference.site(domain)
+        return None if site is None else site.id

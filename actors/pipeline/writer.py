@@ -9,15 +9,15 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from actors.journal.journal import Journal
 from actors.letters.dead_letters import DeadLetters
-from actors.pipeline.receipts import Receipts
+from actors.pipeline.flush import Flush
 from actors.stores.store import RowsRefused, Store, StoreError, StoreUnavailable
 from actors.supervision.actor import Actor
 from actors.supervision.traces import Outcome, Tracing
-from ingest.rows.batch import Flush, Insert
+from ingest.rows.batch import Insert
 from ingest.rows.layout import Row
 from ingest.rows.schema import TABLES
+from ingest.telemetry.logs import stack_of
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -55,14 +55,13 @@ class Retry:
 
 
 class Writer(Actor):
-    """The actor that owns the flushes on their way into the store; the only one that inserts.
+    """The actor that owns the flush on its way into the store; the only one that inserts.
 
-    Receives flushes and inserts them in order. While the store is unavailable it tries again, with
-    the same rows and the same token, so that an insert whose outcome was unknown is not doubled;
-    after a few failures it only asks for a sign of life until there is one. The journal is told
-    what is stored. Rows that the store refuses for good are split until the bad ones are found;
-    those become dead letters and the others are stored. A restart goes on with the insert that was
-    under way.
+    Receives flushes and stores them in order, insert by insert. While the store is unavailable it
+    tries again, with the same rows and the same token, so that an insert whose outcome was unknown
+    is not doubled; after a few failures it only asks for a sign of life until there is one. Rows
+    that the store refuses for good are split until the bad ones are found; those become dead
+    letters and the others are stored. A restart goes on with the insert that was under way.
     """
 
     name = "writer"
@@ -72,11 +71,9 @@ class Writer(Actor):
         self,
         inbox: trio.MemoryReceiveChannel[Flush],
         store: Store,
-        journal: Journal,
         letters: DeadLetters,
         metrics: Metrics,
         *,
-        receipts: Receipts | None = None,
         opened: bool = True,
         retry: Retry | None = None,
         jitter: Callable[[], float] = random.random,
@@ -85,12 +82,10 @@ class Writer(Actor):
         """Own the channel half until `close`; the store stays the caller's.
 
         Args:
-            inbox: Flushes from the batcher, the tally, the replay and imports.
+            inbox: Flushes from batchers, the redrive of letters, and imports.
             store: Where rows go.
-            journal: Told which events' rows are stored, or kept as dead letters.
             letters: Takes rows that the store refuses.
             metrics: Shows inserts and failures.
-            receipts: Told which of the flushes are stored that somebody waits for.
             opened: Whether the store has been opened; otherwise that is tried until it succeeds.
             retry: How long to wait between attempts.
             jitter: Gives numbers from 0 to 1.
@@ -98,16 +93,14 @@ class Writer(Actor):
         """
         self._inbox = inbox
         self._store = store
-        self._journal = journal
         self._letters = letters
         self._metrics = metrics
-        self._receipts = Receipts() if receipts is None else receipts
         self._retry = retry or Retry()
         self._jitter = jitter
         self._tracing = tracing
         self._opened = opened
+        self._flush: Flush | None = None
         self._inserts: deque[Insert] = deque()
-        self._set_aside_inserts: list[Insert] = []
         self._singled_out: dict[str, int] = {}
         self.failures = 0
         self.last_error = ""
@@ -119,8 +112,22 @@ class Writer(Actor):
 
     @property
     def has_work(self) -> bool:
-        """Whether there are rows to be stored."""
-        return bool(self._inserts)
+        """Whether a flush is under way."""
+        return self._flush is not None
+
+    def status(self) -> dict[str, object]:
+        """What readiness says of the store."""
+        return {
+            "status": "degraded" if self.failures else "ok",
+            "kind": self._store.name,
+            "failures_in_a_row": self.failures,
+            "circuit": self.circuit,
+            **({"reason": self.last_error} if self.last_error else {}),
+        }
+
+    def figures(self) -> dict[str, float]:
+        """Its gauges, by the names that `/metrics` gives them."""
+        return {"sluice_rows_pending": self.pending}
 
     async def run(self) -> None:
         """Insert until there are no more flushes to come and all are stored."""
@@ -129,12 +136,23 @@ class Writer(Actor):
         while True:
             while self._inserts:
                 await self._store_or_set_aside(self._inserts[0])
+                self.progress += 1
+            self._finish()
             try:
-                self._inserts.extend(await self._inbox.receive())
+                self._begin(await self._inbox.receive())
             except trio.EndOfChannel:
-                await self._letters.written()
-                if not self._inserts:
-                    return
+                return
+
+    def _begin(self, flush: Flush) -> None:
+        self._flush = flush
+        self._inserts.extend(flush.inserts)
+        self._singled_out.clear()
+
+    def _finish(self) -> None:
+        """Tell the sender of the flush that all of its rows have found a place."""
+        if self._flush is not None:
+            self._flush.stored.set()
+            self._flush = None
 
     async def _open(self) -> None:
         """Reach a store that could not be reached when the server started."""
@@ -165,19 +183,30 @@ class Writer(Actor):
             await self._back_off(error)
         except RowsRefused as error:
             self._trace(insert, "refused", started)
-            if not self._isolate(insert, error):
+            if not await self._isolate(insert, error):
+                await self._back_off(error)
+        except Exception as error:
+            # Not the store's: these rows would fail for ever.
+            log.error(
+                "insert failed",
+                table=insert.table,
+                error=type(error).__name__,
+                stack=stack_of(error),
+            )
+            self._trace(insert, "refused", started)
+            if await self._set_aside(insert, error):
+                self._inserts.popleft()
+            else:
                 await self._back_off(error)
         else:
             self._trace(insert, "stored", started)
             self._inserts.popleft()
             self._recovered()
-            self._finish(insert)
-
-        self.progress += 1
 
     def _trace(self, insert: Insert, outcome: Outcome, started: float) -> None:
         if self._tracing is not None:
-            self._tracing.inserted(insert, outcome, trio.current_time() - started)
+            trigger = None if self._flush is None else self._flush.trigger
+            self._tracing.inserted(insert, trigger, outcome, trio.current_time() - started)
 
     async def _attempt(self, insert: Insert) -> None:
         started = trio.current_time()
@@ -185,12 +214,25 @@ class Writer(Actor):
         rows: Sequence[Row] = insert.rows
         with trio.fail_after(INSERT_SECONDS):
             if insert.attempted:
-                rows = await self._store.missing(table, rows)
+                missing = await self._store.missing(table, rows)
+                if missing is not None:
+                    rows = missing
+                    if rows and table is TABLES["events_v2"]:
+                        self._insert_counters()
             self._inserts[0] = replace(insert, attempted=True)
             if rows:
                 await self._store.insert(table, rows, insert.token)
         seconds = trio.current_time() - started
         self._metrics.observe_insert(insert.table, len(insert.rows), seconds)
+
+    def _insert_counters(self) -> None:
+        """The store misses events of a batch: then it has none of the batch's counters either.
+
+        Nothing tells counter rows apart, so a table that recognises no tokens cannot be asked.
+        """
+        for number, insert in enumerate(self._inserts):
+            if insert.table == "ingest_counters":
+                self._inserts[number] = replace(insert, attempted=False)
 
     def _recovered(self) -> None:
         if self.failures:
@@ -198,7 +240,6 @@ class Writer(Actor):
         self.failures, self.last_error = 0, ""
 
     async def _back_off(self, error: Exception) -> None:
-        self.progress += 1
         self.failures += 1
         self.last_error = str(error) or type(error).__name__
         delay = self._retry.delay(self.failures, self._jitter())
@@ -211,7 +252,7 @@ class Writer(Actor):
         )
         await trio.sleep(delay)
 
-    def _isolate(self, insert: Insert, error: RowsRefused) -> bool:
+    async def _isolate(self, insert: Insert, error: RowsRefused) -> bool:
         """Split what the store refuses, or set it aside when it cannot be split.
 
         Returns:
@@ -225,70 +266,43 @@ class Writer(Actor):
             self._inserts.popleft()
             self._inserts.extendleft(reversed(insert.halves()))
             return True
-        self._inserts.popleft()
-        if not self._set_aside(insert, str(error)):
-            self._inserts.appendleft(insert)
+        if not await self._set_aside(insert, str(error)):
             return False
+        self._inserts.popleft()
         self._singled_out[batch] = singled_out + 1
-        if not self._inserts:
-            self._singled_out.clear()
         return True
 
-    def _set_aside(
-        self, insert: Insert, error: Exception | str | None, *, redrive: bool = False
-    ) -> bool:
-        """Keep an insert as a letter.
-
-        When the letter cannot be written after all, the insert is tried again.
+    async def _set_aside(self, insert: Insert, error: Exception | str) -> bool:
+        """Make a letter of rows.
 
         Returns:
-            False when there are too many letters.
+            Whether it is on disk.
         """
-        kept = replace(insert, letter=None, end=None, trigger=None, receipt=None)
-        # After a crash the same rows may be refused again.
-        key = None if insert.end is None and insert.receipt is None else insert.token
-
-        def tell(kept: bool) -> None:
-            self._set_aside_inserts.remove(insert)
-            if kept:
-                self._finish(insert)
-            else:
-                self._inserts.append(insert)
-
-        self._set_aside_inserts.append(insert)
-        if not self._letters.keep(self.name, kept, error, redrive=redrive, key=key, told=tell):
-            self._set_aside_inserts.remove(insert)
+        outcome: list[bool] = []
+        # After a crash the same rows may be refused again: the token names the letter.
+        key: str | None = insert.token
+        letter: str | None = None
+        flush = self._flush
+        if flush is not None and flush.letter and flush.inserts[0].token == insert.token:
+            key, letter = None, flush.letter  # all that was redriven goes into its own letter again
+        if not self._letters.keep(
+            self.name, insert, error, key=key, letter=letter, told=outcome.append
+        ):
             return False
-        return True
-
-    def _finish(self, insert: Insert) -> None:
-        """Tell where the rows came from that all of them have found a place."""
-        others = (*self._inserts, *self._set_aside_inserts)
-        if insert.end is not None and all(other.end != insert.end for other in others):
-            self._journal.acknowledge(insert.end)
-        if insert.receipt is not None and all(other.receipt != insert.receipt for other in others):
-            self._receipts.give(insert.receipt)
-        if insert.letter is not None and all(other.letter != insert.letter for other in others):
-            self._letters.settle(insert.letter)
-
-    def failed(self, error: Exception) -> None:
-        """Set the insert aside that was under way."""
-        if self._inserts:
-            insert = self._inserts.popleft()
-            if not self._set_aside(insert, error):
-                self._inserts.appendleft(insert)
+        await self._letters.written()
+        return outcome == [True]
 
     async def give_up(self) -> None:
-        """Keep all inserts to come on disk; the next process stores them."""
+        """Keep all flushes to come on disk; the next process stores them."""
         while True:
             self.spill()
             try:
-                self._inserts.extend(await self._inbox.receive())
+                self._begin(await self._inbox.receive())
             except trio.EndOfChannel:
                 return
 
     def spill(self, flushes: Iterable[Flush] = ()) -> int:
-        """Queue what is not yet stored as letters, for the next process to store.
+        """Keep on disk what is not yet stored, for the next process to store under the same tokens.
 
         Args:
             flushes: More that could not be handed over.
@@ -296,16 +310,19 @@ class Writer(Actor):
         Returns:
             How many rows were kept.
         """
-        self._inserts.extend(insert for flush in flushes for insert in flush)
         rows = 0
-        while self._inserts:
-            insert = self._inserts.popleft()
-            if insert.end is not None and self._journal.durable:
-                continue  # the journal has it
-            if insert.receipt is not None:
-                continue  # its sender has it
-            rows += len(insert.rows)
-            self._set_aside(insert, "not stored at shutdown", redrive=True)
+        under_way = () if self._flush is None else (self._flush,)
+        for flush in (*under_way, *flushes):
+            inserts = list(self._inserts) if flush is self._flush else flush.inserts
+            if flush.kept:
+                continue
+            for insert in inserts:
+                rows += len(insert.rows)
+                self._letters.keep(
+                    self.name, insert, "not stored at shutdown", redrive=True, key=insert.token
+                )
+        self._flush = None
+        self._inserts.clear()
         return rows
 
     def close(self) -> None:

@@ -121,13 +121,15 @@ class ClickHouseStore:
             # The server was replaced while we ran: no fault of the rows.
             raise StoreUnavailable(str(error)) from None
 
-    async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row] | None:
         """See `Store.missing`."""
         try:
             tables = await self._tables()
-            if table.name not in tables.forgetful or table.name not in IDENTITIES:
-                return rows
+            if table.name not in tables.forgetful:
+                return None
             missing: list[Row] = []
+            if table.name not in IDENTITIES:
+                return missing
             left_out = tables.left_out.get(table.name, frozenset())
             for probe in plan_probes(table, rows, self._address.database, left_out):
                 found = int((await self._execute(probe.sql))[0][0])

@@ -96,10 +96,9 @@ class EmbeddedStore:
             left_out = self._migrated.left_out.get(table.name, frozenset())
             await self._writing.call(partial(self._insert, table, rows, token, left_out))
 
-    async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    async def missing(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Store.missing`; our own tables all recognise tokens."""
         await trio.lowlevel.checkpoint()
-        return rows
 
     async def query(self, sql: str) -> list[str]:
         """See `Store.query`."""

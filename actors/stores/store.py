@@ -71,14 +71,16 @@ class Store(Protocol):
             RowsRefused: Nothing is stored, nor will it ever be.
         """
 
-    async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row] | None:
         """Which rows of an insert of unknown outcome are to be inserted again.
-
-        A table that recognises tokens is not asked: it would tell by itself.
 
         Args:
             table: As for `insert`.
             rows: As for `insert`, all of one insert.
+
+        Returns:
+            None when the table recognises tokens: a repeated insert does no harm. None of the rows
+            when nothing tells them apart, as with counters.
 
         Raises:
             StoreUnavailable: Try again later.

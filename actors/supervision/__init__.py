@@ -1,1 +1,1 @@
-"""What an actor is, and what restarts one that fails."""
+"""The actor interface, and the supervisor that restarts failed actors."""

@@ -1,23 +1,22 @@
-"""Restarts actors that fail, one for one, and gives up when they fail too often."""
+"""Restarts failed actors individually, and gives up if they fail too often."""
 
 import enum
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 
 import structlog
 import trio
 
 from actors.supervision.actor import Actor
 from ingest.telemetry.logs import stack_of
-from ingest.telemetry.metrics import Figure
 
 log = structlog.get_logger()
 
 
 class Condition(enum.Enum):
-    """What an actor is doing, as readiness reports it."""
+    """The state of an actor in readiness reports."""
 
     RUNNING = "running"
     RESTARTING = "restarting"
@@ -27,18 +26,18 @@ class Condition(enum.Enum):
 
 @dataclass(slots=True)
 class Watch:
-    """What the supervisor knows of one actor.
+    """The supervisor's record of one actor.
 
     Attributes:
         actor: The actor.
-        task: What runs it; None before it runs.
-        condition: What it is doing.
-        restarts: How often it was restarted since the start of the process.
-        last_error: Type of the last exception; None when there was none.
-        failed_at: When that was, on trio's clock.
-        progress: The actor's progress as it was last seen to change.
-        progress_at: When that was, or when it last had no work, on trio's clock.
-        stuck: Whether it has made none for too long since.
+        task: The task that runs it; None before the first run.
+        condition: Its state.
+        restarts: Number of restarts since the start of the process.
+        last_error: Type of the last exception; None if there was none.
+        failed_at: Time of the last exception, on trio's clock.
+        progress: The actor's progress at its last observed change.
+        progress_at: Time of that change, or when it last had no work, on trio's clock.
+        stuck: Whether it has made no progress for too long since then.
     """
 
     actor: Actor
@@ -54,7 +53,7 @@ class Watch:
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with a running actor; None when nothing is."""
+        """A problem of a running actor; None if there is none."""
         if self.stuck:
             return f"no progress for {round(trio.current_time() - self.progress_at)} seconds"
         return self.actor.trouble
@@ -62,14 +61,14 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How failing actors are restarted.
+    """How failed actors are restarted.
 
     Attributes:
-        intensity: Restarts allowed within `period`, all actors together; one more is fatal.
+        intensity: Restarts of all actors allowed within `period`; one more is fatal.
         period: Seconds.
-        first_delay: Seconds to wait before the first restart; doubled for each that follows within
-            `period`, with up to half as much again added at random.
-        longest_delay: Seconds, the limit of that doubling.
+        first_delay: Seconds before the first restart. Doubled for each further restart within
+            `period`, plus random jitter of up to half the delay.
+        longest_delay: Upper limit of the delay in seconds.
     """
 
     intensity: int = 10
@@ -79,11 +78,11 @@ class RestartPolicy:
 
 
 class Supervisor:
-    """Runs actors in a nursery and restarts each that raises.
+    """Runs actors in a nursery and restarts those that raise.
 
-    An actor whose `run` returns has finished. One that raises `Exception` is restarted after a
-    back-off. When there were more restarts than the policy allows, `fatal` is set: the owner drains
-    the pipeline and ends the process, while actors that fail from then on `give_up`.
+    An actor whose `run` returns has finished. An actor that raises `Exception` is restarted after a
+    back-off. After more restarts than the policy allows, `fatal` is set: the owner drains the
+    pipeline and ends the process, and actors that fail from then on `give_up`.
     """
 
     def __init__(
@@ -93,12 +92,12 @@ class Supervisor:
         on_restart: Callable[[str], None] = lambda name: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Set up without starting anything; must be called inside `trio.run`.
+        """Create the supervisor without starting anything; call it inside `trio.run`.
 
         Args:
             policy: How to restart.
-            on_restart: Told the actor's name at each restart.
-            jitter: Gives numbers from 0 to 1.
+            on_restart: Called with the actor's name at each restart.
+            jitter: Returns random numbers from 0 to 1.
         """
         self.policy = policy or RestartPolicy()
         self.fatal = trio.Event()
@@ -112,7 +111,7 @@ class Supervisor:
     ) -> None:
         """Keep one actor running until it finishes, then close its channels.
 
-        When cancelled, the channels stay open: the owner may take out what is left in them.
+        If cancelled, the channels stay open, so that the owner can take out the remaining messages.
         """
         watch = self.watches[actor.name] = Watch(actor, trio.lowlevel.current_task())
         task_status.started(watch)
@@ -135,7 +134,7 @@ class Supervisor:
     def _record(
         self, actor: Actor, watch: Watch, failures: deque[float], error: Exception
     ) -> float:
-        """Note a failure.
+        """Record a failure.
 
         Returns:
             Seconds to wait before the actor runs again.
@@ -148,7 +147,7 @@ class Supervisor:
         try:
             actor.failed(error)
         except Exception as second:
-            # The next run meets the same message: if it fails for good, the process ends in order.
+            # The next run gets the same message. If it keeps failing, the process ends in order.
             log.critical("failure not dealt with", actor=actor.name, stack=stack_of(second))
         for times in (failures, self._restarts):
             times.append(now)
@@ -168,11 +167,11 @@ class Supervisor:
 
     @property
     def healthy(self) -> bool:
-        """Whether no actor has failed for good."""
+        """Whether no actor has failed permanently."""
         return not self.fatal.is_set()
 
     def status(self) -> dict[str, object]:
-        """What readiness says of the actors: one in trouble makes it `degraded`."""
+        """The actors' part of the readiness report; an actor with a problem makes it `degraded`."""
         parts = {name: _status(watch) for name, watch in self.watches.items()}
         troubled = any("trouble" in part for part in parts.values())
         return {
@@ -180,17 +179,24 @@ class Supervisor:
             **parts,
         }
 
-    def figures(self) -> Iterator[Figure]:
-        """What `/metrics` shows of the actors, besides the restarts, which are counted."""
-        yield Figure(
-            "sluice_actors_in_trouble",
-            "Actors that are stuck, or most of whose messages fail.",
-            lambda: sum(watch.trouble is not None for watch in self.watches.values()),
-        )
+    def queues(self) -> dict[str, float]:
+        """How many runs wait, by actor."""
+        queues = {name: watch.actor.queue for name, watch in self.watches.items()}
+        return {name: queue.waiting for name, queue in queues.items() if queue is not None}
+
+    def figures(self) -> dict[str, float]:
+        """Gauges by their names in `/metrics`."""
+        troubled = sum(watch.trouble is not None for watch in self.watches.values())
+        return {"sluice_actors_in_trouble": troubled}
 
 
 def _status(watch: Watch) -> dict[str, object]:
     status: dict[str, object] = {"condition": watch.condition.value, "restarts": watch.restarts}
     if watch.trouble is not None:
         status["trouble"] = watch.trouble
+    if watch.failed_at is not None:
+        status["last_error"] = watch.last_error
+        status["seconds_since_failure"] = round(trio.current_time() - watch.failed_at, 1)
+    if watch.actor.queue is not None:
+        status |= asdict(watch.actor.queue)
     return status

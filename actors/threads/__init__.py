@@ -1,1 +1,1 @@
-"""Bridges to threads, for libraries that block or know asyncio only."""
+"""Bridges to threads, for libraries that block or need asyncio."""

@@ -1,6 +1,6 @@
-"""A thread with an asyncio loop, for libraries that know no other.
+"""A thread with an asyncio loop, for libraries that need one.
 
-Never with trio-asyncio: importing it anywhere breaks plain asyncio loops.
+trio-asyncio is not an alternative: importing it anywhere breaks plain asyncio loops.
 """
 
 import asyncio
@@ -15,11 +15,12 @@ import trio
 T = TypeVar("T")
 
 CANCEL_AGAIN_SECONDS = 0.05
-"""Until Python 3.12 `asyncio.wait_for` may swallow a cancellation: repeated until it works."""
+"""Before Python 3.12 `asyncio.wait_for` may swallow a cancellation, so it is repeated at this
+interval."""
 
 
 class _Visit(Generic[T]):
-    """A coroutine that runs in the loop for a trio task that waits for it."""
+    """A coroutine that runs in the loop while a trio task waits for it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float) -> None:
         self._loop = loop
@@ -32,15 +33,15 @@ class _Visit(Generic[T]):
         self._timed_out = False
 
     def begin(self, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        """In the loop's thread: start."""
+        """Start the coroutine; called in the loop's thread."""
         self._task = self._loop.create_task(function())
         self._task.add_done_callback(self._ended)
         self._timer = self._loop.call_later(self._limit, self._time_out, self._task)
 
     def abort(self, raise_cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
-        """In trio's thread: cancel, and keep waiting for the end."""
+        """Cancel the coroutine and keep waiting for its end; called in trio's thread."""
         self._raise_cancel = raise_cancel
-        # Runs after `begin`, which was handed over before. A closed loop has ended the task.
+        # Runs after `begin`, which was scheduled before. A closed loop has ended the task.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(lambda: self._cancel(self._task))
         return trio.lowlevel.Abort.FAILED
@@ -77,7 +78,7 @@ class AsyncioThread:
     """Owns a thread and its asyncio loop, from the first `run` until `close`."""
 
     def __init__(self, name: str) -> None:
-        """Start nothing yet.
+        """Create the bridge without starting the thread.
 
         Args:
             name: Of the thread.
@@ -88,12 +89,12 @@ class AsyncioThread:
     async def run(self, function: Callable[[], Coroutine[Any, Any, T]], *, limit: float) -> T:
         """Run a coroutine function in the loop; return its result, or raise its exception.
 
-        When cancelled, the coroutine is cancelled and its real end awaited; if it ends well all the
-        same, its result is returned.
+        If cancelled, the coroutine is cancelled and awaited until it has ended. If it succeeds
+        nevertheless, its result is returned.
 
         Args:
-            function: Called in the loop's thread. It must end soon after a cancellation.
-            limit: Seconds of real time after which it is cancelled.
+            function: Called in the loop's thread. Must end soon after a cancellation.
+            limit: Seconds of real time after which the coroutine is cancelled.
 
         Raises:
             TimeoutError: The limit has passed.
@@ -110,7 +111,7 @@ class AsyncioThread:
         return result
 
     def close(self) -> None:
-        """Cancel what runs, and end the thread."""
+        """Cancel all running coroutines and end the thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None

@@ -1,4 +1,4 @@
-"""A thread of one's own for calls that block, cannot be interrupted, and must not overlap."""
+"""A dedicated thread for blocking calls that cannot be interrupted and must not overlap."""
 
 import os
 import queue
@@ -12,18 +12,17 @@ import trio
 T = TypeVar("T")
 
 GRACE_SECONDS = 3.0
-"""How long a cancelled call is waited for before it is left to itself.
+"""How long to wait for the end of a cancelled call before it is abandoned.
 
-When an insert hangs at the end of a drain it passes twice, for the insert and for closing the
-store: with the default of `SLUICE_SHUTDOWN_SECONDS` the process ends within the 30 s that Heroku
-gives it."""
+If an insert hangs at the end of a drain, this time passes twice: for the insert and for closing the
+store. With the default `SLUICE_SHUTDOWN_SECONDS` the process still ends within Heroku's 30 s."""
 
 INTERRUPT_SECONDS = 0.05
 """Between two attempts to interrupt a call: the first may come before anything has begun."""
 
 
 class _Call(Generic[T]):
-    """A function on its way through the thread."""
+    """A function call that is queued for the thread or runs in it."""
 
     def __init__(self, function: Callable[[], T], trio_token: trio.lowlevel.TrioToken) -> None:
         self.function = function
@@ -34,7 +33,7 @@ class _Call(Generic[T]):
         self._error: BaseException | None = None
 
     def withdraw(self) -> bool:
-        """Keep it from being run; False when it has begun."""
+        """Prevent it from running; returns False if it has already started."""
         return self._claim.acquire(blocking=False)
 
     def run(self) -> None:
@@ -57,9 +56,9 @@ class _Call(Generic[T]):
 class SerialThread:
     """Runs functions one after the other in a thread that lives until `close`.
 
-    Owns the thread and the queue before it. A function that was left to itself still holds up the
-    next: two of them never run at once. The thread is a daemon, so that a disk that hangs cannot
-    keep the process from ending.
+    Owns the thread and its queue. An abandoned function still blocks the next one: two functions
+    never run at the same time. The thread is a daemon, so that a hanging disk cannot prevent the
+    process from ending.
     """
 
     def __init__(self, name: str, *, nice: int = 0) -> None:
@@ -67,8 +66,8 @@ class SerialThread:
 
         Args:
             name: Of the thread.
-            nice: How much it lets other threads go first, as in `nice(1)`; inherited by threads
-                that its functions start.
+            nice: Niceness of the thread, as in `nice(1)`; inherited by threads that its functions
+                start.
         """
         self._name = name
         self._nice = nice
@@ -82,9 +81,9 @@ class SerialThread:
     ) -> T:
         """Run a function and return its result, or raise its exception.
 
-        When cancelled before the function's turn has come, it never runs. When cancelled later, its
-        end is awaited for `GRACE_SECONDS`, and if it comes, its result returned; otherwise the
-        function runs on, and its outcome is unknown.
+        If cancelled before the function has started, it never runs. If cancelled later, the call
+        waits for its end for `GRACE_SECONDS` and returns its result if it ends in time. Otherwise
+        the function keeps running and its outcome is unknown.
 
         Args:
             function: What to run.
@@ -113,13 +112,13 @@ class SerialThread:
         return call.result()
 
     def close(self) -> None:
-        """End the thread after the calls that it already has."""
+        """End the thread after the queued calls."""
         self._calls.put(None)
         self._thread = None
 
     def _run(self) -> None:
         if self._nice:
-            # Linux has priorities for threads; elsewhere it would be the whole process's.
+            # On Linux niceness belongs to a thread; elsewhere it would apply to the whole process.
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while (call := self._calls.get()) is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
-from actors.journal.inspection import inspect_journal
 from actors.letters.dead_letters import DeadLetters
+from actors.log.inspection import inspect_log
 from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
@@ -146,7 +146,10 @@ def _salts(path: Path, now: float) -> Iterator[CheckResult]:
         yield ok("no salts yet: the start makes one")
         return
     except (OSError, ValueError) as error:
-        yield problem(f"{path}: {error}", "restore it; or remove it, which splits all open visits")
+        yield problem(
+            f"{path}: {error}",
+            "restore it; or the start keeps it aside, and visitors have new ids from then on",
+        )
         return
     age = (now - found.current.created_at) / 3600
     made = datetime.fromtimestamp(found.current.created_at, UTC)
@@ -164,7 +167,7 @@ def _salts(path: Path, now: float) -> Iterator[CheckResult]:
 def _journal(settings: Settings, files: StateFiles) -> Iterator[CheckResult]:
     limit = settings.journal_megabytes * _MEGABYTE
     try:
-        found = inspect_journal(files.journal)
+        found = inspect_log(files.journal)
     except OSError as error:
         yield problem(
             f"the journal cannot be read: {error.strerror}", f"see who owns {files.journal}"

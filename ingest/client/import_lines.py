@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from actors.imports.source import Source, SourceError
+from actors.imports.source import InputFiles, SourceError
 from ingest.model.event import EventRequest
 from ingest.past.formats import Format, make_reader
 from ingest.past.import_progress import ImportProgress
@@ -69,7 +69,7 @@ def read_lines(
         names=request.selection.names,
     )
     try:
-        source = Source(request.paths)
+        source = InputFiles(request.paths)
         reader = make_reader(Format(progress.form), options, source.sample())
         for number, record in _records(source, reader):
             if not wanted and len(found.events) >= events:
@@ -109,7 +109,7 @@ def as_understood(number: int, event: EventRequest) -> list[str]:
     ]
 
 
-def _records(source: Source, reader: Reader) -> Iterator[tuple[int, bytes]]:
+def _records(source: InputFiles, reader: Reader) -> Iterator[tuple[int, bytes]]:
     """The records, with the number of each one's first line."""
     lines, number = Lines(reader), 1
     while piece := source.read():

@@ -14,10 +14,9 @@ from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.imports.import_files import ImportFiles
 from actors.imports.job import ImportContext, ImportJob, ImportMistakeError
 from actors.imports.stored_rows import StoredRows
-from actors.journal.journal import MemoryJournal
 from actors.letters.dead_letters import DeadLetters
 from actors.letters.letter_writer import LetterWriter
-from actors.pipeline.receipts import Receipts
+from actors.pipeline.flush import Flush
 from actors.pipeline.writer import Writer
 from actors.stores.open import open_store
 from actors.stores.store import StoreError
@@ -31,7 +30,6 @@ from ingest.past.import_progress import ImportProgress
 from ingest.past.import_request import ImportRequest
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
-from ingest.rows.batch import Flush
 from ingest.server.serve import GARBAGE_OBJECTS
 from ingest.server.start_files import open_geo_database
 from ingest.server.state_files import StateFiles
@@ -117,11 +115,10 @@ async def _import(
         if not request.dry_run:
             await store.open()
         to_writer, inbox = trio.open_memory_channel[Flush](0)
-        receipts = Receipts()
         metrics = Metrics(lambda domain: reference.registry.find(domain) is not None)
         letters = DeadLetters(files.dead_letters)
         await letters.load()
-        writer = Writer(inbox, store, MemoryJournal(), letters, metrics, receipts=receipts)
+        writer = Writer(inbox, store, letters, metrics)
         import_files = ImportFiles(files.imports)
         context = ImportContext(
             reference,
@@ -130,7 +127,6 @@ async def _import(
             TrustedProxies.parse(settings.trusted_proxies),
             settings.session_minutes * 60,
             to_writer,
-            receipts,
             StoredRows(store, parse_url(settings.clickhouse_url).database),
         )
         if not request.dry_run:

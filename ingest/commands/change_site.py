@@ -18,7 +18,7 @@ from ingest.commands.sites_file import (
     show_key,
 )
 from ingest.sites.site import RateLimit
-from ingest.sites.site_change import Change
+from ingest.sites.site_change import SiteChange
 from ingest.sites.site_file import parse_sites
 from ingest.sites.site_file_edit import EditError, put_exchange_rates, put_sites
 
@@ -56,7 +56,7 @@ def change(
     goals: Sequence[str],
     dropped_goals: Sequence[str],
 ) -> None:
-    """Change a site; SITE is a domain or an id. Its id, and so its stored rows, stay.
+    """SiteChange a site; SITE is a domain or an id. Its id, and so its stored rows, stay.
 
     What is not named stays as it is.
     """
@@ -75,7 +75,7 @@ def change(
     if with_key is not None:
         values["server_key"] = new_key() if with_key else None
     new_goals = dict(_read_goal(goal) for goal in goals)
-    changes: list[Change] = []
+    changes: list[SiteChange] = []
 
     def edit(text: str) -> str:
         site = find_site(parse_sites(text, source), name)
@@ -85,7 +85,7 @@ def change(
         unknown = [event for event in dropped_goals if event not in site.revenue_goals]
         if unknown:
             raise EditError(f"no revenue goal of {site.domain} has the event {unknown[0]!r}")
-        changes.append(Change(site, replace(site, **values, revenue_goals=kept | new_goals)))
+        changes.append(SiteChange(site, replace(site, **values, revenue_goals=kept | new_goals)))
         return put_sites(text, [changes[-1].site], source)
 
     changed = edit_sites_file(settings, edit)

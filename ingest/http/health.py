@@ -1,18 +1,21 @@
 """What the health routes say."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from actors.keepers.file_watcher import Reload
+from actors.keepers.file_watcher import FileWatcher
 from actors.pipeline.topology import Collector
-from ingest.enrichment.geo import GeoDatabase
+
+_DETAILS: Final = frozenset({"reason", "file_written_ns", "last_error", "seconds_since_failure"})
+"""What is told to the operator only: it may name files and hosts."""
 
 
 class Health:
-    """Looks at the parts of one collector."""
+    """Looks at the parts of one server."""
 
-    def __init__(self, collector: Collector, sites: Reload[Any], geo: Reload[Any] | None) -> None:
-        """Watch a collector.
+    def __init__(
+        self, collector: Collector, sites: FileWatcher[Any], geo: FileWatcher[Any] | None
+    ) -> None:
+        """Watch a collector, and the files that it looks things up in.
 
         Args:
             collector: The pipeline.
@@ -43,53 +46,39 @@ class Health:
             Whether events are taken, and a report with the `status` of each part: `ok`, `degraded`
             (events are taken and kept, but something needs care), `down`.
         """
-        collector = self._collector
-        report: dict[str, Any] = {
-            **collector.status(),
-            "registry": {
-                "status": "degraded" if self._sites.problem else "ok",
-                "sites": len(collector.reference.registry),
-            },
-            "geo_database": self._geo_report(),
-        }
-        if detailed:
-            self._explain(report)
-        states = [part.get("status", "ok") for part in report.values()]
-        ready = collector.accepting and "down" not in states
-        overall = "down" if not ready else "degraded" if "degraded" in states else "ok"
-        return ready, {"status": overall, **report}
+        report = self._parts()
+        states = {part["status"] for part in report.values()}
+        overall = next((state for state in ("down", "degraded") if state in states), "ok")
+        if not detailed:
+            report = _without_details(report)
+        return overall != "down", {"status": overall, **report}
 
-    def _geo_report(self) -> dict[str, Any]:
-        if self._geo is None:
-            return {"status": "ok", "loaded": False}
-        geo = self._collector.reference.geo
+    def _parts(self) -> dict[str, Any]:
+        sites = {"sites": len(self._collector.reference.registry)}
+        geo = {"status": "ok"} if self._geo is None else self._geo.status()
         return {
-            "status": "degraded" if self._geo.problem else "ok",
-            "loaded": isinstance(geo, GeoDatabase),
+            **self._collector.status(),
+            "registry": self._sites.status() | sites,
+            "geo_database": geo | {"loaded": self._geo is not None},
         }
-
-    def _explain(self, report: dict[str, Any]) -> None:
-        # By this the command line knows whether its edit has been seen.
-        report["registry"]["file_written_ns"] = self._sites.seen
-        reasons: Sequence[tuple[str, str | None]] = (
-            ("registry", self._sites.problem),
-            ("geo_database", None if self._geo is None else self._geo.problem),
-            ("store", self._collector.writer.last_error),
-            ("journal", self._collector.journal.problem),
-            ("dead_letters", self._collector.letters.problem),
-        )
-        for part, reason in reasons:
-            if reason:
-                report[part]["reason"] = reason
 
     def plausible(self) -> dict[str, str]:
         """The report of Plausible's own route (spec/ingestion.md §12), for existing monitors.
 
         The site registry stands for PostgreSQL, which is where Plausible keeps its sites.
         """
-        registry = self._sites.problem or "ok"
+        parts = self._parts()
+        registry = parts["registry"].get("reason", "ok")
         return {
             "postgres": registry,
-            "clickhouse": "error" if self._collector.writer.failures else "ok",
+            "clickhouse": "error" if parts["store"]["failures_in_a_row"] else "ok",
             "sites_cache": registry,
         }
+
+
+def _without_details(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_details(value) if isinstance(value, dict) else value
+        for name, value in report.items()
+        if name not in _DETAILS
+    }

@@ -1,6 +1,5 @@
 """`POST /api/event/validate`: what would become of an event, and why."""
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,7 +23,7 @@ from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json, respond
 from ingest.model.event import Event, EventRequest
 from ingest.observation.address import describe_client
-from ingest.observation.event_trace import EventTrace, trace_event
+from ingest.observation.event_trace import EventTrace
 from ingest.observation.request_summary import (
     describe_body,
     describe_keys,
@@ -112,12 +111,7 @@ def _answer(
 def _traces(collector: Collector, event_request: EventRequest) -> list[EventTrace]:
     """A trace for each domain; a domain's event changes nothing for the next one's."""
     return [
-        trace_event(
-            Event(0, position, domain, event_request),
-            collector.reference,
-            collector.open_sessions,
-            time.perf_counter_ns,
-        )
+        collector.trace(Event(0, position, domain, event_request))
         for position, domain in enumerate(event_request.domains)
     ]
 

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict, replace
 
-from ingest.letters.named_fields import AS_THEY_ARE, by_name, from_names
 from ingest.model.event import EnrichedEvent, Event, Visitor
+from ingest.model.named_fields import AS_THEY_ARE, by_name, from_names
 from ingest.rows.batch import Insert
 from ingest.rows.layout import Row
 
@@ -235,8 +236,13 @@ def _read_content(kind: str, fields: dict[str, Any], version: int) -> Content:
 
 
 def _read_enriched_version_1(fields: dict[str, Any]) -> EnrichedEvent:
-    """An event by the field names of version 1."""
-    return from_names(EnrichedEvent, fields)
+    """An event of version 1, which had no nonce, and said when only past events were received."""
+    received = fields.get("received")
+    added = {
+        "received": fields["timestamp"] if received is None else received,
+        "nonce": secrets.randbits(64),
+    }
+    return from_names(EnrichedEvent, {**fields, **added})
 
 
 def _row(values: tuple[Any, ...]) -> tuple[Any, ...]:

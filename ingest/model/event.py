@@ -3,7 +3,9 @@
 All of these are frozen, hold plain data only, and so can be passed between tasks or serialised.
 They are structs of msgspec: a frozen dataclass of twenty fields sets each of them through
 `object.__setattr__`, which takes ten times as long. Nothing they hold refers back to them, so the
-garbage collector need not look at them (`gc=False`).
+garbage collector need not look at them (`gc=False`). What the log keeps is written as arrays
+(`array_like=True`), without the fields' names: fields may be added at the end, with a default, and
+never be moved or removed.
 
 Text that came out of a percent-decoded URL may hold bytes that are not UTF-8. It is kept as `str`
 with those bytes as surrogate escapes (PEP 383); rows are encoded with `surrogateescape`, so that
@@ -77,7 +79,7 @@ class EventRequest(msgspec.Struct, frozen=True, gc=False):
     received: int | None = None
 
 
-class Visitor(msgspec.Struct, frozen=True, gc=False):
+class Visitor(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Who sent the event: anonymous ids that nobody can trace back once the salts are gone.
 
     Attributes:
@@ -89,7 +91,7 @@ class Visitor(msgspec.Struct, frozen=True, gc=False):
     previous_user_id: int | None
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where the address is (spec/enrichment.md §3); empty strings and 0 mean unknown.
 
     Attributes:
@@ -108,7 +110,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 NOWHERE = Place()
 
 
-class Device(msgspec.Struct, frozen=True, gc=False):
+class Device(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What the visitor uses (spec/enrichment.md §2); empty strings mean unknown.
 
     Attributes:
@@ -129,7 +131,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
 UNKNOWN_DEVICE = Device()
 
 
-class Attribution(msgspec.Struct, frozen=True, gc=False):
+class Attribution(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where the visit came from (spec/enrichment.md §4 to §7); empty strings mean none.
 
     Attributes:
@@ -155,7 +157,7 @@ class Attribution(msgspec.Struct, frozen=True, gc=False):
     acquisition_channel: str = "Direct"
 
 
-class RevenueAmounts(msgspec.Struct, frozen=True, gc=False):
+class RevenueAmounts(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An event's revenue for a site that has a goal for it (spec/ingestion.md §8).
 
     Attributes:
@@ -171,6 +173,21 @@ class RevenueAmounts(msgspec.Struct, frozen=True, gc=False):
     reporting_currency: str
 
 
+class Source(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Who produced a record, if this log's process did not receive it itself.
+
+    The fold takes the records of a source once: it remembers the highest number of each source and
+    skips what is not above it.
+
+    Attributes:
+        name: `letter:<id>`, `import:<id>`, or `front:<source id>`.
+        number: The record's place in the source's sequence, from 1.
+    """
+
+    name: str
+    number: int
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One event for one domain, as the front sends it into the pipeline.
 
@@ -181,6 +198,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         request: What the domains share.
         visitor: Ids computed earlier, for events that are processed again after their address is
             gone; None for events that come straight from a client.
+        source: Where the event comes from if not straight from a client; else None.
     """
 
     ticket: int
@@ -188,6 +206,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     domain: str
     request: EventRequest
     visitor: Visitor | None = None
+    source: Source | None = None
 
     @property
     def timestamp(self) -> int:
@@ -195,8 +214,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return self.request.timestamp
 
     @property
-    def counted_at(self) -> int:
-        """Unix seconds at which its verdict is counted."""
+    def received(self) -> int:
+        """When it was received, Unix seconds."""
         received = self.request.received
         return self.request.timestamp if received is None else received
 
@@ -206,20 +225,18 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return self.request.tracker_version
 
 
-class EnrichedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that passed every rule, with all that its rows need.
+class EnrichedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=0):
+    """An event that passed every rule, with all that its rows need: what the log keeps.
 
-    The point where the pipeline may be cut in two processes: it holds no address, no user agent and
-    no live object, and `(site_id, visitor)` names the partition.
+    It holds no address, no user agent and no live object.
 
     Attributes:
-        ticket: As in `Event`.
-        position: As in `Event`.
         domain: As in `Event`; names the counter.
         tracker_version: Names the counter, too.
         site_id: The site's id in the rows.
         visitor: Who sent it.
-        timestamp: Unix seconds.
+        timestamp: When it happened, Unix seconds.
+        received: When it was received, Unix seconds: its verdict is counted then.
         name: The event's name.
         hostname: The page's host.
         pathname: The page's path.
@@ -231,16 +248,17 @@ class EnrichedEvent(msgspec.Struct, frozen=True, gc=False):
         device: What the visitor uses.
         attribution: Where the visitor came from.
         revenue: None unless the site has a revenue goal of this name.
-        received: As in `EventRequest`.
+        nonce: Random 64-bit number; the id of the visit that this event begins, if it does.
+        partition: The log's partition that all events of this visitor meet in.
+        source: Who produced it; None when this log's process received it itself.
     """
 
-    ticket: int
-    position: int
     domain: str
     tracker_version: int
     site_id: int
     visitor: Visitor
     timestamp: int
+    received: int
     name: str
     hostname: str
     pathname: str
@@ -252,9 +270,6 @@ class EnrichedEvent(msgspec.Struct, frozen=True, gc=False):
     device: Device
     attribution: Attribution
     revenue: RevenueAmounts | None
-    received: int | None = None
-
-    @property
-    def counted_at(self) -> int:
-        """Unix seconds at which its verdict is counted."""
-        return self.timestamp if self.received is None else self.received
+    nonce: int
+    partition: int = 0
+    source: Source | None = None

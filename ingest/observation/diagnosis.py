@@ -18,6 +18,8 @@ QUEUE_SHARE: Final = 0.5
 """The same for the requests that may wait for the gate."""
 
 STORE: Final = "store"
+SESSIONS: Final = "sessions"
+LETTERS: Final = "dead letters"
 
 QUIET_SECONDS: Final = 900.0
 """How long a server runs before silence is worth a word."""
@@ -61,6 +63,8 @@ class ActorHealth:
         last_error: Type of the last exception; None when there was none.
         seconds_since_failure: None when it never failed.
         trouble: What is wrong with its work; None when nothing is.
+        waiting: Runs in its inbox; None without one that holds any.
+        room: How many may be.
     """
 
     condition: str = "running"
@@ -68,6 +72,8 @@ class ActorHealth:
     last_error: str | None = None
     seconds_since_failure: float | None = None
     trouble: str | None = None
+    waiting: int | None = None
+    room: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,10 @@ class ServerHealth:
         backlog_events: Events that the store has not acknowledged.
         journal_share: Part of the journal's limit that is taken.
         journal_full: Whether the journal takes no more.
+        journal_broken: Whether it cannot be trusted any more.
         journal_problem: Why it could not be written or synced; None when it could.
         events_lost: Events whose record on disk was damaged.
+        fold_problem: Why no events become rows; None when they do.
         letters: Dead letters kept.
         letters_full: Whether there is no room for more.
         letters_problem: Why the disk takes none; None when it does.
@@ -112,8 +120,10 @@ class ServerHealth:
     backlog_events: int = 0
     journal_share: float = 0.0
     journal_full: bool = False
+    journal_broken: bool = False
     journal_problem: str | None = None
     events_lost: int = 0
+    fold_problem: str | None = None
     letters: int = 0
     letters_full: bool = False
     letters_problem: str | None = None
@@ -139,11 +149,12 @@ def diagnose(health: ServerHealth) -> list[Diagnosis]:
 def headline(findings: Sequence[Diagnosis]) -> str:
     """The verdict in one line."""
     worst = max((finding.severity for finding in findings), default=Severity.NOTE)
-    if worst is Severity.DOWN:
-        return "Events are refused"
+    parts = {finding.part for finding in findings if finding.severity is worst}
     if worst is Severity.NOTE:
         return "All is well"
-    if any(finding.part == STORE for finding in findings):
+    if worst is Severity.DOWN and (SESSIONS not in parts or parts - {SESSIONS, LETTERS}):
+        return "Events are refused"
+    if parts & {SESSIONS, STORE}:
         return "Events are taken and kept, but not stored"
     return "Events are taken, but something needs care"
 
@@ -284,7 +295,16 @@ def _journal(health: ServerHealth) -> Iterator[Diagnosis]:
             "At the limit events are refused; see why the store is slow, or raise "
             "SLUICE_JOURNAL_MEGABYTES.",
         )
-    if health.journal_problem:
+    if health.journal_broken:
+        yield Diagnosis(
+            Severity.DOWN,
+            "journal",
+            f"The journal cannot be trusted{_quote(health.journal_problem or '')}: "
+            "events are refused with 503.",
+            "What can be read still goes to the store; then the process ends with exit code "
+            "74. See to the disk of SLUICE_STATE_DIR.",
+        )
+    elif health.journal_problem:
         yield Diagnosis(
             Severity.DEGRADED,
             "journal",
@@ -300,11 +320,22 @@ def _journal(health: ServerHealth) -> Iterator[Diagnosis]:
         )
 
 
+def _sessions(health: ServerHealth) -> Iterator[Diagnosis]:
+    if health.fold_problem is not None:
+        yield Diagnosis(
+            Severity.DOWN,
+            SESSIONS,
+            f"No events become rows: {health.fold_problem}.",
+            "Events are taken and wait in the journal; replay or drop dead letters, or see to the "
+            "disk of SLUICE_STATE_DIR, and it goes on by itself.",
+        )
+
+
 def _letters(health: ServerHealth) -> Iterator[Diagnosis]:
     if health.letters_problem is not None:
         yield Diagnosis(
             Severity.DEGRADED,
-            "dead letters",
+            LETTERS,
             f"Dead letters cannot be written: {health.letters_problem}.",
             "Events that would become one are answered with 503 meanwhile; see to the disk.",
         )
@@ -312,7 +343,7 @@ def _letters(health: ServerHealth) -> Iterator[Diagnosis]:
         return
     yield Diagnosis(
         Severity.DOWN if health.letters_full else Severity.NOTE,
-        "dead letters",
+        LETTERS,
         f"{_count(health.letters, 'dead letter')} {'waits' if health.letters == 1 else 'wait'} "
         "for somebody to look.",
         "“sluice dead-letters” lists them; replay them once the cause is mended, or drop them.",
@@ -375,6 +406,7 @@ EXAMINATIONS: Final[tuple[Callable[[ServerHealth], Iterator[Diagnosis]], ...]] =
     _actors,
     _intake,
     _journal,
+    _sessions,
     _store,
     _files,
     _letters,

@@ -84,7 +84,7 @@ def summarize(
     name, hostname, pathname = page
     return EventSummary(
         number=number,
-        at=event.counted_at,
+        at=event.received,
         domain=cut(event.domain, DOMAIN_LENGTH),
         site_id=site_id,
         reason=reason,

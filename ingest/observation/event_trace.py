@@ -10,7 +10,7 @@ import msgspec
 from ingest.model.event import Event
 from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE, DropReason, Verdict
 from ingest.observation.step_details import Details, step_details
-from ingest.observation.trace_format import format_rows, format_site, format_visit
+from ingest.observation.trace_format import NEW_SESSION, format_rows, format_site, format_visit
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import STEPS, Step, run_steps
@@ -90,17 +90,17 @@ def trace_event(
             partial(_decide, step, context, reference),
             partial(step_details, step.name, context, reference),
         )
-    enriched = context.enriched()
+    enriched = context.enriched(NEW_SESSION)
     transition: Transition | None = None
 
     def find_visit() -> Verdict:
         nonlocal transition
-        transition = visits.transition(enriched)
+        transition = visits.transition(enriched, event.timestamp)
         return NO_SESSION if transition is None else ACCEPTED
 
     def visit_details() -> Details:
         goes_on = transition is not None and transition.before is not None
-        return {"open_visit": goes_on, "visits_open": len(visits)}
+        return {"open_visit": goes_on, "visits_open": visits.count(event.timestamp)}
 
     recorder.run("sessions", VISIT_STEP, find_visit, visit_details)
     verdict, site = recorder.verdict, reference.site(event.domain)

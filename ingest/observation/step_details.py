@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from ingest.enrichment.user_agent import describe
 from ingest.observation.address import describe_address
@@ -117,7 +118,7 @@ def _visitor(context: EventContext, reference: Reference) -> Details:
 
 
 def _fields(struct: msgspec.Struct) -> Details:
-    fields: Details = msgspec.to_builtins(struct)
+    fields: Details = msgspec.to_builtins(asdict(struct))
     return fields
 
 

@@ -15,13 +15,18 @@ from ingest.sites.site import Site
 _ID_DIGITS: Final = 6
 """Of up to 20: enough to see whether two are the same, too few to find the visitor's rows by."""
 
-_SHORTENED: Final = frozenset({"user_id", "session_id"})
+NEW_SESSION: Final = 0
+"""The id of a session that would begin: a trace draws none."""
 
 
 def shorten(number: int) -> str:
     """The first digits of an id."""
     digits = str(number)
     return digits if len(digits) <= _ID_DIGITS else f"{digits[:_ID_DIGITS]}…"
+
+
+def _session_id(number: int) -> str:
+    return "new" if number == NEW_SESSION else shorten(number)
 
 
 def format_time(seconds: int) -> str:
@@ -50,7 +55,7 @@ def format_visit(transition: Transition, event: EnrichedEvent, timeout: int) -> 
     before, after = transition.before, transition.after
     return {
         "begins": before is None,
-        "session_id": "new" if before is None else shorten(after.session_id),
+        "session_id": _session_id(after.session_id),
         "start": format_time(after.start),
         "last_activity": format_time(event.timestamp if before is None else before.timestamp),
         "ends_after_seconds": timeout,
@@ -81,7 +86,9 @@ def _by_column(table: Table, rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def _value(name: str, kind: str, value: object) -> object:
-    if name in _SHORTENED and isinstance(value, int):
+    if name == "session_id" and isinstance(value, int):
+        return _session_id(value)
+    if name == "user_id" and isinstance(value, int):
         return shorten(value)
     if kind.startswith("DateTime") and isinstance(value, int):
         return format_time(value)

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from msgspec import structs
-
 from ingest.past.formats import Format
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_request import ImportSelection
@@ -17,7 +15,7 @@ from ingest.past.lines import Lines
 from ingest.past.past_event import BrokenLineError, Reader
 from ingest.past.past_pipeline import PastPipeline
 from ingest.pipeline.reference import Reference
-from ingest.rows.batch import Batch, Flush
+from ingest.rows.batch import Batch, Insert
 from ingest.rows.layout import EventRows
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.salts import Salt, Salts, fresh_key
@@ -76,22 +74,22 @@ class ImportRun:
         self.notes: list[str] = []
         self.position = self._cut_position = 0
         visits: tuple[Session, ...] = ()
-        self.repeated: Flush = ()
+        self.repeated: tuple[Insert, ...] = ()
         if saved is None:
             self.id = secrets.token_hex(6)
             self.counts = ImportCounts()
             self.first_position = self.earlier_lines = 0
             self._expected, self._earlier_seconds, self.was_done = "", 0.0, False
             self._salt: Salt | None = None
-            self._batch = Batch(0)
+            self._batch, self._first = Batch(), 0
         else:
             state = saved.state
             self.id, self.counts = state.id, copy.deepcopy(state.counts)
             self.first_position, self.earlier_lines = state.position, state.counts.lines
             self._expected, self._earlier_seconds = state.digest, state.seconds
             self.was_done, self._salt, visits = state.done, state.salt, saved.visits
-            self._batch = Batch(state.events)
-            self.repeated = self._flush_of(saved.rows, state.batch_first)
+            self._batch, self._first = Batch(), state.events
+            self.repeated = self._repeated_inserts(saved.rows, state.batch_first)
         self._pipeline = self._pipeline_of(visits)
         self._see_to_salt(now)
 
@@ -168,7 +166,7 @@ class ImportRun:
         else:
             self.take([(line, 1)], reference)
 
-    def cut(self, now: float, seconds: float) -> tuple[SavedImport, Flush]:
+    def cut(self, now: float, seconds: float) -> tuple[SavedImport, tuple[Insert, ...]]:
         """Close the batch and begin the next.
 
         Args:
@@ -178,12 +176,14 @@ class ImportRun:
         Returns:
             What has to outlast the process before the batch is stored, and the batch.
         """
-        batch, rows = self._batch, tuple(self._rows)
-        self._batch, self._rows = Batch(batch.end), []
+        batch, rows, first = self._batch, tuple(self._rows), self._first
+        end = first + len(batch)
+        self._batch, self._rows, self._first = Batch(), [], end
         self._cut_position = self.position
         self._see_to_salt(now)
-        state = self._state(batch.first, batch.end, now, seconds)
-        return SavedImport(state, tuple(self._pipeline.visits), rows), self._flush(batch)
+        state = self._state(first, end, now, seconds)
+        saved = SavedImport(state, tuple(self._pipeline.visits), rows)
+        return saved, self._inserts(batch, first)
 
     def finish(self, now: float, seconds: float, *, done: bool, keep: bool) -> SavedImport:
         """What remains of the import once all is stored.
@@ -195,14 +195,15 @@ class ImportRun:
             keep: Whether another run is to go on with the visits.
         """
         self._see_to_salt(now)
-        state = replace(self._state(self._batch.end, self._batch.end, now, seconds), done=done)
+        state = replace(self._state(self._first, self._first, now, seconds), done=done)
         if keep:
             return SavedImport(state, tuple(self._pipeline.visits))
         return SavedImport(state.without_salt())
 
     def discard(self) -> None:
         """Forget the rows that were gathered: nothing is to be stored."""
-        self._batch, self._rows = Batch(self._batch.end), []
+        self._first += len(self._batch)
+        self._batch, self._rows = Batch(), []
         self._cut_position = self.position
 
     def _consume(self, content: bytes) -> None:
@@ -212,7 +213,7 @@ class ImportRun:
         self.position += len(content)
 
     def _pipeline_of(self, visits: tuple[Session, ...]) -> PastPipeline:
-        open_sessions = OpenSessions(self._session_seconds, lambda: secrets.randbits(64))
+        open_sessions = OpenSessions(self._session_seconds)
         open_sessions.restore(visits)
         return PastPipeline(self._reader, self._selection, open_sessions, self.counts)
 
@@ -225,17 +226,15 @@ class ImportRun:
             self._pipeline = self._pipeline_of(())
         self._salt = Salt(fresh_key(), math.floor(now))
 
-    def _flush(self, batch: Batch, *, attempted: bool = False) -> Flush:
-        name = f"import-{self.id}"
-        receipt = f"{name}-{batch.first}-{batch.end}"
-        flush = batch.flush(name, attempted=attempted)
-        return tuple(structs.replace(insert, end=None, receipt=receipt) for insert in flush)
+    def _inserts(self, batch: Batch, first: int, *, attempted: bool = False) -> tuple[Insert, ...]:
+        token = f"import-{self.id}-{first}-{first + len(batch)}"
+        return batch.inserts(token, attempted=attempted)
 
-    def _flush_of(self, rows: Iterable[EventRows], first: int) -> Flush:
-        batch = Batch(first)
+    def _repeated_inserts(self, rows: Iterable[EventRows], first: int) -> tuple[Insert, ...]:
+        batch = Batch()
         for each in rows:
             batch.add(each)
-        return self._flush(batch, attempted=True)
+        return self._inserts(batch, first, attempted=True)
 
     def _state(self, first: int, end: int, now: float, seconds: float) -> ImportState:
         return ImportState(

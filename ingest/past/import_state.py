@@ -14,14 +14,14 @@ from typing import Any, Final
 from ingest.past.formats import Format
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_request import ImportSelection, selection_from_json
-from ingest.records.row_record import decode, encode
+from ingest.records.row_record import decode_rows, encode_rows
+from ingest.records.session_snapshot import read_sessions, write_sessions
 from ingest.rows.layout import EventRows
 from ingest.sessions.salts import Salt
 from ingest.sessions.session import Session
-from ingest.sessions.snapshot import read_sessions, write_sessions
 
 VERSION: Final = 1
-"""Version of the text; changed whenever what it holds is, and `Session` is part of that."""
+"""Version of the text. Visits and rows tell by themselves in which form they are written."""
 
 HEAD_BYTES: Final = 4096
 """Files that begin with as many equal bytes are taken for versions of the same file."""
@@ -98,7 +98,7 @@ def parts_of(saved: SavedImport) -> Iterable[bytes]:
     """A state file's content in parts that are made one by one, some of them empty."""
     records: list[bytes] = []
     for start in range(0, len(saved.rows), TOGETHER):
-        records.append(encode(saved.rows[start : start + TOGETHER]))
+        records.append(encode_rows(saved.rows[start : start + TOGETHER]))
         yield b""
     yield header_of(saved.state, len(saved.visits), list(map(len, records)))
     for start in range(0, len(saved.visits), TOGETHER):
@@ -189,6 +189,6 @@ def read_saved(content: bytes) -> SavedImport:
     rows: list[EventRows] = []
     start = 0
     for length in records:
-        rows.extend(decode(tail[start : start + length]))
+        rows.extend(decode_rows(tail[start : start + length]))
         start += length
     return SavedImport(state, read_sessions(lines), tuple(rows))

@@ -1,6 +1,8 @@
 """The way of a line to its rows: the same steps in the same order as for an event of now."""
 
+import secrets
 from dataclasses import replace
+from itertools import islice
 
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.event import EnrichedEvent, Event, Place
@@ -16,6 +18,10 @@ from ingest.sessions.open_sessions import OpenSessions
 
 VISITS = 100_000
 """Visits that may go on at a time; beyond it the one that was silent for longest is over."""
+
+AHEAD_SECONDS = 3600
+"""How much later than a line an earlier one may be. Visits further ahead are over, too: they are
+of another server's log, or of lines in the opposite order, and would be kept to the end."""
 
 
 class FixedPlace(NoGeoDatabase):
@@ -117,12 +123,12 @@ class PastPipeline:
             return drop.reason
         if past.device is not None:
             context.device = past.device
-        return self._visit(context.enriched())
+        return self._visit(context.enriched(secrets.randbits(64)))
 
     def _visit(self, event: EnrichedEvent) -> EventRows | DropReason:
         visits = self.visits
-        visits.expire(event.timestamp)
-        transition = visits.transition(event)
+        self._forget(event.timestamp)
+        transition = visits.transition(event, event.timestamp)
         if transition is None:
             return DropReason.NO_SESSION_FOR_ENGAGEMENT
         rows = rows_of(event, transition)
@@ -131,3 +137,11 @@ class PastPipeline:
         if transition.before is None:
             self.counts.visits += 1
         return rows
+
+    def _forget(self, now: int) -> None:
+        """Forget the visits that are over for an event at `now`, Unix seconds."""
+        visits = self.visits
+        visits.expire(now)
+        while any(visit.touched > now + AHEAD_SECONDS for visit in islice(visits, 1)):
+            visits.forget_beyond(len(visits) - 1)
+            visits.expire(now)

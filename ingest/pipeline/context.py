@@ -43,18 +43,21 @@ class EventContext(msgspec.Struct, gc=False):
     revenue: RevenueAmounts | None = None
     visitor: Visitor = NOBODY
 
-    def enriched(self) -> EnrichedEvent:
-        """What the event is after the last step: all that its rows need."""
+    def enriched(self, nonce: int) -> EnrichedEvent:
+        """What the event is after the last step: all that its rows need.
+
+        Args:
+            nonce: Random 64-bit number.
+        """
         event = self.event
         request = event.request
         return EnrichedEvent(
-            ticket=event.ticket,
-            position=event.position,
             domain=event.domain,
             tracker_version=request.tracker_version,
             site_id=self.site.id,
             visitor=self.visitor,
             timestamp=request.timestamp,
+            received=event.received,
             name=request.name,
             hostname=request.hostname,
             pathname=request.pathname,
@@ -66,5 +69,6 @@ class EventContext(msgspec.Struct, gc=False):
             device=self.device,
             attribution=self.attribution,
             revenue=self.revenue,
-            received=request.received,
+            nonce=nonce,
+            source=event.source,
         )

@@ -21,7 +21,7 @@ from ingest.sites.shields import (
     parse_network,
 )
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site, SiteRegistry, domain_problem
-from ingest.sites.site_change import Change
+from ingest.sites.site_change import SiteChange
 from ingest.sites.site_file_schema import SHIELD_LISTS, problem_of_goal, problem_of_rule
 
 _Row = TypeVar("_Row", Rule, Goal)
@@ -52,7 +52,7 @@ class SiteImport:
         notes: What an operator ought to know, a line each.
     """
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[SiteChange, ...] = ()
     unchanged: int = 0
     only_in_file: tuple[Site, ...] = ()
     not_imported: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ def merge_sites(data: PlausibleData, registry: SiteRegistry) -> SiteImport:
     conflicts = _leave_out_conflicts(wanted, registry)
     _free_previous_domains(wanted, registry, not_imported)
     changes = tuple(
-        Change(registry.by_id(site.id), site)
+        SiteChange(registry.by_id(site.id), site)
         for site in wanted.values()
         if registry.by_id(site.id) != site
     )

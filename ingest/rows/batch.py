@@ -1,6 +1,7 @@
 """Rows gathered for one insert, without the session rows that cancel each other."""
 
 import enum
+from collections.abc import Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -14,6 +15,8 @@ class Trigger(enum.StrEnum):
     SIZE = "size"
     TIME = "time"
     DRAIN = "drain"
+    CHECKPOINT = "checkpoint"
+    """Cut where a checkpoint was taken."""
     REPLAY = "replay"
     """Cut where an earlier process had cut it."""
 
@@ -25,23 +28,13 @@ class Insert(msgspec.Struct, frozen=True):
         table: The table's name.
         rows: In the table's column order.
         token: The same for every attempt, so that the store recognises a repeated one.
-        letter: The dead letter that these rows came from; None for fresh ones.
-        end: The journal's position after the events that these rows are of; None when they are of
-            no events in the journal.
         attempted: Whether the store may have the rows already.
-        trigger: Why the batch that they are of was flushed; None when they are of none.
-        receipt: Under what the sender waits to hear that the rows are stored, and keeps them until
-            then; None when nobody does.
     """
 
     table: str
     rows: tuple[Row, ...]
     token: str
-    letter: str | None = None
-    end: int | None = None
     attempted: bool = False
-    trigger: Trigger | None = None
-    receipt: str | None = None
 
     def halves(self) -> tuple["Insert", "Insert"]:
         """Split in two, each with a token derived from this one's."""
@@ -52,40 +45,36 @@ class Insert(msgspec.Struct, frozen=True):
         )
 
 
-Flush = tuple[Insert, ...]
-"""What the batcher hands over at once; inserted in this order."""
+CounterKey = tuple[int, str, int | None, str, int]
+"""Minute (Unix seconds), domain, site id, metric and tracker version of a counter."""
 
 
 class Batch:
     """Rows that wait for the next flush.
 
-    Attributes:
-        first: The journal's position of the first event.
-        end: The position after the last event.
-
-    When a visit has several events in one batch, the state that an event wrote and the row by which
-    the next one cancels it are both left out: they would only cancel each other in the table
+    When a session has several events in one batch, the state that an event wrote and the row by
+    which the next one cancels it are both left out: they would only cancel each other in the table
     (spec/sessions.md §6; the pair is matched by session and version, as the engine does).
     """
 
-    def __init__(self, first: int) -> None:
-        """Start empty.
-
-        Args:
-            first: The journal's position of the first event to come.
-        """
-        self.first = self.end = first
+    def __init__(self) -> None:
+        """Start empty."""
         self._events: list[Row] = []
         self._cancellations: list[Row] = []
         self._states: dict[tuple[object, object], Row] = {}
+        self._counters: dict[CounterKey, int] = {}
 
     def __len__(self) -> int:
         """The number of event rows: what the size limit of a flush counts."""
         return len(self._events)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not (self._events or self._counters)
+
     def add(self, rows: EventRows) -> None:
-        """Take in what the event at `end` wrote."""
-        self.end += 1
+        """Add an event's rows."""
         self._events.append(rows.event)
         for row in rows.sessions:
             version = (row[SESSION_ID], row[SESSION_EVENTS])
@@ -94,30 +83,31 @@ class Batch:
             elif self._states.pop(version, None) is None:
                 self._cancellations.append(row)
 
-    def skip_to(self, position: int) -> None:
-        """Go on with the event at a position: those before it are lost."""
-        self.end = position
+    def count(self, counters: Iterable[tuple[CounterKey, int]]) -> None:
+        """Add to counters."""
+        for key, events in counters:
+            self._counters[key] = self._counters.get(key, 0) + events
 
-    def flush(
-        self, journal: str, *, attempted: bool = False, trigger: Trigger | None = None
-    ) -> Flush:
-        """Everything gathered, session rows first (spec/sessions.md §6).
-
-        The tokens follow from the events' positions: the same events give the same tokens.
+    def inserts(self, token: str, *, attempted: bool = False) -> tuple[Insert, ...]:
+        """Everything gathered, in the order in which it is to be stored (spec/sessions.md §6).
 
         Args:
-            journal: The journal's id.
+            token: Begins the inserts' tokens; the same rows must have the same.
             attempted: Whether an earlier process may have stored some of it.
-            trigger: Why it is flushed.
         """
-        batch_id = f"{journal}-{self.first}-{self.end}"
         sessions = (*self._cancellations, *self._states.values())
-        inserts = (
-            Insert("sessions_v2", sessions, f"{batch_id}-sessions"),
-            Insert("events_v2", tuple(self._events), f"{batch_id}-events"),
+        counters = tuple(
+            [
+                (minute, domain, site_id, metric, events, version)
+                for (minute, domain, site_id, metric, version), events in self._counters.items()
+            ]
         )
         return tuple(
-            replace(insert, end=self.end, attempted=attempted, trigger=trigger)
-            for insert in inserts
-            if insert.rows
+            Insert(table, rows, f"{token}-{name}", attempted)
+            for table, rows, name in (
+                ("sessions_v2", sessions, "sessions"),
+                ("events_v2", tuple(self._events), "events"),
+                ("ingest_counters", counters, "counters"),
+            )
+            if rows
         )

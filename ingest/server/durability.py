@@ -1,92 +1,239 @@
-"""What outlasts a process: the journal it begins with, and what it leaves to the next."""
+"""What outlasts a process: the log that it begins with, and what was left in another form."""
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import structlog
 import trio
+from msgspec.structs import replace
 
-from actors.journal.file_journal import PROGRESS, FileJournal
-from actors.journal.journal import Journal, JournalError, MemoryJournal
-from actors.journal.journal_keeper import take_snapshot
-from actors.journal.recovery import rebuild_sessions, settle_letters, spill_backlog
-from actors.journal.session_file import SessionFile
+from actors.clock.wall_clock import Clock
 from actors.letters.dead_letters import DeadLetters
 from actors.letters.letter_directory import LetterDirectory
-from actors.pipeline.topology import SPILL_SECONDS, Collector
-from ingest.records.row_record import UnknownRecordError
+from actors.log.checkpoint_file import CheckpointFile
+from actors.log.file_log import FileLog
+from actors.log.log import Log, LogPoint
+from actors.log.memory_log import MemoryLog
+from actors.log.old_journal import OldJournal
+from actors.log.opening import has_log
+from actors.pipeline.batcher import ROOM
+from actors.pipeline.flush import Flush
+from actors.pipeline.journal_upgrade import (
+    JournalUpgrade,
+    load_snapshot,
+    settle_letters,
+    state_of,
+)
+from actors.pipeline.partition import NO_LOG
+from actors.pipeline.predecessor import PredecessorFactory
+from actors.pipeline.previous_log import PreviousLog
+from ingest.fold.checkpoint import FoldState
+from ingest.records.record import Description
+from ingest.records.run import UnknownRecordError
 from ingest.server.state_files import StateFiles
-from ingest.sessions.open_sessions import OpenSessions
 from ingest.settings import Settings
+from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
+
+UNCOMMITTED_EVENTS = 1_024
+"""Events that a log in memory takes beyond what the batcher has room for."""
 
 
 class DurabilityError(Exception):
     """What an earlier process has left cannot be used; the message is for the operator."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptEvents:
+    """Accepted events, and what the fold has made of them so far.
+
+    Attributes:
+        log: Takes events from now on.
+        state: The fold at a position that the log can be read from.
+        checkpoints: Where checkpoints go. The sessions of a log that does not outlast the process
+            are saved there when it ends in order.
+        predecessor: Makes what has to be stored before the log; None when there is nothing.
+    """
+
+    log: Log
+    state: FoldState
+    checkpoints: CheckpointFile
+    predecessor: PredecessorFactory | None
+
+
 @contextlib.contextmanager
-def open_journal(
-    settings: Settings, files: StateFiles, open_sessions: OpenSessions
-) -> Iterator[Journal]:
-    """The journal of the settings, and the visits that were open when the last process ended.
+def open_kept_events(settings: Settings, files: StateFiles, clock: Clock) -> Iterator[KeptEvents]:
+    """Open the log of the settings; close it at the end.
 
     Args:
         settings: Say which.
         files: Where it is.
-        open_sessions: Filled with the visits.
+        clock: The pipeline's.
 
     Raises:
         DurabilityError: What an earlier process has left cannot be used.
     """
     with contextlib.ExitStack() as stack:
         try:
-            on_disk = _journal_on_disk(settings, files)
-            snapshot = SessionFile(files.sessions).load()
-            journal: Journal = on_disk or MemoryJournal()
-            stack.callback(journal.close)
-            rebuild_sessions(open_sessions, snapshot, journal)
-            settle_letters(journal, LetterDirectory(files.dead_letters))
-            if on_disk is not None and settings.durability == "memory":
-                letters = DeadLetters(files.dead_letters)
-                letters.load_at_once()
-                events = spill_backlog(on_disk, letters, settings.flush_rows)
-                log.info("journal turned off", events_left=events)
-                stack.pop_all()
-                on_disk.remove()
-                journal = MemoryJournal()
-        except (OSError, JournalError, UnknownRecordError) as error:
+            kept = _open(settings, files, clock, stack)
+        except (OSError, ValueError) as error:
+            if isinstance(error, UnknownRecordError) or not isinstance(error, OSError):
+                raise DurabilityError(
+                    f"the journal in {files.journal} cannot be used: {error}"
+                ) from None
             raise DurabilityError(
-                f"the journal in {files.journal} cannot be used: {error}"
+                f"the journal in {files.journal} cannot be used: {error.strerror or error}"
             ) from None
-        if not journal.durable:
-            # Nothing would say that the visits have gone on.
-            SessionFile(files.sessions).forget()
-        if journal.backlog:
-            log.info("journal has events to be stored", events=journal.backlog)
-        yield journal
+        if kept.log.backlog:
+            log.info("the log has events to be stored", events=kept.log.backlog)
+        yield kept
 
 
-def _journal_on_disk(settings: Settings, files: StateFiles) -> FileJournal | None:
-    if settings.durability == "memory" and not (files.journal / PROGRESS).exists():
-        return None
-    return FileJournal.open(
-        files.journal, limit=settings.journal_megabytes * 1_000_000, fsync=settings.journal_fsync
+def _open(
+    settings: Settings,
+    files: StateFiles,
+    clock: Clock,
+    stack: contextlib.ExitStack,
+) -> KeptEvents:
+    description = Description(settings.session_minutes * 60)
+    in_memory = settings.durability == "memory"
+    checkpoints = CheckpointFile(files.checkpoint)
+    checkpoint = checkpoints.load()
+    journal = OldJournal.open(files.journal)
+    if journal is not None:
+        stack.callback(journal.close)
+        if (
+            checkpoint is not None
+            and checkpoint.log_id == journal.id
+            and checkpoint.position >= journal.end
+        ):
+            # The upgrade was done but for its last step.
+            files.sessions.unlink(missing_ok=True)
+            journal.remove()
+            journal = None
+    on_disk = not in_memory or has_log(files.journal)
+    state: FoldState | None = None
+    upgrade: PredecessorFactory | None = None
+    lost = 0
+    if journal is not None:
+        lost = journal.lost
+        settle_letters(journal, LetterDirectory(files.dead_letters))
+        state = state_of(journal, load_snapshot(files.sessions), description)
+        upgrade = _upgrade(journal, state, settings, checkpoints if on_disk else None, files)
+    if not on_disk:
+        return _memory(settings, description, clock, checkpoints, checkpoint, upgrade, lost)
+    file_log = FileLog.open(
+        files.journal,
+        description=description,
+        limit_bytes=settings.journal_megabytes * 1_000_000,
+        fsync=settings.journal_fsync,
+        log_time=clock.seconds(),
+        start=None if journal is None else LogPoint(journal.end, journal.end),
     )
+    stack.callback(file_log.close)
+    file_log.lost += lost
+    if state is None:
+        state = fitting_state(file_log, checkpoint, description)
+    if not in_memory:
+        return KeptEvents(file_log, state, checkpoints, upgrade)
+    file_log.seal()
+    previous = _previous(file_log, state, settings, files, upgrade)
+    return _memory(settings, description, clock, checkpoints, None, previous, file_log.lost)
 
 
-async def hand_over(files: StateFiles, collector: Collector) -> None:
-    """Leave the open visits, and the end of the journal, to the next process. Never raises."""
-    collector.open_sessions.expire(collector.clock.seconds())
-    journal = collector.journal
-    try:
-        with trio.fail_after(SPILL_SECONDS):
-            await journal.secure()
-            snapshot = take_snapshot(collector.open_sessions, journal)
-            await SessionFile(files.sessions).save(snapshot)
-    except (OSError, JournalError, trio.TooSlowError) as error:
-        log.error("open visits are not saved", error=str(error) or "the disk hangs")
-        return
-    if isinstance(journal, FileJournal):
-        journal.retire(journal.end)
+def fitting_state(source: Log, checkpoint: FoldState | None, description: Description) -> FoldState:
+    """Where the fold of a log begins: at the checkpoint if the log goes on from there.
+
+    Otherwise it begins with the log, or behind what is committed if the log has lost its beginning:
+    sessions that went on from another state than the store's would cancel rows that are not there.
+
+    Args:
+        source: The log.
+        checkpoint: The last one; None when there is none.
+        description: Holds until the log brings another one.
+    """
+    begin = LogPoint(0, 0) if source.first == 0 else source.committed
+    first = FoldState(source.id, *begin, 0, description, (), (), ())
+    if checkpoint is None or checkpoint.log_id != source.id:
+        if source.first > 0:
+            log.error("no checkpoint fits the log, open sessions begin anew")
+        return first
+    if not source.first <= checkpoint.position <= source.end.position:
+        log.error("open sessions do not fit the log, they begin anew", position=checkpoint.position)
+        return replace(first, log_time=checkpoint.log_time, sources=checkpoint.sources)
+    if checkpoint.position > source.committed.position:
+        # The note was lost. A checkpoint is valid only when the store has what is before it.
+        source.committed = LogPoint(checkpoint.position, checkpoint.number)
+        source.prepared = None
+    return checkpoint
+
+
+def _memory(
+    settings: Settings,
+    description: Description,
+    clock: Clock,
+    checkpoints: CheckpointFile,
+    checkpoint: FoldState | None,
+    predecessor: PredecessorFactory | None,
+    lost: int,
+) -> KeptEvents:
+    in_memory = MemoryLog(
+        description,
+        limit_events=ROOM * settings.flush_rows + UNCOMMITTED_EVENTS,
+        log_time=clock.seconds(),
+    )
+    in_memory.lost = lost
+    state = FoldState(in_memory.id, in_memory.first, 0, 0, description, (), (), ())
+    if checkpoint is not None and checkpoint.log_id == NO_LOG:
+        state = replace(checkpoint, log_id=state.log_id, position=state.position)
+        # If this process is killed, nothing says how its sessions have gone on.
+        checkpoints.forget()
+    return KeptEvents(in_memory, state, checkpoints, predecessor)
+
+
+def _upgrade(
+    journal: OldJournal,
+    state: FoldState,
+    settings: Settings,
+    checkpoints: CheckpointFile | None,
+    files: StateFiles,
+) -> PredecessorFactory:
+    def make(
+        outlet: trio.MemorySendChannel[Flush], metrics: Metrics, letters: DeadLetters
+    ) -> JournalUpgrade:
+        return JournalUpgrade(
+            journal, state, outlet, settings.flush_rows, checkpoints, files.sessions
+        )
+
+    return make
+
+
+def _previous(
+    on_disk: FileLog,
+    state: FoldState,
+    settings: Settings,
+    files: StateFiles,
+    upgrade: PredecessorFactory | None,
+) -> PredecessorFactory:
+    def remove() -> None:
+        on_disk.remove()
+        files.checkpoint.unlink(missing_ok=True)
+
+    def make(
+        outlet: trio.MemorySendChannel[Flush], metrics: Metrics, letters: DeadLetters
+    ) -> PreviousLog:
+        return PreviousLog(
+            on_disk,
+            state,
+            outlet,
+            letters,
+            metrics,
+            flush_rows=settings.flush_rows,
+            flush_seconds=settings.flush_seconds,
+            predecessor=None if upgrade is None else upgrade(outlet.clone(), metrics, letters),
+            remove=remove,
+        )
+
+    return make

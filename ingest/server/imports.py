@@ -32,7 +32,6 @@ def open_import_service(
             proxies=TrustedProxies.parse(settings.trusted_proxies),
             session_seconds=settings.session_minutes * 60,
             outlet=collector.outlet(),
-            receipts=collector.receipts,
             stored=StoredRows(collector.store, parse_url(settings.clickhouse_url).database),
             pause_ratio=PAUSE_RATIO,
         )

@@ -16,7 +16,6 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory, write_state
-from actors.journal.session_file import SessionFile
 from actors.keepers.salt_keeper import SaltKeeper
 from actors.pipeline.topology import SPILL_SECONDS, Collector, CollectorOptions
 from actors.stores.open import open_store
@@ -37,12 +36,11 @@ from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.request_observers import RequestObserver
 from ingest.request.client_address import TrustedProxies
-from ingest.server.durability import DurabilityError, hand_over, open_journal
+from ingest.server.durability import DurabilityError, open_kept_events
 from ingest.server.imports import open_import_service
 from ingest.server.start_files import StartError, load_reference, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
-from ingest.sessions.open_sessions import OpenSessions
 from ingest.settings import Settings, shown_settings
 
 log = structlog.get_logger()
@@ -63,13 +61,19 @@ and Python's default of 700 would look every few events."""
 EXIT_DRAINED = 0
 EXIT_ACTORS_FAILED = 70
 """EX_SOFTWARE of sysexits.h: the process manager is to start a new process."""
+EXIT_LOG_BROKEN = 74
+"""EX_IOERR of sysexits.h: the log could not be trusted to keep what was acknowledged."""
+
+LOG_SECONDS = 1.0
+"""How often it is looked whether the log can be trusted."""
 
 
 def serve(settings: Settings) -> int:
     """Run the server.
 
     Returns:
-        The process's exit code: 0 after a drain, 70 when actors failed too often.
+        The process's exit code: 0 after a drain, 70 when actors failed too often, 74 when the log
+        could not be trusted.
 
     Raises:
         StartError: Something that the operator has to mend first.
@@ -102,17 +106,17 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
         keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
         if geo is not None:
             keepers.append(geo)
-        open_sessions = OpenSessions(settings.session_minutes * 60, lambda: secrets.randbits(64))
-        journal = stack.enter_context(open_journal(settings, files, open_sessions))
+        kept = stack.enter_context(open_kept_events(settings, files, clock))
         collector = Collector(
             reference,
             store,
             clock,
-            journal,
-            open_sessions,
+            kept.log,
+            kept.state,
             files.dead_letters,
             CollectorOptions(settings.flush_rows, settings.flush_seconds),
-            session_file=SessionFile(files.sessions),
+            checkpoints=kept.checkpoints,
+            predecessor=kept.predecessor,
             store_opened=opened,
             keepers=keepers,
             tracing=telemetry,
@@ -160,7 +164,6 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
         port = listeners[0].socket.getsockname()[1]
         with _server_file(files.server, port, command_token):
             exit_code = await _run(collector, server, settings.shutdown_seconds, port)
-        await hand_over(files, collector)
     log.info("stopped", exit_code=exit_code)
     return exit_code
 
@@ -172,6 +175,7 @@ async def _run(collector: Collector, server: Server, seconds: float, port: int) 
             stop = StopReason()
             watching.start_soon(stop.watch_signals, signals)
             watching.start_soon(stop.watch_supervisor, collector.supervisor)
+            watching.start_soon(stop.watch_log, collector)
             async with trio.open_nursery() as pipeline:
                 await pipeline.start(collector.run)
                 async with trio.open_nursery() as serving:
@@ -187,6 +191,14 @@ async def _run(collector: Collector, server: Server, seconds: float, port: int) 
                     server.stop(seconds * GRACE_SHARE)
                 collector.drain(deadline - trio.current_time())
             watching.cancel_scope.cancel()
+    if collector.log.broken is not None:
+        if collector.backlog:
+            log.critical(
+                "the log could not be trusted, and the store has not taken all of it",
+                reason=collector.log.broken,
+                events_at_risk=collector.backlog,
+            )
+        return EXIT_LOG_BROKEN
     return EXIT_DRAINED if collector.supervisor.healthy else EXIT_ACTORS_FAILED
 
 
@@ -214,6 +226,12 @@ class StopReason:
         """Stop when actors fail too often."""
         await supervisor.fatal.wait()
         self._give("actors failed too often")
+
+    async def watch_log(self, collector: Collector) -> None:
+        """Stop when the log cannot be trusted, and the store has taken what could be read of it."""
+        while collector.log.broken is None or collector.backlog:  # noqa: ASYNC110 - no event for it
+            await trio.sleep(LOG_SECONDS)
+        self._give(f"the log cannot be trusted: {collector.log.broken}")
 
 
 def flood_guard(requests_per_minute: int) -> FloodGuard | None:

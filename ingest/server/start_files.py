@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from actors.clock.wall_clock import Clock
-from actors.keepers.file_watcher import Reload, stamp
+from actors.keepers.file_watcher import FileWatcher, stamp
 from actors.keepers.salt_keeper import load_salts
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.pipeline.reference import Reference
@@ -34,8 +34,6 @@ def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Refer
         salts = load_salts(files.salts, clock.now())
     except (SitesFileError, GeoDatabaseError) as error:
         raise StartError(str(error)) from None
-    except ValueError as error:
-        raise StartError(f"{files.salts}: {error}") from None
     except OSError as error:
         raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
     if settings.geoip_database is None:
@@ -58,7 +56,9 @@ def open_geo_database(path: Path | None) -> GeoDatabase | NoGeoDatabase:
     return NoGeoDatabase() if path is None else GeoDatabase(path)
 
 
-def reloads(settings: Settings, reference: Reference) -> tuple[Reload[Any], Reload[Any] | None]:
+def reloads(
+    settings: Settings, reference: Reference
+) -> tuple[FileWatcher[Any], FileWatcher[Any] | None]:
     """The actors that keep sites and geo database up to date; None where there is no database."""
 
     def take_registry(registry: Any) -> None:
@@ -68,7 +68,7 @@ def reloads(settings: Settings, reference: Reference) -> tuple[Reload[Any], Relo
         old, reference.geo = reference.geo, geo
         old.close()
 
-    sites = Reload(
+    sites = FileWatcher(
         "sites_file",
         settings.sites,
         read_sites,
@@ -78,7 +78,7 @@ def reloads(settings: Settings, reference: Reference) -> tuple[Reload[Any], Relo
     )
     if settings.geoip_database is None:
         return sites, None
-    geo = Reload(
+    geo = FileWatcher(
         "geo_database",
         settings.geoip_database,
         GeoDatabase,

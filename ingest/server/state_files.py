@@ -21,12 +21,17 @@ class StateFiles:
 
     @property
     def sessions(self) -> Path:
-        """The visits that were open when they were last saved."""
+        """Open sessions, as versions with a journal of rows saved them."""
         return self.directory / "sessions.jsonl"
 
     @property
+    def checkpoint(self) -> Path:
+        """The fold's state at one position of the log."""
+        return self.directory / "checkpoint"
+
+    @property
     def journal(self) -> Path:
-        """The directory of the journal."""
+        """The directory of the log."""
         return self.directory / "journal"
 
     @property

@@ -16,7 +16,7 @@ import trio
 from actors.supervision.traces import Outcome
 from ingest import __version__
 from ingest.http.request_observers import CompletedRequest
-from ingest.rows.batch import Insert
+from ingest.rows.batch import Insert, Trigger
 from ingest.settings import Settings
 from ingest.telemetry.request_id import CURRENT
 
@@ -69,7 +69,9 @@ class Telemetry:
         self._nowhere = Context()
         self._propagator = TraceContextTextMapPropagator()
 
-    def inserted(self, insert: Insert, outcome: Outcome, seconds: float) -> None:
+    def inserted(
+        self, insert: Insert, trigger: Trigger | None, outcome: Outcome, seconds: float
+    ) -> None:
         """See `actors.supervision.traces.Tracing`."""
         attributes = {
             "db.system.name": "clickhouse",
@@ -79,8 +81,8 @@ class Telemetry:
             "sluice.token": insert.token,
             "sluice.outcome": outcome,
         }
-        if insert.trigger is not None:
-            attributes["sluice.trigger"] = insert.trigger.value
+        if trigger is not None:
+            attributes["sluice.trigger"] = trigger.value
         self._span(
             f"INSERT {insert.table}",
             self._kind.CLIENT,

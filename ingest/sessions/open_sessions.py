@@ -1,28 +1,27 @@
-"""The visits that may still go on, by site and visitor."""
+"""The sessions that may still go on, by site and visitor."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ingest.model.event import ENGAGEMENT, EnrichedEvent
 from ingest.sessions.session import Session, advance, begin
 
-AHEAD_SECONDS = 3600
-"""How much later than an event another one may have been that came before it: batches bring events
-that are up to half an hour old."""
-
-PAST_VISITS = 100_000
-"""Visits of the past that may go on at a time. Those that are sent in the order of their events
-need as many as had been open then."""
+SLICE: Final = 2_000
+"""Sessions looked at in one go: a millisecond or two."""
 
 
 class Transition(msgspec.Struct, frozen=True, gc=False):
-    """What one event does to its visit.
+    """What one event does to its session.
 
     Attributes:
-        before: The visit as it was; None when the event opens it.
-        after: The visit as it is now.
+        before: The session as it was; None when the event opens it.
+        after: The session as it is now.
     """
 
     before: Session | None
@@ -30,47 +29,48 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
 
 
 class OpenSessions:
-    """All live visits. Memory is bounded by expiry: `expire` forgets what has timed out.
+    """Sessions in the order in which they were last touched, by the log's time.
 
     Looking up and storing are separate (`transition`, then `commit`), so that a caller who fails in
     between has changed nothing.
     """
 
-    def __init__(self, timeout: int, new_id: Callable[[], int]) -> None:
+    def __init__(self, timeout: int, margin: int = 0) -> None:
         """Start empty.
 
         Args:
-            timeout: Seconds of silence after which a visit is over.
-            new_id: Gives a random 64-bit session id.
+            timeout: Seconds of silence after which a session is over, by its events' times.
+            margin: How much longer it is kept, by the log's time.
         """
         self.timeout = timeout
-        self.new_id = new_id
-        # Least recently active first, so that expiry looks at what has expired only.
+        self.margin = margin
         self._sessions: OrderedDict[tuple[int, int], Session] = OrderedDict()
-        self._past: OpenSessions | None = None
-
-    @property
-    def past(self) -> "OpenSessions":
-        """Visits of the past, which others send in after the fact: kept apart from those of now.
-
-        Their events come in any order, so that no time tells which visits are over: memory is
-        bounded by `forget_beyond`.
-        """
-        if self._past is None:
-            self._past = OpenSessions(self.timeout, self.new_id)
-        return self._past
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def __iter__(self) -> Iterator[Session]:
+        """Least recently touched first."""
         return iter(self._sessions.values())
 
+    def count(self, log_time: int) -> int:
+        """How many `expire` would leave.
+
+        Args:
+            log_time: Now, by the log's time in Unix seconds.
+        """
+        oldest = log_time - self.timeout - self.margin
+        newest = next(reversed(self._sessions.values()), None)
+        if newest is None or newest.touched < oldest:
+            return 0
+        over = takewhile(lambda session: session.touched < oldest, self)
+        return len(self) - sum(1 for _ in over)
+
     def find(self, event: EnrichedEvent) -> Session | None:
-        """Find the live visit that an event belongs to.
+        """Find the live session that an event belongs to.
 
         The visitor's current id is tried first, then the one under the previous salt, under which
-        a visit that was open when the salts rotated is kept (spec/sessions.md §3).
+        a session that was open when the salts rotated is kept (spec/sessions.md §3).
         """
         session = self._sessions.get((event.site_id, event.visitor.user_id))
         if session is not None and session.is_live(event.timestamp, self.timeout):
@@ -82,66 +82,83 @@ class OpenSessions:
             return session
         return None
 
-    def transition(self, event: EnrichedEvent) -> Transition | None:
-        """Work out what an event does to its visit, changing nothing.
+    def transition(self, event: EnrichedEvent, log_time: int) -> Transition | None:
+        """Work out what an event does to its session, changing nothing.
+
+        Args:
+            event: The event.
+            log_time: When it entered the log, Unix seconds.
 
         Returns:
-            None for an engagement event without a live visit, which is to be dropped.
+            None for an engagement event without a live session, which is to be dropped.
         """
         session = self.find(event)
         if session is not None:
-            return Transition(session, advance(session, event))
+            return Transition(session, advance(session, event, log_time))
         if event.name == ENGAGEMENT:
             return None
-        return Transition(None, begin(event, self.new_id()))
+        return Transition(None, begin(event, log_time))
 
     def commit(self, transition: Transition) -> None:
-        """Make the visit's new state the one that later events find."""
+        """Make the session's new state the one that later events find."""
         self.put(transition.after)
 
-    def undo(self, transition: Transition) -> None:
-        """Take back a transition that was committed; the latest first, if there are several."""
-        if transition.before is not None:
-            self.put(transition.before)
-        else:
-            session = transition.after
-            self._sessions.pop((session.site_id, session.user_id), None)
-
     def get(self, site_id: int, user_id: int) -> Session | None:
-        """The visit that is kept under a visitor's id, live or not."""
+        """The session that is kept under a visitor's id, live or not."""
         return self._sessions.get((site_id, user_id))
 
     def put(self, session: Session) -> None:
-        """Keep a visit's state, as that of the visit with the latest activity."""
+        """Keep a session's state, as that of the session touched last."""
         key = (session.site_id, session.user_id)
         self._sessions[key] = session
         self._sessions.move_to_end(key)
 
     def restore(self, sessions: Iterable[Session]) -> None:
-        """Take over visits kept from an earlier run, least recently active first."""
-        for session in sorted(sessions, key=lambda session: session.timestamp):
+        """Take over sessions that were saved, in the order in which `__iter__` gave them."""
+        for session in sessions:
             self.put(session)
 
+    def clear(self) -> None:
+        """Forget all."""
+        self._sessions.clear()
+
     def forget_beyond(self, limit: int) -> None:
-        """Forget the least recently active visits until there are no more than `limit`."""
+        """Forget the least recently touched sessions until there are no more than `limit`."""
         while len(self._sessions) > limit:
             self._sessions.popitem(last=False)
 
-    def expire(self, now: int) -> int:
-        """Forget the visits that are over at `now` (Unix seconds).
+    def expire(self, log_time: int, limit: float = math.inf) -> int:
+        """Forget the sessions that nothing has touched for longer than timeout and margin.
 
-        So is a visit far in the future, left by a clock that ran ahead: nothing behind it could be
-        forgotten before that time comes.
+        Args:
+            log_time: Now, by the log's time in Unix seconds.
+            limit: How many to forget at the most.
 
         Returns:
             How many were forgotten.
         """
+        oldest = log_time - self.timeout - self.margin
         forgotten = 0
-        while self._sessions:
+        while self._sessions and forgotten < limit:
             key, session = next(iter(self._sessions.items()))
-            ahead = session.timestamp - now
-            if session.is_live(now, self.timeout) and ahead <= AHEAD_SECONDS:
+            if session.touched >= oldest:
                 break
             del self._sessions[key]
             forgotten += 1
         return forgotten
+
+    def step_back(self, log_time: int) -> Iterator[None]:
+        """The log's time has stepped back: what was touched later counts as touched now.
+
+        So a clock that ran ahead for a while keeps no session open for longer than others. Only
+        the sessions touched since the step ahead are looked at, `SLICE` of them at a time.
+
+        Args:
+            log_time: Now, by the log's time in Unix seconds.
+        """
+        for number, (key, session) in enumerate(reversed(self._sessions.items()), 1):
+            if session.touched <= log_time:
+                break
+            self._sessions[key] = replace(session, touched=log_time)
+            if number % SLICE == 0:
+                yield

@@ -92,12 +92,17 @@ def rotation_due(salts: Salts, now: float) -> bool:
 def rotate(salts: Salts, key: bytes, now: float) -> Salts:
     """Begin a new day: a fresh current salt; the old one is kept as the previous if not too old.
 
+    A salt from the future, left by a clock that ran ahead, counts as made now: it finds visits that
+    are open, and lives no longer than others.
+
     Args:
         salts: What was in force.
         key: Random bytes of the new salt.
         now: Unix seconds.
     """
-    return expire(Salts(Salt(key, int(now)), salts.current), now)
+    old = salts.current
+    previous = replace(old, created_at=min(old.created_at, int(now)))
+    return expire(Salts(Salt(key, int(now)), previous), now)
 
 
 def expire(salts: Salts, now: float) -> Salts:

@@ -14,11 +14,11 @@ from ingest.model.event import (
 )
 
 
-class Session(msgspec.Struct, frozen=True, gc=False):
+class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The state of one visit.
 
     Attributes:
-        session_id: Random 64-bit number.
+        session_id: The nonce of the first event.
         site_id: The site visited.
         user_id: The visitor's id when the visit began; kept when the salts rotate.
         hostname: Host of the first pageview, empty before it.
@@ -35,6 +35,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
         attribution: Of the first event; later ones do not change it.
         place: Of the first event.
         device: Of the first event.
+        touched: When its last event entered the log, Unix seconds of the log's time.
     """
 
     session_id: int
@@ -54,6 +55,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     attribution: Attribution
     place: Place
     device: Device
+    touched: int = 0
 
     def is_live(self, now: int, timeout: int) -> bool:
         """Tell whether an event at `now` (Unix seconds) still belongs to this visit.
@@ -64,12 +66,17 @@ class Session(msgspec.Struct, frozen=True, gc=False):
         return now - self.timestamp <= timeout
 
 
-def begin(event: EnrichedEvent, session_id: int) -> Session:
-    """Open a visit with its first event, which must not be an engagement event."""
+def begin(event: EnrichedEvent, log_time: int) -> Session:
+    """Open a visit with its first event, which must not be an engagement event.
+
+    Args:
+        event: The event.
+        log_time: When it entered the log, Unix seconds.
+    """
     pageview = event.name == PAGEVIEW
     hostname, pathname = (event.hostname, event.pathname) if pageview else ("", "")
     return Session(
-        session_id=session_id,
+        session_id=event.nonce,
         site_id=event.site_id,
         user_id=event.visitor.user_id,
         hostname=hostname,
@@ -86,18 +93,24 @@ def begin(event: EnrichedEvent, session_id: int) -> Session:
         attribution=event.attribution,
         place=event.place,
         device=event.device,
+        touched=log_time,
     )
 
 
-def advance(session: Session, event: EnrichedEvent) -> Session:
+def advance(session: Session, event: EnrichedEvent, log_time: int) -> Session:
     """Apply a later event to a visit.
 
     An engagement event only keeps the visit alive. Any other is counted; a pageview becomes the
     exit page, and the entry page if there was none yet. The source, the place and the device stay
     those of the first event.
+
+    Args:
+        session: The visit.
+        event: The event.
+        log_time: When it entered the log, Unix seconds.
     """
     if event.name == ENGAGEMENT:
-        return replace(session, timestamp=event.timestamp)
+        return replace(session, timestamp=event.timestamp, touched=log_time)
     pageview = event.name == PAGEVIEW
     pageviews = session.pageviews + 1 if pageview else session.pageviews
     first_page = pageview and not session.entry_page
@@ -120,4 +133,5 @@ def advance(session: Session, event: EnrichedEvent) -> Session:
         attribution=session.attribution,
         place=session.place,
         device=session.device,
+        touched=log_time,
     )

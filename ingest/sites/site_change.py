@@ -9,7 +9,7 @@ from ingest.sites.site_file_schema import SHIELD_LISTS
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SiteChange:
     """A site that is added or changed; its secret is not shown.
 
     Attributes:

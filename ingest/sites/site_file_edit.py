@@ -143,14 +143,14 @@ def removed_site_ids(text: str) -> frozenset[int]:
 
 
 @dataclass(slots=True)
-class _Part:
+class _TextPart:
     """A piece of the file: one site with all its tables, or what is none."""
 
     text: str
     site: Site | None = None
 
 
-def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_Part]]:
+def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_TextPart]]:
     """The byte order mark and the parts, which give the rest of the text when joined."""
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     text = text.removeprefix(mark)
@@ -180,7 +180,7 @@ def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_Part]]:
             cuts.append((_beginning(text, span.start), None))
     ends = [start for start, _ in cuts[1:]] + [len(text)]
     return mark, [
-        _Part(text[start:end], site) for (start, site), end in zip(cuts, ends, strict=True)
+        _TextPart(text[start:end], site) for (start, site), end in zip(cuts, ends, strict=True)
     ]
 
 
@@ -215,7 +215,7 @@ def _with_gap(text: str, break_: str) -> str:
     return content if re.search(r"\n[ \t]*\r?\n\Z", content) else content + break_
 
 
-def _add(parts: list[_Part], added: Iterable[str], break_: str) -> None:
+def _add(parts: list[_TextPart], added: Iterable[str], break_: str) -> None:
     """Put new sites behind the last one."""
     indices = [index for index, part in enumerate(parts) if part.site is not None]
     last = indices[-1] if indices else len(parts) - 1

@@ -1,9 +1,7 @@
 """Every figure that `/metrics` shows, named in one place."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -29,23 +27,20 @@ FLUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 
 _STATUSES = {status: str(status) for status in range(200, 600)}
 ROWS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000)
 
+GAUGES: Mapping[str, str] = {
+    "sluice_sessions_open": "Visits that may go on.",
+    "sluice_requests_waiting": "Requests that wait for their verdicts.",
+    "sluice_followers": "Clients that follow events as they come.",
+    "sluice_rows_gathered": "Events that wait for the next flush.",
+    "sluice_rows_pending": "Rows handed to the writer that the store has not acknowledged.",
+    "sluice_journal_backlog_events": "Accepted events that the store has not acknowledged.",
+    "sluice_journal_bytes": "Bytes of the journal on disk.",
+    "sluice_dead_letters_kept": "Dead letters on disk.",
+    "sluice_actors_in_trouble": "Actors that are stuck, or most of whose messages fail.",
+}
+"""Figures that parts of the pipeline give of themselves, and what they are."""
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
-
-
-class Figure(NamedTuple):
-    """A figure that is read from its owner whenever `/metrics` is asked.
-
-    Attributes:
-        name: As Prometheus knows it.
-        documentation: What it means, in a sentence.
-        read: Gives its value; changes nothing.
-        label: Name and value of the label by which it differs from others of its name.
-    """
-
-    name: str
-    documentation: str
-    read: Callable[[], float]
-    label: tuple[str, str] | None = None
 
 
 class Metrics:
@@ -182,18 +177,13 @@ class Metrics:
         else:
             self._dropped.count((site, verdict.reason.value))
 
-    def show(self, figures: Iterable[Figure]) -> None:
-        """Show figures that are read from their owners whenever `/metrics` is asked."""
-        families: dict[str, list[Figure]] = {}
-        for figure in figures:
-            if figure.label is None:
-                self.read(figure.name, figure.documentation, figure.read)
-            else:
-                families.setdefault(figure.name, []).append(figure)
-        for name, family in families.items():
-            first = family[0]
-            label = "" if first.label is None else first.label[0]
-            self.read_labelled(name, first.documentation, label, partial(_by_label, family))
+    def show(self, figures: Callable[[], Mapping[str, float]]) -> None:
+        """Show the figures of a part, read from it whenever `/metrics` is asked.
+
+        Args:
+            figures: Gives them by names of `GAUGES`, always the same ones.
+        """
+        self.registry.register(_PartGauges(figures))
 
     def read(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a figure that is read from its owner whenever `/metrics` is asked."""
@@ -217,8 +207,16 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def _by_label(family: Iterable[Figure]) -> dict[str, float]:
-    return {figure.label[1]: figure.read() for figure in family if figure.label is not None}
+class _PartGauges(PrometheusCollector):
+    def __init__(self, figures: Callable[[], Mapping[str, float]]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        for name, value in self._figures().items():
+            yield GaugeMetricFamily(name, GAUGES[name], value=value)
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return self.collect()
 
 
 class _LabelledGauge(PrometheusCollector):

@@ -108,6 +108,8 @@ class Findings:
         stored: Different events in the store.
         unknown_stored: Of those without an answer, how many were stored.
         set_aside: Events in dead letters that are not in the store.
+        dropped_later: Engagement events without a visit that were acknowledged while the fold did
+            not read on, which alone could know.
         sessions: Visits checked.
         visitors: Visitors checked.
         violations: For each of `CHECKS`, a line for each case.
@@ -118,6 +120,7 @@ class Findings:
     stored: int = 0
     unknown_stored: int = 0
     set_aside: int = 0
+    dropped_later: int = 0
     sessions: int = 0
     visitors: int = 0
     violations: dict[str, list[str]] = field(
@@ -166,12 +169,17 @@ def _check_events(
     findings: Findings,
 ) -> None:
     wrong = findings.violations
+    opened = _first_events(by_uid.values())
     for uid, event in by_uid.items():
         findings.outcomes[event.outcome] += 1
         findings.statuses[event.status] += 1
         if uid in stored:
             _check_stored(event, stored[uid], findings)
-        elif event.outcome is Outcome.ACKNOWLEDGED and uid not in set_aside:
+        elif event.outcome is not Outcome.ACKNOWLEDGED or uid in set_aside:
+            continue
+        elif _has_no_visit(event, opened):
+            findings.dropped_later += 1
+        else:
             wrong["lost"].append(f"{uid} {event.name}: answered {event.status}, not stored")
     for uid, copies in stored.items():
         if len(copies) > 1:
@@ -202,20 +210,30 @@ def _check_stored(event: Sent, copies: Sequence[StoredEvent], findings: Findings
 
 def _check_drops(sent: Iterable[Sent], found: Collection[str], findings: Findings) -> None:
     """A drop is right for what was set aside, and for engagement before any other event."""
-    visited: dict[int, int] = {}  # visitor: number of the first event that opened a visit
-    dropped = []
-    for event in sent:
-        if event.outcome is Outcome.ACKNOWLEDGED and event.name != ENGAGEMENT:
-            first = visited.get(event.visitor, event.sequence)
-            visited[event.visitor] = min(first, event.sequence)
-        elif event.outcome is Outcome.DROPPED and event.uid not in found:
-            dropped.append(event)
-    for event in dropped:
-        first = visited.get(event.visitor, event.sequence)
-        if event.name != ENGAGEMENT or first < event.sequence:
+    events = list(sent)
+    opened = _first_events(events)
+    for event in events:
+        if event.outcome is not Outcome.DROPPED or event.uid in found:
+            continue
+        if not _has_no_visit(event, opened):
             findings.violations["dropped without reason"].append(
                 f"{event.uid} {event.name}: dropped, in no dead letter, its visit was open"
             )
+
+
+def _first_events(sent: Iterable[Sent]) -> dict[int, int]:
+    """By visitor, the number of the first acknowledged event that opened a visit."""
+    first: dict[int, int] = {}
+    for event in sent:
+        if event.outcome is Outcome.ACKNOWLEDGED and event.name != ENGAGEMENT:
+            known = first.get(event.visitor, event.sequence)
+            first[event.visitor] = min(known, event.sequence)
+    return first
+
+
+def _has_no_visit(event: Sent, opened: dict[int, int]) -> bool:
+    """Whether it is an engagement event before any that opens a visit."""
+    return event.name == ENGAGEMENT and opened.get(event.visitor, event.sequence) >= event.sequence
 
 
 def _check_visitors(rows: Iterable[StoredEvent], findings: Findings) -> None:

@@ -204,7 +204,7 @@ class Saboteur:
     def _tear_journal(self) -> None:
         """Leave what a loss of power leaves: the beginning of a run that nobody was told of."""
         files = [path for path in (self._server.state / "journal").iterdir() if path.is_file()]
-        segments = [path for path in files if path.name != "progress"]
+        segments = [path for path in files if path.suffix == ".journal"]
         if segments:
             newest = max(segments, key=lambda path: path.stat().st_mtime_ns)
             with newest.open("ab") as segment:

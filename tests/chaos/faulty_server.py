@@ -17,13 +17,16 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from actors.journal.file_journal import FileJournal
+from actors.log.checkpoint_file import WrittenCheckpoint
+from actors.log.file_log import FileLog
 from actors.pipeline.enrichment import Enrichment
 from actors.pipeline.gate import Gate
+from actors.pipeline.recorder import Recorder
 from actors.pipeline.sessions import Sessions
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
 from ingest.cli import main
+from ingest.fold.fold import Fold
 from tests.chaos.moments import MOMENTS, SELDOM, signal_of
 
 AGAIN_AND_AGAIN: Final = 0.3
@@ -31,10 +34,10 @@ AGAIN_AND_AGAIN: Final = 0.3
 through to the others, and its back-off alone is long."""
 
 LATEST_CALL: Final = 3
-"""A moment comes with the first to third call: rows of visits and of events alternate."""
+"""A moment comes with the first to third call: rows of visits, events and counters alternate."""
 
 OUTLET: Final = "outlet"
-FAILING: Final = ("gate", "enrichment", "sessions", "insert", "plan", "append")
+FAILING: Final = ("gate", "enrichment", "sessions", "insert", "prepare", "append")
 
 
 class Sabotage:
@@ -112,13 +115,17 @@ class Sabotage:
 
 if __name__ == "__main__":
     sabotage = Sabotage()
-    for stage in (Gate, Enrichment, Sessions):
-        sabotage.install(stage, "handle", stage.name)
+    sabotage.install(Gate, "handle", Gate.name)
+    sabotage.install(Enrichment, "handle", Enrichment.name)
+    sabotage.install(Fold, "take", "sessions")
+    for stage in (Gate, Enrichment, Recorder):
         sabotage.install(stage, "send_handled", OUTLET)
+    sabotage.install(Sessions, "_send", OUTLET)
     for store in (EmbeddedStore, ClickHouseStore):
         sabotage.install(store, "insert", "insert")
-    for method in ("append", "plan", "acknowledge", "retire"):
-        sabotage.install(FileJournal, method, method)
+    for method in ("append", "prepare", "commit", "retire"):
+        sabotage.install(FileLog, method, method)
+    sabotage.install(WrittenCheckpoint, "publish", "checkpoint")
     sabotage.listen()
     sys.argv = ["sluice", "serve"]
     main()

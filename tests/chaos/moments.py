@@ -6,18 +6,23 @@ from typing import Final
 MOMENTS: Final = (
     "before append",
     "after append",
-    "after plan",
+    "after prepare",
     "before insert",
     "after insert",
-    "before acknowledge",
-    "after acknowledge",
+    "before commit",
+    "after commit",
+    "before checkpoint",
+    "after checkpoint",
     "before retire",
     "after retire",
 )
-"""Events go to the journal (append), a batch is cut (plan), its rows are stored, table by table
-(insert), which is noted (acknowledge), and the journal lets go of them (retire)."""
+"""Events go into the log (append), a batch is cut (prepare), its rows are stored, table by table
+(insert), which is noted (commit), the fold is saved (checkpoint), and the log lets go of what is
+before it (retire)."""
 
-SELDOM: Final = frozenset({"before retire", "after retire"})
+SELDOM: Final = frozenset(
+    {"before checkpoint", "after checkpoint", "before retire", "after retire"}
+)
 """These come once a minute, or with a shutdown."""
 
 _FIRST: Final = signal.SIGRTMIN + 8

@@ -88,6 +88,7 @@ def _figures(findings: Findings) -> Iterator[str]:
         yield _row(f"  {outcome.value}", findings.outcomes[outcome])
     yield _row("  unknown, stored", findings.unknown_stored)
     yield _row("  set aside", findings.set_aside)
+    yield _row("  engagement dropped after its answer", findings.dropped_later)
     yield _row("  stored", findings.stored)
     yield _row("  lost", len(findings.violations["lost"]))
     yield _row("  doubled", len(findings.violations["doubled"]))

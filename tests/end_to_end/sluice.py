@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,7 +67,13 @@ STORE_AWAY = "the connection to ClickHouse failed"
 
 
 class Sluice:
-    """`sluice serve` in a directory of its own."""
+    """`sluice serve` in a directory of its own.
+
+    Attributes:
+        program: The module that is run, and its arguments.
+    """
+
+    program: Sequence[str] = ("ingest", "serve")
 
     def __init__(self, directory: Path, clickhouse_url: str, **environment: str) -> None:
         self.directory = directory
@@ -106,7 +112,7 @@ class Sluice:
         """Start a process without waiting for it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ingest", "serve"],
+                [sys.executable, "-m", *self.program],
                 env=self.environment,
                 cwd=self.directory,
                 stderr=log,

@@ -110,7 +110,7 @@ def test_all_is_well(browser: Browser, server: Sluice) -> None:
         expect(page.locator("#chart .bars.accepted")).to_have_attribute("d", PATH)
         expect(page.locator("#chart .bars.dropped")).to_have_attribute("d", PATH)
         expect(page.locator("#inserts")).to_contain_text("events_v2", timeout=PATIENCE_MS)
-        expect(page.locator("#stages li")).to_have_count(5)
+        expect(page.locator("#stages li")).to_have_count(6)
         expect(page.locator("#process")).to_contain_text("Sites registered6")
         page.locator("#settings-title").click()
         row = page.locator("#settings tr", has_text="SLUICE_FLUSH_SECONDS")

@@ -3,15 +3,14 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import trio
 
-from actors.journal.file_journal import FileJournal
 from actors.letters.dead_letters import LETTERS_LIMIT
 from actors.pipeline.topology import Collector
-from actors.supervision.supervisor import Watch
 from ingest.http.health import Health
 from ingest.http.hypercorn.server import connection_limit
 from ingest.observation.diagnosis import (
@@ -40,7 +39,10 @@ LAG_BEATS: Final = 10
 """How far back the diagnosis looks for refusals, and for a slow event loop (seconds)."""
 
 EXAMINED: Final = frozenset(
-    {"status", "store", "journal", "dead_letters", "actors", "registry", "geo_database"}
+    {
+        *("status", "intake", "journal", "sessions", "store"),
+        *("dead_letters", "actors", "registry", "geo_database"),
+    }
 )
 """Parts of the readiness report that the diagnosis knows more of."""
 
@@ -112,7 +114,9 @@ class LiveStatus:
             "sites": self._sites(),
             "sessions_open": metrics.figure("sluice_sessions_open"),
             "requests_waiting": metrics.figure("sluice_requests_waiting"),
-            "actors": self._actors(),
+            "actors": [
+                {"name": name, **asdict(actor)} for name, actor in _actors_health(parts).items()
+            ],
             "store": parts["store"] | self._store(),
             "journal": parts["journal"],
             "dead_letters": parts["dead_letters"] | {"limit": LETTERS_LIMIT},
@@ -139,34 +143,33 @@ class LiveStatus:
             parts: The readiness report with its reasons.
         """
         collector, metrics = self._collector, self._collector.metrics
-        journal, history = collector.journal, metrics.history
+        store, journal, history = parts["store"], parts["journal"], metrics.history
         hour = history.seconds()
-        limit = journal.limit if isinstance(journal, FileJournal) else 0
-        waiting, room = collector.channels()["gate"]
+        limit = journal.get("limit_bytes", 0)
+        intake = parts["intake"]
         return diagnose(
             ServerHealth(
-                open=collector.intake.is_open,
-                actors={
-                    name: _actor_health(watch)
-                    for name, watch in collector.supervisor.watches.items()
-                },
-                store_failures=collector.writer.failures,
-                store_error=collector.writer.last_error,
-                rows_waiting=collector.batcher.gathered + collector.writer.pending,
-                durable=journal.durable,
-                backlog_events=journal.backlog,
-                journal_share=journal.bytes / limit if limit else 0.0,
-                journal_full=journal.full,
-                journal_problem=journal.problem,
-                events_lost=journal.lost if isinstance(journal, FileJournal) else 0,
+                open=intake["status"] == "ok",
+                actors=_actors_health(parts),
+                store_failures=store["failures_in_a_row"],
+                store_error=store.get("reason", ""),
+                rows_waiting=store["rows_waiting"],
+                durable=journal["durability"] == "journal",
+                backlog_events=journal["backlog_events"],
+                journal_share=journal["bytes"] / limit if limit else 0.0,
+                journal_full=journal["full"],
+                journal_broken=journal["status"] == "down" and not journal["full"],
+                journal_problem=journal.get("reason"),
+                events_lost=journal.get("events_lost", 0),
+                fold_problem=parts["sessions"].get("reason"),
                 letters=parts["dead_letters"]["kept"],
-                letters_full=collector.letters.full,
-                letters_problem=collector.letters.problem,
+                letters_full=parts["dead_letters"]["full"],
+                letters_problem=parts["dead_letters"].get("reason"),
                 sites=parts["registry"]["sites"],
                 sites_problem=parts["registry"].get("reason"),
                 geo_problem=parts["geo_database"].get("reason"),
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),
-                queue_share=waiting / room,
+                queue_share=intake["waiting"] / intake["room"],
                 refused=history.refusals(REFUSAL_MINUTES),
                 unknown_events=history.events_of(UNKNOWN_SITE),
                 unknown_accepted=collector.reference.accept_unknown_sites,
@@ -206,37 +209,18 @@ class LiveStatus:
             "quiet_count": len(quiet),
         }
 
-    def _actors(self) -> list[dict[str, Any]]:
-        channels = self._collector.channels()
-        found = []
-        for name, watch in self._collector.supervisor.watches.items():
-            health = _actor_health(watch)
-            waiting, room = channels.get(name, (None, None))
-            found.append(
-                {
-                    "name": name,
-                    "condition": health.condition,
-                    "restarts": health.restarts,
-                    "last_error": health.last_error,
-                    "seconds_since_failure": health.seconds_since_failure,
-                    "waiting": waiting,
-                    "room": room,
-                }
-            )
-        return found
-
     def _store(self) -> dict[str, Any]:
-        collector = self._collector
+        metrics = self._collector.metrics
         return {
-            "gathered": collector.batcher.gathered,
-            "pending": collector.writer.pending,
+            "gathered": metrics.figure("sluice_rows_gathered"),
+            "pending": metrics.figure("sluice_rows_pending"),
             "inserts": {
                 table: {
                     "inserts": summary.inserts,
                     "seconds": _spread(summary.seconds),
                     "rows": _spread(summary.rows),
                 }
-                for table, summary in collector.metrics.recent_inserts.summaries().items()
+                for table, summary in metrics.recent_inserts.summaries().items()
             },
         }
 
@@ -261,9 +245,9 @@ def resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _actor_health(watch: Watch) -> ActorHealth:
-    ago = None if watch.failed_at is None else round(trio.current_time() - watch.failed_at, 1)
-    return ActorHealth(watch.condition.value, watch.restarts, watch.last_error, ago, watch.trouble)
+def _actors_health(parts: dict[str, Any]) -> dict[str, ActorHealth]:
+    actors = parts["actors"].items()
+    return {name: ActorHealth(**actor) for name, actor in actors if name != "status"}
 
 
 def _finding(finding: Diagnosis) -> dict[str, str]:

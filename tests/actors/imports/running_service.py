@@ -10,8 +10,7 @@ from actors.clock.wall_clock import Clock
 from actors.imports.import_files import ImportFiles
 from actors.imports.job import ImportContext, ImportJob, ImportMistakeError
 from actors.imports.stored_rows import StoredRows
-from actors.journal.journal import MemoryJournal
-from actors.pipeline.receipts import Receipts
+from actors.pipeline.flush import Flush
 from actors.pipeline.writer import Retry, Writer
 from actors.supervision.supervisor import Supervisor
 from ingest.enrichment.geo import NoGeoDatabase
@@ -19,7 +18,6 @@ from ingest.past.import_progress import ImportProgress
 from ingest.past.import_request import ImportRequest, ImportSelection
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
-from ingest.rows.batch import Flush
 from ingest.sessions.salts import Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
@@ -68,7 +66,7 @@ class ImportEnvironment:
         path.write_bytes(content)
         return str(path)
 
-    def context(self, outlet: Any, receipts: Receipts, pause_ratio: float = 0.0) -> ImportContext:
+    def context(self, outlet: Any, pause_ratio: float = 0.0) -> ImportContext:
         return ImportContext(
             Reference(
                 SiteRegistry([Site(1, "example.com")]), NoGeoDatabase(), Salts(SALT), RateLimiter()
@@ -78,19 +76,16 @@ class ImportEnvironment:
             TrustedProxies.parse("private"),
             1800,
             outlet,
-            receipts,
             StoredRows(self.store, "default"),
             pause_ratio,
         )
 
-    def writer(self, inbox: trio.MemoryReceiveChannel[Flush], receipts: Receipts) -> Writer:
+    def writer(self, inbox: trio.MemoryReceiveChannel[Flush]) -> Writer:
         return Writer(
             inbox,
             self.store,
-            MemoryJournal(),
             LettersAtOnce(self.directory / "letters"),
             Metrics(lambda domain: True),
-            receipts=receipts,
             retry=Retry(first=1, longest=1),
         )
 
@@ -102,12 +97,11 @@ class ImportEnvironment:
             steps: How often it goes on before the process is killed; None: to its end.
         """
         outlet, inbox = trio.open_memory_channel[Flush](0)
-        receipts = Receipts()
         mistake = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(Supervisor().supervise, self.writer(inbox, receipts))
+            nursery.start_soon(Supervisor().supervise, self.writer(inbox))
             try:
-                job = await ImportJob.begin(request, self.context(outlet, receipts))
+                job = await ImportJob.begin(request, self.context(outlet))
                 progress = job.progress()
                 while not progress.over and steps != 0:
                     progress = await job.advance(0.001)

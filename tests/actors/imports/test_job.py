@@ -6,14 +6,13 @@ import pytest
 import trio
 
 from actors.imports.job import ImportJob, ImportMistakeError
-from actors.pipeline.receipts import Receipts
+from actors.pipeline.flush import Flush
 from benchmarks.access_logs import START, combined, requests
 from ingest.past import import_run
 from ingest.past.formats import Format
 from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportSelection
 from ingest.past.import_run import SALT_GONE
-from ingest.rows.batch import Flush
 from ingest.sessions.salts import LIFETIME
 from tests.actors.fakes import an_outage
 from tests.actors.imports.running_service import ImportEnvironment, an_import_request
@@ -96,10 +95,10 @@ async def test_killed_while_a_batch_is_stored(
     """The state file has the rows, and nobody knows which inserts have reached the store."""
     path = environment.write(LOG)
     outlet, inbox = trio.open_memory_channel[Flush](1)
-    job = await ImportJob.begin(an_import_request(path), environment.context(outlet, Receipts()))
+    job = await ImportJob.begin(an_import_request(path), environment.context(outlet))
     while not inbox.statistics().current_buffer_used:
         await job.advance(0.001)
-    for insert in inbox.receive_nowait()[:stored]:
+    for insert in inbox.receive_nowait().inserts[:stored]:
         environment.store._keep(_NamedTable(insert.table), insert.rows, insert.token)  # type: ignore[arg-type]
     job.close()
     if forgetful:
@@ -246,11 +245,10 @@ async def test_the_store_cannot_be_asked(
 
 async def test_stopped(environment: ImportEnvironment, whole: ImportEnvironment) -> None:
     outlet, inbox = trio.open_memory_channel[Flush](0)
-    receipts = Receipts()
     request = an_import_request(environment.write(LOG))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(environment.writer(inbox, receipts).run)
-        job = await ImportJob.begin(request, environment.context(outlet, receipts))
+        nursery.start_soon(environment.writer(inbox).run)
+        job = await ImportJob.begin(request, environment.context(outlet))
         while job.progress().counts.accepted < 80:
             await job.advance(0.001)
         job.stop()
@@ -267,7 +265,7 @@ async def test_stopped(environment: ImportEnvironment, whole: ImportEnvironment)
 
 async def test_stopped_before_it_began(environment: ImportEnvironment) -> None:
     outlet, _ = trio.open_memory_channel[Flush](0)
-    context = environment.context(outlet, Receipts())
+    context = environment.context(outlet)
     job = await ImportJob.begin(an_import_request(environment.write(LOG)), context)
     job.stop()
     assert (await job.advance(1)).phase is Phase.STOPPED

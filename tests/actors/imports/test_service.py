@@ -15,11 +15,10 @@ from actors.imports.service import (
     ImportService,
     NoSuchImportError,
 )
-from actors.pipeline.receipts import Receipts
+from actors.pipeline.flush import Flush
 from benchmarks.access_logs import START, combined, requests
 from ingest.past.import_progress import Phase
 from ingest.past.import_state import SavedImport, parts_of
-from ingest.rows.batch import Flush
 from ingest.sessions.salts import LIFETIME
 from tests.actors.imports.running_service import ImportEnvironment, an_import_request
 from tests.ingest.past.states import a_state
@@ -31,9 +30,8 @@ LOG = b"".join(combined(request).encode() + b"\n" for request in requests(300))
 async def a_service(environment: ImportEnvironment) -> AsyncIterator[ImportService]:
     """A service as the collector runs it, and the writer that it sends to."""
     outlet, inbox = trio.open_memory_channel[Flush](0)
-    receipts = Receipts()
-    service = ImportService(environment.context(outlet, receipts, pause_ratio=1.0))
-    writer = environment.writer(inbox, receipts)
+    service = ImportService(environment.context(outlet, pause_ratio=1.0))
+    writer = environment.writer(inbox)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(service.run)
         nursery.start_soon(writer.run)
@@ -86,7 +84,7 @@ async def test_only_one_works_on_it(environment: ImportEnvironment) -> None:
     async with a_service(environment) as service:
         ticket, _ = await service.begin(an_import_request(environment.write(LOG)))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.advance, ticket, 0.05)
+            nursery.start_soon(service.advance, ticket, 60)
             await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(ImportBusyError):
                 await service.advance(ticket, 0.01)

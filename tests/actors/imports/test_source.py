@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from actors.imports.source import Source, SourceError
+from actors.imports.source import InputFiles, SourceError
 
 CONTENT = b"".join(b"line %d\n" % number for number in range(100_000))
 
 
-def read_all(source: Source) -> bytes:
+def read_all(source: InputFiles) -> bytes:
     pieces = iter(source.read, b"")
     return b"".join(pieces)
 
@@ -31,7 +31,7 @@ def read_all(source: Source) -> bytes:
 def test_codings(tmp_path: Path, name: str, coded: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(coded)
-    source = Source([str(path)])
+    source = InputFiles([str(path)])
     assert source.total == len(coded)
     assert source.sample() == CONTENT.split(b"\n")[:50]
     assert source.done == 0
@@ -48,7 +48,7 @@ def test_files_one_after_the_other(tmp_path: Path) -> None:
         path = tmp_path / str(number)
         path.write_bytes(content)
         paths.append(str(path))
-    source = Source(paths)
+    source = InputFiles(paths)
     assert read_all(source) == b"a\nb\nc\nd"
     assert source.done == source.total
 
@@ -56,7 +56,7 @@ def test_files_one_after_the_other(tmp_path: Path) -> None:
 def test_a_file_that_grows(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"a\n")
-    source = Source([str(path)])
+    source = InputFiles([str(path)])
     with path.open("ab") as file:
         file.write(b"b\n")
     assert read_all(source) == b"a\nb\n"
@@ -64,9 +64,9 @@ def test_a_file_that_grows(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="No such file"):
-        Source([str(tmp_path / "none")])
+        InputFiles([str(tmp_path / "none")])
     with pytest.raises(SourceError, match="directory"):
-        Source([str(tmp_path)])
+        InputFiles([str(tmp_path)])
 
 
 @pytest.mark.parametrize("coded", [gzip.compress(CONTENT)[:-20], b"\x1f\x8b\x08nonsense" * 9])
@@ -74,11 +74,11 @@ def test_a_damaged_file(tmp_path: Path, coded: bytes) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(coded)
     with pytest.raises(SourceError, match=r"a.gz: damaged, or its end is missing"):
-        read_all(Source([str(path)]))
+        read_all(InputFiles([str(path)]))
 
 
 def test_a_sample_of_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(b"\x1f\x8b\x08nonsense" * 9)
     with pytest.raises(SourceError):
-        Source([str(path)]).sample()
+        InputFiles([str(path)]).sample()

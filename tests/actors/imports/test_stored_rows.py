@@ -3,7 +3,7 @@ from trio.testing import MockClock
 
 from actors.imports.stored_rows import StoredRows
 from actors.stores.store import QueryRefused
-from ingest.rows.batch import Batch, Flush
+from ingest.rows.batch import Batch, Insert
 from ingest.rows.layout import rows_of
 from ingest.sessions.open_sessions import OpenSessions
 from tests.actors.fakes import an_outage
@@ -13,17 +13,18 @@ from tests.examples import NOON, an_enriched_event
 MONTH = 31 * 86_400
 
 
-def a_flush(*timestamps: int) -> Flush:
-    visits = OpenSessions(1800, iter(range(100, 200)).__next__)
-    batch = Batch(0)
+def a_flush(*timestamps: int) -> tuple[Insert, ...]:
+    visits = OpenSessions(1800)
+    batch = Batch()
     for timestamp in timestamps:
-        transition = visits.transition(an_enriched_event(timestamp=timestamp))
+        event = an_enriched_event(timestamp=timestamp)
+        transition = visits.transition(event, timestamp)
         assert transition is not None
-        batch.add(rows_of(an_enriched_event(timestamp=timestamp), transition))
-    return batch.flush("import-a")
+        batch.add(rows_of(event, transition))
+    return batch.inserts("import-a")
 
 
-def keep(store: CountingStore, flush: Flush) -> None:
+def keep(store: CountingStore, flush: tuple[Insert, ...]) -> None:
     for insert in flush:
         store.rows.setdefault(insert.table, []).extend(insert.rows)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.keepers.file_watcher import Reload, stamp
+from actors.keepers.file_watcher import FileWatcher, stamp
 
 
 class WrongError(Exception):
@@ -15,7 +15,7 @@ class Watched:
         self.path = path
         self.path.write_text("first")
         self.content = "first"
-        self.actor = Reload(
+        self.actor = FileWatcher(
             "sites",
             path,
             self.load,
@@ -52,10 +52,17 @@ async def test_keeps_the_old_content_and_says_why(watched: Watched) -> None:
     watched.path.write_text("wrong")
     await watched.actor.look()
     assert (watched.content, watched.actor.problem) == ("first", "line 1: wrong")
+    assert watched.actor.status() == {
+        "status": "degraded",
+        "reason": "line 1: wrong",
+        "file_written_ns": watched.path.stat().st_mtime_ns,
+    }
     watched.path.write_text("mended")
     await watched.actor.look()
     assert watched.content == "mended"
     assert not watched.actor.problem
+    written = watched.path.stat().st_mtime_ns
+    assert watched.actor.status() == {"status": "ok", "file_written_ns": written}
 
 
 async def test_keeps_the_old_content_of_a_file_that_is_gone(watched: Watched) -> None:

@@ -1,20 +1,20 @@
 import trio
 from trio.testing import MockClock
 
-from actors.keepers.request_timeouts import BEAT_SECONDS, Patience
+from actors.keepers.request_timeouts import BEAT_SECONDS, RequestTimeouts
 from actors.pipeline.verdicts import HELD_SECONDS, VERDICT_SECONDS, Verdicts
-from ingest.fold.counts import Counters
 from ingest.model.verdict import ACCEPTED, LATE, Verdict
+from ingest.records.drop_counter import DropCounter
 from ingest.telemetry.metrics import Metrics
 from tests.actors.pipeline.running_pipeline import no_broadcast
-from tests.examples import an_event
+from tests.examples import a_ticketed_event
 
 
 async def test_each_request_waits_for_its_own_time(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    verdicts = Verdicts(Counters(), Metrics(lambda domain: True), no_broadcast())
-    nursery.start_soon(Patience(verdicts).run)
+    verdicts = Verdicts(DropCounter(), Metrics(lambda domain: True), no_broadcast())
+    nursery.start_soon(RequestTimeouts(verdicts).run)
     ended: dict[str, tuple[float, list[Verdict]]] = {}
 
     async def wait(name: str, *, held: bool = False, answered_after: float = 0) -> None:
@@ -28,7 +28,7 @@ async def test_each_request_waits_for_its_own_time(
 
     async def answer(number: int, seconds: float) -> None:
         await trio.sleep(seconds)
-        verdicts.give(an_event(ticket=number), ACCEPTED)
+        verdicts.appended(1, [a_ticketed_event(ticket=number)])
 
     async with trio.open_nursery() as waiting:
         waiting.start_soon(wait, "first")
@@ -48,4 +48,18 @@ async def test_each_request_waits_for_its_own_time(
         assert seconds <= moment <= seconds + BEAT_SECONDS
         assert given == [LATE]
     assert len(verdicts) == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_the_fold_does_not_reach_in_time_is_accepted(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    verdicts = Verdicts(DropCounter(), Metrics(lambda domain: True), no_broadcast())
+    nursery.start_soon(RequestTimeouts(verdicts).run)
+    verdicts.fold_reads()
+    ticket = verdicts.open(1)
+    verdicts.hold(ticket.number)
+    verdicts.appended(1, [a_ticketed_event(ticket=ticket.number)])
+    assert await verdicts.settled(ticket) == [ACCEPTED]
+    assert VERDICT_SECONDS <= trio.current_time() <= VERDICT_SECONDS + BEAT_SECONDS
     nursery.cancel_scope.cancel()

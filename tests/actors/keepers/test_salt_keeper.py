@@ -1,4 +1,5 @@
 import errno
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from trio.testing import MockClock
 
 from actors.clock.wall_clock import Clock
 from actors.files import atomic as files
-from actors.keepers.salt_keeper import RETRY_SECONDS, SaltKeeper, load_salts
+from actors.keepers.salt_keeper import RECHECK_SECONDS, RETRY_SECONDS, SaltKeeper, load_salts
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.pipeline.reference import Reference
 from ingest.sessions.salts import Salts
@@ -39,12 +40,54 @@ def test_a_start_after_midnight_rotates(tmp_path: Path) -> None:
     assert load_salts(path, MIDNIGHT + 2) == after
 
 
-def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff"], ids=["empty", "no salts", "no text"])
+def test_a_file_without_salts_is_kept_aside(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "salts.json"
+    path.write_bytes(content)
+    made = load_salts(path, NOON)
+    assert (tmp_path / "salts.damaged").read_bytes() == content
+    assert load_salts(path, NOON + 60) == made
+
+
+async def test_a_damaged_file_lives_no_longer_than_a_salt(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     path = tmp_path / "salts.json"
     path.write_text("{}")
-    with pytest.raises(ValueError, match="salts"):
-        load_salts(path, NOON)
-    assert path.read_text() == "{}"
+    clock = Clock(time.time())
+    reference = a_reference(load_salts(path, clock.now()))
+    aside = tmp_path / "salts.damaged"
+    nursery.start_soon(SaltKeeper(path, reference, clock).run)
+    await trio.sleep(47 * 3600)
+    assert aside.exists()
+    await trio.sleep(2 * 3600)
+    assert not aside.exists()
+    nursery.cancel_scope.cancel()
+
+
+async def test_rotates_after_the_clock_has_jumped_ahead_and_back(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    path = tmp_path / "salts.json"
+    clock = Clock(NOON)
+    reference = a_reference(load_salts(path, NOON))
+    nursery.start_soon(SaltKeeper(path, reference, clock).run)
+    await trio.sleep(1)
+    clock.follow(NOON + 30 * DAY)
+    await trio.sleep(RECHECK_SECONDS + 1)
+    ahead = reference.salts
+    clock.follow(NOON + 10)
+    await trio.sleep(RECHECK_SECONDS + 1)
+    back = reference.salts
+    assert back.current != ahead.current
+    assert back.previous is not None
+    assert back.previous.key == ahead.current.key
+    assert back.previous.created_at <= clock.now()
+    await clock.sleep_until(MIDNIGHT + RECHECK_SECONDS + 1)
+    assert reference.salts.current not in (back.current, ahead.current)
+    await clock.sleep_until(MIDNIGHT + 2 * DAY + RECHECK_SECONDS + 1)
+    assert ahead.current.key.hex() not in path.read_text()
+    nursery.cancel_scope.cancel()
 
 
 async def test_rotates_at_midnight_utc(

@@ -38,7 +38,7 @@ def letters(tmp_path: Path) -> Desk:
 def test_none_at_first(letters: Desk) -> None:
     letters.load_at_once()
     assert (len(letters), letters.bytes, letters.full, letters.to_redrive()) == (0, 0, False, [])
-    assert letters.status() == {"status": "ok", "kept": 0}
+    assert letters.status() == {"status": "ok", "kept": 0, "full": False}
 
 
 def test_queued_letters_count_and_are_told_of_once_they_are_on_the_disk(letters: Desk) -> None:
@@ -249,6 +249,6 @@ def test_a_position_stays_set_aside_until_it_is_forgotten(letters: Desk) -> None
 
 
 def test_figures_are_read_from_the_index(letters: Desk) -> None:
-    (figure,) = letters.figures()
+    assert letters.figures() == {"sluice_dead_letters_kept": 0}
     letters.keep("writer", ROWS, "x")
-    assert (figure.name, figure.read()) == ("sluice_dead_letters_kept", 1)
+    assert letters.figures() == {"sluice_dead_letters_kept": 1}

@@ -1,7 +1,7 @@
 import pytest
 
 from actors.letters.letter_index import Entry, LetterIndex, key_of
-from actors.letters.letter_queue import Change
+from actors.letters.letter_queue import FileChange
 from ingest.letters.dead_letter import LogPosition
 
 
@@ -39,7 +39,7 @@ def test_sizes_are_counted_once() -> None:
 
 def test_what_a_change_will_do_shows_at_once() -> None:
     index = an_index("1-a", "1-b", "00ff-0-12", "00ff-0-13")
-    Change(
+    FileChange(
         lambda: None,
         letters=frozenset(["1-a", "00ff-0-12", "00ff-0-13", "gone"]),
         unmarked=frozenset(["1-b", "gone"]),

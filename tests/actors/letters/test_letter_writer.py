@@ -92,8 +92,12 @@ async def test_a_disk_that_recovers_costs_nothing(
         desk.keep()
     nursery.start_soon(desk.writer.run)
     await trio.sleep(GIVE_UP_SECONDS - 1)
-    assert desk.letters.problem == "[Errno 28] No space left on device"
-    assert desk.letters.status() == {"status": "degraded", "kept": 2 * BATCH}
+    assert desk.letters.status() == {
+        "status": "degraded",
+        "kept": 2 * BATCH,
+        "full": False,
+        "reason": "[Errno 28] No space left on device",
+    }
     assert desk.told == []
     desk.broken = False
     await desk.letters.written()

@@ -1,6 +1,5 @@
 """A whole pipeline over a store in memory."""
 
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,8 +8,11 @@ from typing import Any
 import trio
 
 from actors.clock.wall_clock import Clock
-from actors.journal.journal import Journal, MemoryJournal
 from actors.keepers.salt_keeper import SaltKeeper, load_salts
+from actors.log.checkpoint_file import CheckpointFile
+from actors.log.file_log import FileLog
+from actors.log.log import Log
+from actors.log.memory_log import MemoryLog
 from actors.observation.broadcast import Broadcast
 from actors.pipeline.topology import Collector, CollectorOptions
 from actors.supervision.supervisor import RestartPolicy
@@ -18,8 +20,9 @@ from actors.supervision.traces import Tracing
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.model.verdict import Verdict
 from ingest.pipeline.reference import Reference
+from ingest.records.record import Description
 from ingest.rows.schema import TABLES
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.server.durability import fitting_state
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
@@ -27,6 +30,12 @@ from tests.actors.fakes import FakeStore
 from tests.examples import NOON, a_request
 
 EVENT_COLUMNS = [column.name for column in TABLES["events_v2"].inserted]
+
+DESCRIPTION = Description(session_seconds=1800)
+FLUSH_ROWS = 100
+FLUSH_SECONDS = 5
+LIMIT_EVENTS = 1_224
+"""As a process would have it that flushes as many rows: what the batcher takes, and some more."""
 
 
 def no_broadcast() -> Broadcast:
@@ -36,33 +45,53 @@ def no_broadcast() -> Broadcast:
 
 
 class Pipeline:
-    """A collector for `example.com`, with its store."""
+    """A collector for `example.com`, with its log and its store.
+
+    With `on_disk` its log is the one in the directory, and goes on where an earlier one has ended.
+    """
 
     def __init__(
         self,
         directory: Path,
         *,
         start: float = NOON,
-        journal: Journal | None = None,
+        on_disk: bool = False,
+        limit_bytes: int = 100_000_000,
+        store: FakeStore | None = None,
         tracing: Tracing | None = None,
         **policy: Any,
     ) -> None:
         self.clock = Clock(start)
-        self.store = FakeStore()
+        self.store = store or FakeStore()
         salts_file = directory / "salts.json"
         site = Site(1, "example.com", revenue_goals={"Buy": "JPY"})
         self.reference = Reference(
             SiteRegistry([site]), NoGeoDatabase(), load_salts(salts_file, start), RateLimiter()
         )
-        self.journal = journal or MemoryJournal()
+        checkpoints = CheckpointFile(directory / "checkpoint") if on_disk else None
+        self.log: Log
+        if on_disk:
+            self.log = FileLog.open(
+                directory / "log",
+                description=DESCRIPTION,
+                limit_bytes=limit_bytes,
+                fsync="interval",
+                log_time=self.clock.seconds(),
+            )
+        else:
+            self.log = MemoryLog(
+                DESCRIPTION, limit_events=LIMIT_EVENTS, log_time=self.clock.seconds()
+            )
+        checkpoint = None if checkpoints is None else checkpoints.load()
         self.collector = Collector(
             self.reference,
             self.store,
             self.clock,
-            self.journal,
-            OpenSessions(1800, lambda: secrets.randbits(64)),
+            self.log,
+            fitting_state(self.log, checkpoint, DESCRIPTION),
             directory / "letters",
-            CollectorOptions(flush_rows=100, flush_seconds=5),
+            CollectorOptions(flush_rows=FLUSH_ROWS, flush_seconds=FLUSH_SECONDS),
+            checkpoints=checkpoints,
             keepers=[SaltKeeper(salts_file, self.reference, self.clock)],
             wall=self.clock.now,
             policy=RestartPolicy(**policy) if policy else None,
@@ -87,13 +116,23 @@ class Pipeline:
 
 @asynccontextmanager
 async def running(pipeline: Pipeline, seconds: float = 20) -> AsyncIterator[Pipeline]:
-    """Run a pipeline, and drain it at the end."""
+    """Run a pipeline, drain it at the end, and close its log."""
     async with trio.open_nursery() as nursery:
         await nursery.start(pipeline.collector.run)
         try:
             yield pipeline
         finally:
             pipeline.collector.drain(seconds)
+    pipeline.log.close()
+
+
+@asynccontextmanager
+async def crashing(pipeline: Pipeline) -> AsyncIterator[Pipeline]:
+    """Run a pipeline, and end it as `kill -9` does: nothing is drained, saved or closed."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pipeline.collector.run)
+        yield pipeline
+        nursery.cancel_scope.cancel()
 
 
 def fail_once(owner: object, name: str, monkeypatch: Any) -> Callable[[], bool]:

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from trio.testing import MockClock
 
-from ingest.model.event import Event, Revenue
+from ingest.model.event import Event, Revenue, Source
 from ingest.model.verdict import DropReason, Verdict
 from ingest.pipeline.context import EventContext
 from ingest.sites.site import Site
 from tests.actors.pipeline.running_pipeline import Pipeline
-from tests.examples import an_event
+from tests.examples import NOON, an_event
 
 SITE = Site(1, "example.com", revenue_goals={"Buy": "JPY"})
 
@@ -25,11 +26,37 @@ async def test_what_is_sent_on_holds_no_address_and_no_agent(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     message = gated()
-    enriched = Pipeline(tmp_path).collector.enrichment.handle(message)
-    assert enriched is not None
+    ticketed = Pipeline(tmp_path).collector.enrichment.handle(message)
+    assert ticketed is not None
+    enriched = ticketed.event
     assert enriched.device.browser == "Chrome"
     assert message.event.request.client_ip not in repr(enriched)
     assert str(message.event.request.user_agent) not in repr(enriched)
+
+
+async def test_what_is_sent_on_says_who_waits_for_it_and_where_it_comes_from(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    source = Source("letter:1", 2)
+    event = replace(
+        an_event(ticket=7, position=1, domains=("", "example.com"), timestamp=NOON - 60),
+        source=source,
+    )
+    ticketed = Pipeline(tmp_path).collector.enrichment.handle(EventContext(event, SITE))
+    assert ticketed is not None
+    assert (ticketed.ticket, ticketed.position) == (7, 1)
+    assert ticketed.event.source == source
+    assert (ticketed.event.timestamp, ticketed.event.domain) == (NOON - 60, "example.com")
+
+
+async def test_each_event_has_a_random_number_for_its_visit(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    enrichment = Pipeline(tmp_path).collector.enrichment
+    nonces = {ticketed.event.nonce for _ in range(50) if (ticketed := enrichment.handle(gated()))}
+    assert len(nonces) == 50
+    assert all(0 <= nonce < 2**64 for nonce in nonces)
+    assert max(nonces) >= 2**60
 
 
 async def test_a_bot_is_answered(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ async def test_a_letter_holds_no_address_but_the_visitors_ids(
     assert event.request.client_ip not in path.read_text()
 
 
-async def test_the_sender_of_a_letter_is_answered(
+async def test_the_sender_of_a_letter_is_answered_once_it_is_kept(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     collector = Pipeline(tmp_path).collector

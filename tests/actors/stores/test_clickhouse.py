@@ -147,8 +147,24 @@ async def test_tables_that_know_no_tokens_are_asked_for_the_rows(address: Server
     assert await store.missing(SESSIONS, before + visits) == before + visits
     await store.insert(SESSIONS, before + visits, "visits")
     assert await store.missing(SESSIONS, before + visits) == []
-    counters = [(june, "example.com", 1, "buffered", 5, 0)]
-    assert await store.missing(COUNTERS, counters) == counters
+    await store.aclose()
+
+
+@pytest.mark.parametrize("forgetful", [False, True])
+async def test_nothing_tells_counters_apart(address: ServerAddress, forgetful: bool) -> None:
+    """Repeated, they would be doubled where tokens are not recognised."""
+    store = ClickHouseStore(address)
+    await store.open()
+    if forgetful:
+        await store._execute(
+            f"ALTER TABLE {COUNTERS.name} RESET SETTING non_replicated_deduplication_window"
+        )
+    await store.aclose()
+    store = ClickHouseStore(address)
+    await store.open()
+    counters = [(1_781_000_000, "example.com", 1, "buffered", 5, 0)]
+    assert await store.missing(COUNTERS, counters) == ([] if forgetful else None)
+    assert await store.missing(EVENTS, []) is None
     await store.aclose()
 
 

@@ -5,7 +5,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.supervision.actor import Actor
+from actors.supervision.actor import Actor, Queue
 from actors.supervision.supervisor import Condition, RestartPolicy, Supervisor
 
 
@@ -161,21 +161,33 @@ async def test_what_is_no_exception_is_not_caught() -> None:
         await a_supervisor().supervise(Interrupted(0))
 
 
-async def test_tells_how_the_actors_are(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_tells_how_the_actors_are(
+    autojump_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Troubled(Scripted):
         trouble: str | None = None
 
     supervisor, actor = a_supervisor(), Troubled(1)
-    (figure,) = supervisor.figures()
     nursery.start_soon(supervisor.supervise, actor)
     await trio.sleep(10)
-    about: dict[str, object] = {"condition": "running", "restarts": 1}
+    about: dict[str, object] = {
+        "condition": "running",
+        "restarts": 1,
+        "last_error": "ValueError",
+        "seconds_since_failure": 10.0,
+    }
     assert supervisor.status() == {"status": "ok", "scripted": about}
-    assert figure.read() == 0
+    assert supervisor.figures() == {"sluice_actors_in_trouble": 0}
     actor.trouble = "most messages fail"
     about["trouble"] = "most messages fail"
     assert supervisor.status() == {"status": "degraded", "scripted": about}
-    assert figure.read() == 1
+    assert supervisor.figures() == {"sluice_actors_in_trouble": 1}
+    assert supervisor.queues() == {}
+    send, inbox = trio.open_memory_channel[int](2)
+    send.send_nowait(1)
+    monkeypatch.setattr(Troubled, "queue", property(lambda _: Queue.of(inbox)))
+    assert supervisor.status()["scripted"] == about | {"waiting": 1, "room": 2}
+    assert supervisor.queues() == {"scripted": 1}
     supervisor.fatal.set()
     assert supervisor.status()["status"] == "down"
     nursery.cancel_scope.cancel()

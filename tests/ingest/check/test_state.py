@@ -1,25 +1,25 @@
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.files.atomic import locked_directory
-from actors.journal.file_journal import FileJournal
 from ingest.check.report import CheckResult, Level
 from ingest.check.state import check_state, server_pid
 from ingest.rows.batch import Insert
-from ingest.rows.layout import EventRows
-from ingest.rows.schema import EVENTS
 from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
 from ingest.settings import Settings
 from tests.actors.fakes import LettersAtOnce
-from tests.ingest.rows.example_rows import row
+from tests.actors.log.checks import append_events
+from tests.actors.log.files import fail_with, open_log
 
 NOW = 1_790_078_400.0
-EXAMPLE_RUN = [EventRows(row(EVENTS), ())] * 3
+RECORDED = Path(__file__).parents[2] / "actors" / "log" / "recorded" / "version-2"
 
 
 def settings(directory: Path, **changes: Any) -> Settings:
@@ -28,16 +28,16 @@ def settings(directory: Path, **changes: Any) -> Settings:
     )
 
 
-def results(directory: Path, **changes: Any) -> list[CheckResult]:
+def findings(directory: Path, **changes: Any) -> list[CheckResult]:
     return list(check_state(settings(directory, **changes), NOW))
 
 
 def warned(directory: Path, **changes: Any) -> str:
     """All warnings, but that of the disk that the tests themselves run on."""
     return "\n".join(
-        result.text
-        for result in results(directory, **changes)
-        if result.level is Level.WARNING and "and with it salts" not in result.text
+        finding.text
+        for finding in findings(directory, **changes)
+        if finding.level is Level.WARNING and "and with it salts" not in finding.text
     )
 
 
@@ -49,26 +49,26 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_one_that_is_absent_is_made(tmp_path: Path) -> None:
-    (found,) = results(tmp_path / "a" / "var")
+    (found,) = findings(tmp_path / "a" / "var")
     assert found.level is Level.OK
     assert (tmp_path / "a" / "var").stat().st_mode & 0o777 == 0o700
 
 
 def test_one_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    (found,) = results(tmp_path / "file" / "var")
+    (found,) = findings(tmp_path / "file" / "var")
     assert found.level is Level.PROBLEM
 
 
 def test_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
-    (found,) = results(tmp_path / "var")
+    (found,) = findings(tmp_path / "var")
     assert found.level is Level.PROBLEM
 
 
 def test_a_fresh_one_is_well(directory: Path) -> None:
     assert warned(directory) == ""
-    texts = [result.text for result in results(directory)]
+    texts = [finding.text for finding in findings(directory)]
     assert f"{directory}: writable, owner {os.geteuid()}, mode 0700" in texts
     assert "no salts yet: the start makes one" in texts
     assert "no dead letters" in texts
@@ -94,36 +94,52 @@ def test_what_others_can_read(directory: Path) -> None:
 def test_salts(directory: Path, age: int, level: Level, says: str) -> None:
     made = salts.start(None, b"k" * 16, NOW - age)
     (directory / "salts.json").write_text(salts.serialise(made))
-    (found,) = (result for result in results(directory) if "the salt" in result.text)
+    (found,) = (finding for finding in findings(directory) if "the salt" in finding.text)
     assert found.level is level
     assert says in found.text
 
 
 def test_salts_that_are_none(directory: Path) -> None:
     (directory / "salts.json").write_text("{")
-    problems = [f for f in results(directory) if f.level is Level.PROBLEM]
+    problems = [f for f in findings(directory) if f.level is Level.PROBLEM]
     assert "salts.json" in problems[0].text
 
 
-def test_the_journal_s_backlog(directory: Path) -> None:
+async def test_the_journal_s_backlog(directory: Path) -> None:
     files = StateFiles(directory)
-    journal = FileJournal.open(files.journal, limit=1_000_000)
-    journal.append(EXAMPLE_RUN)
-    journal.append(EXAMPLE_RUN)
-    journal.close()
-    texts = [result.text for result in results(directory)]
-    waiting = 2 * len(EXAMPLE_RUN)
-    assert any(text.startswith(f"journal: {waiting} events wait for") for text in texts)
+    log = open_log(files.journal)
+    await append_events(log, 0, 3)
+    await append_events(log, 3, 6)
+    log.close()
+    texts = [finding.text for finding in findings(directory)]
+    assert any(text.startswith("journal: 6 events wait for") for text in texts)
+    assert warned(directory) == ""
     (files.journal / "1.damaged").write_bytes(b"")
     assert "1 damaged files" in warned(directory)
 
 
-def test_a_journal_that_grows(directory: Path) -> None:
-    journal = FileJournal.open(StateFiles(directory).journal, limit=10_000_000)
-    while journal.bytes <= 500_000:
-        journal.append(EXAMPLE_RUN * 50)
-    journal.close()
+def test_the_backlog_of_an_old_journal(directory: Path) -> None:
+    shutil.copytree(RECORDED / "state" / "journal", StateFiles(directory).journal)
+    texts = [finding.text for finding in findings(directory)]
+    assert any(text.startswith("journal: 24 events wait for") for text in texts)
+
+
+async def test_a_journal_that_grows(directory: Path) -> None:
+    log = open_log(StateFiles(directory).journal)
+    while log.bytes <= 500_000:
+        await append_events(log, 0, 500)
+    log.close()
     assert "of 1 MB used" in warned(directory)
+
+
+async def test_a_journal_that_cannot_be_read(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = open_log(StateFiles(directory).journal)
+    log.close()
+    monkeypatch.setattr("ingest.check.state.inspect_log", fail_with(errno.EIO))
+    problems = [found.text for found in findings(directory) if found.level is Level.PROBLEM]
+    assert problems == ["the journal cannot be read: Input/output error"]
 
 
 def test_too_little_room(directory: Path) -> None:
@@ -146,7 +162,7 @@ def test_who_serves(directory: Path) -> None:
         assert server_pid(files) == 0
         files.server.write_text(json.dumps({"pid": 1234}))
         assert server_pid(files) == 1234
-        assert any("process 1234" in result.text for result in results(directory))
+        assert any("process 1234" in finding.text for finding in findings(directory))
     assert server_pid(files) is None
 
 
@@ -162,5 +178,5 @@ def test_what_goes_with_the_machine(
     )
     monkeypatch.setattr("ingest.check.state.MOUNTS", directory / "mounts")
     (directory / "mounts").write_text(mounts)
-    texts = [f.text for f in results(directory) if "and with it salts" in f.text]
+    texts = [f.text for f in findings(directory) if "and with it salts" in f.text]
     assert [says in text for text in texts if says] == ([] if says is None else [True])

@@ -11,7 +11,7 @@ from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
-from actors.keepers.file_watcher import Reload
+from actors.keepers.file_watcher import FileWatcher
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
@@ -38,9 +38,9 @@ EVENT: dict[str, Any] = {
 }
 
 
-def a_reload(name: str) -> Reload[Any]:
+def a_reload(name: str) -> FileWatcher[Any]:
     """A watch of a file that is not there and never looked for."""
-    return Reload(name, Path(name), lambda path: path, lambda _: None, mistakes=(), known=None)
+    return FileWatcher(name, Path(name), lambda path: path, lambda _: None, mistakes=(), known=None)
 
 
 @dataclass(frozen=True, slots=True)

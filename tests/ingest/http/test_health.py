@@ -1,6 +1,7 @@
 """What the health routes say of the pipeline's parts."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.journal.file_journal import FileJournal
 from actors.letters.dead_letters import LETTERS_LIMIT
+from actors.pipeline.flush import Flush
+from ingest.model.verdict import ACCEPTED
+from ingest.rows.batch import Insert
 from tests.actors.fakes import an_outage
-from tests.actors.pipeline.running_pipeline import Pipeline
+from tests.actors.pipeline.running_pipeline import Pipeline, fail_once
+from tests.examples import NOON
 from tests.ingest.http.application import Application
 
 SECRET = "/srv/sites.toml: line 3"
@@ -22,7 +26,9 @@ async def test_all_is_well(autojump_clock: MockClock, application: Application) 
     assert ready
     assert report["status"] == "ok"
     assert {part: state["status"] for part, state in report.items() if part != "status"} == {
+        "intake": "ok",
         "store": "ok",
+        "sessions": "ok",
         "dead_letters": "ok",
         "actors": "ok",
         "registry": "ok",
@@ -84,13 +90,102 @@ async def test_an_outage_shows_until_it_is_over(
     await trio.sleep(5.5)
     store = (await application.ask("GET", "/ready", peer="127.0.0.1")).json["store"]
     assert (store["status"], store["reason"]) == ("degraded", "connection refused")
-    assert store["rows_waiting"] == 2
+    # An event, a session, and the count of what was accepted.
+    assert store["rows_waiting"] == 3
     assert "reason" not in (await application.ask("GET", "/ready")).json["store"]
     plausible = await application.ask("GET", "/api/health")
     assert (plausible.status, plausible.json["clickhouse"]) == (500, "error")
     await trio.sleep(120)
     assert (await application.ask("GET", "/ready")).json["status"] == "ok"
     assert (await application.ask("GET", "/api/health")).status == 200
+
+
+async def test_an_outage_makes_no_actor_stuck(
+    autojump_clock: MockClock, application: Application, nursery: trio.Nursery
+) -> None:
+    pipeline = application.pipeline
+    pipeline.store.outages = [an_outage() for _ in range(10_000)]
+    counters = Insert("ingest_counters", ((NOON, "example.com", 1, "accepted", 1, ""),), "a")
+    outlet = pipeline.collector.outlet()
+    # The writer is busy with another's rows, so that all before it wait for room.
+    nursery.start_soon(outlet.send, Flush((counters,)))
+    for _ in range(600):
+        assert await pipeline.send() == [ACCEPTED]
+    await trio.sleep(300)
+    report = (await application.ask("GET", "/ready")).json
+    assert report["sessions"]["events_behind"] > 0
+    assert (report["store"]["status"], report["actors"]["status"]) == ("degraded", "ok")
+    pipeline.store.outages = []
+    outlet.close()
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["no room", "no disk"])
+async def test_a_fold_that_has_stopped_is_down_until_it_goes_on(
+    autojump_clock: MockClock,
+    application: Application,
+    monkeypatch: pytest.MonkeyPatch,
+    full: bool,
+) -> None:
+    collector = application.pipeline.collector
+
+    def refuse(*_: Any, **__: Any) -> bool:
+        return False
+
+    def write(writings: Sequence[Any]) -> list[Exception]:
+        return [OSError(5, "Input/output error") for _ in writings]
+
+    with monkeypatch.context() as patch:
+        if full:
+            patch.setattr(collector.letters, "keep", refuse)
+        else:
+            patch.setattr(collector.letters.directory, "write", write)
+        failed = fail_once(collector.partition.sessions.fold, "take", patch)
+        nothing = await application.post()
+        assert failed()
+        assert nothing.status == 202
+        await trio.sleep(60)
+        for_all = await application.ask("GET", "/ready")
+        assert (for_all.status, for_all.json["sessions"]["status"]) == (503, "down")
+        assert "reason" not in for_all.json["sessions"]
+        _, report = application.health.readiness(detailed=True)
+        assert "dead letter" in report["sessions"]["reason"]
+        # Nobody says that it is stuck: it is known what it waits for.
+        assert report["actors"]["status"] == "ok"
+        assert application.live.report()["status"] == "down"
+        assert (await application.post()).status == 202
+    await trio.sleep(60)
+    assert (await application.ask("GET", "/ready")).status == 200
+
+
+async def test_to_look_changes_nothing(autojump_clock: MockClock, application: Application) -> None:
+    pipeline = application.pipeline
+    sessions = pipeline.collector.partition.sessions
+    await application.post()
+    await trio.sleep(10)
+    before = await sessions.freeze()
+    attempts = len(pipeline.store.attempts)
+    for seconds in (0, 10_000):
+        await trio.sleep(seconds)
+        for path in ("/ready", "/metrics"):
+            assert (await application.ask("GET", path, peer="127.0.0.1")).status == 200
+    assert await sessions.freeze() == before
+    assert len(pipeline.store.attempts) == attempts
+
+
+async def test_sessions_that_are_over_are_not_shown_as_open(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    async def shown() -> str:
+        answer = await application.ask("GET", "/metrics", peer="127.0.0.1")
+        (line,) = re.findall(r"(?m)^sluice_sessions_open (.*)$", answer.body.decode())
+        return str(line)
+
+    assert await shown() == "0.0"
+    await application.post()
+    await trio.sleep(1_800)
+    assert await shown() == "1.0"
+    await trio.sleep(100)
+    assert await shown() == "0.0"
 
 
 async def test_too_many_dead_letters_are_down(
@@ -110,7 +205,7 @@ async def test_a_draining_process_is_not_ready_but_alive(
     application.pipeline.collector.intake.close()
     ready, report = application.health.readiness(detailed=False)
     assert not ready
-    assert report["status"] == "down"
+    assert (report["status"], report["intake"]["status"]) == ("down", "down")
     assert application.health.alive
     answer = await application.ask("GET", "/ready")
     assert answer.status == 503
@@ -131,7 +226,13 @@ async def test_readiness_says_that_there_is_no_journal(
     autojump_clock: MockClock, pipeline: Pipeline
 ) -> None:
     report = (await Application(pipeline).ask("GET", "/ready")).json
-    assert report["journal"] == {"status": "ok", "durability": "memory", "backlog_events": 0}
+    assert report["journal"] == {
+        "status": "ok",
+        "durability": "memory",
+        "full": False,
+        "backlog_events": 0,
+        "events_lost": 0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -140,7 +241,8 @@ async def test_readiness_says_that_there_is_no_journal(
         pytest.param(None, "ok", True, id="nothing"),
         pytest.param({"problem": SECRET}, "degraded", True, id="a write failed"),
         pytest.param({"lost": 1}, "degraded", True, id="events are missing"),
-        pytest.param({"limit": 10}, "down", False, id="full"),
+        pytest.param(None, "down", False, id="full"),
+        pytest.param({"broken": SECRET}, "down", False, id="cannot be trusted"),
     ],
 )
 async def test_readiness_shows_the_journal(
@@ -150,10 +252,11 @@ async def test_readiness_shows_the_journal(
     status: str,
     ready: bool,
 ) -> None:
-    journal = FileJournal.open(tmp_path / "journal", limit=1_000_000)
+    full = status == "down" and trouble is None
+    pipeline = Pipeline(tmp_path, on_disk=True, limit_bytes=10 if full else 100_000)
     for name, value in (trouble or {}).items():
-        setattr(journal, name, value)
-    application = Application(Pipeline(tmp_path, journal=journal))
+        setattr(pipeline.log, name, value)
+    application = Application(pipeline)
     answer = await application.ask("GET", "/ready")
     assert answer.status == (200 if ready else 503)
     assert answer.json["journal"]["status"] == status

@@ -1,12 +1,14 @@
 """Neither logs nor answers show who a visitor is, whatever happens to a request."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.pipeline.topology import Collector
 from actors.stores.store import QueryRefused
 from ingest.http.hypercorn.server import Server
 from ingest.http.live.event_stream import encode
@@ -142,18 +144,27 @@ async def test_ordinary_requests(
         assert text not in logged
 
 
-@pytest.mark.parametrize("part", ["intake", "gate", "enrichment", "sessions"])
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [
+        pytest.param(lambda collector: collector.intake, "send", id="intake"),
+        pytest.param(lambda collector: collector.gate, "handle", id="gate"),
+        pytest.param(lambda collector: collector.enrichment, "handle", id="enrichment"),
+        pytest.param(lambda collector: collector.recorder, "handle", id="recorder"),
+        pytest.param(lambda collector: collector.partition.sessions.fold, "take", id="fold"),
+    ],
+)
 async def test_failures(
     autojump_clock: MockClock,
     pipeline: Pipeline,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    part: str,
+    owner: Callable[[Collector], object],
+    method: str,
 ) -> None:
     configure("debug", "json")
     application = Application(pipeline)
-    owner = getattr(pipeline.collector, part)
-    failed = fail_once(owner, "send" if part == "intake" else "handle", monkeypatch)
+    failed = fail_once(owner(pipeline.collector), method, monkeypatch)
     body = event()
     answers = [
         await application.ask("POST", "/api/event", body, HEADERS, peer=PEER) for _ in range(2)

@@ -17,7 +17,7 @@ from ingest.letters.dead_letter import (
     redact,
 )
 from ingest.model.event import Revenue, RevenueAmounts, Visitor
-from ingest.rows.batch import Insert, Trigger
+from ingest.rows.batch import Insert
 from tests.examples import NOON, an_enriched_event, an_event
 
 CONTENTS: list[Any] = [
@@ -38,14 +38,14 @@ CONTENTS: list[Any] = [
         id="enriched event",
     ),
     pytest.param(
-        Insert("events_v2", ((1, "x", ("a", "b"), None, Decimal("1.500"), ()),), "token", None),
+        Insert("events_v2", ((1, "x", ("a", "b"), None, Decimal("1.500"), ()),), "token"),
         id="rows",
     ),
     pytest.param(
         Insert("events_v2", tuple((n, '"rows": []\n', None) for n in range(3)), '"rows": []'),
         id="several rows",
     ),
-    pytest.param(Insert("events_v2", (), "token", trigger=Trigger.SIZE), id="no rows"),
+    pytest.param(Insert("events_v2", (), "token", attempted=True), id="no rows"),
 ]
 
 VERSION_1 = Path(__file__).parent / "version_1"

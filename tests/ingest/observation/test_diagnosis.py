@@ -69,6 +69,18 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "journal",
         "could not be written (No space left on device).",
     ),
+    "a disk that cannot be trusted": (
+        {"journal_broken": True, "journal_problem": "Input/output error"},
+        Severity.DOWN,
+        "journal",
+        "cannot be trusted (Input/output error)",
+    ),
+    "a fold that has stopped": (
+        {"fold_problem": "an event waits for room for its dead letter"},
+        Severity.DOWN,
+        "sessions",
+        "an event waits for room",
+    ),
     "events lost": ({"events_lost": 1}, Severity.DEGRADED, "journal", "1 event could not be read"),
     "an actor in trouble": (
         {"actors": {"gate": ActorHealth(trouble="no progress for 40 seconds")}},
@@ -170,6 +182,13 @@ def test_with_a_full_journal_nothing_more_is_kept() -> None:
     assert [finding.part for finding in findings] == ["journal", "store"]
     assert findings[1].advice.startswith("What was taken before waits in the journal (5,000")
     assert headline(findings) == "Events are refused"
+
+
+def test_events_that_wait_for_the_fold_are_not_refused() -> None:
+    health = ServerHealth(fold_problem="x", letters=10_000, letters_full=True)
+    assert headline(diagnose(health)) == "Events are taken and kept, but not stored"
+    health = ServerHealth(fold_problem="x", letters=10_000, letters_full=True, open=False)
+    assert headline(diagnose(health)) == "Events are refused"
 
 
 def test_the_worst_comes_first() -> None:

@@ -46,7 +46,7 @@ def a_reference(**site: Any) -> Reference:
 
 
 def open_sessions() -> OpenSessions:
-    return OpenSessions(1800, count(111_111_111).__next__)
+    return OpenSessions(1800)
 
 
 def trace_of(event: Event, reference: Reference, visits: OpenSessions | None = None) -> EventTrace:
@@ -59,7 +59,7 @@ def send(event: Event, reference: Reference, visits: OpenSessions) -> Verdict:
     drop = run_steps(steps.STEPS, context, reference)
     if drop is not None:
         return Verdict.of(drop)
-    transition = visits.transition(context.enriched())
+    transition = visits.transition(context.enriched(111_111_111), event.timestamp)
     if transition is None:
         return NO_SESSION
     visits.commit(transition)
@@ -176,7 +176,11 @@ def test_the_visit_that_begins_or_goes_on() -> None:
         "duration": 60,
         "user": None,
     }
-    assert [row["sign"] for row in goes_on.rows["sessions_v2"]] == [-1, 1]
+    sessions = goes_on.rows["sessions_v2"]
+    assert [(row["sign"], row["session_id"]) for row in sessions] == [
+        (-1, "111111…"),
+        (1, "111111…"),
+    ]
 
 
 def test_the_rows_are_those_of_the_pipeline_with_shortened_ids() -> None:
@@ -187,8 +191,8 @@ def test_the_rows_are_those_of_the_pipeline_with_shortened_ids() -> None:
     trace = trace_of(event, reference)
     context = EventContext(event)
     assert run_steps(steps.STEPS, context, reference) is None
-    enriched = context.enriched()
-    transition = open_sessions().transition(enriched)
+    enriched = context.enriched(111_111_111)
+    transition = open_sessions().transition(enriched, NOON)
     assert transition is not None
     rows = rows_of(enriched, transition)
     (shown,) = trace.rows["events_v2"]
@@ -197,8 +201,9 @@ def test_the_rows_are_those_of_the_pipeline_with_shortened_ids() -> None:
     assert (shown["meta.key"], shown["meta.value"]) == (["plan"], ["pro"])
     assert shown["referrer_source"] == "Hacker News"
     assert str(enriched.visitor.user_id).startswith(shown["user_id"].rstrip("…"))
-    assert len(shown["user_id"]) == len(shown["session_id"]) == 7
-    assert len(trace.rows["sessions_v2"]) == 1
+    assert len(shown["user_id"]) == 7
+    assert shown["session_id"] == "new"
+    assert [row["session_id"] for row in trace.rows["sessions_v2"]] == ["new"]
 
 
 def test_a_failing_step_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

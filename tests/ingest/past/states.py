@@ -1,5 +1,6 @@
 """States of imports for tests."""
 
+from pathlib import Path
 from typing import Any
 
 from ingest.past.formats import Format
@@ -10,6 +11,9 @@ from ingest.sessions.salts import Salt
 from tests.examples import NOON
 
 SALT = Salt(bytes(16), NOON)
+
+RECORDED = Path(__file__).parent / "recorded" / "import_version_1"
+"""The state of an import as the program wrote it when visits were lines with names."""
 
 
 def a_state(content: bytes = b"", **changes: Any) -> ImportState:

@@ -10,13 +10,13 @@ from ingest.past.import_request import ImportSelection
 from ingest.past.import_run import SALT_GONE, ImportRun
 from ingest.past.import_state import SavedImport, parts_of, read_saved
 from ingest.pipeline.reference import Reference
-from ingest.rows.batch import Flush
+from ingest.rows.batch import Insert
 from ingest.sessions.salts import LIFETIME, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
 from tests.examples import NOON
 from tests.ingest.past.lines import COMBINED, options
-from tests.ingest.past.states import SALT
+from tests.ingest.past.states import RECORDED, SALT
 
 REFERENCE = Reference(
     SiteRegistry([Site(1, "example.com")]), NoGeoDatabase(), Salts(SALT), RateLimiter()
@@ -41,13 +41,13 @@ def feed(run: ImportRun, piece: bytes) -> None:
     run.take(run.feed(piece), run.with_salt(REFERENCE))
 
 
-def cut(run: ImportRun, now: float = NOON) -> tuple[SavedImport, Flush]:
-    saved, flush = run.cut(now, 2.0)
-    return read_saved(b"".join(parts_of(saved))), flush
+def cut(run: ImportRun, now: float = NOON) -> tuple[SavedImport, tuple[Insert, ...]]:
+    saved, inserts = run.cut(now, 2.0)
+    return read_saved(b"".join(parts_of(saved))), inserts
 
 
-def pages(flush: Flush) -> list[str]:
-    return [row[6] for insert in flush if insert.table == "events_v2" for row in insert.rows]
+def pages(inserts: tuple[Insert, ...]) -> list[str]:
+    return [row[6] for insert in inserts if insert.table == "events_v2" for row in insert.rows]
 
 
 def test_a_batch() -> None:
@@ -55,14 +55,13 @@ def test_a_batch() -> None:
     feed(run, content(1, 2)[:-5])
     feed(run, content(1, 2)[-5:])
     assert run.position == len(content(1, 2))
-    saved, flush = cut(run)
-    assert pages(flush) == ["/1", "/2"]
-    assert [insert.token for insert in flush] == [
+    saved, inserts = cut(run)
+    assert pages(inserts) == ["/1", "/2"]
+    assert [insert.token for insert in inserts] == [
         f"import-{run.id}-0-2-sessions",
         f"import-{run.id}-0-2-events",
     ]
-    assert {insert.receipt for insert in flush} == {f"import-{run.id}-0-2"}
-    assert {(insert.end, insert.attempted) for insert in flush} == {(None, False)}
+    assert not any(insert.attempted for insert in inserts)
     state = saved.state
     assert (state.position, state.events, state.batch_first) == (run.position, 2, 0)
     assert (state.counts.accepted, state.seconds, state.done) == (2, 2.0, False)
@@ -76,12 +75,12 @@ def test_a_batch() -> None:
 def test_another_process_goes_on() -> None:
     run = a_run()
     feed(run, content(1))
-    saved, flush = cut(run)
+    saved, inserts = cut(run)
     other = a_run(saved)
     assert other.id == run.id
     # The same rows under the same tokens.
     assert [(insert.token, insert.rows) for insert in other.repeated] == [
-        (insert.token, insert.rows) for insert in flush
+        (insert.token, insert.rows) for insert in inserts
     ]
     assert all(insert.attempted for insert in other.repeated)
     records = other.skip(content(1, 2)[:10])
@@ -91,10 +90,10 @@ def test_another_process_goes_on() -> None:
     assert other.first_is_as_expected
     other.take(more, other.with_salt(REFERENCE))
     assert (other.earlier_lines, other.counts.lines) == (1, 2)
-    _, flush = cut(other)
-    assert pages(flush) == ["/2"]
+    _, inserts = cut(other)
+    assert pages(inserts) == ["/2"]
     # The visit goes on: the state that the first batch wrote is cancelled.
-    assert [row[1] for row in flush[0].rows] == [-1, 1]
+    assert [row[1] for row in inserts[0].rows] == [-1, 1]
 
 
 def test_what_was_skipped_has_changed() -> None:
@@ -114,8 +113,8 @@ def test_salts_live_for_48_hours(age: int) -> None:
     fresh = age <= LIFETIME
     assert (SALT_GONE in other.notes) is not fresh
     other.take(other.skip(content(1, 2)), other.with_salt(REFERENCE))
-    _, flush = cut(other, NOON + age)
-    assert [row[1] for row in flush[0].rows] == ([-1, 1] if fresh else [1])
+    _, inserts = cut(other, NOON + age)
+    assert [row[1] for row in inserts[0].rows] == ([-1, 1] if fresh else [1])
 
 
 def test_an_import_that_takes_longer_than_that() -> None:
@@ -178,3 +177,25 @@ def test_what_is_not_to_be_stored() -> None:
     assert not run.has_uncut
     assert cut(run)[1] == ()
     assert run.counts.accepted == 1
+
+
+def test_an_import_of_an_earlier_version_goes_on() -> None:
+    saved = read_saved(RECORDED.read_bytes())
+    run = a_run(saved)
+    # The same rows under the same tokens as that version gives them.
+    assert [
+        (insert.token, [row[:2] for row in insert.rows], insert.attempted)
+        for insert in run.repeated
+    ] == [
+        ("import-0123456789ab-0-3-sessions", [(2**64 - 1, 1), (5, 1)], True),
+        (
+            "import-0123456789ab-0-3-events",
+            [(NOON, "pageview"), (NOON + 30, "Purchase"), (NOON + 60, "pageview")],
+            True,
+        ),
+    ]
+    list(run.skip(b"abc"))
+    feed(run, content(1))
+    saved, inserts = cut(run)
+    assert inserts[1].token == "import-0123456789ab-3-4-events"
+    assert (saved.state.events, saved.state.batch_first) == (4, 3)

@@ -16,15 +16,15 @@ from ingest.rows.layout import rows_of
 from ingest.sessions.open_sessions import OpenSessions
 from ingest.sessions.salts import LIFETIME
 from tests.examples import NOON, an_enriched_event
-from tests.ingest.past.states import SALT, a_state
+from tests.ingest.past.states import RECORDED, SALT, a_state
 
 
 def a_saved(events: int) -> SavedImport:
-    visits = OpenSessions(1800, lambda: 9)
+    visits = OpenSessions(1800)
     rows = []
     for number in range(events):
         event = an_enriched_event(pathname=f"/{number}\udcff\n", timestamp=NOON + number)
-        transition = visits.transition(event)
+        transition = visits.transition(event, event.timestamp)
         assert transition is not None
         rows.append(rows_of(event, transition))
         visits.commit(transition)
@@ -86,3 +86,15 @@ def test_something_else(content: bytes) -> None:
     with pytest.raises(ValueError) as broken:  # noqa: PT011 - the message is looked at
         read_saved(content)
     assert SALT.key.hex() not in str(broken.value)
+
+
+def test_a_recorded_state_is_read_and_written_again() -> None:
+    saved = read_saved(RECORDED.read_bytes())
+    assert (saved.state.id, saved.state.salt) == ("0123456789ab", SALT)
+    assert (saved.state.position, saved.state.events, saved.state.batch_first) == (3, 3, 0)
+    assert [
+        (visit.session_id, visit.user_id, visit.entry_page, visit.events, visit.touched)
+        for visit in saved.visits
+    ] == [(2**64 - 1, 1001, "/é", 2, NOON + 30), (5, 2002, "/caf\udce9", 1, NOON + 60)]
+    assert [rows.event[6] for rows in saved.rows] == ["/é", "/caf\udce9", "/caf\udce9"]
+    assert read_saved(b"".join(parts_of(saved))) == saved

@@ -34,7 +34,7 @@ class LinePipeline:
         self.counts = ImportCounts()
         self.selection = ImportSelection(site)
         self.reader = reader
-        self.visits = OpenSessions(1800, iter(range(100, 999)).__next__)
+        self.visits = OpenSessions(1800)
         self.reference = Reference(
             SiteRegistry([Site(1, "example.com", **rules), Site(2, "shop.example")]),
             NoGeoDatabase(),
@@ -69,7 +69,6 @@ def test_an_event_becomes_rows() -> None:
         "timestamp": NOON - 100,
         "name": "pageview",
         "site_id": 1,
-        "session_id": 100,
         "pathname": "/a",
         "referrer_source": "x",
         "browser": "Chrome",
@@ -87,9 +86,17 @@ def test_visits_go_on_by_the_events_own_time() -> None:
     much_later = COMBINED.replace("22/Sep", "22/Sep").replace("11:58:20", "11:28:00")
     first, second, third = past.take(much_later, COMBINED, later)
     ids = [columns(rows)["session_id"] for rows in (first, second, third)]
-    assert ids == [100, 101, 101]  # the first was more than half an hour before
+    assert ids[0] != ids[1] == ids[2]  # the first was more than half an hour before
     assert len(third.sessions) == 2
     assert past.counts.visits == 2
+
+
+@pytest.mark.parametrize(("time", "kept"), [("11:58:20", 2), ("10:58:20", 2), ("10:58:19", 1)])
+def test_visits_of_a_log_that_ended_later_are_forgotten(time: str, kept: int) -> None:
+    past = logs()
+    other = COMBINED.replace("203.0.113.9", "198.51.100.7")
+    past.take(other, COMBINED.replace("11:58:20", time))
+    assert len(past.visits) == kept
 
 
 def test_a_visitor_has_an_id_for_each_day() -> None:

@@ -38,7 +38,7 @@ def drop_of(context: EventContext) -> Drop | None:
 def enriched(site: Site | None = None, **request: Any) -> EnrichedEvent:
     context = gated(site, **request)
     assert drop_of(context) is None
-    return context.enriched()
+    return context.enriched(5)
 
 
 def test_an_event_is_enriched() -> None:

@@ -1,4 +1,4 @@
-"""From any bytes to the journal: refused with reasons, dropped for a reason, or kept as it was."""
+"""From any bytes to the log and to rows: refused, dropped for a reason, or kept as it was."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,14 @@ from ingest.model.event import EnrichedEvent, Event, EventRequest
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import STEPS, run_steps
-from ingest.records import row_record as record
+from ingest.records.record import Record
+from ingest.records.run import Run, decode_run, encode_run
 from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_request
-from ingest.rows.layout import EventRows, event_row, session_row
+from ingest.rows.layout import rows_of
 from ingest.rows.native import encode_block
 from ingest.rows.schema import EVENTS
+from ingest.sessions.open_sessions import Transition
 from ingest.sessions.salts import Salt, Salts
 from ingest.sessions.session import begin
 from ingest.sites.rate_limit import RateLimiter
@@ -70,7 +72,7 @@ def pass_through(body: bytes, content_type: str | None, agent: str | None) -> Ev
     for position, domain in enumerate(request.domains):
         context = EventContext(Event(0, position, domain, request))
         if run_steps(STEPS, context, REFERENCE) is None:
-            keep(context.enriched())
+            keep(context.enriched(7))
     return request
 
 
@@ -82,9 +84,10 @@ def answered(errors: dict[str, list[str]]) -> None:
 
 
 def keep(event: EnrichedEvent) -> None:
-    session = begin(event, 7)
-    rows = EventRows(event_row(event, session), (session_row(session, 1),))
-    assert record.decode(record.encode([rows])) == [rows]
+    records: list[Record] = [event]
+    run = Run(1, 2, 3, NOON, records)
+    assert decode_run(encode_run(run)) == run
+    rows = rows_of(event, Transition(None, begin(event, NOON)))
     block = encode_block(EVENTS.inserted, [rows.event])
     assert len(block) > len(EVENTS.inserted)
 

@@ -51,7 +51,7 @@ def test_the_list_is_run_in_two_parts() -> None:
 def test_an_ordinary_event_passes_all_steps() -> None:
     context = EventContext(an_event())
     assert run_steps(STEPS, context, a_reference()) is None
-    event = context.enriched()
+    event = context.enriched(5)
     assert (event.site_id, event.device.browser) == (1, "Chrome")
     assert event.visitor == context.visitor
 

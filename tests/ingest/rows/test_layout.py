@@ -1,15 +1,19 @@
 from decimal import Decimal
 
+import pytest
+
 from ingest.model.event import Attribution, Device, Place, RevenueAmounts, Visitor
 from ingest.rows.layout import (
     SESSION_EVENTS,
     SESSION_ID,
     SESSION_SIGN,
     event_row,
+    rows_of,
     session_row,
 )
 from ingest.rows.schema import EVENTS, SESSIONS
-from ingest.sessions.session import begin
+from ingest.sessions.open_sessions import Transition
+from ingest.sessions.session import advance, begin
 from tests.examples import NOON, an_enriched_event
 
 EVENT = an_enriched_event(
@@ -28,7 +32,7 @@ EVENT = an_enriched_event(
 
 
 def test_an_event_row_has_each_value_in_its_column() -> None:
-    session = begin(EVENT, 77)
+    session = begin(EVENT, NOON)
     row = dict(zip([c.name for c in EVENTS.inserted], event_row(EVENT, session), strict=True))
     assert row == {
         "timestamp": NOON,
@@ -69,12 +73,13 @@ def test_an_event_row_has_each_value_in_its_column() -> None:
 
 def test_an_event_row_takes_the_sessions_id_user_source_and_device() -> None:
     first = an_enriched_event(
+        nonce=9,
         visitor=Visitor(1, None),
         attribution=Attribution(referrer_source="Google"),
         device=Device(browser="Safari"),
     )
     row = dict(
-        zip([c.name for c in EVENTS.inserted], event_row(EVENT, begin(first, 9)), strict=True)
+        zip([c.name for c in EVENTS.inserted], event_row(EVENT, begin(first, NOON)), strict=True)
     )
     assert (row["user_id"], row["session_id"], row["referrer_source"], row["browser"]) == (
         1,
@@ -87,7 +92,7 @@ def test_an_event_row_takes_the_sessions_id_user_source_and_device() -> None:
 def test_without_revenue_amounts_are_null() -> None:
     event = an_enriched_event()
     row = dict(
-        zip([c.name for c in EVENTS.inserted], event_row(event, begin(event, 9)), strict=True)
+        zip([c.name for c in EVENTS.inserted], event_row(event, begin(event, NOON)), strict=True)
     )
     assert [value for name, value in row.items() if name.startswith("revenue")] == [
         None,
@@ -105,7 +110,7 @@ def test_a_session_row_has_each_value_in_its_column() -> None:
         device=EVENT.device,
         attribution=EVENT.attribution,
     )
-    values = session_row(begin(event, 77), -1)
+    values = session_row(begin(event, NOON), -1)
     row = dict(zip([c.name for c in SESSIONS.inserted], values, strict=True))
     assert row == {
         "session_id": 77,
@@ -144,3 +149,22 @@ def test_a_session_row_has_each_value_in_its_column() -> None:
         "acquisition_channel": "Paid Search",
     }
     assert (values[SESSION_ID], values[SESSION_SIGN], values[SESSION_EVENTS]) == (77, -1, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "name", "signs"),
+    [
+        pytest.param(True, "pageview", [1], id="a new session is stated"),
+        pytest.param(False, "pageview", [-1, 1], id="its state is replaced"),
+        pytest.param(False, "engagement", [], id="engagement states nothing"),
+    ],
+)
+def test_the_rows_of_an_event(first: bool, name: str, signs: list[int]) -> None:
+    before = None if first else begin(an_enriched_event(nonce=9), NOON)
+    event = an_enriched_event(name=name, timestamp=NOON + 1, nonce=9)
+    after = begin(event, NOON) if before is None else advance(before, event, NOON + 1)
+    rows = rows_of(event, Transition(before, after))
+    assert rows.event == event_row(event, after)
+    assert [row[SESSION_SIGN] for row in rows.sessions] == signs
+    assert {row[SESSION_ID] for row in rows.sessions} <= {9}
+    assert [row[SESSION_EVENTS] for row in rows.sessions] == [1, 2][: len(signs)]

@@ -46,7 +46,7 @@ def test_an_insert(outcome: Any, status: StatusCode) -> None:
     traced = Traced()
     rows: Any = ((1,), (2,))
     traced.telemetry.inserted(
-        Insert("events_v2", rows, "j-0-2-events", trigger=Trigger.TIME), outcome, 0.25
+        Insert("events_v2", rows, "j-0-2-events"), Trigger.TIME, outcome, 0.25
     )
     (span,) = traced.spans
     assert (span.name, span.kind) == ("INSERT events_v2", SpanKind.CLIENT)
@@ -63,9 +63,9 @@ def test_an_insert(outcome: Any, status: StatusCode) -> None:
     }
 
 
-def test_counters_have_no_trigger() -> None:
+def test_what_is_of_no_batch_has_no_trigger() -> None:
     traced = Traced()
-    traced.telemetry.inserted(Insert("ingest_counters", (), "t"), "stored", 0.1)
+    traced.telemetry.inserted(Insert("ingest_counters", (), "t"), None, "stored", 0.1)
     assert "sluice.trigger" not in (traced.spans[0].attributes or {})
 
 
@@ -162,10 +162,10 @@ async def test_a_hanging_receiver_does_not_hold_up_the_end(
         port = listener.socket.getsockname()[1]
         nursery.start_soon(trio.serve_listeners, _hang, [listener])
         endpoint = f"http://127.0.0.1:{port}"
-        started = trio.current_time()
         async with open_telemetry(settings(monkeypatch, endpoint)) as telemetry:
             assert telemetry is not None
             telemetry.restarted("writer")
+            started = trio.current_time()
         assert trio.current_time() - started < CLOSE_SECONDS + 5
         nursery.cancel_scope.cancel()
 

@@ -6,32 +6,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from ingest.fold.checkpoint import FoldState, read_parts, write_parts
 from ingest.model.event import EnrichedEvent, Visitor
+from ingest.records.record import Description
 from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sessions.session import Session
-from ingest.sessions.snapshot import Snapshot, read_snapshot, write_header, write_sessions
 from tests.examples import NOON, an_enriched_event
 
 TIMEOUT = 1800
+MARGIN = 60
 
 
 @pytest.fixture
 def sessions() -> OpenSessions:
-    return OpenSessions(TIMEOUT, count(1).__next__)
+    return OpenSessions(TIMEOUT, MARGIN)
 
 
-def apply(sessions: OpenSessions, **event: Any) -> Transition | None:
-    transition = sessions.transition(an_enriched_event(**event))
+def apply(
+    sessions: OpenSessions, *, log_time: int | None = None, **changes: Any
+) -> Transition | None:
+    """Apply an event, which enters the log as it happens unless told otherwise."""
+    event = an_enriched_event(**changes)
+    transition = sessions.transition(event, event.timestamp if log_time is None else log_time)
     if transition is not None:
         sessions.commit(transition)
     return transition
 
 
-def test_the_first_event_opens_a_visit(sessions: OpenSessions) -> None:
-    transition = apply(sessions)
+def test_the_first_event_opens_a_session(sessions: OpenSessions) -> None:
+    transition = apply(sessions, nonce=5)
     assert transition is not None
     assert transition.before is None
-    assert transition.after.session_id == 1
+    assert transition.after.session_id == 5
     assert len(sessions) == 1
 
 
@@ -43,21 +49,21 @@ def test_the_first_event_opens_a_visit(sessions: OpenSessions) -> None:
     ],
 )
 def test_timeout(sessions: OpenSessions, silence: int, session_id: int) -> None:
-    apply(sessions)
-    transition = apply(sessions, timestamp=NOON + silence)
+    apply(sessions, nonce=1)
+    transition = apply(sessions, nonce=2, timestamp=NOON + silence)
     assert transition is not None
     assert transition.after.session_id == session_id
 
 
-def test_engagement_extends_a_visit(sessions: OpenSessions) -> None:
-    apply(sessions)
-    apply(sessions, name="engagement", timestamp=NOON + 1800)
-    transition = apply(sessions, timestamp=NOON + 3600)
+def test_engagement_extends_a_session(sessions: OpenSessions) -> None:
+    apply(sessions, nonce=1)
+    apply(sessions, nonce=2, name="engagement", timestamp=NOON + 1800)
+    transition = apply(sessions, nonce=3, timestamp=NOON + 3600)
     assert transition is not None
     assert transition.after.session_id == 1
 
 
-def test_engagement_never_opens_a_visit(sessions: OpenSessions) -> None:
+def test_engagement_never_opens_a_session(sessions: OpenSessions) -> None:
     assert apply(sessions, name="engagement") is None
     assert len(sessions) == 0
 
@@ -65,7 +71,7 @@ def test_engagement_never_opens_a_visit(sessions: OpenSessions) -> None:
 def test_a_transition_changes_nothing_until_committed(sessions: OpenSessions) -> None:
     apply(sessions)
     for _ in range(2):
-        transition = sessions.transition(an_enriched_event())
+        transition = sessions.transition(an_enriched_event(), NOON)
         assert transition is not None
         assert transition.after.pageviews == 2
 
@@ -77,7 +83,7 @@ def test_a_transition_changes_nothing_until_committed(sessions: OpenSessions) ->
         pytest.param({"visitor": Visitor(2002, None)}, id="another visitor"),
     ],
 )
-def test_visits_are_kept_apart(sessions: OpenSessions, other: dict[str, Any]) -> None:
+def test_sessions_are_kept_apart(sessions: OpenSessions, other: dict[str, Any]) -> None:
     apply(sessions)
     transition = apply(sessions, **other)
     assert transition is not None
@@ -85,10 +91,10 @@ def test_visits_are_kept_apart(sessions: OpenSessions, other: dict[str, Any]) ->
     assert len(sessions) == 2
 
 
-def test_one_rotation_of_salts_does_not_split_a_visit(sessions: OpenSessions) -> None:
-    apply(sessions, visitor=Visitor(1001, None))
-    second = apply(sessions, visitor=Visitor(2002, 1001), timestamp=NOON + 60)
-    third = apply(sessions, visitor=Visitor(2002, 1001), timestamp=NOON + 120)
+def test_one_rotation_of_salts_does_not_split_a_session(sessions: OpenSessions) -> None:
+    apply(sessions, nonce=1, visitor=Visitor(1001, None))
+    second = apply(sessions, nonce=2, visitor=Visitor(2002, 1001), timestamp=NOON + 60)
+    third = apply(sessions, nonce=3, visitor=Visitor(2002, 1001), timestamp=NOON + 120)
     assert second is not None
     assert third is not None
     assert (third.after.session_id, third.after.user_id, third.after.events) == (1, 1001, 3)
@@ -110,7 +116,9 @@ def test_the_current_id_wins_over_the_previous(sessions: OpenSessions) -> None:
     assert transition.after.user_id == 2002
 
 
-def test_a_timed_out_visit_under_the_previous_id_is_not_continued(sessions: OpenSessions) -> None:
+def test_a_timed_out_session_under_the_previous_id_is_not_continued(
+    sessions: OpenSessions,
+) -> None:
     apply(sessions, visitor=Visitor(1001, None))
     transition = apply(sessions, visitor=Visitor(2002, 1001), timestamp=NOON + 1801)
     assert transition is not None
@@ -119,38 +127,70 @@ def test_a_timed_out_visit_under_the_previous_id_is_not_continued(sessions: Open
 
 def test_expire_forgets_what_is_over_and_nothing_else(sessions: OpenSessions) -> None:
     for user in range(10):
-        apply(sessions, visitor=Visitor(user, None), timestamp=NOON + user)
-    assert sessions.expire(NOON + 1800) == 0
-    assert sessions.expire(NOON + 1800 + 5) == 5
+        # Only the log's time counts, whatever time an event brings.
+        apply(sessions, visitor=Visitor(user, None), timestamp=NOON - user, log_time=NOON + user)
+    assert sessions.expire(NOON + TIMEOUT + MARGIN) == 0
+    assert sessions.expire(NOON + TIMEOUT + MARGIN + 5) == 5
     assert [session.user_id for session in sessions] == [5, 6, 7, 8, 9]
 
 
-def test_restore_continues_visits(sessions: OpenSessions) -> None:
-    apply(sessions, visitor=Visitor(1, None), timestamp=NOON + 9)
-    apply(sessions, visitor=Visitor(2, None), timestamp=NOON)
-    restored = OpenSessions(TIMEOUT, count(100).__next__)
+def test_counts_what_is_not_over_and_forgets_nothing(sessions: OpenSessions) -> None:
+    assert sessions.count(NOON) == 0
+    for user in range(10):
+        apply(sessions, visitor=Visitor(user, None), log_time=NOON + user)
+    last = NOON + TIMEOUT + MARGIN
+    counts = [sessions.count(last + seconds) for seconds in (-TIMEOUT, 0, 1, 5, 9, 10, 10_000)]
+    assert counts == [10, 10, 9, 5, 1, 0, 0]
+    assert len(sessions) == 10
+
+
+def test_a_session_that_is_touched_is_kept_longer(sessions: OpenSessions) -> None:
+    for user in (1, 2, 1):
+        apply(sessions, visitor=Visitor(user, None), log_time=NOON + len(sessions))
+    assert [session.user_id for session in sessions] == [2, 1]
+    assert sessions.expire(NOON + 2 + TIMEOUT + MARGIN) == 1
+
+
+def test_step_back_lets_what_was_touched_later_be_touched_now(sessions: OpenSessions) -> None:
+    for user, log_time in enumerate((NOON, NOON + 5, NOON + 86_400, NOON + 86_401)):
+        apply(sessions, visitor=Visitor(user, None), log_time=log_time)
+    assert list(sessions.step_back(NOON + 10)) == []
+    assert [(session.user_id, session.touched) for session in sessions] == [
+        (0, NOON),
+        (1, NOON + 5),
+        (2, NOON + 10),
+        (3, NOON + 10),
+    ]
+
+
+def test_forget_beyond_forgets_those_touched_longest_ago(sessions: OpenSessions) -> None:
+    for user in (1, 2, 3, 1):
+        apply(sessions, visitor=Visitor(user, None))
+    sessions.forget_beyond(3)
+    assert len(sessions) == 3
+    sessions.forget_beyond(2)
+    assert [session.user_id for session in sessions] == [3, 1]
+
+
+def test_restore_continues_sessions_in_their_order(sessions: OpenSessions) -> None:
+    apply(sessions, nonce=1, visitor=Visitor(1, None), timestamp=NOON + 9)
+    apply(sessions, nonce=2, visitor=Visitor(2, None), timestamp=NOON)
+    restored = OpenSessions(TIMEOUT, MARGIN)
     restored.restore(sessions)
-    transition = restored.transition(an_enriched_event(visitor=Visitor(1, None)))
+    assert list(restored) == list(sessions)
+    transition = restored.transition(an_enriched_event(visitor=Visitor(1, None)), NOON)
     assert transition is not None
     assert transition.after.session_id == 1
-    assert restored.expire(NOON + 1801) == 1
 
 
-def test_visits_of_a_clock_that_ran_ahead_keep_no_other_in_memory() -> None:
-    sessions = OpenSessions(TIMEOUT, count(1).__next__)
-    apply(sessions, visitor=Visitor(1, None), timestamp=NOON + 86_400)
-    for hour in range(5):
-        now = NOON + hour * 3600
-        sessions.expire(now)
-        apply(sessions, visitor=Visitor(2 + hour, None), timestamp=now)
-    assert len(sessions) == 1
-
-
-def test_events_that_come_half_an_hour_late_end_no_visit() -> None:
-    """However short visits are: batches bring such events among those of now."""
-    sessions = OpenSessions(60, count(1).__next__)
-    apply(sessions, timestamp=NOON)
-    assert sessions.expire(NOON - 1800) == 0
+def test_get_gives_a_session_whether_it_is_over_or_not(sessions: OpenSessions) -> None:
+    apply(sessions, nonce=1, timestamp=NOON - 86_400, log_time=NOON)
+    session = sessions.get(1, 1001)
+    assert session is not None
+    assert session.session_id == 1
+    assert sessions.get(1, 1002) is None
+    sessions.clear()
+    assert sessions.get(1, 1001) is None
 
 
 @given(
@@ -164,13 +204,14 @@ def test_events_that_come_half_an_hour_late_end_no_visit() -> None:
     )
 )
 def test_counters_agree_with_the_events(steps: list[tuple[int, int, str]]) -> None:
-    sessions = OpenSessions(TIMEOUT, count(1).__next__)
+    sessions = OpenSessions(TIMEOUT, MARGIN)
     states: dict[int, Session] = {}
     counted: dict[int, int] = {}
     now = NOON
-    for user, silence, name in steps:
+    for nonce, (user, silence, name) in enumerate(steps):
         now += silence
-        transition = apply(sessions, visitor=Visitor(user, None), name=name, timestamp=now)
+        visitor = Visitor(user, None)
+        transition = apply(sessions, visitor=visitor, name=name, timestamp=now, nonce=nonce)
         if transition is None:
             continue
         state = transition.after
@@ -183,66 +224,87 @@ def test_counters_agree_with_the_events(steps: list[tuple[int, int, str]]) -> No
 
 
 class Visits(RuleBasedStateMachine):
-    """Any order of events, refusals, silence, rotations of the salts and restarts.
+    """Any order of events, silence, clocks that step back, rotations of the salts and restarts.
 
-    The model keeps every accepted event and works each visit's figures out anew from them.
+    The model keeps every event and works each visit's figures out anew from them. By visitor id, it
+    remembers the visit, the time of its last event, and the log's time then.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.ids = count(1)
-        self.sessions = OpenSessions(TIMEOUT, self.ids.__next__)
-        self.now = NOON
+        self.nonces = count(1)
+        self.sessions = OpenSessions(TIMEOUT, MARGIN)
+        self.log_time = NOON
         self.day = 0
         self.accepted: dict[int, list[EnrichedEvent]] = {}
         self.latest: dict[int, tuple[int, int, int]] = {}
 
     @rule(
-        person=st.integers(0, 3),
+        person=st.integers(1, 4),
         name=st.sampled_from(["pageview", "Signup", "engagement"]),
         interactive=st.booleans(),
         page=st.sampled_from(["/", "/a", "/b"]),
+        late=st.just(0) | st.integers(0, 2 * MARGIN),
         kept=st.booleans() | st.just(True),
     )
-    def send(self, person: int, name: str, interactive: bool, page: str, kept: bool) -> None:
+    def send(
+        self, person: int, name: str, interactive: bool, page: str, late: int, kept: bool
+    ) -> None:
+        visitor = Visitor(
+            1000 * self.day + person, 1000 * (self.day - 1) + person if self.day else None
+        )
         event = an_enriched_event(
-            visitor=Visitor(
-                1000 * self.day + person,
-                1000 * (self.day - 1) + person if self.day else None,
-            ),
+            visitor=visitor,
             name=name,
             interactive=interactive,
             pathname=page,
-            timestamp=self.now,
+            timestamp=self.log_time - late,
+            nonce=next(self.nonces),
         )
-        self.sessions.expire(self.now)
-        transition = self.sessions.transition(event)
-        expected = self.expected_visit(person)
+        self.sessions.expire(self.log_time)
+        transition = self.sessions.transition(event, self.log_time)
+        expected = self.expected_visit(event)
         if transition is None:
             assert name == "engagement"
             assert expected is None
             return
-        self.sessions.commit(transition)
-        if not kept:
-            self.sessions.undo(transition)
-            return
-        visit = transition.after.session_id
         assert (transition.before is None) == (expected is None)
-        assert expected in (None, visit)
+        visit = transition.after.session_id
+        assert visit == (event.nonce if expected is None else expected)
+        if not kept:
+            return
+        self.sessions.commit(transition)
         self.accepted.setdefault(visit, []).append(event)
-        self.latest[person] = (visit, self.now, self.day)
+        user = self.accepted[visit][0].visitor.user_id
+        self.latest[user] = (visit, event.timestamp, self.log_time)
 
-    def expected_visit(self, person: int) -> int | None:
+    def expected_visit(self, event: EnrichedEvent) -> int | None:
         """The visit that goes on: no longer silence, no second rotation since it began."""
-        if person not in self.latest:
-            return None
-        visit, seen, _ = self.latest[person]
-        began = self.accepted[visit][0].visitor.user_id // 1000
-        return visit if self.now - seen <= TIMEOUT and self.day - began <= 1 else None
+        for user in (event.visitor.user_id, event.visitor.previous_user_id or 0):
+            if user not in self.latest:
+                continue
+            visit, seen, touched = self.latest[user]
+            if event.timestamp - seen <= TIMEOUT and self.log_time - touched <= TIMEOUT + MARGIN:
+                return visit
+        return None
 
     @rule(seconds=st.integers(0, 2 * TIMEOUT))
     def wait(self, seconds: int) -> None:
-        self.now += seconds
+        self.log_time += seconds
+
+    @rule(seconds=st.integers(1, 2 * TIMEOUT))
+    def step_back(self, seconds: int) -> None:
+        # What is over by then is over, also when the clock steps back.
+        self.sessions.expire(self.log_time)
+        over = self.log_time - TIMEOUT - MARGIN
+        self.log_time -= seconds
+        for _ in self.sessions.step_back(self.log_time):
+            pass
+        self.latest = {
+            user: (visit, seen, min(touched, self.log_time))
+            for user, (visit, seen, touched) in self.latest.items()
+            if touched >= over
+        }
 
     @rule()
     def rotate(self) -> None:
@@ -250,16 +312,26 @@ class Visits(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        snapshot = Snapshot("j", 0, tuple(self.sessions))
-        text = write_header(snapshot) + write_sessions(snapshot.sessions)
-        self.sessions = OpenSessions(TIMEOUT, self.ids.__next__)
-        self.sessions.restore(read_snapshot(text.splitlines(keepends=True)).sessions)
+        state = FoldState(
+            "log",
+            0,
+            0,
+            self.log_time,
+            Description(TIMEOUT, MARGIN),
+            tuple(self.sessions),
+            (),
+            (),
+        )
+        self.sessions = read_parts(write_parts(state)).restore().sessions
+
+    @invariant()
+    def are_in_the_order_in_which_they_were_touched(self) -> None:
+        touched = [session.touched for session in self.sessions]
+        assert touched == sorted(touched)
 
     @invariant()
     def figures_are_those_of_the_events(self) -> None:
         for session in self.sessions:
-            if session.session_id not in self.accepted:
-                continue
             events = self.accepted[session.session_id]
             counted = [event for event in events if event.name != "engagement"]
             pages = [event for event in counted if event.name == "pageview"]
@@ -267,7 +339,7 @@ class Visits(RuleBasedStateMachine):
             assert session.pageviews == len(pages)
             assert session.start == events[0].timestamp
             assert session.timestamp == events[-1].timestamp
-            assert session.duration == counted[-1].timestamp - session.start
+            assert session.duration == abs(counted[-1].timestamp - session.start)
             assert session.entry_page == (pages[0].pathname if pages else "")
             assert session.exit_page == (pages[-1].pathname if pages else "")
             active = any(event.interactive and event.name != "pageview" for event in counted)

@@ -9,7 +9,7 @@ from tests.examples import NOON, an_enriched_event
 
 
 def a_session(**changes: Any) -> Session:
-    return replace(begin(an_enriched_event(pathname="/first"), 7), **changes)
+    return replace(begin(an_enriched_event(pathname="/first"), NOON), **changes)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,10 @@ def a_session(**changes: Any) -> Session:
     ],
 )
 def test_begin(event: dict[str, Any], expected: dict[str, Any]) -> None:
-    session = begin(an_enriched_event(**event), 7)
+    session = begin(an_enriched_event(nonce=7, **event), NOON + 5)
     assert {name: getattr(session, name) for name in expected} == expected
     assert (session.session_id, session.user_id, session.start) == (7, 1001, NOON)
+    assert (session.timestamp, session.touched) == (NOON, NOON + 5)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +119,9 @@ def test_begin(event: dict[str, Any], expected: dict[str, Any]) -> None:
     ],
 )
 def test_advance(before: dict[str, Any], event: dict[str, Any], expected: dict[str, Any]) -> None:
-    session = advance(a_session(**before), an_enriched_event(**event))
+    session = advance(a_session(**before), an_enriched_event(nonce=8, **event), NOON + 200)
     assert {name: getattr(session, name) for name in expected} == expected
+    assert (session.session_id, session.touched) == (77, NOON + 200)
 
 
 def test_later_events_do_not_change_where_the_visit_came_from() -> None:
@@ -133,6 +135,7 @@ def test_later_events_do_not_change_where_the_visit_came_from() -> None:
             device=Device(browser="Safari"),
             props=(("a", "b"),),
         ),
+        NOON,
     )
     assert (later.attribution, later.place, later.device, later.entry_props) == (
         first.attribution,

@@ -4,7 +4,7 @@ import pytest
 
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site
-from ingest.sites.site_change import Change
+from ingest.sites.site_change import SiteChange
 
 SECRET = "a-secret-of-16-or-more"
 
@@ -41,10 +41,10 @@ SECRET = "a-secret-of-16-or-more"
     ],
 )
 def test_lines(before: Site | None, after: Site, lines: list[str]) -> None:
-    assert list(Change(before, after).lines()) == lines
+    assert list(SiteChange(before, after).lines()) == lines
 
 
 def test_a_secret_is_not_shown() -> None:
-    text = "\n".join(Change(Site(1, "a"), Site(1, "a", server_key=SECRET)).lines())
+    text = "\n".join(SiteChange(Site(1, "a"), Site(1, "a", server_key=SECRET)).lines())
     assert "server key: a new one" in text
     assert SECRET not in text

@@ -8,6 +8,7 @@ const SEVERITIES = { down: "Down", degraded: "Needs care", note: "Note" };
 const STAGES = {
   gate: "site, limits, shields",
   enrichment: "bots, device, source",
+  recorder: "appends to the log",
   sessions: "visits, rows",
   batcher: "gathers a batch",
   writer: "stores it",
@@ -143,6 +144,7 @@ export const showPipeline = (report) => {
     batcher: `${many(report.store.gathered, "event")} gathered`,
     writer: `${many(report.store.pending, "row")} under way`,
     sessions: `${many(report.sessions_open, "visit")} open`,
+    recorder: `${many(report.journal.backlog_events, "event")} in the log`,
     gate: `${many(report.requests_waiting, "request")} waiting`,
   };
   const stages = Object.keys(STAGES)

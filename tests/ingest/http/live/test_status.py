@@ -9,8 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.journal.file_journal import FileJournal
+from actors.keepers.drop_count_keeper import APPEND_SECONDS
 from actors.letters.dead_letters import LETTERS_LIMIT
+from actors.log.file_log import FileLog
 from ingest.http.live import status as live_status
 from ingest.model.verdict import DropReason
 from ingest.observation.history import SECONDS
@@ -116,6 +117,15 @@ def flood_letters(application: Application) -> None:
     letters.load_at_once()
 
 
+def break_log(application: Application) -> None:
+    assert isinstance(application.pipeline.log, FileLog)
+    application.pipeline.log.broken = "Input/output error"
+
+
+def stop_fold(application: Application) -> None:
+    application.pipeline.collector.partition.sessions.problem = "an event waits"
+
+
 def slow_down(application: Application) -> None:
     application.pipeline.collector.metrics.observe_lag(2.0)
 
@@ -129,16 +139,18 @@ def slow_down(application: Application) -> None:
         (slow_down, "process", "degraded"),
         (close_intake, "intake", "down"),
         (flood_letters, "dead letters", "down"),
+        (break_log, "journal", "down"),
+        (stop_fold, "sessions", "down"),
     ],
 )
 async def test_what_is_not_well_is_said(
     autojump_clock: MockClock,
-    pipeline: Pipeline,
+    tmp_path: Path,
     break_it: Callable[[Application], None],
     part: str,
     verdict: str,
 ) -> None:
-    application = Application(pipeline, geo=True)
+    application = Application(Pipeline(tmp_path, on_disk=True), geo=True)
     break_it(application)
     report = application.live.report()
     assert report["status"] == verdict
@@ -153,12 +165,12 @@ async def test_a_restarted_actor(
     autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector = application.pipeline.collector
-    failed = fail_once(collector.tally, "_send", monkeypatch)
-    await trio.sleep(15)
+    failed = fail_once(collector.recorder, "append_drops", monkeypatch)
+    await trio.sleep(APPEND_SECONDS + 1)
     assert failed()
-    await trio.sleep(30)
+    await trio.sleep(34)
     report = application.live.report()
-    (actor,) = [actor for actor in report["actors"] if actor["name"] == "tally"]
+    (actor,) = [actor for actor in report["actors"] if actor["name"] == "drop_counts"]
     assert (actor["restarts"], actor["last_error"]) == (1, "ZeroDivisionError")
     assert actor["seconds_since_failure"] == pytest.approx(35, abs=1)
     parts = [finding["part"] for finding in report["findings"]]
@@ -169,8 +181,7 @@ async def test_a_restarted_actor(
 
 
 async def test_a_full_journal(autojump_clock: MockClock, tmp_path: Path) -> None:
-    journal = FileJournal.open(tmp_path / "journal", limit=30_000)
-    pipeline = Pipeline(tmp_path, journal=journal)
+    pipeline = Pipeline(tmp_path, on_disk=True, limit_bytes=30_000)
     pipeline.store.outages = [an_outage() for _ in range(10_000)]
     async with running(pipeline):
         application = Application(pipeline)

@@ -1,0 +1,134 @@
+"""Syncs the log each second, saves checkpoints, and deletes what is behind them."""
+
+import math
+
+import structlog
+import trio
+
+from actors.files.atomic import is_full
+from actors.letters.dead_letters import DeadLetters
+from actors.log.checkpoint_file import CheckpointFile
+from actors.log.log import Log, LogError, LogPoint
+from actors.pipeline.batcher import Batcher
+from actors.pipeline.sessions import Sessions
+from actors.supervision.actor import Actor
+from ingest.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+BEAT_SECONDS = 1.0
+"""How much a loss of power may take (`interval`), as in the databases that have this choice."""
+
+FULL_SECONDS = 30.0
+"""How long the disk must have been full before stored records go without a checkpoint."""
+
+CHECKPOINT_SECONDS = 60.0
+"""How often a checkpoint is saved, so that the log before it can go."""
+
+
+class LogKeeper(Actor):
+    """The actor that owns the upkeep of a log and its checkpoints.
+
+    Receives and sends nothing. Each second it syncs what was appended. Each minute it saves a
+    checkpoint and deletes what is before it; sooner when the log is half full, or when it cannot be
+    written. A checkpoint is a barrier: the batcher cuts there, and it is valid when the store has
+    that batch. A restart goes on.
+    """
+
+    name = "log"
+
+    def __init__(
+        self,
+        source: Log,
+        sessions: Sessions,
+        batcher: Batcher,
+        file: CheckpointFile,
+        letters: DeadLetters,
+        metrics: Metrics,
+    ) -> None:
+        """Own the upkeep.
+
+        Args:
+            source: The log.
+            sessions: The fold that is saved.
+            batcher: Cuts where a checkpoint is taken.
+            file: Keeps the checkpoint.
+            letters: Keep marks of redriven letters until a checkpoint has passed them.
+            metrics: Shows how long syncs take.
+        """
+        self._log = source
+        self._sessions = sessions
+        self._batcher = batcher
+        self._file = file
+        self._letters = letters
+        self._metrics = metrics
+        self._saved_at = trio.current_time()
+        self._saved_position = -1
+        self._full_since = math.inf
+
+    async def run(self) -> None:
+        """Sync and save for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._sync_for_ever)
+            nursery.start_soon(self._save_for_ever)
+
+    async def _sync_for_ever(self) -> None:
+        while True:
+            await trio.sleep(BEAT_SECONDS)
+            started = trio.current_time()
+            try:
+                await self._log.sync()
+            except LogError as error:
+                log.error("log cannot be synced", error=str(error))
+            self._metrics.journal_sync_seconds.observe(trio.current_time() - started)
+
+    async def _save_for_ever(self) -> None:
+        while True:
+            await trio.sleep(BEAT_SECONDS)
+            if self._is_due():
+                await self.save_checkpoint()
+
+    def _is_due(self) -> bool:
+        if not self._sessions.has_begun or self._saved_position == self._log.end.position:
+            return False
+        wanted = self._log.wants_room or self._log.problem is not None
+        if wanted and self._log.reclaimable:
+            return True
+        return trio.current_time() >= self._saved_at + CHECKPOINT_SECONDS
+
+    async def save_checkpoint(self) -> None:
+        """Save the fold at a position that the store has reached, then let go of what is before.
+
+        Waits for the store if it is behind.
+        """
+        self._saved_at = trio.current_time()
+        state = await self._sessions.freeze()
+        try:
+            with await self._file.write(state) as checkpoint:
+                await self._batcher.cut_at(LogPoint(state.position, state.number))
+                await checkpoint.publish()
+        except (OSError, trio.TooSlowError) as error:
+            log.error("checkpoint cannot be saved", error=str(error) or "the disk hangs")
+            if isinstance(error, OSError) and is_full(error):
+                self._make_room()
+            return
+        self._saved_position = state.position
+        self._full_since = math.inf
+        self._letters.forget_marks(self._log.id, self._log.partition, state.position)
+        self._log.retire(state.position)
+
+    def _make_room(self) -> None:
+        """Delete what is stored although no checkpoint tells of the sessions behind it.
+
+        Otherwise a log that has filled the disk could never shrink. The old checkpoint goes first:
+        after a crash meanwhile, sessions that the rest of the log does not tell of would begin
+        anew, but none would go on from an old state. So it is not done before the disk has been
+        full for a while: most full disks are emptied by somebody else.
+        """
+        now = trio.current_time()
+        self._full_since = min(self._full_since, now)
+        if self._log.reclaimable and now >= self._full_since + FULL_SECONDS:
+            log.warning("disk is full, deleting stored events before a checkpoint is saved")
+            self._file.forget()
+            self._saved_position = -1
+            self._log.retire(self._log.committed.position)

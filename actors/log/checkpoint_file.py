@@ -1,0 +1,149 @@
+"""The file of a checkpoint: a fold's state at one position of the log.
+
+    file    magic (8 bytes), then a frame for each part
+    frame   length of the part (4), CRC-32 of the part (4), part
+
+Numbers are little-endian. `ingest.fold.checkpoint` says what the parts are.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+import trio
+
+from actors.files.atomic import OWNER_ONLY, sync_directory
+from ingest.fold.checkpoint import FoldState, read_parts, write_parts
+
+log = structlog.get_logger()
+
+MAGIC: Final = b"SLUICEC1"
+
+DAMAGED: Final = ".damaged"
+
+SYNC_SECONDS: Final = 30.0
+"""How long a disk may take to have the file, before the attempt is given up."""
+
+_HEAD: Final = struct.Struct("<II")
+
+
+class CheckpointFile:
+    """A checkpoint on disk, for a later process."""
+
+    def __init__(self, path: Path) -> None:
+        """Use a file; it is made with mode 0600 when a checkpoint is first saved."""
+        self._path = path
+
+    def load(self) -> FoldState | None:
+        """The last checkpoint; None when there is none. A damaged one is kept aside. Blocks.
+
+        Raises:
+            OSError: It is there and cannot be read.
+        """
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            return read_parts(_parts(data))
+        except ValueError as error:
+            aside = self._path.with_suffix(DAMAGED)
+            log.critical(
+                "checkpoint is damaged, open sessions begin anew",
+                error=str(error),
+                kept_as=aside.name,
+            )
+            self._path.replace(aside)
+            return None
+
+    async def write(self, state: FoldState) -> "WrittenCheckpoint":
+        """Write a checkpoint beside the last one. Close it, or use it as a context.
+
+        Raises:
+            OSError: It cannot be written; the last one is unchanged.
+            trio.TooSlowError: The disk hangs.
+        """
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: ASYNC230 - as short as the parts
+                file.write(MAGIC)
+                for part in write_parts(state):
+                    file.write(_HEAD.pack(len(part), zlib.crc32(part)))
+                    file.write(part)
+                    await trio.lowlevel.checkpoint()
+                file.flush()
+                with trio.fail_after(SYNC_SECONDS):
+                    await trio.to_thread.run_sync(
+                        _sync_and_close, os.dup(file.fileno()), abandon_on_cancel=True
+                    )
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return WrittenCheckpoint(temporary, self._path)
+
+    def forget(self) -> None:
+        """Delete the checkpoint, which nothing keeps true any more.
+
+        Raises:
+            OSError: It cannot be deleted.
+        """
+        self._path.unlink(missing_ok=True)
+
+
+class WrittenCheckpoint:
+    """A checkpoint that is on disk, and becomes valid once the store has what is before it."""
+
+    def __init__(self, temporary: Path, path: Path) -> None:
+        """Own a temporary file."""
+        self._temporary = temporary
+        self._path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._temporary.unlink(missing_ok=True)
+
+    async def publish(self) -> None:
+        """Put it in the place of the last one, for good.
+
+        Raises:
+            OSError: The last one is unchanged, or this one may not outlast a loss of power.
+            trio.TooSlowError: The disk hangs; it is the last one or this one.
+        """
+        self._temporary.replace(self._path)
+        with trio.fail_after(SYNC_SECONDS):
+            await trio.to_thread.run_sync(sync_directory, self._path.parent, abandon_on_cancel=True)
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    if not data.startswith(MAGIC):
+        raise ValueError("not a checkpoint")
+    offset = len(MAGIC)
+    while offset < len(data):
+        if len(data) - offset < _HEAD.size:
+            raise ValueError("it ends within a part")
+        length, checksum = _HEAD.unpack_from(data, offset)
+        part = data[offset + _HEAD.size : offset + _HEAD.size + length]
+        if len(part) < length or zlib.crc32(part) != checksum:
+            raise ValueError("a part does not match its checksum")
+        yield part
+        offset += _HEAD.size + length
+
+
+def _sync_and_close(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,157 @@
+"""What folds one partition of the log into batches: its sessions, its batcher and their upkeep."""
+
+from collections.abc import Sequence
+
+import structlog
+import trio
+from msgspec.structs import replace
+
+from actors.keepers.log_keeper import LogKeeper
+from actors.letters.dead_letters import DeadLetters
+from actors.log.checkpoint_file import CheckpointFile
+from actors.log.log import Log
+from actors.pipeline.batcher import Batcher
+from actors.pipeline.flush import Flush
+from actors.pipeline.predecessor import Predecessor
+from actors.pipeline.sessions import FoldVerdicts, Sessions
+from actors.supervision.actor import Actor
+from ingest.fold.checkpoint import FoldState
+from ingest.fold.folded_run import FoldedRun
+from ingest.sessions.open_sessions import OpenSessions
+from ingest.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+NO_LOG = "memory"
+"""Stands for the log's id in a checkpoint of sessions whose log ended with its process."""
+
+RUNS = 8
+"""Folded runs that may wait between the fold and the batcher."""
+
+REST_SECONDS = 1.0
+"""How long the end of a process may fold what is left: the fold may wait for room for a letter."""
+
+
+class Partition:
+    """The actors of one partition.
+
+    Attributes:
+        log: What is folded.
+        sessions: The fold.
+        batcher: Cuts its rows into batches.
+        keeper: Syncs the log and saves checkpoints; None for a log that does not outlast the
+            process: its sessions are saved at the end only.
+    """
+
+    def __init__(
+        self,
+        source: Log,
+        state: FoldState,
+        outlet: trio.MemorySendChannel[Flush],
+        verdicts: FoldVerdicts,
+        letters: DeadLetters,
+        metrics: Metrics,
+        *,
+        flush_rows: int,
+        flush_seconds: float,
+        checkpoints: CheckpointFile | None = None,
+        predecessor: Predecessor | None = None,
+    ) -> None:
+        """Build the actors without starting them.
+
+        Args:
+            source: The log.
+            state: The fold at a position that the log can be read from.
+            outlet: To the writer; closed with the batcher.
+            verdicts: Told what the fold says of each event.
+            letters: Take events that cannot be folded.
+            metrics: Where batches are counted.
+            flush_rows: Events that make a flush due.
+            flush_seconds: Age of the oldest event that makes a flush due.
+            checkpoints: Where checkpoints are kept; None: nowhere.
+            predecessor: What has to be stored before the log; None when there is nothing.
+        """
+        to_batcher, inbox = trio.open_memory_channel[FoldedRun](RUNS)
+        self.log = source
+        self.sessions = Sessions(source, to_batcher, state, verdicts, letters, predecessor)
+        self.batcher = Batcher(
+            inbox, outlet, source, metrics, flush_rows=flush_rows, flush_seconds=flush_seconds
+        )
+        self._checkpoints = checkpoints
+        self.keeper = (
+            LogKeeper(source, self.sessions, self.batcher, checkpoints, letters, metrics)
+            if checkpoints is not None and source.durable
+            else None
+        )
+
+    @property
+    def actors(self) -> Sequence[Actor]:
+        """The stages, in the order of the flow."""
+        return self.sessions, self.batcher
+
+    @property
+    def backlog(self) -> int:
+        """Accepted events that the store has not acknowledged, those before the log included."""
+        return self.log.backlog + self.sessions.backlog_before
+
+    @property
+    def gathered(self) -> int:
+        """Events that wait in memory for the next flush."""
+        return self.batcher.gathered
+
+    @property
+    def open_sessions(self) -> OpenSessions:
+        """The sessions that may go on, to look at."""
+        return self.sessions.open_sessions
+
+    def status(self) -> dict[str, object]:
+        """What readiness says of the log and of what comes before it."""
+        return {**self.log.status(), "backlog_events": self.backlog}
+
+    def figures(self) -> dict[str, float]:
+        """Its gauges and the log's, by the names that `/metrics` gives them."""
+        return {
+            **self.log.figures(),
+            "sluice_journal_backlog_events": self.backlog,
+            "sluice_rows_gathered": self.gathered,
+        }
+
+    async def take_rest(self) -> list[Flush]:
+        """What a log that does not outlast the process has still, as flushes."""
+        if self.log.durable:
+            return []
+        self.log.seal()
+        flushes = self.batcher.take_rest()
+        with trio.move_on_after(REST_SECONDS) as folding:
+            while (folded := await self.sessions.fold_next()) is not None:
+                self.batcher.take_in(folded)
+                self.sessions.sent()
+        if folding.cancelled_caught:
+            log.critical("events are lost with the log", events=self.sessions.behind)
+        return [*flushes, *self.batcher.take_rest()]
+
+    async def save(self) -> None:
+        """Save a last checkpoint, if the store has everything that is folded. Never raises."""
+        if self.keeper is None:
+            return
+        if not self.sessions.has_begun:
+            log.info("events are left for the next start", events=self.backlog)
+            return
+        if self.log.committed.position < self.sessions.cursor.position:
+            log.info("events are left in the log for the next start", events=self.log.backlog)
+            return
+        await self.keeper.save_checkpoint()
+
+    async def save_sessions(self) -> None:
+        """Save the sessions of a log that ends with the process, for the next one. Never raises.
+
+        What the store has not taken of them is in letters by now.
+        """
+        if self._checkpoints is None or self.log.durable or not self.sessions.has_begun:
+            return
+        state = replace(await self.sessions.freeze(), log_id=NO_LOG, position=0, number=0)
+        try:
+            with await self._checkpoints.write(state) as checkpoint:
+                await checkpoint.publish()
+        except (OSError, trio.TooSlowError) as error:
+            log.error("open sessions are not saved", error=str(error) or "the disk hangs")

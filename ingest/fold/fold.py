@@ -1,0 +1,155 @@
+"""The fold over the log: each event's session, and the rows of both.
+
+The fold is deterministic: the same records give the same rows, on any machine, however often. So it
+asks no clock, makes no random number and does no I/O. Its time is the log's: when a record entered
+the log. `ingest.fold.checkpoint` saves its state.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ingest.fold.sources import TakenSources
+from ingest.model.event import EnrichedEvent
+from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE, Verdict
+from ingest.records.record import Description, DropCounts, EndOfSource, Record
+from ingest.rows.batch import CounterKey
+from ingest.rows.layout import EventRows, rows_of
+from ingest.sessions.open_sessions import SLICE, OpenSessions
+
+PAST_SECONDS: Final = 1800
+"""How far an event's own time may lie behind the log's time; one that is further behind is of the
+past, and its session is kept apart."""
+
+PAST_SESSIONS: Final = 100_000
+"""Sessions of the past that may go on at a time. Those that are sent in the order of their events
+need as many as were open then."""
+
+
+class Fold:
+    """Open sessions and taken sources after some prefix of the log.
+
+    Attributes:
+        sessions: Live sessions.
+        past: Sessions of the past, which have no effect on the live ones. Their events come in any
+            order, so they are bounded by number.
+        sources: What was taken of each source.
+        log_time: The log's time of the run that was begun last, Unix seconds.
+    """
+
+    def __init__(self, description: Description) -> None:
+        """Start before the log's first record.
+
+        Args:
+            description: Holds until the log brings another one.
+        """
+        self.sessions = OpenSessions(description.session_seconds, description.margin_seconds)
+        self.past = OpenSessions(description.session_seconds)
+        self.sources = TakenSources()
+        self.log_time = 0
+        self.description = description
+        self._counters: dict[CounterKey, int] = {}
+
+    def begin_run(self, log_time: int) -> None:
+        """Go on to the log's time of the next records, and forget what is over by then."""
+        for _ in self.begin_in_slices(log_time):
+            pass
+
+    def begin_in_slices(self, log_time: int) -> Iterator[None]:
+        """As `begin_run`, a millisecond or two at a time, for whoever must not hold a loop up.
+
+        Between the slices the fold is not to be used.
+        """
+        if log_time < self.log_time:
+            yield from self.sessions.step_back(log_time)
+        self.log_time = log_time
+        yield from self._expire()
+
+    def _expire(self) -> Iterator[None]:
+        self.sources.expire(self.log_time)
+        while self.sessions.expire(self.log_time, SLICE) == SLICE:
+            yield
+
+    def take(self, record: Record) -> EventRows | Verdict | None:
+        """Apply one record, wholly or, when this raises, not at all.
+
+        Returns:
+            The rows of an event; the verdict that drops it; None for other records, and for one
+            that was taken before.
+        """
+        if type(record) is EnrichedEvent:
+            source = record.source
+            if source is None:
+                return self._visit(record)
+            if self.sources.has_taken(source):
+                return None
+            outcome = self._visit(record)
+            self.sources.take(source, self.log_time)
+            return outcome
+        match record:
+            case DropCounts(counts=counts):
+                for count in counts:
+                    self._count(
+                        (
+                            count.minute,
+                            count.domain,
+                            count.site_id,
+                            count.metric,
+                            count.tracker_version,
+                        ),
+                        count.events,
+                    )
+            case EndOfSource(name=name):
+                self.sources.end(name)
+            case Description():
+                self.describe(record)
+        return None
+
+    def pass_over(self, record: Record) -> None:
+        """Note that a record has become a dead letter: it counts as taken."""
+        if type(record) is EnrichedEvent:
+            if record.source is not None:
+                self.sources.take(record.source, self.log_time)
+            self._count(_key(record, SET_ASIDE.metric), 1)
+
+    def describe(self, description: Description) -> None:
+        """Follow what a description says from here on."""
+        self.description = description
+        self.sessions.timeout = self.past.timeout = description.session_seconds
+        self.sessions.margin = description.margin_seconds
+        # Not only at the next run: where runs end must not matter.
+        self.sessions.expire(self.log_time)
+
+    def take_counters(self) -> list[tuple[CounterKey, int]]:
+        """What was counted since the last call, in order of first appearance."""
+        counters, self._counters = self._counters, {}
+        return list(counters.items())
+
+    def begin_anew(self) -> None:
+        """Forget all sessions: records are missing that they went on with.
+
+        A session that went on from a stale state would cancel rows that were never stored.
+        """
+        self.sessions.clear()
+        self.past.clear()
+
+    def _visit(self, event: EnrichedEvent) -> EventRows | Verdict:
+        is_past = self.log_time - event.timestamp > PAST_SECONDS
+        sessions = self.past if is_past else self.sessions
+        transition = sessions.transition(event, self.log_time)
+        if transition is None:
+            self._count(_key(event, NO_SESSION.metric), 1)
+            return NO_SESSION
+        rows = rows_of(event, transition)
+        sessions.commit(transition)
+        if is_past:
+            sessions.forget_beyond(PAST_SESSIONS)
+        self._count(_key(event, ACCEPTED.metric), 1)
+        return rows
+
+    def _count(self, key: CounterKey, events: int) -> None:
+        self._counters[key] = self._counters.get(key, 0) + events
+
+
+def _key(event: EnrichedEvent, metric: str) -> CounterKey:
+    received = event.received
+    return received - received % 60, event.domain, event.site_id, metric, event.tracker_version

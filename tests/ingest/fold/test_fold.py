@@ -1,0 +1,236 @@
+from typing import Any
+
+import pytest
+
+from ingest.fold import fold as module
+from ingest.fold.fold import PAST_SECONDS, Fold
+from ingest.model.event import EnrichedEvent, Source, Visitor
+from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE
+from ingest.records.record import Description, DropCounts, EndOfSource, MetricCount
+from ingest.rows.layout import SESSION_ID, EventRows
+from ingest.sessions import open_sessions
+from tests.examples import NOON, an_enriched_event
+
+DESCRIPTION = Description(session_seconds=1800, margin_seconds=60)
+
+
+class Folded:
+    """A fold, and short ways to use it."""
+
+    def __init__(self) -> None:
+        self.fold = Fold(DESCRIPTION)
+        self.nonces = iter(range(1, 1_000_000))
+
+    def take(self, log_time: int, record: Any) -> Any:
+        self.fold.begin_run(log_time)
+        return self.fold.take(record)
+
+    def visit(self, log_time: int, **changes: Any) -> int:
+        """Take an event; give the id of its session."""
+        event = an_enriched_event(
+            **({"timestamp": log_time, "received": log_time, "nonce": next(self.nonces)} | changes)
+        )
+        outcome = self.take(log_time, event)
+        assert isinstance(outcome, EventRows)
+        session_id = outcome.event[4]
+        assert isinstance(session_id, int)
+        return session_id
+
+
+def test_a_session_has_the_nonce_of_its_first_event() -> None:
+    folded = Folded()
+    assert folded.visit(NOON, nonce=42) == 42
+    assert folded.visit(NOON + 10, nonce=43) == 42
+
+
+@pytest.mark.parametrize(("silence", "goes_on"), [(1800, True), (1801, False)])
+def test_whether_a_session_goes_on_is_decided_by_its_events_times(
+    silence: int, goes_on: bool
+) -> None:
+    folded = Folded()
+    first = folded.visit(NOON)
+    # It reached the log without delay, and yet late by its own time.
+    again = folded.visit(NOON + 100, timestamp=NOON + silence)
+    assert (again == first) is goes_on
+
+
+@pytest.mark.parametrize(("later", "open_sessions"), [(1860, 1), (1861, 0)])
+def test_forgets_a_session_by_the_log_s_time_since_it_was_touched(
+    later: int, open_sessions: int
+) -> None:
+    folded = Folded()
+    folded.visit(NOON, timestamp=NOON + 5000)
+    folded.fold.begin_run(NOON + later)
+    assert len(folded.fold.sessions) == open_sessions
+
+
+def test_a_clock_that_ran_ahead_keeps_no_session_open_for_longer() -> None:
+    folded = Folded()
+    folded.visit(NOON, visitor=Visitor(1, None))
+    ahead = NOON + 1000
+    folded.visit(ahead, visitor=Visitor(2, None))
+    folded.visit(NOON + 5, visitor=Visitor(3, None))
+    # As if touched at NOON + 5, when the clock was right again.
+    folded.fold.begin_run(NOON + 5 + 1860)
+    assert [session.user_id for session in folded.fold.sessions] == [2, 3]
+    folded.fold.begin_run(NOON + 5 + 1861)
+    assert len(folded.fold.sessions) == 0
+
+
+def test_an_engagement_event_needs_a_session() -> None:
+    folded = Folded()
+    engagement = an_enriched_event(name="engagement")
+    assert folded.take(NOON, engagement) == NO_SESSION
+    folded.visit(NOON)
+    outcome = folded.take(NOON + 1, engagement)
+    assert isinstance(outcome, EventRows)
+    assert outcome.sessions == ()
+
+
+@pytest.mark.parametrize(("late", "past"), [(PAST_SECONDS, False), (PAST_SECONDS + 1, True)])
+def test_sessions_of_the_past_are_kept_apart(late: int, past: bool) -> None:
+    folded = Folded()
+    live = folded.visit(NOON)
+    other = folded.visit(NOON + late - 60, timestamp=NOON - 60)
+    assert (other == live) is not past
+    assert len(folded.fold.past) == past
+
+
+def test_sessions_of_the_past_are_bounded_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAST_SESSIONS", 2)
+    folded = Folded()
+    for visitor in (1, 2, 1, 3):
+        folded.visit(NOON, timestamp=NOON - 9000, visitor=Visitor(visitor, None))
+    assert [session.user_id for session in folded.fold.past] == [1, 3]
+
+
+def test_takes_a_source_s_records_once() -> None:
+    folded = Folded()
+    letter = Source("letter:a", 1)
+    folded.visit(NOON, source=letter)
+    assert folded.take(NOON + 1, an_enriched_event(source=letter)) is None
+    assert dict(folded.fold.take_counters()) == {(NOON, "example.com", 1, ACCEPTED.metric, 0): 1}
+
+
+def test_what_has_become_a_letter_counts_as_taken() -> None:
+    folded = Folded()
+    record = an_enriched_event(source=Source("letter:a", 1))
+    folded.fold.begin_run(NOON)
+    folded.fold.pass_over(record)
+    assert folded.fold.take(record) is None
+    assert dict(folded.fold.take_counters()) == {(NOON, "example.com", 1, SET_ASIDE.metric, 0): 1}
+
+
+def test_what_has_become_a_letter_is_counted_if_it_is_an_event() -> None:
+    folded = Folded()
+    folded.fold.pass_over(an_enriched_event())
+    folded.fold.pass_over(EndOfSource("import:a"))
+    assert dict(folded.fold.take_counters()) == {(NOON, "example.com", 1, SET_ASIDE.metric, 0): 1}
+
+
+def test_an_event_that_raises_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = Folded()
+    before = folded.visit(NOON)
+    folded.fold.take_counters()
+
+    def fail(*arguments: object) -> EventRows:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "rows_of", fail)
+        with pytest.raises(RuntimeError):
+            folded.take(NOON + 1, an_enriched_event(source=Source("letter:a", 1)))
+    assert folded.fold.take_counters() == []
+    (session,) = folded.fold.sessions
+    assert (session.session_id, session.events) == (before, 1)
+    assert isinstance(
+        folded.take(NOON + 2, an_enriched_event(source=Source("letter:a", 1))), EventRows
+    )
+
+
+def test_counts_by_the_minute_in_which_an_event_was_received() -> None:
+    folded = Folded()
+    for second in (0, 59, 60):
+        folded.visit(NOON + second, received=NOON + second, tracker_version=second // 59)
+    folded.take(NOON + 70, an_enriched_event(name="engagement", visitor=Visitor(9, None)))
+    drops = MetricCount(NOON, "elsewhere.example", None, "dropped_not_found", 0, 7)
+    folded.take(NOON + 70, DropCounts((drops, drops)))
+    assert dict(folded.fold.take_counters()) == {
+        (NOON, "example.com", 1, "buffered", 0): 1,
+        (NOON, "example.com", 1, "buffered", 1): 1,
+        (NOON + 60, "example.com", 1, "buffered", 1): 1,
+        (NOON, "example.com", 1, "dropped_no_session_for_engagement", 0): 1,
+        (NOON, "elsewhere.example", None, "dropped_not_found", 0): 14,
+    }
+    assert folded.fold.take_counters() == []
+
+
+def test_a_description_holds_for_what_follows() -> None:
+    folded = Folded()
+    first = folded.visit(NOON)
+    folded.take(NOON + 1, Description(session_seconds=60, margin_seconds=10))
+    assert folded.visit(NOON + 61) != first
+    folded.fold.begin_run(NOON + 61 + 71)
+    assert len(folded.fold.sessions) == 0
+    assert folded.fold.description.session_seconds == 60
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_description_holds_at_once_wherever_a_run_ends(runs: int) -> None:
+    folded = Folded()
+    first = folded.visit(NOON)
+    folded.take(NOON + 100, Description(session_seconds=50, margin_seconds=5))
+    if runs == 2:
+        folded.fold.begin_run(NOON + 100)
+    late = an_enriched_event(timestamp=NOON + 20, nonce=77)
+    outcome = folded.fold.take(late)
+    assert isinstance(outcome, EventRows)
+    assert outcome.event[4] == 77 != first
+
+
+def test_the_end_of_a_source_is_no_event() -> None:
+    folded = Folded()
+    folded.visit(NOON, source=Source("import:a", 3))
+    assert folded.take(NOON, EndOfSource("import:a")) is None
+    assert len(folded.fold.sources) == 0
+
+
+def test_sessions_begin_anew_when_records_are_missing_and_sources_stay() -> None:
+    folded = Folded()
+    first = folded.visit(NOON, source=Source("letter:a", 1))
+    folded.visit(NOON, timestamp=NOON - 9000)
+    folded.fold.begin_anew()
+    assert folded.visit(NOON) != first
+    assert len(folded.fold.past) == 0
+    assert folded.fold.sources.has_taken(Source("letter:a", 1))
+
+
+def test_a_change_of_the_visitor_s_id_does_not_end_a_session() -> None:
+    folded = Folded()
+    first = folded.visit(NOON, visitor=Visitor(1, None))
+    again = folded.visit(NOON + 10, visitor=Visitor(2, 1))
+    assert again == first
+    assert isinstance(first, int)
+
+
+def test_rows_tell_of_the_session() -> None:
+    folded = Folded()
+    folded.fold.begin_run(NOON)
+    event: EnrichedEvent = an_enriched_event(nonce=5)
+    outcome = folded.fold.take(event)
+    assert isinstance(outcome, EventRows)
+    assert outcome.sessions[0][SESSION_ID] == 5
+
+
+def test_many_sessions_are_forgotten_and_stepped_back_in_slices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_sessions, "SLICE", 3)
+    monkeypatch.setattr(module, "SLICE", 3)
+    folded = Folded()
+    for visitor in range(10):
+        folded.visit(NOON + 100, visitor=Visitor(visitor, None))
+    assert len(list(folded.fold.begin_in_slices(NOON))) == 3
+    assert {session.touched for session in folded.fold.sessions} == {NOON}
+    assert len(list(folded.fold.begin_in_slices(NOON + 3600))) == 3
+    assert len(folded.fold.sessions) == 0

@@ -1,0 +1,61 @@
+import pytest
+
+from ingest.fold.sources import RETENTION_SECONDS, TakenSource, TakenSources
+from ingest.model.event import Source
+from tests.examples import NOON
+
+
+def test_takes_each_number_of_a_source_once() -> None:
+    sources = TakenSources()
+    first = Source("letter:a", 1)
+    assert not sources.has_taken(first)
+    sources.take(first, NOON)
+    assert sources.has_taken(first)
+    assert not sources.has_taken(Source("letter:a", 2))
+    assert not sources.has_taken(Source("letter:b", 1))
+    sources.take(Source("letter:a", 5), NOON)
+    assert sources.has_taken(Source("letter:a", 3))
+
+
+@pytest.mark.parametrize("kind", RETENTION_SECONDS)
+def test_forgets_a_source_some_days_after_its_last_record(kind: str) -> None:
+    sources = TakenSources()
+    record = Source(f"{kind}:a", 1)
+    sources.take(record, NOON)
+    sources.take(Source(f"{kind}:b", 1), NOON + 10)
+    sources.expire(NOON + RETENTION_SECONDS[kind])
+    assert sources.has_taken(record)
+    sources.expire(NOON + RETENTION_SECONDS[kind] + 1)
+    assert not sources.has_taken(record)
+    assert len(sources) == 1
+
+
+def test_a_later_record_keeps_a_source_longer() -> None:
+    sources = TakenSources()
+    sources.take(Source("letter:a", 1), NOON)
+    sources.take(Source("letter:b", 1), NOON)
+    sources.take(Source("letter:a", 2), NOON + 5)
+    sources.expire(NOON + RETENTION_SECONDS["letter"] + 1)
+    assert sources.has_taken(Source("letter:a", 2))
+    assert not sources.has_taken(Source("letter:b", 1))
+
+
+def test_an_import_is_remembered_until_its_end() -> None:
+    sources = TakenSources()
+    sources.take(Source("import:a", 7), NOON)
+    sources.expire(NOON * 2)
+    assert sources.has_taken(Source("import:a", 7))
+    sources.end("import:a")
+    sources.end("import:unknown")
+    sources.end("letter:unknown")
+    assert not sources.has_taken(Source("import:a", 7))
+
+
+def test_is_saved_and_restored_in_order() -> None:
+    sources = TakenSources()
+    for number, name in enumerate(("letter:b", "front:x", "letter:a")):
+        sources.take(Source(name, number + 1), NOON + number)
+    restored = TakenSources()
+    restored.restore(sources)
+    assert list(restored) == list(sources)
+    assert TakenSource("front:x", 2, NOON + 1) in list(restored)
