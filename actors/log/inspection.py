@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.log.frames import decode_header, frames, scan
-from actors.log.journal_progress import PROGRESS, read_progress
+from actors.log.journal_progress import PROGRESS, ProgressFile
 from actors.log.log import LogPoint
 from actors.log.losses import count_readable
-from actors.log.note import NOTE, read_note
+from actors.log.note import NOTE, NoteFile
 from actors.log.opening import DAMAGED
 from actors.log.segment import SUFFIX, source_in
 from ingest.records.run import UnknownRecordError
@@ -36,9 +36,9 @@ def inspect_log(directory: Path) -> LogFiles:
     """
     if not directory.is_dir():
         return LogFiles()
-    note = read_note(directory / NOTE)
+    note = NoteFile.read(directory / NOTE)
     committed = LogPoint(0, 0) if note is None else note.committed
-    progress = read_progress(directory / PROGRESS)
+    progress = ProgressFile.read(directory / PROGRESS)
     stored = 0 if progress is None else progress.stored
     events = size = 0
     damaged = len(list(directory.glob(f"*{DAMAGED}")))

@@ -1,41 +1,27 @@
-"""How far the store has come: a small file that is overwritten in place.
+"""The progress file of a journal of rows, as versions up to 0.1 wrote it."""
 
-It needs no room that it does not have already, so that a full disk cannot keep the store's progress
-from being noted, and with it the disk from becoming free.
-"""
-
-import os
 import struct
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final
 
-from actors.files.atomic import OWNER_ONLY
+from actors.log.slot_file import SlotFile
 
 PROGRESS: Final = "progress"
-"""The file's name in the log's directory."""
+"""The file's name in the journal's directory."""
 
-MAGIC: Final = b"SLUICEP1"
 PLANS: Final = 16
-"""Batches that may be planned and not yet stored; the pipeline has two or three at a time."""
-
-_SLOT: Final = struct.Struct(f"<8sQQQI{PLANS}Q")
-_CHECKSUM: Final = struct.Struct("<I")
-SLOT_BYTES: Final = 256
-"""Two slots are written in turn, so that a torn write leaves the one before it."""
+"""Maximum number of batches that were planned and not yet stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a journal's events have come.
+    """How many of a journal's events are stored.
 
     Attributes:
-        journal_id: Which journal's.
+        journal_id: Id of the journal; 64 bits.
         stored: Position after the last event whose rows the store has acknowledged.
-        planned: Ends of the batches beyond `stored` that the store may have been given, ascending.
-            They are cut at the same positions again, so that it recognises those it has.
+        planned: Ends of the batches beyond `stored` that the store may have, ascending. They are
+            cut at the same positions again, so that the store recognises them.
     """
 
     journal_id: int
@@ -43,84 +29,27 @@ class Progress:
     planned: tuple[int, ...] = ()
 
 
-class ProgressFile:
-    """The file, open. All calls block."""
+class ProgressFile(SlotFile[Progress]):
+    """The progress file of a journal."""
 
-    def __init__(self, descriptor: int, turn: int) -> None:
-        """Own an open file; use `open`."""
-        self.descriptor = descriptor
-        self._turn = turn
+    magic = b"SLUICEP1"
+    fields = struct.Struct(f"<QQI{PLANS}Q")
 
-    @classmethod
-    def open(cls, path: Path) -> tuple[Self, Progress | None]:
-        """Open the file, or make it, with all the room it will ever need.
-
-        Returns:
-            The file, and what it says; None when it is new or was damaged.
+    @staticmethod
+    def pack(content: Progress) -> tuple[int, ...]:
+        """Return the values of the fields.
 
         Raises:
-            OSError: It cannot be made or read.
+            ValueError: More than `PLANS` batches are planned.
         """
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
-        try:
-            data = os.pread(descriptor, 2 * SLOT_BYTES, 0)
-            if len(data) < 2 * SLOT_BYTES:
-                data = data.ljust(2 * SLOT_BYTES, b"\0")
-                os.pwrite(descriptor, data, 0)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        turn, progress = _latest(data)
-        return cls(descriptor, turn), progress
-
-    def write(self, progress: Progress) -> None:
-        """Note progress.
-
-        Raises:
-            OSError: It is not noted; the file says what it said before.
-            ValueError: More batches are planned than fit.
-        """
-        if len(progress.planned) > PLANS:
+        unused = PLANS - len(content.planned)
+        if unused < 0:
             raise ValueError("too many planned batches")
-        turn = self._turn + 1
-        plans: Sequence[int] = (*progress.planned, *[0] * (PLANS - len(progress.planned)))
-        slot = _SLOT.pack(
-            MAGIC, turn, progress.journal_id, progress.stored, len(progress.planned), *plans
-        )
-        slot += _CHECKSUM.pack(zlib.crc32(slot))
-        os.pwrite(self.descriptor, slot.ljust(SLOT_BYTES, b"\0"), turn % 2 * SLOT_BYTES)
-        self._turn = turn
+        plans = (*content.planned, *[0] * unused)
+        return content.journal_id, content.stored, len(content.planned), *plans
 
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self.descriptor)
-
-
-def read_progress(path: Path) -> Progress | None:
-    """What a file says, also while a server writes it.
-
-    Returns:
-        None when there is no such file, or it says nothing.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    return _latest(data.ljust(2 * SLOT_BYTES, b"\0"))[1]
-
-
-def _latest(data: bytes) -> tuple[int, Progress | None]:
-    """The later of the whole slots, with its turn."""
-    found = [slot for start in (0, SLOT_BYTES) if (slot := _read(data[start : start + SLOT_BYTES]))]
-    return max(found, key=lambda slot: slot[0], default=(0, None))
-
-
-def _read(slot: bytes) -> tuple[int, Progress] | None:
-    magic, turn, journal_id, stored, plans, *ends = _SLOT.unpack_from(slot)
-    (checksum,) = _CHECKSUM.unpack_from(slot, _SLOT.size)
-    if magic != MAGIC or plans > PLANS or checksum != zlib.crc32(slot[: _SLOT.size]):
-        return None
-    return turn, Progress(journal_id, stored, tuple(ends[:plans]))
+    @staticmethod
+    def unpack(values: tuple[Any, ...]) -> Progress:
+        """Return the progress that `pack` turned into these values."""
+        journal_id, stored, plans, *ends = values
+        return Progress(journal_id, stored, tuple(ends[:plans]))

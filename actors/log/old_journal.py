@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Self
 import structlog
 
 from actors.log.frames import HEADER_BYTES, Frame, decode_header, frames
-from actors.log.journal_progress import PROGRESS, Progress, ProgressFile, read_progress
+from actors.log.journal_progress import PROGRESS, Progress, ProgressFile
 from actors.log.opening import DAMAGED
 from actors.log.segment import read_file
 from ingest.records.row_record import Origin, decode_journal_run
@@ -127,7 +127,7 @@ class OldJournal:
             OSError: It cannot be read.
         """
         paths = sorted(directory.glob(_SEGMENTS))
-        progress = read_progress(directory / PROGRESS)
+        progress = ProgressFile.read(directory / PROGRESS)
         if not paths and progress is None:
             # A version that refuses the log may leave an empty file of progress.
             return None
@@ -152,7 +152,7 @@ class OldJournal:
                     segments.append(segment)
             if progress is None:
                 return None
-            file, _ = ProgressFile.open(directory / PROGRESS)
+            file = ProgressFile.open(directory / PROGRESS)
             opened.pop_all()
         return cls(directory, segments, file, progress)
 

@@ -11,10 +11,10 @@ from typing import Final
 import structlog
 
 from actors.log.frames import HEADER_BYTES, decode_header
-from actors.log.journal_progress import PROGRESS, read_progress
+from actors.log.journal_progress import PROGRESS, ProgressFile
 from actors.log.log import LogPoint
 from actors.log.losses import Gap, find_gaps
-from actors.log.note import NOTE, Note, read_note
+from actors.log.note import NOTE, Note, NoteFile
 from actors.log.segment import SEGMENTS, SUFFIX, Segment
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ def open_directory(directory: Path, start: LogPoint | None) -> Opening:
         OSError: A file cannot be read or changed.
         UnknownRecordError: A later version of the program has written one; nothing was changed.
     """
-    noted = read_note(directory / NOTE)
+    noted = NoteFile.read(directory / NOTE)
     found: list[Segment] = []
     try:
         for path in sorted(directory.glob(SEGMENTS)):
@@ -84,7 +84,7 @@ def _new_note(directory: Path, start: LogPoint | None) -> Note:
     source_id = secrets.randbits(64)
     if start is None:
         return Note(secrets.randbits(64), source_id, ORIGIN, None, ORIGIN)
-    progress = read_progress(directory / PROGRESS)
+    progress = ProgressFile.read(directory / PROGRESS)
     if progress is not None:
         return Note(progress.journal_id, source_id, start, None, start)
     for path in sorted(directory.glob(f"*{SUFFIX}")):

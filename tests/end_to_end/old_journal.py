@@ -59,7 +59,7 @@ def leave_old_journal(state: Path, events: int) -> list[str]:
             }
             lines = json.dumps(header).encode() + b"\n" + write_sessions(sessions)
             (state / "sessions.jsonl").write_bytes(lines)
-    file, _ = ProgressFile.open(state / "journal" / PROGRESS)
+    file = ProgressFile.open(state / "journal" / PROGRESS)
     file.write(Progress(JOURNAL, 0, (events // 5, events // 4)))
     file.close()
     return pages

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.log.note import NOTE, Note, read_note
+from actors.log.note import NOTE, Note, NoteFile
 from tests.end_to_end.log_files import StoredRun, runs_of, segments_of
 from tests.end_to_end.sluice import Sluice, wait_until
 
@@ -69,7 +69,7 @@ def send_pages(sluice: Sluice, first: int, last: int) -> list[str]:
 
 
 def note_of(sluice: Sluice) -> Note:
-    note = read_note(sluice.state / "journal" / NOTE)
+    note = NoteFile.read(sluice.state / "journal" / NOTE)
     assert note is not None
     return note
 

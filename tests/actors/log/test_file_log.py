@@ -6,7 +6,7 @@ import pytest
 
 from actors.log.file_log import FileLog, Fsync
 from actors.log.log import LogError, LogPoint
-from actors.log.note import NOTE, read_note
+from actors.log.note import NOTE, NoteFile
 from ingest.records.record import Description
 from tests.actors.log.checks import CHECKS, Check, append_events, fill, read_numbers, read_runs
 from tests.actors.log.files import fail_with, fill_disk, open_log, segment_paths
@@ -202,7 +202,7 @@ async def test_the_next_sync_notes_it(
             await log.commit(log.end)
     await log.sync()
     assert log.problem is None
-    note = read_note(tmp_path / NOTE)
+    note = NoteFile.read(tmp_path / NOTE)
     assert note is not None
     assert note.committed == log.end
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors.log.file_log import FileLog
-from actors.log.note import NOTE, read_note
+from actors.log.note import NOTE, NoteFile
 from actors.threads import serial_thread
 from actors.threads.serial_thread import SerialThread
 from tests.actors.log.checks import append_events, read_numbers
@@ -126,7 +126,7 @@ async def test_appends_that_wait_share_a_sync(
     assert syncs.take().count(segment) <= 2
     assert sorted(await read_numbers(log)) == list(range(50))
     # Nothing that was told is unknown to the note.
-    note = read_note(tmp_path / NOTE)
+    note = NoteFile.read(tmp_path / NOTE)
     assert note is not None
     assert note.synced == log.end
     log.close()
