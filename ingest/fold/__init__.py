@@ -1,1 +1,1 @@
-"""The fold over accepted events: what they add up to."""
+"""The fold from accepted events to sessions, counters and rows."""

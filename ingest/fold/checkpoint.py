@@ -2,7 +2,7 @@
 
     part    kind (1 byte), form (1), content as msgpack or JSON (`ingest.records.encoding`)
 
-Whoever keeps the parts adds checksums; the header says how much must follow.
+The file that keeps the parts adds checksums. The header says how many entries follow.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,17 +21,17 @@ VERSION: Final = 1
 T = TypeVar("T")
 
 PART_SIZE: Final = 100_000
-"""About how many characters a part has: some 250 ordinary sessions. Encoding them takes a fraction
-of a millisecond, or a few milliseconds as JSON; nothing else runs meanwhile."""
+"""Approximate number of characters of a part: some 250 ordinary sessions. Encoding them blocks the
+event loop for a fraction of a millisecond, or for a few milliseconds as JSON."""
 
 _ROW_SIZE: Final = 400
-"""Of a session without its properties, or of a source, in characters."""
+"""Size of a session without its properties, or of a source, in characters."""
 
 _HEADER, _LIVE, _PAST, _SOURCES = range(4)
 
 
 class CheckpointHeader(msgspec.Struct, frozen=True, array_like=True):
-    """What a checkpoint is of.
+    """The first part of a checkpoint.
 
     Attributes:
         version: Of this form.
@@ -41,7 +41,7 @@ class CheckpointHeader(msgspec.Struct, frozen=True, array_like=True):
         log_time: As in `Fold`.
         description: As in `Fold`.
         sessions: How many live sessions follow.
-        past: How many sessions of the past follow.
+        past: How many past sessions follow.
         sources: How many taken sources follow.
     """
 
@@ -57,7 +57,7 @@ class CheckpointHeader(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FoldState(msgspec.Struct, frozen=True, gc=False):
-    """A fold as it was at one position of its log; the sessions are shared with it.
+    """A fold's state at one position of its log; it shares the session objects with the fold.
 
     Attributes:
         log_id: Of the log.
@@ -66,7 +66,7 @@ class FoldState(msgspec.Struct, frozen=True, gc=False):
         log_time: As in `Fold`.
         description: As in `Fold`.
         sessions: Live sessions, least recently touched first.
-        past: Sessions of the past, least recently touched first.
+        past: Past sessions, least recently touched first.
         sources: Taken sources, in the order in which `TakenSources` gives them.
     """
 
@@ -90,7 +90,7 @@ class FoldState(msgspec.Struct, frozen=True, gc=False):
 
 
 def write_parts(state: FoldState) -> Iterator[bytes]:
-    """A state's parts, made one by one."""
+    """Encode a state's parts one by one."""
     yield _part(
         _HEADER,
         CheckpointHeader(
@@ -163,7 +163,7 @@ def _read_header(part: bytes) -> CheckpointHeader:
 
 
 def _slices(content: Sequence[T], size_of: Callable[[T], int]) -> Iterator[Sequence[T]]:
-    """Cut content into pieces that take about the same time to encode."""
+    """Split content into slices that take about the same time to encode."""
     start = size = 0
     for end, each in enumerate(content, 1):
         size += size_of(each)
@@ -175,7 +175,7 @@ def _slices(content: Sequence[T], size_of: Callable[[T], int]) -> Iterator[Seque
 
 
 def _session_size(session: Session) -> int:
-    """About how many characters a session has; clients choose how long its properties are."""
+    """Approximate number of characters of a session; its properties may be long."""
     return _ROW_SIZE + sum([len(key) + len(value) for key, value in session.entry_props])
 
 

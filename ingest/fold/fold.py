@@ -1,8 +1,8 @@
 """The fold over the log: each event's session, and the rows of both.
 
-The fold is deterministic: the same records give the same rows, on any machine, however often. So it
-asks no clock, makes no random number and does no I/O. Its time is the log's: when a record entered
-the log. `ingest.fold.checkpoint` saves its state.
+The fold is deterministic: the same records give the same rows, on any machine and at every replay.
+So it reads no clock, draws no random numbers and does no I/O. It uses the log's time: when a record
+entered the log. `ingest.fold.checkpoint` saves its state.
 """
 
 from collections.abc import Iterator
@@ -17,30 +17,30 @@ from ingest.rows.layout import EventRows, rows_of
 from ingest.sessions.open_sessions import SLICE, OpenSessions
 
 PAST_SECONDS: Final = 1800
-"""How far an event's own time may lie behind the log's time; one that is further behind is of the
-past, and its session is kept apart."""
+"""How far an event's timestamp may be behind the log's time. An event further behind is a past
+event, and its session is kept separately."""
 
 PAST_SESSIONS: Final = 100_000
-"""Sessions of the past that may go on at a time. Those that are sent in the order of their events
-need as many as were open then."""
+"""Maximum number of open past sessions. If past events are sent in order of time, this many
+sessions can be open at the same time."""
 
 
 class Fold:
-    """Open sessions and taken sources after some prefix of the log.
+    """Open sessions and taken sources after a prefix of the log.
 
     Attributes:
         sessions: Live sessions.
-        past: Sessions of the past, which have no effect on the live ones. Their events come in any
-            order, so they are bounded by number.
-        sources: What was taken of each source.
-        log_time: The log's time of the run that was begun last, Unix seconds.
+        past: Past sessions, which do not affect live ones. Their events come in any order, so they
+            are limited by number.
+        sources: The highest number taken of each source.
+        log_time: The log's time of the current run, Unix seconds.
     """
 
     def __init__(self, description: Description) -> None:
         """Start before the log's first record.
 
         Args:
-            description: Holds until the log brings another one.
+            description: Applies until the log has another one.
         """
         self.sessions = OpenSessions(description.session_seconds, description.margin_seconds)
         self.past = OpenSessions(description.session_seconds)
@@ -50,14 +50,14 @@ class Fold:
         self._counters: dict[CounterKey, int] = {}
 
     def begin_run(self, log_time: int) -> None:
-        """Go on to the log's time of the next records, and forget what is over by then."""
+        """Advance to the next records' log time, and forget expired sessions and sources."""
         for _ in self.begin_in_slices(log_time):
             pass
 
     def begin_in_slices(self, log_time: int) -> Iterator[None]:
-        """As `begin_run`, a millisecond or two at a time, for whoever must not hold a loop up.
+        """As `begin_run`, in slices of a millisecond or two, for callers on an event loop.
 
-        Between the slices the fold is not to be used.
+        Do not use the fold between the slices.
         """
         if log_time < self.log_time:
             yield from self.sessions.step_back(log_time)
@@ -70,11 +70,11 @@ class Fold:
             yield
 
     def take(self, record: Record) -> EventRows | Verdict | None:
-        """Apply one record, wholly or, when this raises, not at all.
+        """Apply one record completely or, if this raises, not at all.
 
         Returns:
-            The rows of an event; the verdict that drops it; None for other records, and for one
-            that was taken before.
+            The rows of an event, or the verdict that drops it. None for other records, and for
+            records that were taken before.
         """
         if type(record) is EnrichedEvent:
             source = record.source
@@ -105,29 +105,29 @@ class Fold:
         return None
 
     def pass_over(self, record: Record) -> None:
-        """Note that a record has become a dead letter: it counts as taken."""
+        """Count a record that has become a dead letter as taken."""
         if type(record) is EnrichedEvent:
             if record.source is not None:
                 self.sources.take(record.source, self.log_time)
             self._count(_key(record, SET_ASIDE.metric), 1)
 
     def describe(self, description: Description) -> None:
-        """Follow what a description says from here on."""
+        """Apply a description from here on."""
         self.description = description
         self.sessions.timeout = self.past.timeout = description.session_seconds
         self.sessions.margin = description.margin_seconds
-        # Not only at the next run: where runs end must not matter.
+        # At once, because the result must not depend on where runs end.
         self.sessions.expire(self.log_time)
 
     def take_counters(self) -> list[tuple[CounterKey, int]]:
-        """What was counted since the last call, in order of first appearance."""
+        """The counts since the last call, in order of first appearance."""
         counters, self._counters = self._counters, {}
         return list(counters.items())
 
     def begin_anew(self) -> None:
-        """Forget all sessions: records are missing that they went on with.
+        """Forget all sessions, because some of their later records are missing.
 
-        A session that went on from a stale state would cancel rows that were never stored.
+        A session that continued from an outdated state would cancel rows that were never stored.
         """
         self.sessions.clear()
         self.past.clear()

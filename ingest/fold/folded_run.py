@@ -1,4 +1,4 @@
-"""What the fold makes of a run of records."""
+"""The fold's result for a run of records."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ class FoldedRun(msgspec.Struct, frozen=True, gc=False):
     """The rows of a run.
 
     Attributes:
-        start: The place in the log before the run.
-        end: The place behind it.
-        rows: Of its accepted events, in order.
-        counters: What it adds to counters.
+        start: The point in the log before the run.
+        end: The point after the run.
+        rows: The rows of its accepted events, in order.
+        counters: Increments of counters.
     """
 
     start: LogPoint

@@ -1,1 +1,1 @@
-"""Dead letters: what could not be handled or stored, as text."""
+"""Dead letters: events and rows that could not be handled or stored, as text."""

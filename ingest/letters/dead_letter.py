@@ -1,4 +1,4 @@
-"""What could not be handled or stored, and why: the letter and its text form."""
+"""An event or rows that could not be handled or stored, and why; and the text form."""
 
 import ipaddress
 import json
@@ -28,7 +28,7 @@ _NO_ROWS = f"{_ROWS}]"
 
 
 class LogPosition(msgspec.Struct, frozen=True):
-    """Where a record is in a log.
+    """The position of a record in a log.
 
     Attributes:
         log: The log's source id.
@@ -42,12 +42,12 @@ class LogPosition(msgspec.Struct, frozen=True):
 
     @property
     def letter_id(self) -> str:
-        """Id of the letter of what is there."""
+        """Id of the letter of the record at this position."""
         return f"{self.log}-{self.partition}-{self.position}"
 
     @classmethod
     def of_letter(cls, letter_id: str) -> "LogPosition | None":
-        """The position that a letter is named by; None when it is named otherwise."""
+        """The position in a letter's id; None if the id has none."""
         found = _NAMED_BY_POSITION.fullmatch(letter_id)
         return None if found is None else cls(found[1], int(found[2]), int(found[3]))
 
@@ -57,19 +57,20 @@ _NAMED_BY_POSITION = re.compile(r"(.+)-(\d+)-(\d+)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message or rows set aside.
+    """An event or rows that were set aside.
 
     Attributes:
-        id: Names it on the command line.
+        id: Identifies it on the command line.
         kind: `event` (failed before its visitor was known), `enriched_event` (failed on its way to
             a session) or `rows` (not stored).
-        actor: Which actor could not handle it.
+        actor: The actor that could not handle it.
         created_at: Unix seconds.
-        error: What went wrong: the store's own message, or where an exception arose.
-        content: What it was. An event's address is shortened and its visitor ids are worked out.
-        partition: Which partition of the log its events belong to.
+        error: What went wrong: the store's message, or the type and location of an exception.
+        content: The event or the rows. An event's address is shortened and its visitor ids are
+            computed.
+        partition: The log's partition that its events belong to.
         redriven: How often it was redriven and failed again.
-        position: Where the log has what the fold could not handle; None for other letters.
+        position: Position of the record that the fold could not handle; None for other letters.
     """
 
     id: str
@@ -83,11 +84,11 @@ class DeadLetter:
     position: LogPosition | None = None
 
     def to_json(self) -> str:
-        """The letter as one JSON object, ASCII only, with each of its rows on a line of its own."""
+        """The letter as one JSON object, in ASCII, with each row on its own line."""
         return "".join(self.pieces())
 
     def pieces(self) -> Iterator[str]:
-        """The text of `to_json`, row by row: all at once would hold up the other threads."""
+        """The text of `to_json`, row by row, so that other threads can run in between."""
         rows: tuple[Row, ...] = ()
         content = self.content
         if isinstance(content, Insert):
@@ -117,10 +118,10 @@ class DeadLetter:
 
     @classmethod
     def from_json(cls, text: str) -> "DeadLetter":
-        """Read a letter back.
+        """Decode a letter.
 
         Raises:
-            ValueError: The text is no letter of a known version.
+            ValueError: The text is not a letter of a known version.
         """
         try:
             first, *rows = text.split("\n")
@@ -153,7 +154,7 @@ class DeadLetter:
             raise ValueError(f"not a dead letter: {type(error).__name__}") from None
 
     def summary(self) -> dict[str, object]:
-        """What a list shows of it."""
+        """The letter's entry in a list."""
         content = self.content
         about: dict[str, object] = (
             {"table": content.table, "rows": len(content.rows)}
@@ -178,23 +179,23 @@ def kind_of(content: Content) -> str:
 
 
 def redact(event: Event, identify: Callable[[], Visitor]) -> Event:
-    """Make an event fit to be kept: without the visitor's address, but with the visitor's ids.
+    """Remove the visitor's address from an event, and add the visitor's ids.
 
-    The ids are worked out now, since the salts will be gone. The address is cut to its network
-    (IPv4 /24, IPv6 /48), which still tells the country.
+    The ids are computed now, because the salts will be deleted. The address is cut to its network
+    (IPv4 /24, IPv6 /48), which is enough to find the country.
     """
     visitor = event.visitor
     if visitor is None:
         try:
             visitor = identify()
-        except Exception:  # the ids may be the very thing that failed
+        except Exception:  # computing the ids may be what failed
             visitor = None
     request = replace(event.request, client_ip=network_of(event.request.client_ip))
     return replace(event, ticket=0, position=0, request=request, visitor=visitor)
 
 
 def network_of(address: str) -> str:
-    """The network that an address is in, as the text of its first address; empty for garbage."""
+    """The network of an address, as the text of its first address; empty for invalid text."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -204,7 +205,7 @@ def network_of(address: str) -> str:
 
 
 def describe(error: Exception | None) -> str:
-    """Say what an exception was and where it arose, without its text, which may quote a visitor."""
+    """The type and location of an exception, without its text, which may contain visitor data."""
     if error is None:
         return "the actor had stopped"
     place = innermost(error)
@@ -213,7 +214,7 @@ def describe(error: Exception | None) -> str:
 
 
 def innermost(error: BaseException) -> TracebackType | None:
-    """Where an exception arose; None when it was never raised."""
+    """Where an exception was raised; None if it was never raised."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
@@ -236,7 +237,7 @@ def _read_content(kind: str, fields: dict[str, Any], version: int) -> Content:
 
 
 def _read_enriched_version_1(fields: dict[str, Any]) -> EnrichedEvent:
-    """An event of version 1, which had no nonce, and said when only past events were received."""
+    """An event of version 1, which had no nonce, and had `received` only for past events."""
     received = fields.get("received")
     added = {
         "received": fields["timestamp"] if received is None else received,
@@ -246,7 +247,7 @@ def _read_enriched_version_1(fields: dict[str, Any]) -> EnrichedEvent:
 
 
 def _row(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row whose arrays, which JSON has as lists, are tuples again."""
+    """A row whose arrays are tuples again; JSON has them as lists."""
     return tuple(tuple(value) if isinstance(value, list) else value for value in values)
 
 

@@ -1,15 +1,15 @@
-"""The event at each stage of its way: as requested, for one domain, gated, enriched.
+"""The event at each stage of the pipeline: as requested, for one domain, enriched.
 
-All of these are frozen, hold plain data only, and so can be passed between tasks or serialised.
-They are structs of msgspec: a frozen dataclass of twenty fields sets each of them through
-`object.__setattr__`, which takes ten times as long. Nothing they hold refers back to them, so the
-garbage collector need not look at them (`gc=False`). What the log keeps is written as arrays
-(`array_like=True`), without the fields' names: fields may be added at the end, with a default, and
-never be moved or removed.
+All of these are frozen and hold plain data only, so they can be passed between tasks or serialised.
+They are msgspec structs: a frozen dataclass of twenty fields sets each field through
+`object.__setattr__`, which takes ten times as long. They take part in no reference cycles, so the
+garbage collector need not track them (`gc=False`). Structs that the log keeps are written as arrays
+(`array_like=True`), without field names: fields may be added at the end, with a default, but never
+be moved or removed.
 
-Text that came out of a percent-decoded URL may hold bytes that are not UTF-8. It is kept as `str`
-with those bytes as surrogate escapes (PEP 383); rows are encoded with `surrogateescape`, so that
-the store receives the bytes that the client sent.
+Text from a percent-decoded URL may contain bytes that are not UTF-8. It is kept as `str` with those
+bytes as surrogate escapes (PEP 383). Rows are encoded with `surrogateescape`, so the store receives
+the bytes that the client sent.
 """
 
 from decimal import Decimal
@@ -36,7 +36,7 @@ class Revenue(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventRequest(msgspec.Struct, frozen=True, gc=False):
-    """A valid request, shared by all the domains it names (spec/ingestion.md §2 to §9).
+    """A valid request, shared by all its domains (spec/ingestion.md §2 to §9).
 
     Attributes:
         timestamp: Server time when the request was parsed, whole Unix seconds.
@@ -53,10 +53,10 @@ class EventRequest(msgspec.Struct, frozen=True, gc=False):
         engagement_time: Milliseconds for engagement events, 0 for others.
         tracker_version: The script's version, 0 when unknown.
         client_ip: The visitor's address as text. Never stored nor logged.
-        user_agent: The header as sent; None when absent. Never logged nor in a row; a dead letter
-            keeps it until it is put back.
+        user_agent: The header as sent; None when absent. Never logged, and never in a row. A dead
+            letter keeps it until it is redriven.
         ip_type: What a trusted proxy says of the address (`X-Plausible-IP-Type`); None when absent.
-        received: When an event of the past was sent to us, Unix seconds; None for an event that
+        received: For a past event, when it was received, in Unix seconds; None for an event that
             happens now.
     """
 
@@ -80,7 +80,7 @@ class EventRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Visitor(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Who sent the event: anonymous ids that nobody can trace back once the salts are gone.
+    """The visitor's anonymous ids, which cannot be computed again once the salts are deleted.
 
     Attributes:
         user_id: 64-bit id under the current salt.
@@ -132,7 +132,7 @@ UNKNOWN_DEVICE = Device()
 
 
 class Attribution(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Where the visit came from (spec/enrichment.md §4 to §7); empty strings mean none.
+    """Where the session came from (spec/enrichment.md §4 to §7); empty strings mean none.
 
     Attributes:
         referrer: Referring host and path, without scheme and query.
@@ -174,10 +174,10 @@ class RevenueAmounts(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Source(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Who produced a record, if this log's process did not receive it itself.
+    """The producer of a record that this log's process did not receive itself.
 
-    The fold takes the records of a source once: it remembers the highest number of each source and
-    skips what is not above it.
+    The fold takes each record of a source once: it remembers the highest number of each source and
+    skips records that are not above it.
 
     Attributes:
         name: `letter:<id>`, `import:<id>`, or `front:<source id>`.
@@ -189,16 +189,16 @@ class Source(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event for one domain, as the front sends it into the pipeline.
+    """One event for one domain, as the front half receives it.
 
     Attributes:
         ticket: Number under which a request waits for its verdicts; 0 when nobody waits.
         position: Which of the request's domains this is, from 0.
         domain: As the client sent it, cleaned.
-        request: What the domains share.
-        visitor: Ids computed earlier, for events that are processed again after their address is
-            gone; None for events that come straight from a client.
-        source: Where the event comes from if not straight from a client; else None.
+        request: The request, shared by its domains.
+        visitor: Ids computed earlier, for redriven events whose address is gone; None for events
+            directly from a client.
+        source: Where the event comes from; None if it comes directly from a client.
     """
 
     ticket: int
@@ -226,17 +226,17 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class EnrichedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=0):
-    """An event that passed every rule, with all that its rows need: what the log keeps.
+    """An event that passed all steps, with everything that its rows need; the log keeps it.
 
     It holds no address, no user agent and no live object.
 
     Attributes:
-        domain: As in `Event`; names the counter.
-        tracker_version: Names the counter, too.
+        domain: As in `Event`; part of the counter's key.
+        tracker_version: Part of the counter's key.
         site_id: The site's id in the rows.
         visitor: Who sent it.
         timestamp: When it happened, Unix seconds.
-        received: When it was received, Unix seconds: its verdict is counted then.
+        received: When it was received, Unix seconds; its verdict is counted at this time.
         name: The event's name.
         hostname: The page's host.
         pathname: The page's path.
@@ -248,8 +248,8 @@ class EnrichedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
         device: What the visitor uses.
         attribution: Where the visitor came from.
         revenue: None unless the site has a revenue goal of this name.
-        nonce: Random 64-bit number; the id of the visit that this event begins, if it does.
-        partition: The log's partition that all events of this visitor meet in.
+        nonce: Random 64-bit number; if this event starts a session, the session's id.
+        partition: The log's partition for all events of this visitor.
         source: Who produced it; None when this log's process received it itself.
     """
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 UNKNOWN_COUNTRY: Final = "ZZ"
-"""Stands for a country that could not be found out (spec/ingestion.md §10)."""
+"""Stands for an unknown country (spec/ingestion.md §10)."""
 
 _COUNTRIES = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR

@@ -1,4 +1,4 @@
-"""Structs as objects of named fields, however they are encoded elsewhere."""
+"""Structs as objects with named fields, also structs that are otherwise encoded as arrays."""
 
 from decimal import Decimal
 from functools import cache
@@ -7,20 +7,20 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 AS_THEY_ARE: Final = (Decimal,)
-"""What whoever writes the text encodes; msgspec would make plain text of it."""
+"""Types that the caller encodes; msgspec would turn them into strings."""
 
 StructType = TypeVar("StructType", bound=msgspec.Struct)
 
 
 def by_name(value: object) -> object:
-    """A struct as its fields by name, however it is encoded elsewhere."""
+    """A struct as a mapping of field names to values."""
     if isinstance(value, msgspec.Struct):
         return {name: by_name(getattr(value, name)) for name in value.__struct_fields__}
     return value
 
 
 def from_names(kind: type[StructType], fields: dict[str, Any]) -> StructType:
-    """Take back `by_name`; names that the struct does not have are left out.
+    """The inverse of `by_name`; names that the struct does not have are ignored.
 
     Raises:
         TypeError: A field is missing.

@@ -10,6 +10,6 @@ SHOWN_BITS: Final = {4: 24, 6: 48}
 
 
 def shown_network(network: IPNetwork) -> str:
-    """A network, widened to what may be shown if it holds few addresses."""
+    """A network, widened to the size that may be shown if it is smaller."""
     bits = min(network.prefixlen, SHOWN_BITS[network.version])
     return str(network.supernet(new_prefix=bits))

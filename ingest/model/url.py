@@ -1,4 +1,4 @@
-"""Addresses, split as RFC 3986 says, but leniently: any text is one."""
+"""URLs, split by RFC 3986, but leniently: any text is a URL."""
 
 import re
 from typing import Final, NamedTuple
@@ -10,7 +10,7 @@ _SPLIT: Final = re.compile(
 
 
 class SplitURL(NamedTuple):
-    """The parts of an address, none of them decoded.
+    """The parts of a URL, not decoded.
 
     Attributes:
         scheme: Lower case; empty when there is none.
@@ -29,7 +29,7 @@ class SplitURL(NamedTuple):
 
 
 def split_url(url: str) -> SplitURL:
-    """Split an address; never fails."""
+    """Split a URL; never fails."""
     match = _SPLIT.fullmatch(url)
     assert match is not None, "every part of the pattern may be empty"  # noqa: S101
     scheme, authority, path, query, fragment = match.groups()
@@ -37,7 +37,7 @@ def split_url(url: str) -> SplitURL:
 
 
 def clean_host(host: str) -> str:
-    """Trim a host or a domain, and take one leading `www.` off."""
+    """Trim a host or a domain, and remove one leading `www.`."""
     return host.strip().removeprefix("www.")
 
 

@@ -1,4 +1,4 @@
-"""What became of an event: accepted, or dropped for one reason of a closed set."""
+"""The verdict on an event: accepted, or dropped for one of a fixed set of reasons."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,9 +7,8 @@ from enum import StrEnum
 class DropReason(StrEnum):
     """Why an event was not stored.
 
-    The values are Plausible's (`dropped_<value>` in `ingest_counters`); they stand in the order in
-    which the pipeline tests them, so the first that applies is the one reported
-    (spec/ingestion.md §10).
+    The values are Plausible's (`dropped_<value>` in `ingest_counters`). They are in the order in
+    which the pipeline tests them; the first that applies is reported (spec/ingestion.md §10).
     """
 
     SPAM_REFERRER = "spam_referrer"
@@ -34,12 +33,12 @@ class DropReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Why a step does not let an event pass.
+    """Why a step drops an event.
 
     Attributes:
         reason: The reason that is counted.
-        rule: What matched: a pattern or an entry of the sites file as it stands there, or a phrase.
-            It holds neither the visitor's address nor the user agent.
+        rule: What matched: a pattern or an entry as written in the sites file, or a phrase. It
+            contains neither the visitor's address nor the user agent.
     """
 
     reason: DropReason
@@ -52,8 +51,7 @@ class Verdict:
 
     Attributes:
         reason: Why the event was dropped; None when it was accepted.
-        rule: As in `Drop`; empty when the event was accepted. Verdicts that differ in nothing else
-            are equal.
+        rule: As in `Drop`; empty when the event was accepted. Ignored when verdicts are compared.
     """
 
     reason: DropReason | None = None
@@ -61,7 +59,7 @@ class Verdict:
 
     @classmethod
     def of(cls, drop: Drop | None) -> "Verdict":
-        """The verdict on an event that a step has dropped, or none has."""
+        """The verdict for the result of the steps."""
         return ACCEPTED if drop is None else cls(drop.reason, drop.rule)
 
     @property
@@ -76,7 +74,7 @@ class Verdict:
 
     @property
     def passing(self) -> bool:
-        """Whether it is nobody's fault and passes: the event is to be sent again."""
+        """Whether the reason is temporary, so that the event should be sent again."""
         return self.reason in _PASSING
 
 

@@ -1,9 +1,9 @@
-"""The steps that decide on an event, in order, and what runs them.
+"""The steps that decide on an event, in order, and the functions that run them.
 
-An event passes through one list of named steps (`steps.STEPS`): the gate's first, then those of
-enrichment. The list's order decides which reason is reported when several apply. A step looks at
-one `EventContext` and notes there what it finds out. A step that does not let the event pass
-returns a `Drop`: the reason, and the rule that matched. The first drop ends the way.
+An event passes through one list of named steps (`steps.STEPS`): the gate's, then enrichment's. The
+order of the list decides which reason is reported if several apply. A step reads one `EventContext`
+and writes its results there. A step that drops the event returns a `Drop` with the reason and the
+rule that matched. No further step runs after a drop.
 
 The gate and enrichment as actors, the trace of `sluice validate` and imports of past events all run
 this list with `run_steps`.
@@ -15,6 +15,6 @@ To add a reason, change three places:
 3. the reason's label on the live page, in `ingest/http/live/static/words.js`.
 
 Counters, metrics, `sluice drops`, `X-Sluice-Drop-Reasons` and traces take reason and rule from the
-`Drop`. To show in a trace what the step looked at, add its name to `step_details.py` of
+`Drop`. To show the step's inputs in a trace, add its name to `step_details.py` of
 `ingest/observation`.
 """

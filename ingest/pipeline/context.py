@@ -1,4 +1,4 @@
-"""An event on its way through the steps, with what they have found out."""
+"""An event in the pipeline's steps, with their results."""
 
 import msgspec
 
@@ -21,18 +21,18 @@ NOBODY = Visitor(0, None)
 
 
 class EventContext(msgspec.Struct, gc=False):
-    """An event and what the steps have found out about it; they fill it in.
+    """An event and the results of the steps so far; each step fills in its own.
 
-    It is passed from the gate to enrichment; only one of them has it at a time.
+    The gate passes it to enrichment; only one of them uses it at a time.
 
     Attributes:
-        event: The event, which no step changes.
+        event: The event; no step changes it.
         site: Its site, after the step `site`.
         place: Where its address is, after `geolocation`.
         device: What the visitor uses, after `user_agent`.
-        attribution: Where the visitor came from, after `attribution`.
-        revenue: Its revenue, after `revenue`; None unless the site has a goal for it.
-        visitor: Who sent it, after `visitor`.
+        attribution: Source, campaign and channel, after `attribution`.
+        revenue: After `revenue`; None unless the site has a revenue goal for the event.
+        visitor: The visitor's ids, after `visitor`.
     """
 
     event: Event
@@ -44,7 +44,7 @@ class EventContext(msgspec.Struct, gc=False):
     visitor: Visitor = NOBODY
 
     def enriched(self, nonce: int) -> EnrichedEvent:
-        """What the event is after the last step: all that its rows need.
+        """The event after the last step, with everything that its rows need.
 
         Args:
             nonce: Random 64-bit number.

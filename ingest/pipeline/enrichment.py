@@ -1,4 +1,4 @@
-"""The steps of enrichment: what the visitor uses, where the visit came from, whose it is."""
+"""The steps of enrichment: device, attribution, revenue and visitor."""
 
 from ingest.enrichment.attribution import attribute
 from ingest.enrichment.user_agent import Client, describe
@@ -14,7 +14,7 @@ _INVALID = Drop(DropReason.INVALID, "a field that rows need is missing")
 
 
 def drop_bot(context: EventContext, reference: Reference) -> Drop | None:
-    """Describe the device. HTTP libraries count as bots if the site says so."""
+    """Determine the device, and drop bots. HTTP libraries are bots if the site says so."""
     agent = context.event.request.user_agent
     client = describe(agent)
     if client.is_unwanted(context.site.drop_server_clients):
@@ -24,7 +24,7 @@ def drop_bot(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def _agent_rule(agent: str, client: Client) -> str:
-    """What kind of bot it is; holds nothing of the user agent but the name of a known library."""
+    """The kind of bot; contains nothing of the user agent but the name of a known library."""
     if client.is_library:
         return f"user agent of an HTTP library, {client.device.browser}"
     if "headless" in agent.lower():
@@ -33,7 +33,7 @@ def _agent_rule(agent: str, client: Client) -> str:
 
 
 def add_attribution(context: EventContext, reference: Reference) -> Drop | None:
-    """Find the source, the campaign and the channel."""
+    """Determine the source, the campaign and the channel."""
     request = context.event.request
     context.attribution = attribute(request.referrer, request.hostname, request.query)
     return None
@@ -52,14 +52,14 @@ def add_revenue(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def add_visitor(context: EventContext, reference: Reference) -> Drop | None:
-    """Work out the visitor's ids, unless that was done when the event was set aside."""
+    """Compute the visitor's ids, unless this was done when the event was set aside."""
     event = context.event
     context.visitor = event.visitor or visitor_of(event, reference.salts)
     return None
 
 
 def drop_invalid(context: EventContext, reference: Reference) -> Drop | None:
-    """A last look at what the rows cannot do without."""
+    """Drop events without a field that the rows require."""
     request = context.event.request
     complete = (
         request.name
@@ -73,7 +73,7 @@ def drop_invalid(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def visitor_of(event: Event, salts: Salts) -> Visitor:
-    """The visitor's ids under the salts; in the past, under those made of them for the day."""
+    """The visitor's ids; for past events, with salts derived for that day."""
     request = event.request
     if request.received is not None:
         salts = of_day(salts, request.timestamp)

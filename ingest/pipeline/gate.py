@@ -1,4 +1,4 @@
-"""The steps of the gate: is the event's site there, and does it take the event?"""
+"""The steps of the gate: find the site, and apply its rules."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,7 +24,7 @@ _THREAT_IP = Drop(DropReason.THREAT_IP, f"{IP_TYPE_HEADER}: threat_ip")
 
 
 def drop_spam_referrer(context: EventContext, reference: Reference) -> Drop | None:
-    """Concerns the request as a whole: sites are not looked up, rate limits not consumed."""
+    """Drop referrer spam, before sites are looked up or rate limits are consumed."""
     host = spam_host(context.event.request.referrer)
     return None if host is None else Drop(DropReason.SPAM_REFERRER, host)
 
@@ -39,7 +39,7 @@ def find_site(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def drop_unpaid(context: EventContext, reference: Reference) -> Drop | None:
-    """The last day on which a site's traffic is taken counts in full, in UTC."""
+    """Drop events after the last day on which a site's traffic is accepted, in UTC."""
     until = context.site.accept_traffic_until
     if until is None:
         return None
@@ -50,9 +50,9 @@ def drop_unpaid(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def drop_over_rate_limit(context: EventContext, reference: Reference) -> Drop | None:
-    """Every event that comes this far counts, also one that is dropped later.
+    """Apply the rate limit; events that a later step drops count, too.
 
-    Events of the past come from the site's own servers, as fast as they can.
+    Past events are not limited: the site's own servers send them as fast as they can.
     """
     limit = context.site.rate_limit
     if limit is None:
@@ -71,13 +71,13 @@ def _limit_rule(limit: RateLimit) -> str:
 
 
 def drop_verification_agent(context: EventContext, reference: Reference) -> Drop | None:
-    """The installation check must not show up in the statistics."""
+    """Drop the installation check, which must not appear in the statistics."""
     agent = context.event.request.user_agent
     return _VERIFICATION_AGENT if agent == VERIFICATION_AGENT else None
 
 
 def drop_ip_type(context: EventContext, reference: Reference) -> Drop | None:
-    """A proxy in front has classified the address."""
+    """Drop addresses that a trusted proxy has classified as unwanted."""
     match context.event.request.ip_type:
         case "dc_ip":
             return _DC_IP
@@ -87,7 +87,7 @@ def drop_ip_type(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def drop_blocked_hostname(context: EventContext, reference: Reference) -> Drop | None:
-    """The hostname shield is a list of those allowed."""
+    """Apply the hostname shield, a list of allowed hostnames."""
     shields = context.site.shields
     if shields.allows_hostname(context.event.request.hostname):
         return None
@@ -95,30 +95,30 @@ def drop_blocked_hostname(context: EventContext, reference: Reference) -> Drop |
 
 
 def drop_blocked_page(context: EventContext, reference: Reference) -> Drop | None:
-    """The page shield is a list of patterns for the decoded path."""
+    """Apply the page shield, a list of patterns for the decoded path."""
     pattern = context.site.shields.blocking_page(context.event.request.pathname)
     return None if pattern is None else Drop(DropReason.SITE_PAGE_BLOCKLIST, pattern)
 
 
 def drop_blocked_ip(context: EventContext, reference: Reference) -> Drop | None:
-    """The address shield is a list of addresses and networks."""
+    """Apply the address shield, a list of addresses and networks."""
     entry = context.site.shields.blocking_network(context.event.request.client_ip)
     return None if entry is None else Drop(DropReason.SITE_IP_BLOCKLIST, _ip_rule(*entry))
 
 
 @lru_cache(maxsize=1000)
 def _ip_rule(number: int, network: IPNetwork) -> str:
-    """An entry of the address shield, in a form that does not give the visitor's address away.
+    """An entry of the address shield, in a form that does not reveal the visitor's address.
 
-    A network of few addresses would, so it is named by its number and the network around it. The
-    text takes some 20 µs to make, so the last ones are kept.
+    A small network would reveal it, so it is named by its number and the network around it. The
+    text takes some 20 µs to create, so the last ones are cached.
     """
     shown = shown_network(network)
     return shown if shown == str(network) else f"entry {number} of ips, in {shown}"
 
 
 def locate(context: EventContext, reference: Reference) -> Drop | None:
-    """Find the place of the address, unless it is known to hide it."""
+    """Find the place of the address, unless the address is known to be a VPN's."""
     request = context.event.request
     if request.ip_type == "anonymous_vpn_ip":
         context.place = ANONYMOUS_VPN
@@ -128,7 +128,7 @@ def locate(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def drop_blocked_country(context: EventContext, reference: Reference) -> Drop | None:
-    """The country shield; an unknown country is blocked by its own code."""
+    """Apply the country shield; an unknown country has its own code."""
     shields, code = context.site.shields, context.place.country_code
     if not shields.blocks_country(code):
         return None

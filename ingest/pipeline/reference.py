@@ -1,4 +1,4 @@
-"""What the steps look things up in."""
+"""The data that the steps look up."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from ingest.sites.site import Site, SiteRegistry
 
 @dataclass(slots=True)
 class Reference:
-    """Everything that the steps consult, and that others replace while the server runs.
+    """The data that the steps look up, and that keepers replace while the server runs.
 
-    Each attribute is replaced whole, between two checkpoints of the event loop, so a step never
-    sees half of a change.
+    Each attribute is replaced as a whole, between two checkpoints, so a step never sees a partial
+    change.
 
     Attributes:
         registry: The sites.
         geo: The geo database.
-        salts: Of the visitors' ids.
-        limiter: How much each site has sent.
-        accept_unknown_sites: Whether a site that is not registered is taken nevertheless.
+        salts: For visitor ids.
+        limiter: Counts what each site has sent.
+        accept_unknown_sites: Whether events of unregistered sites are accepted.
     """
 
     registry: SiteRegistry

@@ -1,4 +1,4 @@
-"""The list of all steps, in the order that decides, and the runner."""
+"""The list of all steps, in order, and the function that runs them."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -36,8 +36,8 @@ class Step(msgspec.Struct, frozen=True):
     Attributes:
         stage: Name of the actor that runs it.
         name: Unique among all steps.
-        run: Looks at an event, notes in its context what it finds out, and returns why the event is
-            dropped, or None to let it pass.
+        run: Reads an event's context, writes its results there, and returns a `Drop`, or None to
+            let the event pass.
     """
 
     stage: str
@@ -76,8 +76,8 @@ def run_steps(steps: Sequence[Step], context: EventContext, reference: Reference
 
     Args:
         steps: A part of `STEPS`. The parts before it have been run on the same context.
-        context: The event, and what the steps before have found out.
-        reference: What the steps look things up in.
+        context: The event, and the results of the steps before.
+        reference: The data that the steps look up.
 
     Returns:
         Why the event is dropped; None when it passes.

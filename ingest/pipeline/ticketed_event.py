@@ -1,4 +1,4 @@
-"""An event on its way to the log, with the place where its verdict is waited for."""
+"""An event for the log, with the ticket that waits for its verdict."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ class TicketedEvent(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         ticket: Number under which a request waits for its verdicts; 0 when nobody waits.
         position: Which of the request's domains this is, from 0.
-        event: What the log is to keep.
+        event: The event to append to the log.
     """
 
     ticket: int

@@ -1,4 +1,4 @@
-"""Counts of events that were dropped in front of the log, until they are appended to it."""
+"""Counts of events dropped before the log, until they are appended to the log."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,21 +8,21 @@ from ingest.records.record import DropCounts, MetricCount
 MAX_DOMAINS: Final = 10_000
 MAX_VERSIONS: Final = 100
 MAX_DOMAIN_LENGTH: Final = 255
-"""Limits to what clients can make up: domains per minute and metric, versions per minute, and
-characters of a domain. What goes beyond is counted as `OTHER_DOMAINS`, or as version 0."""
+"""Limits on values that clients choose: domains per minute and metric, versions per minute, and
+characters of a domain. Values beyond the limits are counted as `OTHER_DOMAINS` or as version 0."""
 
 MAX_MINUTES: Final = 1440
-"""Minutes that may wait, a day of them: beyond that, all is counted in the latest one, since a log
-that takes nothing for days must not fill the memory."""
+"""Maximum number of waiting minutes: one day. Beyond it, all counts go to the latest minute, so
+that a log that takes nothing for days does not fill the memory."""
 
 MAX_KEYS: Final = 200_000
-"""Counts that may wait, some 40 MB: beyond that, domains are counted together."""
+"""Maximum number of waiting counts, some 40 MB. Beyond it, domains are counted together."""
 
 COUNTS_PER_RECORD: Final = 1_000
 """Counts in one record: about 50 KB, and a few milliseconds of work."""
 
 OTHER_DOMAINS: Final = "(other)"
-"""Stands in the rows for domains beyond the limits; never the domain of a site."""
+"""Replaces domains beyond the limits in rows; never the domain of a site."""
 
 UNKNOWN_VERSION: Final = 0
 
@@ -40,13 +40,13 @@ class _Minute:
         self.versions = {UNKNOWN_VERSION}
 
     def admit(self, metric: str, domain: str, version: int, *, full: bool) -> _Key:
-        """The key to count under, which is another one when a limit is reached.
+        """The key to count under; a merged key if a limit is reached.
 
         Args:
-            metric: As for `DropCounter.count`, as the next two.
+            metric: As for `DropCounter.count`, like the next two.
             domain: As above.
             version: As above.
-            full: Whether no more domains are to be added.
+            full: Whether no more domains may be added.
         """
         domains = self.domains.setdefault(metric, set())
         if domain not in domains:
@@ -68,12 +68,12 @@ class DropCounter:
     __slots__ = ("_keys", "_minutes")
 
     def __init__(self) -> None:
-        """Start with nothing counted."""
+        """Start without counts."""
         self._minutes: dict[int, _Minute] = {}
         self._keys = 0
 
     def __len__(self) -> int:
-        """How many counts wait."""
+        """The number of waiting counts."""
         return self._keys
 
     def count(self, received: int, metric: str, domain: str, version: int, events: int = 1) -> None:
@@ -97,14 +97,14 @@ class DropCounter:
         minute.counts[key] = minute.counts.get(key, 0) + events
 
     def _begin(self, start: int) -> _Minute:
-        """A new minute; the latest one when too many wait already."""
+        """Start a new minute; returns the latest one if too many are waiting."""
         if len(self._minutes) >= MAX_MINUTES:
             return self._minutes[max(self._minutes)]
         minute = self._minutes[start] = _Minute()
         return minute
 
     def take(self, site_id: Callable[[str], int | None]) -> DropCounts | None:
-        """Take counts out, as a record for the log; None when nothing waits.
+        """Remove counts and return them as a record for the log; None if there are none.
 
         Args:
             site_id: Finds a domain's site id; None when it is not registered.
@@ -122,7 +122,7 @@ class DropCounter:
         return DropCounts(tuple(taken)) if taken else None
 
     def put_back(self, record: DropCounts) -> None:
-        """Take in again what the log did not take."""
+        """Add the counts of a record again that the log did not take."""
         for count in record.counts:
             self.count(
                 count.minute, count.metric, count.domain, count.tracker_version, count.events

@@ -1,6 +1,6 @@
-"""Plain content as bytes: msgpack, or JSON for text that msgpack cannot hold.
+"""Structs and plain data as bytes: msgpack, or JSON for text that msgpack cannot encode.
 
-Text of a URL may have bytes that are no UTF-8, kept as surrogates (see `ingest.model.event`).
+Text from a URL may contain bytes that are not UTF-8, kept as surrogates (see `ingest.model.event`).
 """
 
 import json
@@ -17,7 +17,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 def encode(content: object) -> tuple[int, bytes]:
-    """Write structs and plain data.
+    """Encode structs and plain data.
 
     Returns:
         The form, `BINARY` or `TEXT`, and the bytes.
@@ -29,13 +29,13 @@ def encode(content: object) -> tuple[int, bytes]:
 
 
 class Decoder(Generic[T]):
-    """Reads what `encode` wrote of one type."""
+    """Decodes values of one type that `encode` wrote."""
 
     def __init__(self, content: Any) -> None:
-        """Read a type.
+        """Create a decoder for a type.
 
         Args:
-            content: The type, as msgspec knows it.
+            content: The type, in msgspec's terms.
         """
         self._type = content
         self._binary = msgspec.msgpack.Decoder(content)

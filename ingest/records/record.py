@@ -1,8 +1,7 @@
-"""What the log keeps: events, counts of drops, ends of sources, and descriptions of the log.
+"""The records of the log: events, counts of drops, ends of sources, and descriptions.
 
-Each record is written as an array that begins with a number for its kind. Fields may be added at
-the end, with a default; what cannot be read that way needs a new `VERSION` of the run's form
-(`ingest.records.run`).
+Each record is written as an array that starts with the number of its kind. Fields may be added at
+the end, with a default. Any other change needs a new `VERSION` in `ingest.records.run`.
 """
 
 from typing import Final
@@ -12,7 +11,7 @@ import msgspec
 from ingest.model.event import EnrichedEvent
 
 EXPIRY_MARGIN_SECONDS: Final = 60
-"""How much longer than its timeout a visit is kept in a single process, by the log's time."""
+"""How much longer than its timeout a session is kept in a single process, by the log's time."""
 
 
 class MetricCount(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -36,17 +35,17 @@ class MetricCount(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class DropCounts(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
-    """Events that were dropped in front of the log.
+    """Counts of events that were dropped before the log.
 
     Attributes:
-        counts: A metric each, all of drops.
+        counts: One for each metric.
     """
 
     counts: tuple[MetricCount, ...]
 
 
 class EndOfSource(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
-    """No more records of a source will come; what was remembered of it can go.
+    """No more records of a source will come, so its state can be forgotten.
 
     Attributes:
         name: The source's.
@@ -56,12 +55,13 @@ class EndOfSource(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2)
 
 
 class Description(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
-    """What holds for all records behind it; the first record of every segment.
+    """Parameters for all records after it; the first record of every segment.
 
     Attributes:
-        session_seconds: Seconds of silence after which a visit is over.
-        margin_seconds: How much longer a visit is kept, by the log's time.
-        rules: Version of the rules by which events make visits. They change only here.
+        session_seconds: Seconds without events after which a session ends.
+        margin_seconds: How much longer a session is kept, by the log's time.
+        rules: Version of the rules that assign events to sessions. The rules change only at a
+            description.
     """
 
     session_seconds: int

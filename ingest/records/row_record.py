@@ -1,8 +1,8 @@
-"""Runs of rows as bytes: what the journal held in versions 1 and 2, and what an import keeps.
+"""Runs of rows as bytes: the content of journals of versions 1 and 2, and of an import's file.
 
     version (1 byte), form (1), rows and origins as msgpack or JSON (`ingest.records.encoding`)
 
-Version 1 did not tell where events came from.
+Version 1 has no origins.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ VERSION: Final = 2
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where an event of a journal came from, if not straight from a client.
+    """Where an event of a journal came from, if not directly from a client.
 
     Attributes:
-        past: Whether its session is kept apart from the live ones.
-        letter: Id of the dead letter that it was put back from; None when there was none.
+        past: Whether its session is kept separately from live ones.
+        letter: Id of the dead letter that it was redriven from; None if there was none.
     """
 
     past: bool = False
@@ -35,13 +35,13 @@ LIVE: Final = Origin()
 
 
 def encode_rows(run: Sequence[EventRows]) -> bytes:
-    """Write a run of events' rows."""
+    """Encode a run of events' rows."""
     form, body = encode(([(rows.event, rows.sessions) for rows in run], ()))
     return bytes((VERSION, form)) + body
 
 
 def decode_rows(record: bytes) -> list[EventRows]:
-    """Read a run of events' rows.
+    """Decode a run of events' rows.
 
     Raises:
         UnknownRecordError: The version is not known.
@@ -51,7 +51,7 @@ def decode_rows(record: bytes) -> list[EventRows]:
 
 
 def decode_journal_run(record: bytes) -> list[tuple[EventRows, Origin]]:
-    """Read a run of events' rows and where the events came from.
+    """Decode a run of events' rows with their origins.
 
     Raises:
         UnknownRecordError: The version is not known.

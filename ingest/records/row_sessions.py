@@ -1,4 +1,4 @@
-"""Sessions out of rows, for journals of versions 1 and 2, which held rows instead of events."""
+"""Sessions restored from rows, for journals of versions 1 and 2, which held rows."""
 
 from msgspec.structs import replace
 
@@ -9,7 +9,7 @@ from ingest.sessions.session import Session
 
 
 def session_of(row: Row) -> Session:
-    """The state that a session's row tells: the inverse of `session_row`."""
+    """The state in a session's row: the inverse of `session_row`."""
     return Session(
         session_id=row[0],
         site_id=row[2],
@@ -54,11 +54,11 @@ def session_of(row: Row) -> Session:
 
 
 def follow_rows(sessions: OpenSessions, rows: EventRows) -> None:
-    """Repeat what an event did to the open sessions, as its rows tell."""
+    """Apply an event to the open sessions, from the event's rows."""
     if rows.sessions:
         sessions.put(session_of(rows.sessions[-1]))
         return
-    # An engagement event writes no state: it only keeps the visit alive.
+    # An engagement event writes no state; it only keeps the session alive.
     timestamp, site_id, user_id, session_id = (rows.event[i] for i in (0, 2, 3, 4))
     session = sessions.get(site_id, user_id)
     if session is not None and session.session_id == session_id:

@@ -1,7 +1,7 @@
 """Runs of records as bytes: the content of a frame of the log's files.
 
     version (1 byte), form (1), source id (8), position (8), running number (8), log time (8),
-    then the records, as msgpack; or as JSON, for text that msgpack cannot hold
+    then the records, as msgpack, or as JSON for text that msgpack cannot encode
 
 Numbers are little-endian. Versions 1 and 2 held rows (`ingest.records.row_record`).
 """
@@ -17,27 +17,27 @@ from ingest.records.encoding import Decoder, encode
 from ingest.records.record import Record
 
 VERSION: Final = 3
-"""A program that knows only earlier versions refuses the record and leaves the log as it is."""
+"""A program that knows only earlier versions refuses the run and does not touch the log."""
 
 _HEADER: Final = struct.Struct("<BBQQQQ")
 HEADER_BYTES: Final = _HEADER.size
 SOURCE_OFFSET: Final = 2
-"""Where in a record the source id stands: by it a valid frame is found behind damaged bytes."""
+"""Offset of the source id in a run; it identifies valid frames after damaged bytes."""
 
 _RECORDS: Final = Decoder[list[Record]](list[Record])
 
 
 class UnknownRecordError(ValueError):
-    """The record is of a version that this program does not know: it was written by a later one."""
+    """The version is unknown, because a later version of the program wrote the record."""
 
 
 class LogPoint(NamedTuple):
-    """A place in the log, between two records.
+    """A point in the log, between two records.
 
     Attributes:
         position: Of the next record.
-        number: How many events are before it, since the log began. Backlogs, limits and losses are
-            counted by it, since positions may have gaps.
+        number: Number of events before it since the log was created. Used to count backlogs, limits
+            and losses, because positions may have gaps.
     """
 
     position: int
@@ -50,7 +50,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         source_id: Of the process that appended them; random, 64 bits.
         first: Position of the first record.
-        number: How many events the log had before them, since it began.
+        number: Number of events in the log before them, since the log was created.
         log_time: When they entered the log, Unix seconds.
         records: In order of their positions, which have no gaps within a run.
     """
@@ -73,11 +73,11 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def end_point(self) -> LogPoint:
-        """The place behind the last record."""
+        """The point after the last record."""
         return LogPoint(self.end, self.number + self.events)
 
     def starting_at(self, position: int) -> "Run":
-        """The part from a position on; all of it if it begins there or later."""
+        """The part from a position on; the whole run if it starts there or later."""
         if position <= self.first:
             return self
         passed = self.records[: position - self.first]
@@ -98,7 +98,7 @@ def encode_run(run: Run) -> bytes:
 
 
 def decode_run(data: bytes) -> Run:
-    """Read what `encode_run` wrote.
+    """Decode a run.
 
     Raises:
         UnknownRecordError: The version is not known.
@@ -119,7 +119,7 @@ def decode_run_header(data: bytes) -> tuple[int, int, int, int]:
 
 
 def check_version(data: bytes) -> None:
-    """See that a run can be read.
+    """Check that a run can be read.
 
     Raises:
         UnknownRecordError: Another version of the program wrote it.

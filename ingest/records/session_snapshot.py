@@ -17,13 +17,13 @@ _DECODER: Final = msgspec.json.Decoder(Session)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The visits open at one moment.
+    """The sessions open at one moment.
 
     Attributes:
         journal: The id of the journal that the position belongs to; empty for none.
-        position: The journal's, up to which events have been applied to the visits.
+        position: The journal's position up to which events have been applied to the sessions.
         sessions: Least recently active first.
-        past: Visits of the past, in the same order.
+        past: Past sessions, in the same order.
     """
 
     journal: str
@@ -36,12 +36,12 @@ EMPTY: Final = Snapshot("", 0, ())
 
 
 def write_sessions(sessions: Iterable[Session]) -> bytes:
-    """Sessions, a line each."""
+    """Encode sessions, one per line."""
     return b"".join(map(_write, sessions))
 
 
 def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
-    """Read visits back.
+    """Decode a snapshot.
 
     Raises:
         ValueError: The text is not a snapshot of a known version.
@@ -69,10 +69,10 @@ def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
 
 
 def read_sessions(lines: Iterable[bytes]) -> tuple[Session, ...]:
-    """Read visits back that `write_sessions` wrote, in this version of the program or before.
+    """Decode what `write_sessions` wrote, in this version of the program or an earlier one.
 
     Raises:
-        ValueError: A line is no visit.
+        ValueError: A line is not a session.
     """
     try:
         return tuple(_read(iter(lines)))
@@ -84,7 +84,7 @@ def _write(session: Session) -> bytes:
     try:
         return _ENCODER.encode(session) + b"\n"
     except UnicodeEncodeError:
-        # Bytes of a URL that are no UTF-8, kept as surrogates (see `ingest.model.event`).
+        # Bytes of a URL that are not UTF-8, kept as surrogates (see `ingest.model.event`).
         return json.dumps(msgspec.to_builtins(session)).encode() + b"\n"
 
 
@@ -100,5 +100,5 @@ def _read(lines: Iterator[bytes]) -> Iterator[Session]:
 
 
 def _touched(session: Session) -> Session:
-    """A session from before the log's time was kept: its last event's own time stands for it."""
+    """Fill in the log's time of a session from an old version with its last event's timestamp."""
     return replace(session, touched=session.timestamp)

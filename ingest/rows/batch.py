@@ -1,4 +1,4 @@
-"""Rows gathered for one insert, without the session rows that cancel each other."""
+"""Rows collected for one insert, without session rows that cancel each other."""
 
 import enum
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ class Trigger(enum.StrEnum):
     TIME = "time"
     DRAIN = "drain"
     CHECKPOINT = "checkpoint"
-    """Cut where a checkpoint was taken."""
+    """The batch ends where a checkpoint is taken."""
     REPLAY = "replay"
-    """Cut where an earlier process had cut it."""
+    """The batch ends where an earlier process had ended it."""
 
 
 class Insert(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Insert(msgspec.Struct, frozen=True):
     attempted: bool = False
 
     def halves(self) -> tuple["Insert", "Insert"]:
-        """Split in two, each with a token derived from this one's."""
+        """Split into two inserts, each with a token derived from this one's."""
         middle = len(self.rows) // 2
         return (
             replace(self, rows=self.rows[:middle], token=f"{self.token}.0"),
@@ -52,9 +52,9 @@ CounterKey = tuple[int, str, int | None, str, int]
 class Batch:
     """Rows that wait for the next flush.
 
-    When a session has several events in one batch, the state that an event wrote and the row by
-    which the next one cancels it are both left out: they would only cancel each other in the table
-    (spec/sessions.md §6; the pair is matched by session and version, as the engine does).
+    If a session has several events in one batch, the state that one event writes and the row with
+    which the next one cancels it are both left out. They would only cancel each other in the table
+    (spec/sessions.md §6; pairs are matched by session and version, as in the engine).
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Batch:
         self._counters: dict[CounterKey, int] = {}
 
     def __len__(self) -> int:
-        """The number of event rows: what the size limit of a flush counts."""
+        """The number of event rows, which the size limit of a flush counts."""
         return len(self._events)
 
     @property
@@ -89,11 +89,11 @@ class Batch:
             self._counters[key] = self._counters.get(key, 0) + events
 
     def inserts(self, token: str, *, attempted: bool = False) -> tuple[Insert, ...]:
-        """Everything gathered, in the order in which it is to be stored (spec/sessions.md §6).
+        """All collected rows, in the order in which they must be stored (spec/sessions.md §6).
 
         Args:
-            token: Begins the inserts' tokens; the same rows must have the same.
-            attempted: Whether an earlier process may have stored some of it.
+            token: Prefix of the inserts' tokens; the same rows must have the same token.
+            attempted: Whether an earlier process may have stored some of the rows.
         """
         sessions = (*self._cancellations, *self._states.values())
         counters = tuple(

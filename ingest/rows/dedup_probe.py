@@ -1,8 +1,8 @@
-"""Finds out whether an insert of unknown outcome is in a table that does not recognise tokens.
+"""Checks whether an insert of unknown outcome was stored in a table that ignores tokens.
 
-A block of rows for one partition is stored whole or not at all. So a sample of the rows tells of
-all rows of their partition. Rows are identified by numbers only: an event's by its visit and time,
-a visit's by its id and version, which is written once.
+A block of rows for one partition is stored completely or not at all. So a sample of the rows is
+enough to know about all rows of a partition. Rows are identified by numbers only: an event by its
+session and time, a session by its id and version, which is written once.
 """
 
 from collections import defaultdict
@@ -15,13 +15,13 @@ from ingest.rows.layout import Row
 from ingest.rows.schema import EVENTS, SESSIONS, Table, quote_identifier
 
 SAMPLE_ROWS: Final = 64
-"""Rows looked for in each partition. A single one might have a twin, sent in the same second and
-stored by another insert; so many do not."""
+"""Rows looked for in each partition. A single row may equal a row of another insert from the same
+second; this many rows do not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells a table's rows apart.
+    """What identifies a table's rows.
 
     Attributes:
         columns: Names of whole-number columns, the time of the partition among them.
@@ -43,16 +43,16 @@ IDENTITIES: Final[Mapping[str, Identity]] = {
         ("site_id", "user_id", "session_id", "start", "events"), "start", "sign = 1"
     ),
 }
-"""The counters have none: their rows are sums that look alike."""
+"""Counters have no identity: their rows are sums that cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A query that tells whether the rows of one partition are stored.
+    """A query that checks whether the rows of one partition are stored.
 
     Attributes:
         rows: The rows.
-        sql: Counts the different rows of the sample that the table has.
+        sql: Counts the distinct rows of the sample that the table has.
         expected: The count if the rows are there.
     """
 
@@ -70,7 +70,7 @@ def plan_probes(
         table: A table with an identity.
         rows: The rows inserted, in the table's layout.
         database: Where the table is.
-        left_out: Columns that it does not have, and rows are not told by.
+        left_out: Columns that the table does not have; they do not identify rows.
     """
     identity = IDENTITIES[table.name]
     identity = replace(

@@ -19,7 +19,7 @@ class EventRows(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         event: Its row in `events_v2`.
-        sessions: Its rows in `sessions_v2`: none, a new state, or a cancelled and a new state.
+        sessions: Its rows in `sessions_v2`: none, a new state, or a cancellation and a new state.
     """
 
     event: Row
@@ -27,9 +27,10 @@ class EventRows(msgspec.Struct, frozen=True, gc=False):
 
 
 def rows_of(event: EnrichedEvent, transition: Transition) -> EventRows:
-    """What an event and its visit's change write (spec/sessions.md §6).
+    """The rows of an event and of the change of its session (spec/sessions.md §6).
 
-    An engagement event states no visit: it only keeps it alive (spec/sessions.md §4).
+    An engagement event writes no session row; it only keeps the session alive (spec/sessions.md
+    §4).
     """
     before, after = transition.before, transition.after
     states: tuple[Row, ...] = ()
@@ -93,7 +94,7 @@ def session_row(session: Session, sign: int) -> Row:
 
     Args:
         session: The state.
-        sign: +1 to state it, -1 to cancel it.
+        sign: +1 to write it, -1 to cancel it.
     """
     attribution, place, device = session.attribution, session.place, session.device
     return (

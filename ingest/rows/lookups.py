@@ -1,7 +1,7 @@
 """The names of places in the tables: a dictionary and the columns that read it (spec/schema.md §4).
 
-Nothing but these columns depends on the dictionary, and a server may refuse it (it needs privileges
-of its own), so it is created apart from the tables.
+Only these columns depend on the dictionary, and a server may refuse it (it needs extra privileges),
+so it is created separately from the tables.
 """
 
 from ingest.rows.schema import EVENTS, SESSIONS, Column, quote_identifier, quote_string
@@ -17,7 +17,7 @@ PLACE_NAMES = tuple(_KEYS)
 
 
 def lookup_statements(database: str) -> tuple[str, ...]:
-    """The statements that add the place names, in order; each may be run again."""
+    """The statements that add the place names, in order; they are idempotent."""
     quoted = quote_identifier(database)
     dictionary = quote_string(f"{database}.location_data_dict")
     columns = [

@@ -1,4 +1,4 @@
-"""What has to be done to a database before rows can be inserted: a decision, not the deed."""
+"""Plans the changes that a database needs before rows can be inserted."""
 
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -19,10 +19,10 @@ from ingest.rows.schema import (
 _COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
 
 PLAUSIBLE_MARK = ("schema_migrations", "inserted_at")
-"""A table, and a column of it, in which Plausible's migrations note what they have done."""
+"""The table, and a column of it, in which Plausible's migrations record their progress."""
 
 _OF_LATER_PLAUSIBLES = frozenset({"tracker_script_version"})
-"""Columns of keys without which older versions do (spec/schema.md §5)."""
+"""Key columns that older versions do not have (spec/schema.md §5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class Migration:
     """The outcome of `plan_migration`.
 
     Attributes:
-        problems: Why no rows can be inserted here; with any, nothing else is to be done.
-        statements: To be run in order; running them again does nothing.
-        lookups: Likewise, but a failure costs the names of places and nothing else.
+        problems: Why no rows can be inserted; if there are any, do nothing else.
+        statements: To be run in order; they are idempotent.
+        lookups: Likewise, but a failure affects only the names of places.
         left_out: By table: the columns that rows hold and inserts must leave out.
-        notes: What an operator ought to know.
+        notes: Information for the operator.
         by_plausible: Whether Plausible's migrations made the tables.
     """
 
@@ -82,12 +82,12 @@ def plan_migration(
     durable: bool = False,
     marked: bool = False,
 ) -> Migration:
-    """Decide how to make a database fit for inserts.
+    """Plan the migration of a database.
 
-    Missing tables are created, and columns that a later version brought are added. A database that
-    Plausible made is left as it is: inserts leave out what they may not or cannot write. It is told
-    by the table of its migrations (`PLAUSIBLE_MARK`), or by columns of ours that it lets ClickHouse
-    compute.
+    Missing tables are created, and columns of later versions are added. A database made by
+    Plausible is not altered: inserts leave out columns that they cannot write. It is recognised by
+    the table of its migrations (`PLAUSIBLE_MARK`), or by columns that ClickHouse computes there and
+    Sluice would fill.
 
     Args:
         existing: Those of `TABLES` that are there, by name.
@@ -148,13 +148,13 @@ def _computes(name: str, existing: ExistingTable) -> bool:
 
 
 def _problems(table: Table, existing: ExistingTable, *, by_plausible: bool) -> Iterator[str]:
-    """Why rows of this table cannot go into the one that is there."""
+    """Why rows of this table cannot be stored in the existing table."""
     family = table.engine.partition("(")[0]
     # Replicated and Shared variants keep the family's name at the end.
     if existing.engine.removeprefix("Replicated").removeprefix("Shared") != family:
         hint = "; upgrade Plausible, whose migrations change it" if by_plausible else ""
         yield f"{table.name}: its engine is {existing.engine}, {family} is needed{hint}"
-    # What the engine sorts, cuts or sums by cannot be added to a table that has data.
+    # Columns of sorting, partition or sum keys cannot be added to a table with data.
     key = " ".join((*table.order_by, table.partition_by, table.engine))
     for column in table.inserted:
         found = existing.columns.get(column.name)
@@ -167,7 +167,7 @@ def _problems(table: Table, existing: ExistingTable, *, by_plausible: bool) -> I
 
 
 def _plain(column_type: str) -> str:
-    """The type as far as encoded values depend on it."""
+    """The part of the type that determines the encoding of values."""
     bare = re.sub(r"LowCardinality\((.+)\)$", r"\1", column_type.replace(" ", ""))
     return re.sub(r"^DateTime\(.+\)$", "DateTime", bare)
 

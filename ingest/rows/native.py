@@ -1,8 +1,8 @@
 """Rows as blocks of ClickHouse's Native format: column after column, in binary.
 
-A value goes into its column as it is: seconds since 1970 for DateTime, `str` for strings, a tuple
-of `str` for Array(String), `Decimal` or None for Nullable(Decimal). LowCardinality columns are
-written as what they hold; ClickHouse converts them.
+Values have these types: seconds since 1970 for DateTime, `str` for strings, a tuple of `str` for
+Array(String), `Decimal` or None for Nullable(Decimal). LowCardinality columns are written as their
+inner type; ClickHouse converts them.
 """
 
 import re
@@ -45,7 +45,7 @@ def encode_blocks(
     left_out: Collection[str] = (),
     rows_per_block: int = ROWS_PER_BLOCK,
 ) -> Iterator[bytes]:
-    """Encode rows as blocks of limited size, one after the other.
+    """Encode rows as blocks of limited size.
 
     The same rows always give the same bytes, so that a repeated insert is recognised.
 
@@ -143,7 +143,7 @@ def _fixed_strings(length: int, values: Cells) -> bytes:
 
 def _arrays(values: Cells) -> bytes:
     offsets = _integers("Q", tuple(accumulate(map(len, values))))
-    # A str is a sequence of str, too; it would become an array of its letters.
+    # A str is also a sequence of str; it would become an array of its letters.
     if str in set(map(type, values)):
         raise TypeError
     return offsets + _strings(tuple(chain.from_iterable(values)))
@@ -171,7 +171,8 @@ def _bytes(value: str) -> bytes:
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        # Other lone surrogates mean nothing in UTF-8: U+FFFD instead, as for undecodable input.
+        # Other lone surrogates cannot be encoded in UTF-8; they become U+FFFD, like undecodable
+        # input.
         clean = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", value)
         return clean.encode("utf-8", "surrogateescape")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 DEDUPLICATION_WINDOW = 1000
-"""How many inserts a table remembers, to recognise one that is repeated under the same token."""
+"""How many inserts a table remembers to recognise repeated tokens."""
 
 _TEXT, _ENUM, _TIME = "ZSTD(3)", "LowCardinality(String)", "Delta(4), LZ4"
 
@@ -277,8 +277,8 @@ def create_statements(
         database: Where the tables belong; it exists.
         tables: Names of those wanted.
         known_settings: Which of `OPTIONAL_SETTINGS` the server knows.
-        durable: Whether an insert is flushed to the disk before it is acknowledged, so that it
-            survives a loss of power and not only the end of the process.
+        durable: Whether an insert is synced before it is acknowledged, so that it also survives a
+            power failure.
     """
     return tuple(
         table.create_statement(database, dict(_settings(table, known_settings, durable=durable)))
@@ -288,7 +288,7 @@ def create_statements(
 
 
 def settings_of_version(version: str) -> frozenset[str]:
-    """Which of `OPTIONAL_SETTINGS` a server of that version knows, for when it does not say.
+    """Which of `OPTIONAL_SETTINGS` a server of that version knows, if it cannot be asked.
 
     Args:
         version: As `version()` returns it, such as 24.8.4.13; anything else counts as new.

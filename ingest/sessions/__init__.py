@@ -1,1 +1,1 @@
-"""Visitors and visits: ids, salts, session arithmetic."""
+"""Visitors and sessions: ids, salts, session arithmetic."""

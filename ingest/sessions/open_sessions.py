@@ -1,4 +1,4 @@
-"""The sessions that may still go on, by site and visitor."""
+"""The open sessions, by site and visitor."""
 
 import math
 from collections import OrderedDict
@@ -13,11 +13,11 @@ from ingest.model.event import ENGAGEMENT, EnrichedEvent
 from ingest.sessions.session import Session, advance, begin
 
 SLICE: Final = 2_000
-"""Sessions looked at in one go: a millisecond or two."""
+"""Sessions processed at a time: a millisecond or two."""
 
 
 class Transition(msgspec.Struct, frozen=True, gc=False):
-    """What one event does to its session.
+    """The change of a session by one event.
 
     Attributes:
         before: The session as it was; None when the event opens it.
@@ -31,7 +31,7 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
 class OpenSessions:
     """Sessions in the order in which they were last touched, by the log's time.
 
-    Looking up and storing are separate (`transition`, then `commit`), so that a caller who fails in
+    Looking up and storing are separate (`transition`, then `commit`), so a caller that fails in
     between has changed nothing.
     """
 
@@ -39,7 +39,7 @@ class OpenSessions:
         """Start empty.
 
         Args:
-            timeout: Seconds of silence after which a session is over, by its events' times.
+            timeout: Seconds without events after which a session ends, by its events' timestamps.
             margin: How much longer it is kept, by the log's time.
         """
         self.timeout = timeout
@@ -83,14 +83,14 @@ class OpenSessions:
         return None
 
     def transition(self, event: EnrichedEvent, log_time: int) -> Transition | None:
-        """Work out what an event does to its session, changing nothing.
+        """Compute the change of a session by an event, without applying it.
 
         Args:
             event: The event.
             log_time: When it entered the log, Unix seconds.
 
         Returns:
-            None for an engagement event without a live session, which is to be dropped.
+            None for an engagement event without a live session, which must be dropped.
         """
         session = self.find(event)
         if session is not None:
@@ -100,39 +100,39 @@ class OpenSessions:
         return Transition(None, begin(event, log_time))
 
     def commit(self, transition: Transition) -> None:
-        """Make the session's new state the one that later events find."""
+        """Store the session's new state."""
         self.put(transition.after)
 
     def get(self, site_id: int, user_id: int) -> Session | None:
-        """The session that is kept under a visitor's id, live or not."""
+        """The session stored under a visitor's id, live or not."""
         return self._sessions.get((site_id, user_id))
 
     def put(self, session: Session) -> None:
-        """Keep a session's state, as that of the session touched last."""
+        """Store a session's state as the most recently touched."""
         key = (session.site_id, session.user_id)
         self._sessions[key] = session
         self._sessions.move_to_end(key)
 
     def restore(self, sessions: Iterable[Session]) -> None:
-        """Take over sessions that were saved, in the order in which `__iter__` gave them."""
+        """Restore saved sessions, in the order of `__iter__`."""
         for session in sessions:
             self.put(session)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all sessions."""
         self._sessions.clear()
 
     def forget_beyond(self, limit: int) -> None:
-        """Forget the least recently touched sessions until there are no more than `limit`."""
+        """Forget the least recently touched sessions until at most `limit` remain."""
         while len(self._sessions) > limit:
             self._sessions.popitem(last=False)
 
     def expire(self, log_time: int, limit: float = math.inf) -> int:
-        """Forget the sessions that nothing has touched for longer than timeout and margin.
+        """Forget the sessions that were not touched for longer than timeout and margin.
 
         Args:
             log_time: Now, by the log's time in Unix seconds.
-            limit: How many to forget at the most.
+            limit: How many to forget at most.
 
         Returns:
             How many were forgotten.
@@ -148,10 +148,10 @@ class OpenSessions:
         return forgotten
 
     def step_back(self, log_time: int) -> Iterator[None]:
-        """The log's time has stepped back: what was touched later counts as touched now.
+        """Handle a step back of the log's time: sessions touched later count as touched now.
 
-        So a clock that ran ahead for a while keeps no session open for longer than others. Only
-        the sessions touched since the step ahead are looked at, `SLICE` of them at a time.
+        So a clock that was ahead for a while does not keep sessions open for too long. Only the
+        sessions touched since the step ahead are processed, `SLICE` of them at a time.
 
         Args:
             log_time: Now, by the log's time in Unix seconds.

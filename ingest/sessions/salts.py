@@ -1,6 +1,6 @@
-"""The secret salts of visitor ids: a fresh one each UTC day, none kept for long.
+"""The secret salts of visitor ids: a new one each UTC day, deleted after 48 hours.
 
-Without its salt an id cannot be computed again, so nothing links a visitor's days
+Without its salt an id cannot be computed again, so a visitor's days cannot be linked
 (spec/sessions.md §2).
 """
 
@@ -39,9 +39,9 @@ class Salt:
             raise ValueError(f"a salt has {KEY_BYTES} bytes, not {len(self.key)}")
 
     def is_fresh(self, now: float) -> bool:
-        """Whether it may be kept: it is not older than 48 hours, nor from the future.
+        """Whether it may be kept: it is at most 48 hours old, and not from the future.
 
-        The latter is left by a clock that ran ahead, and would live longer than others.
+        A clock that was ahead leaves a salt from the future, which would live for too long.
         """
         return 0 <= math.floor(now) - self.created_at <= LIFETIME
 
@@ -51,8 +51,8 @@ class Salts:
     """The salts in force.
 
     Attributes:
-        current: Makes the ids of new visits.
-        previous: Finds visits that were open when the salts rotated; None when there is none.
+        current: For the ids of new sessions.
+        previous: To find sessions that were open when the salts rotated; None when there is none.
     """
 
     current: Salt
@@ -60,18 +60,17 @@ class Salts:
 
 
 def fresh_key() -> bytes:
-    """Make the key of a new salt, from the system's source of secrets."""
+    """Create the key of a new salt from the system's secure random source."""
     return secrets.token_bytes(KEY_BYTES)
 
 
 def start(saved: Salts | None, key: bytes, now: float) -> Salts:
     """Choose the salts to start with.
 
-    A process that was down over midnight catches up: salts saved on another UTC day are rotated at
-    once, and what is too old is forgotten.
+    Salts saved on another UTC day are rotated at once, and salts that are too old are forgotten.
 
     Args:
-        saved: What the last process left; None when nothing.
+        saved: The salts of the last process; None if there are none.
         key: Random bytes, used if a new salt is needed.
         now: Unix seconds.
     """
@@ -83,20 +82,20 @@ def start(saved: Salts | None, key: bytes, now: float) -> Salts:
 def rotation_due(salts: Salts, now: float) -> bool:
     """Whether the current salt was made on another UTC day.
 
-    A salt from the future, left by a clock that ran ahead, is due as well: it must not live longer
-    than others.
+    A salt from the future, left by a clock that was ahead, is due as well, so that it does not live
+    for too long.
     """
     return salts.current.created_at // _DAY != int(now) // _DAY
 
 
 def rotate(salts: Salts, key: bytes, now: float) -> Salts:
-    """Begin a new day: a fresh current salt; the old one is kept as the previous if not too old.
+    """Start a new day: a new current salt; the old one becomes the previous unless too old.
 
-    A salt from the future, left by a clock that ran ahead, counts as made now: it finds visits that
-    are open, and lives no longer than others.
+    A salt from the future, left by a clock that was ahead, counts as created now: it finds open
+    sessions, but does not live for too long.
 
     Args:
-        salts: What was in force.
+        salts: The salts so far.
         key: Random bytes of the new salt.
         now: Unix seconds.
     """
@@ -113,18 +112,18 @@ def expire(salts: Salts, now: float) -> Salts:
 
 
 def outlived(salts: Salts, now: float) -> bool:
-    """Whether even the current salt is older than 48 hours: it goes, whatever that costs."""
+    """Whether even the current salt is older than 48 hours and must be deleted."""
     return now - salts.current.created_at > LIFETIME
 
 
 def of_day(salts: Salts, timestamp: int) -> Salts:
     """The salts for events of a past day.
 
-    A visitor of that day has one id, whatever day it is now, as long as the current salt lasts; it
-    is nobody's id today. The day before gives the id that finds visits over midnight.
+    While the current salt lasts, a visitor of that day always has the same id. It never equals an
+    id of today. The salt of the day before gives the id that finds sessions over midnight.
 
     Args:
-        salts: Those in force.
+        salts: The current salts.
         timestamp: Of the event, Unix seconds.
     """
     day = timestamp // _DAY
@@ -142,7 +141,7 @@ def next_rotation(now: float) -> int:
 
 
 def serialise(salts: Salts) -> str:
-    """Write the salts as the text of the state file."""
+    """Encode the salts as the text of the state file."""
     document = {
         "version": _FORMAT,
         "salts": [
@@ -158,7 +157,7 @@ def parse(text: str) -> Salts:
     """Read what `serialise` wrote.
 
     Raises:
-        ValueError: It is something else. The message has one line and tells nothing of a key.
+        ValueError: The text is invalid. The message has one line and does not contain a key.
     """
     try:
         document = json.loads(text)

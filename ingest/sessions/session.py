@@ -1,4 +1,4 @@
-"""A visit and its arithmetic: how each event changes it (spec/sessions.md §3 to §5)."""
+"""A session, and how each event changes it (spec/sessions.md §3 to §5)."""
 
 import msgspec
 from msgspec.structs import replace
@@ -15,16 +15,16 @@ from ingest.model.event import (
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The state of one visit.
+    """The state of one session.
 
     Attributes:
         session_id: The nonce of the first event.
         site_id: The site visited.
-        user_id: The visitor's id when the visit began; kept when the salts rotate.
+        user_id: The visitor's id at the start of the session; kept when the salts rotate.
         hostname: Host of the first pageview, empty before it.
         timestamp: Last activity, Unix seconds.
         start: First event, Unix seconds.
-        is_bounce: Whether the visitor has done nothing but look at one page.
+        is_bounce: Whether the session has one pageview and no other interactive event.
         entry_page: Path of the first pageview, empty before it.
         exit_page: Path of the last pageview.
         exit_page_hostname: Host of the last pageview.
@@ -32,7 +32,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
         events: Number of events other than engagement; the version of the session's row.
         duration: Seconds from the first event to the last.
         entry_props: Custom properties of the first event.
-        attribution: Of the first event; later ones do not change it.
+        attribution: Of the first event; later events do not change it.
         place: Of the first event.
         device: Of the first event.
         touched: When its last event entered the log, Unix seconds of the log's time.
@@ -58,16 +58,16 @@ class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     touched: int = 0
 
     def is_live(self, now: int, timeout: int) -> bool:
-        """Tell whether an event at `now` (Unix seconds) still belongs to this visit.
+        """Whether an event at `now` (Unix seconds) still belongs to this session.
 
-        It does up to and including `timeout` seconds after the last activity. An event earlier
-        than the last activity belongs to it, too (spec/sessions.md §3).
+        It does up to and including `timeout` seconds after the last activity. An event before the
+        last activity also belongs to it (spec/sessions.md §3).
         """
         return now - self.timestamp <= timeout
 
 
 def begin(event: EnrichedEvent, log_time: int) -> Session:
-    """Open a visit with its first event, which must not be an engagement event.
+    """Start a session with its first event, which must not be an engagement event.
 
     Args:
         event: The event.
@@ -98,14 +98,14 @@ def begin(event: EnrichedEvent, log_time: int) -> Session:
 
 
 def advance(session: Session, event: EnrichedEvent, log_time: int) -> Session:
-    """Apply a later event to a visit.
+    """Apply a later event to a session.
 
-    An engagement event only keeps the visit alive. Any other is counted; a pageview becomes the
-    exit page, and the entry page if there was none yet. The source, the place and the device stay
-    those of the first event.
+    An engagement event only keeps the session alive. Any other event is counted. A pageview becomes
+    the exit page, and the entry page if there was none yet. Source, place and device stay those of
+    the first event.
 
     Args:
-        session: The visit.
+        session: The session.
         event: The event.
         log_time: When it entered the log, Unix seconds.
     """

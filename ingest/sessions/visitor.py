@@ -1,4 +1,4 @@
-"""Anonymous visitor ids: a keyed hash of what a request shows (spec/sessions.md §1)."""
+"""Anonymous visitor ids: a keyed hash of address, user agent and domain (spec/sessions.md §1)."""
 
 import re
 from functools import lru_cache
@@ -18,7 +18,7 @@ _SUFFIXES: Final = PublicSuffixList()
 def identify(
     salts: Salts, user_agent: str | None, client_ip: str, domain: str, hostname: str
 ) -> Visitor:
-    """Compute a visitor's ids under the current and the previous salt.
+    """Compute a visitor's ids with the current and the previous salt.
 
     Args:
         salts: The salts in force.
@@ -50,10 +50,10 @@ def user_id(salt: bytes, user_agent: str | None, client_ip: str, domain: str, ho
 
 @lru_cache(maxsize=4096)
 def registrable_domain(hostname: str) -> str:
-    """The domain that a registrant owns, by the Public Suffix List with its private section.
+    """The registrable domain, by the Public Suffix List with its private section.
 
-    Sub-domains of one registrable domain share their visitors. A host that has none is returned
-    itself: an address, a single label, a public suffix, `(none)`, anything that is no host name.
+    Subdomains of one registrable domain share their visitors. A host without one is returned as it
+    is: an address, a single label, a public suffix, `(none)`, anything that is not a host name.
     """
     if len(hostname) > _MAX_HOSTNAME or ":" in hostname or _IPV4.fullmatch(hostname):
         return hostname
@@ -64,7 +64,7 @@ def _message(user_agent: str | None, client_ip: str, domain: str, hostname: str)
     text = f"{user_agent or ''}{client_ip}{domain}{registrable_domain(hostname)}"
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate, out of a JSON escape
+    except UnicodeEncodeError:  # a lone surrogate from a JSON escape
         return text.encode("utf-8", "surrogatepass")
 
 
