@@ -1,1 +1,1 @@
-"""The log of accepted events: its contract, and what keeps it."""
+"""The log of accepted events: its contract and its implementations."""

@@ -27,23 +27,23 @@ MAGIC: Final = b"SLUICEC1"
 DAMAGED: Final = ".damaged"
 
 SYNC_SECONDS: Final = 30.0
-"""How long a disk may take to have the file, before the attempt is given up."""
+"""How long writing and syncing the file may take before the attempt is abandoned."""
 
 _HEAD: Final = struct.Struct("<II")
 
 
 class CheckpointFile:
-    """A checkpoint on disk, for a later process."""
+    """The checkpoint on disk."""
 
     def __init__(self, path: Path) -> None:
-        """Use a file; it is made with mode 0600 when a checkpoint is first saved."""
+        """Use a file; it is created with mode 0600 when a checkpoint is first saved."""
         self._path = path
 
     def load(self) -> FoldState | None:
-        """The last checkpoint; None when there is none. A damaged one is kept aside. Blocks.
+        """Load the last checkpoint; None if there is none. A damaged one is moved aside. Blocks.
 
         Raises:
-            OSError: It is there and cannot be read.
+            OSError: It exists and cannot be read.
         """
         try:
             data = self._path.read_bytes()
@@ -62,7 +62,7 @@ class CheckpointFile:
             return None
 
     async def write(self, state: FoldState) -> "WrittenCheckpoint":
-        """Write a checkpoint beside the last one. Close it, or use it as a context.
+        """Write a checkpoint to a temporary file. Close it, or use it as a context manager.
 
         Raises:
             OSError: It cannot be written; the last one is unchanged.
@@ -88,7 +88,7 @@ class CheckpointFile:
         return WrittenCheckpoint(temporary, self._path)
 
     def forget(self) -> None:
-        """Delete the checkpoint, which nothing keeps true any more.
+        """Delete the checkpoint, because the log after it will be deleted.
 
         Raises:
             OSError: It cannot be deleted.
@@ -97,7 +97,7 @@ class CheckpointFile:
 
 
 class WrittenCheckpoint:
-    """A checkpoint that is on disk, and becomes valid once the store has what is before it."""
+    """A checkpoint in a temporary file, to be published once the store has everything before it."""
 
     def __init__(self, temporary: Path, path: Path) -> None:
         """Own a temporary file."""
@@ -116,11 +116,11 @@ class WrittenCheckpoint:
         self._temporary.unlink(missing_ok=True)
 
     async def publish(self) -> None:
-        """Put it in the place of the last one, for good.
+        """Replace the last checkpoint, durably.
 
         Raises:
-            OSError: The last one is unchanged, or this one may not outlast a loss of power.
-            trio.TooSlowError: The disk hangs; it is the last one or this one.
+            OSError: The last one is unchanged, or the replacement may not be durable.
+            trio.TooSlowError: The disk hangs; either one may be in place.
         """
         self._temporary.replace(self._path)
         with trio.fail_after(SYNC_SECONDS):

@@ -1,4 +1,4 @@
-"""The thread that has a log's files on the disk, and notes how far the log has come."""
+"""The thread that syncs a log's files and writes its note."""
 
 import os
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from actors.log.segment import Segment
 from actors.threads.serial_thread import SerialThread
 
 DEADLINE_SECONDS: Final = 30.0
-"""How long the disk may take for a sync before it is given up."""
+"""How long a sync may take before it is abandoned."""
 
 _HANGING: Final = f"the disk has not answered for {DEADLINE_SECONDS:.0f} s"
 
 
 class UntrustedDiskError(Exception):
-    """What was written may not be kept; the text says why."""
+    """Written records may not be durable; the text says why."""
 
 
 class NotNotedError(Exception):
@@ -29,7 +29,7 @@ class NotNotedError(Exception):
 
 
 class Written(NamedTuple):
-    """How much of a segment is to be on the disk.
+    """How much of a segment a sync must cover.
 
     Attributes:
         segment: The segment.
@@ -41,14 +41,14 @@ class Written(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a sync is to do.
+    """The work of a sync.
 
     Attributes:
-        written: What has been written since the last time.
-        note: What the note's file should say.
-        names: Whether the directory has new names.
+        written: The segments written since the last sync.
+        note: The note to write.
+        names: Whether the directory has new files.
         linked: Segments whose names are to be checked.
-        durable: Whether the note is to be on the disk, too.
+        durable: Whether to sync the note, too.
     """
 
     written: Sequence[Written]
@@ -74,11 +74,11 @@ class Disk:
 
     @classmethod
     def open(cls, directory: Path, note: Note, *, syncing: bool) -> Self:
-        """Open the note, or make it, and have it say something before anything is appended.
+        """Open or create the note, and write it before anything is appended.
 
         Args:
             directory: The log's.
-            note: What the file should say.
+            note: The note to write.
             syncing: Whether anything is synced at all.
 
         Raises:
@@ -95,10 +95,10 @@ class Disk:
             raise
 
     async def sync(self, request: Request) -> None:
-        """Have records on the disk, then the note in its file, in one call to the thread.
+        """Sync records, then write the note, in one call to the thread.
 
         Raises:
-            UntrustedDiskError: A sync failed, a file is gone, or the disk does not answer.
+            UntrustedDiskError: A sync failed, a file is missing, or the disk hangs.
             NotNotedError: The note was not written.
         """
         with trio.move_on_after(DEADLINE_SECONDS) as scope:
@@ -107,7 +107,7 @@ class Disk:
             raise UntrustedDiskError(_HANGING)
 
     async def scan(self, segment: Segment, size: int) -> list[Stretch]:
-        """What can still be read of a segment's first bytes.
+        """Find the readable frames in a segment's first bytes.
 
         Raises:
             UntrustedDiskError: The disk does not answer.
@@ -119,7 +119,7 @@ class Disk:
         raise UntrustedDiskError(_HANGING)
 
     def sync_now(self, request: Request) -> None:
-        """As `sync`, in this thread: for the end of the process.
+        """Like `sync`, but in this thread, at the end of the process.
 
         Raises:
             UntrustedDiskError: As above; or a sync that was cancelled is still running.
@@ -140,9 +140,9 @@ class Disk:
         self._write_note(note)
 
     def close(self) -> None:
-        """Let go of files and thread.
+        """Close files and thread.
 
-        Files that a hanging sync will still use stay open: their numbers must not become others'.
+        Files that a hanging sync still uses stay open, so that their descriptors are not reused.
         """
         if not self._busy:
             self._note_file.close()
@@ -204,8 +204,8 @@ def _sync_segment(segment: Segment, size: int) -> None:
         os.fdatasync(segment.descriptor)
     except (OSError, ValueError) as error:
         if segment.deleted:
-            return  # meanwhile, since nobody needs it; its descriptor is none any more
-        # A full disk, too: what the system could not write then, it does not try to write again.
+            return  # meanwhile, because it is no longer needed; its descriptor is closed
+        # Also for a full disk: the system does not retry pages that it failed to write.
         reason = error.strerror if isinstance(error, OSError) else error
         raise UntrustedDiskError(f"{segment.path.name}: {reason}") from None
     segment.synced = max(segment.synced, size)
@@ -220,7 +220,7 @@ def _check_segment(segment: Segment) -> None:
 
 
 def _check_name(path: Path, descriptor: int) -> None:
-    """See that a path still leads to an open file or directory."""
+    """Check that a path still refers to an open file or directory."""
     try:
         linked = os.path.samestat(os.stat(path), os.fstat(descriptor))
     except OSError as error:

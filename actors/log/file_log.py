@@ -1,4 +1,4 @@
-"""The log on disk: segments of records, and a note of how far the store has come."""
+"""The log on disk: segments of records, and a note with the prepared and committed positions."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -37,7 +37,7 @@ Fsync = Literal["always", "interval", "never"]
 class FileLog(Log):
     """Segments in a directory.
 
-    Writes and reads go to the system's cache, on the event loop; syncs run in a thread.
+    Writes and reads use the page cache, on the event loop. Syncs run in a thread.
     """
 
     durable: Final = True  # type: ignore[misc]
@@ -91,20 +91,19 @@ class FileLog(Log):
         log_time: int,
         start: LogPoint | None = None,
     ) -> Self:
-        """Open a log and check it, or begin one.
+        """Open and check a log, or create one.
 
-        A full disk does not keep it from being opened: what is in it can be stored, and that makes
-        room.
+        A log can be opened on a full disk, so that its records can be stored, which makes room.
 
         Args:
-            directory: Where its files are; made if need be.
-            description: What holds for the records that are appended from now on.
-            limit_bytes: Bytes on disk beyond which no more records are taken.
-            fsync: When records are synced: for `always` before `append` returns, for `interval`
-                when somebody calls `sync`, for `never` not at all.
+            directory: Where its files are; created if needed.
+            description: Applies to the records that are appended from now on.
+            limit_bytes: Size on disk beyond which records are refused.
+            fsync: When records are synced: `always` before `append` returns, `interval` in calls of
+                `sync`, `never` not at all.
             log_time: Now, in Unix seconds.
-            start: Where a new log begins when the directory has an old journal, whose segments are
-                left alone and whose id is taken over.
+            start: Where a new log starts if the directory has an old journal. The old segments are
+                kept, and the new log takes over the journal's id.
 
         Raises:
             OSError: The files cannot be read or made.
@@ -164,7 +163,7 @@ class FileLog(Log):
             await self._syncer.wait(end)
 
     def _show(self) -> None:
-        """Let readers see the runs whose `append` has returned, in order."""
+        """Show readers the runs whose `append` has returned, in order."""
         for appended in self._unseen.take(self._syncer.synced if self._always else None):
             self._tail.append(appended.run, appended.size)
             self.end = appended.end
@@ -181,7 +180,7 @@ class FileLog(Log):
                 run = self._tail.read(position) or await self._read_segments(position)
                 if run is not None and run.first < self.end.position:
                     return run.starting_at(position)
-                # Nothing can be read of what an earlier process has left there.
+                # None of the records that an earlier process left there can be read.
                 position = self.end.position
             elif self._sealed:
                 return None
@@ -208,7 +207,7 @@ class FileLog(Log):
         await self._note(None)
 
     async def _note(self, prepared: LogPoint | None) -> None:
-        """Have records and progress on the disk; in memory only, once the log is broken."""
+        """Write and sync records and progress; only in memory if the log is broken."""
         await trio.lowlevel.checkpoint()
         with suppress(LogBrokenError), self._trouble():
             await self._syncer.note(self.committed, prepared)
@@ -220,7 +219,7 @@ class FileLog(Log):
 
     @contextmanager
     def _trouble(self) -> Iterator[None]:
-        """Take over what a sync has found out."""
+        """Update `problem` and `broken` after a sync."""
         try:
             yield
         finally:
@@ -257,12 +256,13 @@ class FileLog(Log):
             self._segments.close()
 
     def remove(self) -> None:
-        """Close and delete the files, once the store has everything; damaged ones stay.
+        """Close and delete the files once the store has all records; damaged files stay.
 
-        The note goes last: without it the segments would be taken for records to be stored.
+        The note is deleted last: without it a later process would store the segments' records
+        again.
 
         Raises:
-            OSError: Something cannot be deleted.
+            OSError: A file cannot be deleted.
         """
         self.close()
         for segment in self._segments.files:
@@ -273,12 +273,12 @@ class FileLog(Log):
 
     @property
     def full(self) -> bool:
-        """Whether a run had no room, and there has been none since."""
+        """Whether the last run was refused for lack of room."""
         return self._writer.full
 
     @property
     def wants_room(self) -> bool:
-        """See `Log.wants_room`: more than half of the limit is taken."""
+        """See `Log.wants_room`: more than half of the limit is used."""
         return self.bytes * 2 > self.limit_bytes
 
     @property
@@ -288,7 +288,7 @@ class FileLog(Log):
 
     @property
     def limit_bytes(self) -> int:
-        """Bytes on disk beyond which no more records are taken."""
+        """Size on disk beyond which records are refused."""
         return self._writer.limit_bytes
 
     @property

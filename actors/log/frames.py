@@ -36,7 +36,7 @@ INDEXED_FRAMES: Final = 16
 
 
 class SegmentHeader(NamedTuple):
-    """What a segment says of itself.
+    """The header of a segment.
 
     Attributes:
         log_id: The same for all segments of one log.
@@ -52,8 +52,8 @@ class Frame(NamedTuple):
 
     Attributes:
         records: How many there are.
-        run: They as bytes.
-        end: Where in the file the next frame begins.
+        run: The encoded run.
+        end: Offset of the next frame in the file.
     """
 
     records: int
@@ -63,13 +63,13 @@ class Frame(NamedTuple):
 
 @dataclass(slots=True)
 class Stretch:
-    """Whole frames in a row. A segment without damage is one stretch.
+    """Consecutive intact frames. A segment without damage is one stretch.
 
     Attributes:
         first: Its first record.
-        end: Behind its last record.
-        offset: Where in the file it begins.
-        size: Where in the file it ends.
+        end: After its last record.
+        offset: Where it starts in the file.
+        size: Where it ends in the file.
         log_time: Of its last run, Unix seconds.
         index: Positions and offsets of some of its frames, the first included, ascending.
     """
@@ -83,7 +83,7 @@ class Stretch:
     _frames: int = 0
 
     def add(self, end: LogPoint, length: int, log_time: int) -> None:
-        """Take over a frame that is in the file behind the others."""
+        """Add the frame that follows in the file."""
         if self._frames % INDEXED_FRAMES == 0:
             self.index.append((self.end.position, self.size))
         self._frames += 1
@@ -99,7 +99,7 @@ def encode_header(log_id: int, first: int) -> bytes:
 
 
 def decode_header(data: bytes) -> SegmentHeader | None:
-    """What a segment's header says; None when it is damaged, or no segment's."""
+    """Decode a segment's header; None if it is damaged or not a segment's."""
     if len(data) < HEADER_BYTES:
         return None
     magic, log_id, first = _HEADER.unpack_from(data)
@@ -110,7 +110,7 @@ def decode_header(data: bytes) -> SegmentHeader | None:
 
 
 def encode_frame(run: bytes, records: int) -> bytes:
-    """A frame.
+    """Encode a frame.
 
     Args:
         run: As `encode_run` makes it.
@@ -120,7 +120,7 @@ def encode_frame(run: bytes, records: int) -> bytes:
 
 
 def frame_head(run: bytes, records: int) -> bytes:
-    """What stands in front of a run."""
+    """The head of a frame, before the run."""
     checksum = zlib.crc32(run, zlib.crc32(_LENGTHS.pack(len(run), records)))
     return _HEAD.pack(len(run), records, checksum)
 
@@ -132,7 +132,7 @@ def read_head(head: bytes) -> tuple[int, int]:
 
 
 def read_frame(data: bytes, offset: int) -> Frame | None:
-    """The frame at an offset; None when there is none, or not a whole one."""
+    """The frame at an offset; None if there is no intact one."""
     begin = offset + FRAME_BYTES
     if begin > len(data):
         return None
@@ -146,22 +146,22 @@ def read_frame(data: bytes, offset: int) -> Frame | None:
 
 
 def frames(data: bytes, offset: int = HEADER_BYTES) -> Iterator[Frame]:
-    """The whole frames from an offset on, up to the first that is not."""
+    """The intact frames from an offset on, up to the first damaged one."""
     while (frame := read_frame(data, offset)) is not None:
         yield frame
         offset = frame.end
 
 
 def scan(data: bytes, source_id: int | None, *, strict: bool = False) -> list[Stretch]:
-    """Find all whole frames of a segment, also behind damaged bytes.
+    """Find all intact frames of a segment, also after damaged bytes.
 
-    Behind damage a frame is recognised by the source id in it: it is random, so that no text that a
-    client has sent can pose as a frame.
+    After damage a frame is recognised by its source id. The id is random, so text from a client
+    cannot be mistaken for a frame.
 
     Args:
         data: The file.
-        source_id: Of the process that began the segment; None when it is not known.
-        strict: Whether to take frames only whose records can be decoded, which takes longer.
+        source_id: Of the process that created the segment; None if unknown.
+        strict: Whether to accept only frames whose records can be decoded; slower.
 
     Returns:
         The stretches, ascending.
@@ -205,9 +205,10 @@ def _is_run(frame: Frame, strict: bool) -> bool:
 
 
 def _count_last(stretches: list[Stretch], last: bytes | None) -> bool:
-    """Add the events of a stretch's last run, which no next run tells; False if it is unreadable.
+    """Add the events of each stretch's last run; False if a run is unreadable.
 
-    Every frame but the last is followed by one that says how many events were before it.
+    The number of events before a frame is in the frame; the last one must be decoded to count its
+    own.
     """
     if last is None:
         return True
@@ -220,7 +221,7 @@ def _count_last(stretches: list[Stretch], last: bytes | None) -> bool:
 
 
 def _next_frame(data: bytes, offset: int, sources: set[int]) -> int | None:
-    """Where the next frame begins that one of the sources wrote; None when there is none."""
+    """Offset of the next frame written by one of the sources; None if there is none."""
     within = FRAME_BYTES + SOURCE_OFFSET
     found: int | None = None
     for source in sources:

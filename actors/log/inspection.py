@@ -1,4 +1,4 @@
-"""A look at a log's files from outside, also while a server uses them; changes nothing."""
+"""Reads a log's files without changing them, also while a server uses them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ from ingest.records.run import UnknownRecordError
 
 @dataclass(frozen=True, slots=True)
 class LogFiles:
-    """What a log's directory holds.
+    """The content of a log's directory.
 
     Attributes:
-        events: Events whose rows the store has not acknowledged.
+        events: Number of events whose rows the store has not acknowledged.
         bytes: Of all segments.
-        damaged: Files that were put aside, or cannot be read.
+        damaged: Files that were moved aside or cannot be read.
     """
 
     events: int = 0
@@ -29,7 +29,7 @@ class LogFiles:
 
 
 def inspect_log(directory: Path) -> LogFiles:
-    """Look at a log, and at the journal that it follows; every frame is read.
+    """Inspect a log and the old journal before it, if any; reads every frame.
 
     Raises:
         OSError: A file cannot be read.
@@ -46,7 +46,7 @@ def inspect_log(directory: Path) -> LogFiles:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            continue  # the server has deleted it meanwhile
+            continue  # The server has deleted it meanwhile.
         source_id = source_in(path)
         size += len(data)
         if decode_header(data) is None:
@@ -62,7 +62,7 @@ def inspect_log(directory: Path) -> LogFiles:
 
 
 def _count_old(data: bytes, stored: int) -> int:
-    """Events of an old journal's segment that the store does not have; positions count them."""
+    """Number of events in an old journal's segment that the store does not have."""
     header = decode_header(data)
     if header is None:
         return 0

@@ -13,40 +13,40 @@ from ingest.records.run import Run
 
 TAIL_RECORDS: Final = 16_384
 TAIL_BYTES: Final = 16 * 1024 * 1024
-"""How much of its newest records a log serves from memory; older ones are read where they are."""
+"""Size of the newest records that a log serves from memory; older ones are read from disk."""
 
 
 class LogError(Exception):
-    """The log does not take records now, or they cannot be read; the text says why.
+    """The log cannot append or read records now; the text says why.
 
-    Nothing of what was to be appended is shown to readers.
+    Readers do not see any record of a failed append.
     """
 
 
 class LogFullError(LogError):
-    """The log has as much as it may have."""
+    """The log has reached its limit."""
 
 
 class LogBrokenError(LogError):
-    """The log cannot be trusted to keep records any more. What it has can still be read."""
+    """The log can no longer be trusted to keep records. Existing records can still be read."""
 
 
 class Log(ABC):
     """Records in order of their positions. One process appends, one fold reads.
 
     Attributes:
-        id: Begins the tokens of batches; no two logs share one.
-        source_id: Random, 64 bits; another one after each start that follows an unclean end.
-        partition: Which of the cluster's partitions this is; 0 in a single process.
-        durable: Whether records outlast the process.
+        id: Prefix of the tokens of batches; unique for each log.
+        source_id: Random, 64 bits; a new one at each start after an unclean shutdown.
+        partition: The cluster's partition that this log holds; 0 in a single process.
+        durable: Whether records survive the process.
         first: Position of the first record that can be read.
-        end: Where the next record goes. Moves when `append` returns.
+        end: The point of the next record. Advances when `append` returns.
         committed: Everything before it is in the store, or in letters.
-        prepared: Where the batch ends that the store may have; None when there is none. It begins
+        prepared: End of the batch that the store may have; None if there is none. The batch starts
             at `committed`.
-        lost: Acknowledged events that were found missing; their number.
-        problem: Why the last attempt to write failed; None when it did not.
-        broken: Why the log cannot be trusted any more; None while it can.
+        lost: Number of acknowledged events that are missing.
+        problem: Why the last write failed; None if it did not.
+        broken: Why the log can no longer be trusted; None while it can.
     """
 
     id: str
@@ -63,31 +63,31 @@ class Log(ABC):
 
     @abstractmethod
     async def append(self, records: Sequence[Record], log_time: int) -> int:
-        """Keep records, as durably as the setting says.
+        """Append records, as durably as the setting requires.
 
-        `end` and `read` show them only when this returns. Several tasks may append; each run is
-        whole. If this is cancelled, the records may be kept or not.
+        They become visible in `end` and `read` when this returns. Several tasks may append; runs do
+        not interleave. If this is cancelled, the records may or may not be kept.
 
         Args:
             records: At least one.
             log_time: Now, in Unix seconds.
 
         Returns:
-            The position of the first; those of the others follow it.
+            The position of the first record; the others follow it.
 
         Raises:
-            LogError: They are not kept.
+            LogError: The records are not kept.
         """
 
     @abstractmethod
     async def read(self, position: int) -> Run | None:
-        """The run that holds a position, from there on; waits until there is one.
+        """The run that contains a position, from that position on; waits until there is one.
 
-        When records are missing at the position, it is the next run behind them: it begins at a
-        higher position. Missing records are added to `lost`.
+        If records are missing at the position, returns the next run, which starts at a higher
+        position. Missing records are added to `lost`.
 
         Returns:
-            None when the position is the end, and the log is sealed.
+            None if the position is the end and the log is sealed.
 
         Raises:
             LogError: It cannot be read now.
@@ -95,29 +95,29 @@ class Log(ABC):
 
     @abstractmethod
     async def prepare(self, end: LogPoint, committed: LogPoint) -> None:
-        """Note that the store may have the batch from `committed` to `end` from now on.
+        """Record that the store may have the batch from `committed` to `end` from now on.
 
-        When this returns, the note and all records before `end` outlast a loss of power, as far as
-        the setting asks for it. A later process cuts its first batch at the same end. On a broken
-        log the note is kept in memory only.
+        When this returns, the note and all records before `end` are synced, unless the setting is
+        `never`. A later process ends its first batch at the same point. A broken log keeps the note
+        only in memory.
 
         Raises:
-            LogError: It is not noted: the batch must not be given to the store.
+            LogError: It is not recorded, and the batch must not be sent to the store.
         """
 
     @abstractmethod
     async def commit(self, committed: LogPoint) -> None:
-        """Note that the store has everything before a point, and that no batch is prepared.
+        """Record that the store has everything before a point, and that no batch is prepared.
 
-        The note outlasts a loss of power when this returns, as `prepare`'s does.
+        The note is synced when this returns, as for `prepare`.
 
         Raises:
-            LogError: It is not noted. `committed` has moved all the same.
+            LogError: It is not recorded. `committed` has advanced nevertheless.
         """
 
     @abstractmethod
     async def sync(self) -> None:
-        """Have all records that were appended outlast a loss of power.
+        """Sync all appended records.
 
         Raises:
             LogError: The sync failed; recent records may not be durable. The log is broken.
@@ -125,49 +125,48 @@ class Log(ABC):
 
     @abstractmethod
     def retire(self, position: int) -> None:
-        """Let go of records before a position, which nobody needs any more. Never raises."""
+        """Release records before a position, which are no longer needed. Never raises."""
 
     @abstractmethod
     def seal(self) -> None:
-        """Take no more records; readers see the end when they have read everything."""
+        """Refuse further records; readers reach the end after the last record."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files and threads, after `seal`. The log is not used afterwards.
+        """Close files and threads, after `seal`. Do not use the log afterwards.
 
-        If nothing failed, it is marked as cleanly closed: the next process goes on with the same
-        source id.
+        If nothing failed, it is marked as cleanly closed, and the next process keeps the source id.
         """
 
     @property
     @abstractmethod
     def full(self) -> bool:
-        """Whether the log refuses records for want of room."""
+        """Whether the log refuses records for lack of room."""
 
     @property
     def wants_room(self) -> bool:
-        """Whether a checkpoint is wanted soon, so that what is stored can be let go of."""
+        """Whether a checkpoint is needed soon, so that stored records can be released."""
         return False
 
     @property
     def reclaimable(self) -> bool:
-        """Whether a checkpoint would let go of anything."""
+        """Whether a checkpoint would release any records."""
         return False
 
     @property
     def accepting(self) -> bool:
-        """Whether events are to be taken at all."""
+        """Whether the log accepts events at all."""
         return not self.full and self.broken is None
 
     @property
     def backlog(self) -> int:
-        """Events that the store has not acknowledged."""
+        """Number of events that the store has not acknowledged."""
         return self.end.number - self.committed.number
 
     @abstractmethod
     def status(self) -> dict[str, object]:
-        """What readiness says of the log."""
+        """The log's part of the readiness report."""
 
     @abstractmethod
     def figures(self) -> dict[str, float]:
-        """Its gauges, by the names that `/metrics` gives them."""
+        """Gauges by their names in `/metrics`."""

@@ -1,4 +1,4 @@
-"""Which records of a log are missing, by what can be read and what was noted."""
+"""Finds missing records by comparing the readable records with the note."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -8,28 +8,28 @@ from actors.log.log import LogPoint
 
 
 class Gap(NamedTuple):
-    """Records that were acknowledged and cannot be read.
+    """A range of acknowledged records that cannot be read.
 
     Attributes:
-        first: The first of them.
-        end: Behind the last.
+        first: The first missing record.
+        end: After the last missing record.
     """
 
     first: LogPoint
     end: LogPoint
 
     def events_beyond(self, committed: LogPoint) -> int:
-        """How many of them are events that the store does not have."""
+        """Number of missing events that the store does not have."""
         return max(self.end.number - max(self.first.number, committed.number), 0)
 
 
 def find_gaps(stretches: Iterable[Stretch], begin: LogPoint, end: LogPoint) -> Iterator[Gap]:
-    """Gaps between what can be read.
+    """Find the gaps between readable records.
 
     Args:
-        stretches: What can be read, ascending.
-        begin: What is missing before it is not missed.
-        end: Everything before it was noted as kept.
+        stretches: The readable records, ascending.
+        begin: Missing records before it are ignored.
+        end: All records before it were noted as kept.
     """
     known = begin
     for stretch in stretches:
@@ -41,5 +41,5 @@ def find_gaps(stretches: Iterable[Stretch], begin: LogPoint, end: LogPoint) -> I
 
 
 def count_readable(stretches: Iterable[Stretch], committed: LogPoint) -> int:
-    """Events that can be read and that the store does not have."""
+    """Number of readable events that the store does not have."""
     return sum(Gap(stretch.first, stretch.end).events_beyond(committed) for stretch in stretches)

@@ -19,10 +19,10 @@ class MemoryLog(Log):
     durable: Final = False  # type: ignore[misc]
 
     def __init__(self, description: Description, *, limit_events: int, log_time: int) -> None:
-        """Begin with a description.
+        """Start with a description.
 
         Args:
-            description: What holds for all records.
+            description: Applies to all records.
             limit_events: Backlog beyond which records are refused.
             log_time: Now, in Unix seconds.
         """
@@ -86,7 +86,7 @@ class MemoryLog(Log):
         await trio.lowlevel.checkpoint()
 
     def retire(self, position: int) -> None:
-        """Nothing is left to let go of: what is committed is gone already."""
+        """Do nothing: committed records are already released."""
 
     def seal(self) -> None:
         """See `Log.seal`."""
@@ -98,7 +98,7 @@ class MemoryLog(Log):
 
     @property
     def full(self) -> bool:
-        """Whether a run had no room, and there has been none since."""
+        """Whether the last run was refused for lack of room."""
         return self._refused or self.backlog >= self.limit_events
 
     def status(self) -> dict[str, object]:

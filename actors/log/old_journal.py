@@ -1,4 +1,4 @@
-"""Reads a journal of version 1 or 2, which held rows behind the sessions instead of events.
+"""Reads a journal of version 1 or 2, which held rows instead of events.
 
 It shares the log's directory: its segments are named by their first position only. A frame holds a
 run of events' rows (`ingest.records.row_record`); positions number events.
@@ -30,7 +30,7 @@ class JournalEvent(NamedTuple):
 
     Attributes:
         position: Its place.
-        rows: What is to be stored.
+        rows: Its rows.
         origin: Where it came from.
     """
 
@@ -41,14 +41,14 @@ class JournalEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """One file, open, so that it can be read even if somebody deletes it.
+    """One open file, readable even if it is deleted.
 
     Attributes:
         path: Where it is.
         descriptor: The open file.
         first: Position of its first event.
-        end: Behind its last event that can be told.
-        whole: Whether nothing lies behind that.
+        end: After its last readable event.
+        whole: Whether there is nothing after that.
     """
 
     path: Path
@@ -83,23 +83,23 @@ class _Segment:
         return cls(path, descriptor, header.first, end, offset == len(data)), header.log_id
 
     def frames(self) -> Iterator[Frame]:
-        """Its whole frames."""
+        """Its intact frames."""
         return frames(read_file(self.descriptor))
 
 
 class OldJournal:
     """The segments and the progress of an old journal. All calls block.
 
-    Frames do not tell positions, so what lies behind a damaged one cannot be used. A segment that
-    has such a rest is kept aside in the end.
+    Frames do not hold positions, so frames after a damaged one cannot be used. A segment with such
+    frames is moved aside in the end.
 
     Attributes:
-        id: Begins the tokens of batches.
+        id: Prefix of the tokens of batches.
         first: Position of the first event that can be read.
-        end: Behind the last position that was used.
-        stored: Behind the last event that the store has acknowledged.
-        planned: Ends of batches beyond `stored` that the store may have, ascending.
-        lost: Events that are missing and that the store does not have, as far as that can be told.
+        end: After the last position that was used.
+        stored: After the last event that the store has acknowledged.
+        planned: Ends of batches after `stored` that the store may have, ascending.
+        lost: Number of missing events that the store does not have, as far as known.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class OldJournal:
         self.id = f"{progress.journal_id:016x}"
         self.stored = progress.stored
         self.planned = progress.planned
-        # Positions name batches, so none is ever used again, even if its event is lost.
+        # Batches are named by positions, so no position is reused, even if its event is lost.
         ends = [segment.end for segment in segments]
         self.end = max([progress.stored, *progress.planned, *ends])
         self.first = segments[0].first if segments else self.end
@@ -129,14 +129,14 @@ class OldJournal:
         paths = sorted(directory.glob(_SEGMENTS))
         progress = ProgressFile.read(directory / PROGRESS)
         if not paths and progress is None:
-            # A version that refuses the log may leave an empty file of progress.
+            # A version that refuses the log may leave an empty progress file.
             return None
         with contextlib.ExitStack() as opened:
             segments: list[_Segment] = []
             for path in paths:
                 found = _Segment.open(path)
                 if found is None:
-                    # Without a header there is no frame: a crash came right after it was made.
+                    # A file without a header has no frames: a crash came right after its creation.
                     log.warning("segment of the old journal has no header", segment=path.name)
                     path.rename(path.with_suffix(DAMAGED))
                     continue
@@ -193,17 +193,17 @@ class OldJournal:
                 first = end
 
     def plan(self, end: int) -> None:
-        """Note that the store may have the rows from `stored` to a position from now on."""
+        """Record that the store may have the rows from `stored` to a position from now on."""
         self._note(self.stored, (end,))
 
     def acknowledge(self, end: int) -> None:
-        """Note that the store has all rows of the events before a position."""
+        """Record that the store has all rows of the events before a position."""
         self._note(end, tuple(position for position in self.planned if position > end))
 
     def _note(self, stored: int, planned: tuple[int, ...]) -> None:
-        """Note progress; in memory only, if the disk does not take it.
+        """Save progress; only in memory if the write fails.
 
-        The store recognises a batch that is repeated for want of a note.
+        The store recognises a batch that is repeated because progress was not saved.
         """
         self.stored, self.planned = stored, planned
         try:
@@ -212,7 +212,7 @@ class OldJournal:
             log.error("old journal's progress is not noted", error=error.strerror)
 
     def make_room(self) -> None:
-        """Delete the events, which the store has. The progress stays, and with it the end.
+        """Delete the stored events. The progress file stays, and with it the end.
 
         Raises:
             OSError: Something cannot be deleted.
@@ -224,7 +224,7 @@ class OldJournal:
                 segment.path.rename(segment.path.with_suffix(DAMAGED))
 
     def remove(self) -> None:
-        """Delete everything, once nothing of it is needed; what cannot be read is kept aside.
+        """Delete all files; unreadable parts are moved aside.
 
         Raises:
             OSError: Something cannot be deleted.
@@ -240,7 +240,7 @@ class OldJournal:
 
 
 def _tell_loss(first: int, end: int) -> int:
-    """Log that events are missing; returns how many."""
+    """Log that events are missing; returns their number."""
     if end > first:
         log.critical("old journal misses events", first=first, end=end, events_lost=end - first)
     return max(end - first, 0)

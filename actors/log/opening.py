@@ -1,4 +1,4 @@
-"""What a process finds in a log's directory when it opens it, and what it makes of it."""
+"""Opens a log's directory: reads the segments, finds missing records, and repairs damage."""
 
 import os
 import secrets
@@ -20,21 +20,20 @@ from actors.log.segment import SEGMENTS, SUFFIX, Segment
 log = structlog.get_logger()
 
 DAMAGED: Final = ".damaged"
-"""Suffix of files that were put aside; nothing reads or deletes them."""
+"""Suffix of files that were moved aside; Sluice does not read or delete them."""
 
 ORIGIN: Final = LogPoint(0, 0)
 
 
 @dataclass(slots=True)
 class Opening:
-    """A log as it was found.
+    """The state of a log when it was opened.
 
     Attributes:
-        note: What the file should say from now on.
+        note: The note to write.
         segments: With records of this log, ascending.
-        end: Where the next record goes. Positions that were given to records that are missing now
-            are not used again.
-        lost: Events that are missing and that the store does not have.
+        end: Where the next record goes. Positions of missing records are not reused.
+        lost: Number of missing events that the store does not have.
     """
 
     note: Note
@@ -44,16 +43,16 @@ class Opening:
 
 
 def has_log(directory: Path) -> bool:
-    """Whether a directory has a log; an old journal is none."""
+    """Whether a directory has a log; an old journal does not count."""
     return (directory / NOTE).exists() or any(directory.glob(SEGMENTS))
 
 
 def open_directory(directory: Path, start: LogPoint | None) -> Opening:
-    """Read all segments, tell what is missing, and put aside what is damaged.
+    """Read all segments, report missing records, and move damaged files aside.
 
     Args:
         directory: The log's.
-        start: Where a new log begins when there is an old journal.
+        start: Where a new log starts if there is an old journal.
 
     Raises:
         OSError: A file cannot be read or changed.
@@ -80,7 +79,7 @@ def open_directory(directory: Path, start: LogPoint | None) -> Opening:
 
 
 def _new_note(directory: Path, start: LogPoint | None) -> Note:
-    """A new log; behind an old journal it takes over its id, with which its batches are named."""
+    """The note of a new log; it takes over the id of an old journal, for its tokens."""
     source_id = secrets.randbits(64)
     if start is None:
         return Note(secrets.randbits(64), source_id, ORIGIN, None, ORIGIN)
@@ -138,7 +137,7 @@ def _log_id(noted: Note | None, found: Sequence[Segment]) -> int:
 
 
 def tell_loss(gap: Gap, committed: LogPoint) -> int:
-    """Log that records are missing; returns how many events the store will never have."""
+    """Log that records are missing; returns the number of events that are lost."""
     lost = gap.events_beyond(committed)
     log.critical(
         "log is damaged, records are missing",
@@ -150,7 +149,7 @@ def tell_loss(gap: Gap, committed: LogPoint) -> int:
 
 
 def _mend(segment: Segment, gaps: Sequence[Gap]) -> None:
-    """Keep what is damaged aside; cut off what a crash has left unfinished."""
+    """Keep a copy of a damaged segment, and cut off a torn end."""
     torn_away = segment.torn and any(gap.first == segment.end for gap in gaps)
     if torn_away or not segment.whole:
         keep_aside(segment)
@@ -160,9 +159,9 @@ def _mend(segment: Segment, gaps: Sequence[Gap]) -> None:
 
 
 def _discard(segment: Segment, gaps: Sequence[Gap]) -> None:
-    """Remove a segment of which nothing can be read: a crash came right after it was made.
+    """Remove an unreadable segment: a crash came right after its creation.
 
-    Unless it may hold what is missing: then it is put aside.
+    If it may contain missing records, it is moved aside instead.
     """
     name = segment.path.name.partition("-")[0]
     first = int(name) if name.isdecimal() else None
@@ -179,7 +178,7 @@ def _put_aside(segment: Segment) -> None:
 
 
 def keep_aside(segment: Segment) -> None:
-    """Have a second name, or a copy, of a damaged file for people to look at. Never raises."""
+    """Keep a hard link or a copy of a damaged file for inspection. Never raises."""
     aside = segment.path.with_suffix(DAMAGED)
     log.critical("damaged segment is kept aside", segment=segment.path.name, aside=aside.name)
     try:
@@ -187,7 +186,7 @@ def keep_aside(segment: Segment) -> None:
             try:
                 os.link(segment.path, aside)
             except OSError:
-                # Not all file systems know of a second name.
+                # Not all file systems support hard links.
                 shutil.copyfile(segment.path, aside)
     except OSError as error:
         log.error("damaged segment cannot be kept aside", error=error.strerror)

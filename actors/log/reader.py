@@ -1,4 +1,4 @@
-"""Reads a log's segments, and finds out what is missing when one was damaged meanwhile."""
+"""Reads a log's segments, and finds missing records if a segment was damaged after opening."""
 
 import structlog
 
@@ -17,26 +17,26 @@ class SegmentReader:
     """Reads one frame at a time.
 
     Attributes:
-        lost: Events beyond what was committed that were found missing since the log was opened.
+        lost: Number of uncommitted events found missing since the log was opened.
     """
 
     def __init__(self, segments: Segments, disk: Disk) -> None:
-        """Read some segments.
+        """Create a reader of segments.
 
         Args:
             segments: The log's.
-            disk: Has a thread that can read a whole segment.
+            disk: Reads whole segments in its thread.
         """
         self.lost = 0
         self._segments = segments
         self._disk = disk
 
     async def read(self, position: int, committed: LogPoint) -> Run | None:
-        """The run that holds a position, or the next one; None when there is none.
+        """The run that contains a position, or the next one; None if there is none.
 
         Args:
             position: Where to read.
-            committed: The store has everything before it: it is not lost.
+            committed: The store has all records before it, so they are not lost.
 
         Raises:
             LogError: It cannot be read now.

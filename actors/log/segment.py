@@ -1,4 +1,4 @@
-"""One file of a log, in the form that `actors.log.frames` has. All calls block."""
+"""One file of a log, in the format of `actors.log.frames`. All calls block."""
 
 import bisect
 import errno
@@ -25,7 +25,7 @@ from ingest.records.run import Run, decode_run
 
 SUFFIX: Final = ".journal"
 SEGMENTS: Final = f"*-*{SUFFIX}"
-"""What a log's segments are called; the old journal's have no source id in their names."""
+"""File names of segments; segments of an old journal have no source id in their names."""
 
 _BLOCK: Final = 4096
 
@@ -33,21 +33,21 @@ _end_position: Final = attrgetter("end.position")
 
 
 class DamagedFrameError(ValueError):
-    """A frame is not what was written."""
+    """A frame does not match its checksum or position."""
 
 
 class Segment:
     """A file that is appended to, or only read.
 
     Attributes:
-        path: Where it is. Its name has the position of the first record and the source id of the
-            process that began it.
-        header: What it says of itself; None when that is damaged.
-        stretches: What can be read, ascending; empty when that is nothing.
-        size: Bytes of the file up to the end of the last whole frame.
-        torn: Bytes behind it that were found.
-        synced: Up to where the file is known to be on the disk.
-        deleted: Whether it was deleted here, so that its absence means nothing.
+        path: Its path. The name has the position of the first record and the source id of the
+            process that created it.
+        header: Its header; None if damaged.
+        stretches: The readable frames, ascending; may be empty.
+        size: Size of the file up to the end of the last intact frame.
+        torn: Number of bytes found after it.
+        synced: Size up to which the file is known to be synced.
+        deleted: Whether this process deleted it, so that its absence is expected.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Segment:
 
     @classmethod
     def create(cls, directory: Path, log_id: int, run: Run, data: bytes) -> Self:
-        """Begin a new file with a run.
+        """Create a file with a first run.
 
         Args:
             directory: Where.
@@ -73,10 +73,10 @@ class Segment:
             data: The run as bytes.
 
         Raises:
-            OSError: It cannot be made; nothing is left of it.
+            OSError: It cannot be created; no file is left.
         """
         path = directory / f"{run.first:020d}-{run.source_id:016x}{SUFFIX}"
-        # Not O_APPEND: a write goes to where the last whole frame ends.
+        # Not O_APPEND: writes start at the end of the last intact frame.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, OWNER_ONLY)
         start = LogPoint(run.first, run.number)
         stretch = Stretch(start, start, HEADER_BYTES, HEADER_BYTES, run.log_time)
@@ -110,17 +110,17 @@ class Segment:
 
     @property
     def first(self) -> LogPoint:
-        """Its first record that can be read; the end when there is none."""
+        """The first readable record; the end if there is none."""
         return self.stretches[0].first
 
     @property
     def end(self) -> LogPoint:
-        """Behind its last record, whether or not that can be read."""
+        """The point after its last record, readable or not."""
         return self.stretches[-1].end
 
     @property
     def whole(self) -> bool:
-        """Whether everything up to its last frame is as it was written."""
+        """Whether everything up to its last frame is intact."""
         return (
             self.header is not None
             and len(self.stretches) == 1
@@ -129,20 +129,20 @@ class Segment:
 
     @property
     def used(self) -> bool:
-        """Whether it has more than the record that it began with."""
+        """Whether it has more than its first record."""
         return self.end.position > self.first.position + 1
 
     def append(self, data: bytes, records: int, end: LogPoint, log_time: int) -> None:
-        """Write a run, in one call to the system.
+        """Write a run, in one system call.
 
         Args:
             data: The run.
             records: How many it has.
-            end: Behind its last record.
+            end: After its last record.
             log_time: The run's.
 
         Raises:
-            OSError: It is not written. What was written of it will be overwritten.
+            OSError: It is not written. A partial write will be overwritten.
         """
         frame = encode_frame(data, records)
         _write(self.descriptor, frame, self.size)
@@ -178,7 +178,7 @@ class Segment:
         raise DamagedFrameError(f"{self.path.name}: no frame holds position {position}")
 
     def _check(self, head: bytes, data: bytes, first: int, records: int) -> Run:
-        """The run of a frame, if it is what was written."""
+        """The run of a frame, checked."""
         if head != frame_head(data, records):
             raise DamagedFrameError(f"{self.path.name}: the frame of position {first} is damaged")
         try:
@@ -190,7 +190,7 @@ class Segment:
         return run
 
     def scan_again(self, size: int) -> list[Stretch]:
-        """What can still be read of its first bytes; can be called in a thread.
+        """Find the readable frames in its first bytes; may be called in a thread.
 
         Raises:
             OSError: It cannot be read.
@@ -199,16 +199,16 @@ class Segment:
         return scan(read_file(self.descriptor, size), source_in(self.path), strict=True)
 
     def replace(self, found: list[Stretch], size: int, end: LogPoint) -> None:
-        """Take over what `scan_again` has found.
+        """Apply the result of `scan_again`.
 
         Args:
             found: Its result.
-            size: What the size was before it was called.
-            end: What the end was.
+            size: The size before the call.
+            end: The end before the call.
         """
         last = self.stretches[-1]
         if self.size > size or not found or found[-1].size < size:
-            # What was appended meanwhile, and will be.
+            # Frames appended meanwhile, and later ones.
             later = Stretch(end, last.end, size, self.size, last.log_time)
             if self.size > size:
                 appended = (entry for entry in last.index if entry[1] > size)
@@ -217,10 +217,10 @@ class Segment:
         self.stretches = found
 
     def cut(self) -> None:
-        """Cut off what lies behind the last whole frame.
+        """Truncate the file after the last intact frame.
 
         Raises:
-            OSError: It cannot be cut.
+            OSError: It cannot be truncated.
         """
         os.truncate(self.path, self.size)
         self.torn = 0
@@ -243,7 +243,7 @@ class Segment:
 
 
 def source_in(path: Path) -> int | None:
-    """The source id in a segment's name; None when it has none."""
+    """The source id in a segment's name; None if there is none."""
     try:
         return int(path.name.removesuffix(SUFFIX).partition("-")[2], 16)
     except ValueError:
@@ -251,14 +251,14 @@ def source_in(path: Path) -> int | None:
 
 
 def read_file(descriptor: int, size: int | None = None) -> bytes:
-    """A file's content, with zeros where the disk cannot read it any more.
+    """A file's content, with zeros for sectors that can no longer be read.
 
     Args:
         descriptor: The open file.
         size: How many bytes; all when None.
 
     Raises:
-        OSError: It cannot be read, and that is not for damage.
+        OSError: It cannot be read, for a reason other than damage.
     """
     size = os.fstat(descriptor).st_size if size is None else size
     try:
@@ -291,5 +291,5 @@ def _read(descriptor: int, size: int, offset: int) -> bytes:
 def _write(descriptor: int, data: bytes, offset: int) -> None:
     written = os.pwrite(descriptor, data, offset)
     while written < len(data):
-        # A full disk takes a part, and says why when asked for the rest.
+        # A full disk writes a part; writing the rest raises the error.
         written += os.pwrite(descriptor, data[written:], offset + written)

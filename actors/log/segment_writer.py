@@ -14,11 +14,11 @@ log = structlog.get_logger()
 
 
 class SegmentWriter:
-    """Writes to the system's cache.
+    """Writes to the page cache.
 
     Attributes:
-        limit_bytes: Bytes of all segments beyond which nothing more is written.
-        problem: Why the last write failed; None when it did not.
+        limit_bytes: Total size of all segments beyond which writes are refused.
+        problem: Why the last write failed; None if it did not.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class SegmentWriter:
         limit_bytes: int,
         log_time: int,
     ) -> None:
-        """Write nothing yet.
+        """Create a writer; writes nothing yet.
 
         Args:
             segments: The log's.
-            unseen: Gets what is written.
-            source_id: Goes into every run.
-            description: Begins every segment.
-            limit_bytes: How much the log may have.
+            unseen: Receives the written runs.
+            source_id: Written into every run.
+            description: First record of every segment.
+            limit_bytes: The log's limit.
             log_time: Now, in Unix seconds.
         """
         self.limit_bytes = limit_bytes
@@ -51,10 +51,10 @@ class SegmentWriter:
         self._refused = False
 
     def write(self, records: tuple[Record, ...], log_time: int) -> Appended:
-        """Write a run behind the others.
+        """Write a run after the others.
 
         Raises:
-            LogError: It is not written. What was written of it will be overwritten.
+            LogError: It is not written. A partial write will be overwritten.
         """
         size = self._segments.bytes
         if size >= self.limit_bytes:
@@ -77,7 +77,7 @@ class SegmentWriter:
         return appended
 
     def begin_segment(self) -> None:
-        """Begin a segment with the log's description.
+        """Start a segment with the log's description.
 
         Raises:
             OSError: It cannot be made.
@@ -85,19 +85,19 @@ class SegmentWriter:
         run = Run(self._source_id, *self._segments.end, self._log_time, (self._description,))
         data = encode_run(run)
         self._segments.begin(run, data)
-        # Nobody was told of it, so nobody waits for its sync.
+        # No append returned it, so nothing waits for its sync.
         self._unseen.add(Appended(run, self._segments.end, len(data), told=False, returned=True))
 
     def retire(self, position: int) -> None:
-        """Delete segments that end at a position or before it, which makes room.
+        """Delete segments that end at or before a position.
 
-        The one that is written to, too, unless it has only a description.
+        Includes the current segment, unless it has only a description.
         """
         if self._segments.current_is_done(position):
             try:
                 self.begin_segment()
             except OSError as error:
-                # The next run begins one, in the room that the last makes.
+                # The next run starts a new one, in the space that this frees.
                 log.warning("log cannot begin a new segment", error=str(error))
                 self._segments.current = None
         if self._segments.retire(position):
@@ -105,7 +105,7 @@ class SegmentWriter:
 
     @property
     def full(self) -> bool:
-        """Whether a run had no room, and there has been none since."""
+        """Whether the last run was refused for lack of room."""
         return self._refused or self._segments.bytes >= self.limit_bytes
 
     def _refuse(self, size: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The segments of a log, in order of their positions; the last one may be written to."""
+"""The segments of a log, in order of their positions; only the last one is written to."""
 
 import bisect
 from operator import attrgetter
@@ -18,31 +18,31 @@ SEGMENT_BYTES: Final = 16 * 1024 * 1024
 """Small enough to be deleted soon, large enough to be few."""
 
 SHARE_OF_LIMIT: Final = 8
-"""A segment is at most this part of the log's limit, so that room comes back in steps."""
+"""A segment is at most this fraction of the log's limit, so that space is freed in steps."""
 
 _end_position: Final = attrgetter("end.position")
 
 
 class Segments:
-    """Files of one directory. All calls block, for as long as the system's cache takes.
+    """Files of one directory. All calls block briefly, on the page cache.
 
     Attributes:
-        current: The one that is written to; None while there is none.
-        created: How many were made by this process.
-        end: Behind everything that was written, also if it can no longer be read.
+        current: The segment being written; None if there is none.
+        created: Number of segments that this process has created.
+        end: After all written records, including unreadable ones.
     """
 
     def __init__(
         self, directory: Path, log_id: int, found: list[Segment], end: LogPoint, limit_bytes: int
     ) -> None:
-        """Own the segments that were found.
+        """Own existing segments.
 
         Args:
             directory: Where they are.
             log_id: The log's.
             found: Ascending.
             end: Where the next record goes.
-            limit_bytes: How much the log may have.
+            limit_bytes: The log's limit.
         """
         self._segment_bytes = min(SEGMENT_BYTES, limit_bytes // SHARE_OF_LIMIT)
         self.current: Segment | None = None
@@ -56,11 +56,11 @@ class Segments:
 
     @property
     def due(self) -> bool:
-        """Whether a new one is to be begun before the next run."""
+        """Whether the next run needs a new segment."""
         return self.current is None or self.current.size >= self._segment_bytes
 
     def begin(self, run: Run, data: bytes) -> None:
-        """Begin a segment.
+        """Start a segment.
 
         Args:
             run: Its first.
@@ -77,7 +77,7 @@ class Segments:
         self.end = segment.end
 
     def append(self, run: Run, data: bytes) -> None:
-        """Write a run to the current segment; there is one.
+        """Write a run to the current segment, which must exist.
 
         Args:
             run: Begins at the end.
@@ -92,20 +92,20 @@ class Segments:
         self.end = end
 
     def holding(self, position: int) -> list[Segment]:
-        """The segments that end behind a position."""
+        """The segments that end after a position."""
         return self._all[bisect.bisect_right(self._all, position, key=_end_position) :]
 
     def unsynced(self) -> list[Written]:
-        """What has been written and may not be on the disk."""
+        """The parts of segments that are written but not synced."""
         return [Written(each, each.size) for each in self._all if each.synced < each.size]
 
     def current_is_done(self, position: int) -> bool:
-        """Whether the current one ends before a position and has more than its description."""
+        """Whether the current segment ends before a position and has more than its description."""
         current = self.current
         return current is not None and current.end.position <= position and current.used
 
     def retire(self, position: int) -> bool:
-        """Delete segments that end at a position or before it, but not the current one.
+        """Delete segments that end at or before a position, except the current one.
 
         Returns:
             Whether there was one.
@@ -129,7 +129,7 @@ class Segments:
             segment.close()
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of segments."""
         return len(self._all)
 
     def __getitem__(self, index: int) -> Segment:
@@ -138,14 +138,14 @@ class Segments:
 
     @property
     def files(self) -> tuple[Segment, ...]:
-        """All of them."""
+        """All segments."""
         return tuple(self._all)
 
     @property
     def bytes(self) -> int:
-        """Bytes of all together."""
+        """Total size in bytes."""
         return self._sealed_bytes + (self._all[-1].size if self._all else 0)
 
     def _count_sealed(self) -> None:
-        """Add up those that do not grow: their sum is asked for with each append."""
+        """Cache the total size of the segments that no longer grow; each append needs it."""
         self._sealed_bytes = sum(segment.size for segment in self._all[:-1])

@@ -1,4 +1,4 @@
-"""When a log's records are synced, and what its note says by then."""
+"""Schedules a log's syncs and the writes of its note."""
 
 from dataclasses import replace
 
@@ -14,14 +14,15 @@ log = structlog.get_logger()
 
 
 class Syncer:
-    """Syncs what was written. After a failure it never does so again.
+    """Syncs written records. After a failure it never syncs again.
 
-    A system that could not write a page may drop it: a second sync would succeed, for nothing.
+    The system may drop a page that it failed to write, so a second sync would succeed without
+    having written it.
 
     Attributes:
-        synced: Everything before it is on the disk, as far as the setting asks for it.
-        problem: Why the note was not written the last time; None when it was.
-        broken: Why nothing is synced any more; None while it is.
+        synced: All records before it are synced, as far as the setting requires.
+        problem: Why the last write of the note failed; None if it did not.
+        broken: Why syncs have stopped; None if they have not.
     """
 
     def __init__(self, disk: Disk, segments: Segments, note: Note) -> None:
@@ -29,8 +30,8 @@ class Syncer:
 
         Args:
             disk: Syncs in a thread.
-            segments: What was written.
-            note: What the file says.
+            segments: The log's segments.
+            note: The current note.
         """
         self.synced = segments.end
         self.problem: str | None = None
@@ -42,7 +43,7 @@ class Syncer:
         self._round: trio.Event | None = None
 
     async def wait(self, end: LogPoint) -> None:
-        """Have what was written before a point on the disk. Those who wait share a sync.
+        """Wait until all records before a point are synced. Concurrent callers share a sync.
 
         Raises:
             LogBrokenError: It failed.
@@ -59,7 +60,7 @@ class Syncer:
                 self._round = None
 
     async def sync(self) -> None:
-        """Have everything that was written on the disk, and see that the files are still there.
+        """Sync all written records, and check that the files still exist.
 
         Raises:
             LogBrokenError: It failed.
@@ -67,11 +68,11 @@ class Syncer:
         await self._sync(every_name=True, durable=False)
 
     async def note(self, committed: LogPoint, prepared: LogPoint | None) -> None:
-        """As `sync`; then have progress noted on the disk, too.
+        """As `sync`; then write and sync the note, too.
 
         Raises:
             LogBrokenError: As above.
-            LogError: Only the note was not written. The next sync tries it again.
+            LogError: Only the note was not written. The next sync retries it.
         """
         self._note = replace(self._note, committed=committed, prepared=prepared)
         await self._sync(every_name=True, durable=True)
@@ -109,10 +110,10 @@ class Syncer:
         )
 
     def close(self, *, clean: bool) -> None:
-        """Sync what is left, in this thread, and let go of the disk.
+        """Sync the remaining records in this thread, and close the disk.
 
         Args:
-            clean: Whether nothing has failed.
+            clean: Whether there was no failure.
         """
         self._note = replace(self._note, synced=self._segments.end, clean=clean)
         try:

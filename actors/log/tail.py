@@ -11,21 +11,21 @@ _first: Final = attrgetter("first")
 
 
 class Tail:
-    """Runs in order of their positions. The oldest go when there are too many.
+    """Runs in order of their positions. The oldest are removed beyond the limits.
 
-    At least the newest run is kept, however long it is.
+    The newest run is always kept.
 
     Attributes:
-        records: How many records it holds.
-        bytes: Their size, by what `append` was told.
+        records: Number of records.
+        bytes: Their total size, as passed to `append`.
     """
 
     def __init__(self, most_records: float, most_bytes: float) -> None:
         """Start empty.
 
         Args:
-            most_records: How many records are kept.
-            most_bytes: Of which size all together.
+            most_records: Maximum number of records.
+            most_bytes: Maximum total size.
         """
         self.records = self.bytes = 0
         self._most_records = most_records
@@ -34,10 +34,10 @@ class Tail:
         self._sizes: deque[int] = deque()
 
     def append(self, run: Run, size: int = 0) -> None:
-        """Add a run behind the others.
+        """Add a run.
 
         Args:
-            run: Begins where the last one ends, or later.
+            run: Starts where the last one ends, or later.
             size: Its bytes.
         """
         self._runs.append(run)
@@ -50,14 +50,14 @@ class Tail:
             self._forget_first()
 
     def read(self, position: int) -> Run | None:
-        """The run that holds a position, from there on; None when none does."""
+        """The run that contains a position, from that position on; None if there is none."""
         index = bisect_right(self._runs, position, key=_first) - 1
         if index < 0 or position >= self._runs[index].end:
             return None
         return self._runs[index].starting_at(position)
 
     def forget(self, position: int) -> None:
-        """Let go of the runs that end at a position or before it."""
+        """Remove the runs that end at or before a position."""
         while self._runs and self._runs[0].end <= position:
             self._forget_first()
 

@@ -1,4 +1,4 @@
-"""Runs that are written and that readers do not see yet."""
+"""Written runs that readers cannot see yet."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from ingest.records.run import Run
 
 @dataclass(slots=True, eq=False)
 class Appended:
-    """A run that was written.
+    """A written run.
 
     Attributes:
         run: The run.
-        end: Behind it.
+        end: The point after it.
         size: Its bytes.
-        told: Whether somebody is told that it is kept.
-        returned: Whether its `append` has returned, or was cancelled, or there was none.
+        told: Whether an `append` reports that it is kept.
+        returned: Whether its `append` has returned or was cancelled, or there was none.
     """
 
     run: Run
@@ -28,21 +28,22 @@ class Appended:
 
 
 class Unseen:
-    """They are shown in order of their positions, each once its `append` has returned."""
+    """The runs become visible in order of their positions, each once its `append` has returned."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._runs: deque[Appended] = deque()
 
     def add(self, appended: Appended) -> None:
-        """Add a run behind the others."""
+        """Add a run."""
         self._runs.append(appended)
 
     def take(self, synced: LogPoint | None) -> Iterator[Appended]:
-        """Those that may be shown now; they are not unseen any more.
+        """Remove and return the runs that become visible now.
 
         Args:
-            synced: What is told of is to be before this point; None when it need not be synced.
+            synced: Runs reported as kept must end before this point; None if they need not be
+                synced.
         """
         runs = self._runs
         while runs and runs[0].returned:
@@ -51,6 +52,6 @@ class Unseen:
             yield runs.popleft()
 
     def drop(self, synced: LogPoint) -> None:
-        """Forget those that are not synced, and never will be."""
+        """Forget the runs that will never be synced."""
         while self._runs and self._runs[-1].end > synced:
             self._runs.pop()
