@@ -1,1 +1,1 @@
-"""Actors that own time: they wait for a moment, then act."""
+"""Actors that act at certain times."""

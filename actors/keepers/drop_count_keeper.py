@@ -1,4 +1,4 @@
-"""Has the log keep how many events were dropped in front of it."""
+"""Appends the counts of dropped events to the log regularly."""
 
 import trio
 
@@ -6,20 +6,20 @@ from actors.pipeline.recorder import Recorder
 from actors.supervision.actor import Actor
 
 APPEND_SECONDS = 5.0
-"""How long counts wait for the log at most; it takes them to the store within a flush."""
+"""Interval at which counts are appended to the log."""
 
 
 class DropCountKeeper(Actor):
-    """The actor that owns the moment at which counts of drops are appended. A restart goes on."""
+    """The actor that appends the counts of dropped events. A restart continues."""
 
     name = "drop_counts"
 
     def __init__(self, recorder: Recorder) -> None:
-        """Have a recorder append them."""
+        """Use a recorder to append them."""
         self._recorder = recorder
 
     async def run(self) -> None:
-        """Append for ever."""
+        """Append forever."""
         while True:
             await trio.sleep(APPEND_SECONDS)
             await self._recorder.append_drops()

@@ -1,4 +1,4 @@
-"""Notices that a file has changed and brings what is read from it up to date."""
+"""Watches a file and reloads it when it has changed."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from actors.supervision.actor import Actor
 log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
-"""A change is seen within 2 seconds, the contract's limit, with time left for reading the file."""
+"""A change must be applied within 2 seconds, so this leaves time to read the file."""
 
 Loaded = TypeVar("Loaded")
 
@@ -21,7 +21,7 @@ _Stamp = tuple[int, int, int]
 
 
 def stamp(path: Path) -> _Stamp | None:
-    """What tells one state of a file from another; None when it cannot be found."""
+    """Identifies a state of a file; None if the file cannot be found."""
     try:
         status = os.stat(path)
     except OSError:
@@ -32,9 +32,9 @@ def stamp(path: Path) -> _Stamp | None:
 class FileWatcher(Actor, Generic[Loaded]):
     """The actor that owns a file's last known state.
 
-    Receives and sends nothing. When the file has changed it is read in a worker thread, and what
-    was read is put in place between two checkpoints. A file that cannot be read leaves the old
-    content in place; `problem` and the log say why. A restart looks again.
+    Receives and sends nothing. When the file has changed, it is read in a worker thread, and the
+    result is put in place between two checkpoints. If the file cannot be read, the old content
+    stays, and `problem` and the log say why. A restart checks the file again.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class FileWatcher(Actor, Generic[Loaded]):
             name: The actor's name.
             path: The file.
             load: Reads it; runs in a thread.
-            replace: Puts what was read in place.
-            mistakes: What `load` raises when the file is wrong or missing.
+            replace: Puts the result in place.
+            mistakes: The exceptions of `load` for an invalid or missing file.
             known: The file's `stamp` from before it was first read.
         """
         self.name = name
@@ -66,10 +66,10 @@ class FileWatcher(Actor, Generic[Loaded]):
         self._known = known
 
     def status(self) -> dict[str, object]:
-        """What readiness says of the file.
+        """The readiness report of the file.
 
-        By the time at which it was written, in Unix nanoseconds, the command line knows whether its
-        edit has been seen. That state is in force unless there is a `reason` why not.
+        It has the modification time of the last checked state, in Unix nanoseconds. The command
+        line waits for it after an edit. This state is in use unless there is a `reason`.
         """
         written = {"file_written_ns": None if self._known is None else self._known[0]}
         if self.problem is None:
@@ -77,13 +77,13 @@ class FileWatcher(Actor, Generic[Loaded]):
         return {"status": "degraded", "reason": self.problem, **written}
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Check the file forever."""
         while True:
             await trio.sleep(POLL_SECONDS)
             await self.look()
 
     async def look(self) -> None:
-        """Read the file if it has changed since the last look."""
+        """Read the file if it has changed since the last check."""
         found = stamp(self._path)
         if found == self._known:
             return
@@ -99,6 +99,6 @@ class FileWatcher(Actor, Generic[Loaded]):
         self._known = found
 
     def failed(self, error: Exception) -> None:
-        """Do not read this state of the file again; a later change is a new chance."""
+        """Do not read this state of the file again; wait for the next change."""
         self.problem = f"unexpected {type(error).__name__}"
         self._known = stamp(self._path)

@@ -1,4 +1,4 @@
-"""Measures how late the event loop is, and keeps the clock and the history on the system's time."""
+"""Measures the event loop's lag, and adjusts the clock and the history to the system's time."""
 
 import time
 from collections.abc import Callable
@@ -15,15 +15,15 @@ log = structlog.get_logger()
 BEAT_SECONDS = 1.0
 
 STEP_SECONDS = 1.0
-"""How far the clocks may drift apart before the pipeline's is set: less is left to slewing, so that
-timestamps do not jump for nothing."""
+"""How far the pipeline's clock may drift before it is set. Smaller differences are left to slewing,
+so that timestamps do not jump unnecessarily."""
 
 
 class Heartbeat(Actor):
-    """The actor that owns the beat. Receives and sends nothing; a restart beats on.
+    """The actor that runs once a second. Receives and sends nothing. A restart continues.
 
-    It beats when a second of the pipeline's clock begins, so that the history's seconds are those
-    of the clock.
+    It runs at the start of each second of the pipeline's clock, so that the history's seconds match
+    the clock's.
     """
 
     name = "heartbeat"
@@ -35,15 +35,15 @@ class Heartbeat(Actor):
 
         Args:
             clock: The pipeline's.
-            metrics: Shows the lag, counts the steps, and is told which second it is.
-            wall: Tells the system's time, Unix seconds.
+            metrics: Receive the lag, the clock's steps and the current second.
+            wall: Returns the system's time in Unix seconds.
         """
         self._clock = clock
         self._metrics = metrics
         self._wall = wall
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Run forever."""
         while True:
             due = trio.current_time() + BEAT_SECONDS - self._clock.now() % BEAT_SECONDS
             await trio.sleep_until(due)

@@ -1,4 +1,4 @@
-"""Syncs the log each second, saves checkpoints, and deletes what is behind them."""
+"""Syncs the log each second, saves checkpoints, and deletes the records before them."""
 
 import math
 
@@ -17,22 +17,22 @@ from ingest.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 BEAT_SECONDS = 1.0
-"""How much a loss of power may take (`interval`), as in the databases that have this choice."""
+"""Interval of syncs with `interval`; a power failure may lose this much."""
 
 FULL_SECONDS = 30.0
-"""How long the disk must have been full before stored records go without a checkpoint."""
+"""How long the disk must have been full before stored records are deleted without a checkpoint."""
 
 CHECKPOINT_SECONDS = 60.0
-"""How often a checkpoint is saved, so that the log before it can go."""
+"""Interval of checkpoints, after which the log before them can be deleted."""
 
 
 class LogKeeper(Actor):
-    """The actor that owns the upkeep of a log and its checkpoints.
+    """The actor that syncs a log and saves its checkpoints.
 
-    Receives and sends nothing. Each second it syncs what was appended. Each minute it saves a
-    checkpoint and deletes what is before it; sooner when the log is half full, or when it cannot be
-    written. A checkpoint is a barrier: the batcher cuts there, and it is valid when the store has
-    that batch. A restart goes on.
+    Receives and sends nothing. Each second it syncs the appended records. Each minute, or sooner if
+    the log is half full or cannot be written, it saves a checkpoint and deletes the records before
+    it. A checkpoint is a barrier: the batcher ends a batch there, and the checkpoint is valid once
+    the store has that batch. A restart continues.
     """
 
     name = "log"
@@ -46,15 +46,15 @@ class LogKeeper(Actor):
         letters: DeadLetters,
         metrics: Metrics,
     ) -> None:
-        """Own the upkeep.
+        """Create the keeper.
 
         Args:
             source: The log.
-            sessions: The fold that is saved.
-            batcher: Cuts where a checkpoint is taken.
-            file: Keeps the checkpoint.
-            letters: Keep marks of redriven letters until a checkpoint has passed them.
-            metrics: Shows how long syncs take.
+            sessions: The fold to save.
+            batcher: Ends a batch at each checkpoint.
+            file: The checkpoint's file.
+            letters: Their marks are deleted once a checkpoint has passed them.
+            metrics: Receive the duration of syncs.
         """
         self._log = source
         self._sessions = sessions
@@ -67,7 +67,7 @@ class LogKeeper(Actor):
         self._full_since = math.inf
 
     async def run(self) -> None:
-        """Sync and save for ever."""
+        """Sync and save forever."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._sync_for_ever)
             nursery.start_soon(self._save_for_ever)
@@ -97,7 +97,7 @@ class LogKeeper(Actor):
         return trio.current_time() >= self._saved_at + CHECKPOINT_SECONDS
 
     async def save_checkpoint(self) -> None:
-        """Save the fold at a position that the store has reached, then let go of what is before.
+        """Save the fold at a position that the store has reached, then release earlier records.
 
         Waits for the store if it is behind.
         """
@@ -118,12 +118,12 @@ class LogKeeper(Actor):
         self._log.retire(state.position)
 
     def _make_room(self) -> None:
-        """Delete what is stored although no checkpoint tells of the sessions behind it.
+        """Delete stored records without a checkpoint of the sessions after them.
 
-        Otherwise a log that has filled the disk could never shrink. The old checkpoint goes first:
-        after a crash meanwhile, sessions that the rest of the log does not tell of would begin
-        anew, but none would go on from an old state. So it is not done before the disk has been
-        full for a while: most full disks are emptied by somebody else.
+        Otherwise a log that has filled the disk could never shrink. The old checkpoint is deleted
+        first: after a crash in between, open sessions would be split, but none would continue from
+        an outdated state. This is only done after the disk has been full for a while, because
+        operators usually free space first.
         """
         now = trio.current_time()
         self._full_since = min(self._full_since, now)

@@ -23,17 +23,17 @@ from ingest.rows.batch import Insert
 log = structlog.get_logger()
 
 POLL_SECONDS = 2.0
-"""How soon a letter is redriven after it was marked."""
+"""Interval at which marked letters are looked for."""
 
 
 class Redrive(Actor):
-    """The actor that owns which letter is under way, one at a time.
+    """The actor that redrives letters, one at a time.
 
-    Receives nothing; sends events to the gate, enriched events to the recorder and rows to the
-    writer. The letter is the source of its event, with how often it was redriven: so the fold takes
-    it once, even if a crash comes before the letter is deleted. A letter is deleted when the log
-    has its event for good, when the event is dropped, or when its rows are stored. A restart
-    redrives what is still marked.
+    Receives nothing. Sends events to the gate, enriched events to the recorder and rows to the
+    writer. The letter is the source of its event, with the count of its redrives as number. So the
+    fold takes the event once, even if a crash comes before the letter is deleted. A letter is
+    deleted when its event is durable in the log or dropped, or when its rows are stored. A restart
+    redrives the letters that are still marked.
     """
 
     name = "redrive"
@@ -51,11 +51,11 @@ class Redrive(Actor):
 
         Args:
             letters: The letters.
-            intake: Leads to the gate.
-            verdicts: Tell what became of an event.
+            intake: Sends events to the gate.
+            verdicts: Return the verdict on an event.
             source: The log, synced before a letter is deleted.
-            recorder: Leads to the recorder.
-            writer: Leads to the writer.
+            recorder: Channel to the recorder.
+            writer: Channel to the writer.
         """
         self._letters = letters
         self._intake = intake
@@ -65,7 +65,7 @@ class Redrive(Actor):
         self._writer = writer
 
     async def run(self) -> None:
-        """Look for marked letters for ever."""
+        """Look for marked letters forever."""
         while True:
             for letter_id in self._letters.to_redrive():
                 await self._redrive(letter_id)
@@ -91,18 +91,18 @@ class Redrive(Actor):
             log.info("dead letter redriven", id=letter_id, kind=letter.kind)
 
     async def _send(self, letter: DeadLetter) -> bool:
-        """Send a letter's content where it belongs.
+        """Send a letter's content to its stage.
 
         Returns:
-            Whether it has found another place, so that the letter can go.
+            Whether the content is stored, logged or dropped, so that the letter can be deleted.
         """
         content = letter.content
         if isinstance(content, Insert):
-            # An earlier process may have stored them without having deleted the letter.
+            # An earlier process may have stored them without deleting the letter.
             flush = Flush((replace(content, attempted=True),), letter=letter.id)
             await self._writer.send(flush)
             await flush.stored.wait()
-            # Refused again, all of them are in this letter again, and it is no longer marked.
+            # If they were refused again, this letter has them and is no longer marked.
             return letter.id in self._letters.to_redrive()
         source = Source(f"{LETTER}{letter.id}", letter.redriven + 1)
         if isinstance(content, Event):
@@ -114,7 +114,7 @@ class Redrive(Actor):
             )
         if verdict.accepted:
             await self._log.sync()
-        # One that failed again is in its own letter; one that nobody could take stays marked.
+        # If the event failed again, its letter was updated. If it was not taken, the mark stays.
         return not (verdict.passing or verdict == SET_ASIDE)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Ends the waits of requests that the pipeline has not answered in time."""
+"""Ends the wait of requests that the pipeline has not answered in time."""
 
 import trio
 
@@ -6,24 +6,24 @@ from actors.pipeline.verdicts import Verdicts
 from actors.supervision.actor import Actor
 
 BEAT_SECONDS = 0.25
-"""How much longer than its time a request may wait."""
+"""How late a timeout may be."""
 
 
 class RequestTimeouts(Actor):
     """The actor that owns the deadlines of all requests in the pipeline.
 
-    Receives and sends nothing. One look at the oldest tells of all, where a timer for each request
-    would cost a tenth of its time. A restart goes on.
+    Receives and sends nothing. It checks only the oldest requests; a timer for each request would
+    cost a tenth of the request's time. A restart continues.
     """
 
     name = "request_timeouts"
 
     def __init__(self, verdicts: Verdicts) -> None:
-        """Watch over requests."""
+        """Watch the requests in `verdicts`."""
         self._verdicts = verdicts
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Check forever."""
         while True:
             await trio.sleep(BEAT_SECONDS)
             self._verdicts.give_up_waiting(trio.current_time())

@@ -15,19 +15,19 @@ from ingest.sessions.salts import Salts
 log = structlog.get_logger()
 
 DAMAGED = ".damaged"
-"""Suffix of a file that was kept aside. It may hold a salt, so it lives no longer than one."""
+"""Suffix of a file that was moved aside. It may hold a salt, so it is deleted like one."""
 
 RECHECK_SECONDS = 60.0
-"""How long the keeper waits before it looks at the clock again, which may have stepped back."""
+"""Interval at which the keeper checks the clock, which may have stepped back."""
 
 RETRY_SECONDS = 10.0
-"""How long to wait before salts are written again that could not be."""
+"""Delay before a failed write of the salts is retried."""
 
 
 def load_salts(path: Path, now: float) -> Salts:
-    """The salts to start with; the file holds them from here on.
+    """Load the salts to start with, and save them to the file.
 
-    A file that holds no salts is kept aside, and new ones are made.
+    A file without valid salts is moved aside, and new salts are created.
 
     Args:
         path: The state file.
@@ -60,10 +60,10 @@ def load_salts(path: Path, now: float) -> Salts:
 class SaltKeeper(Actor):
     """The actor that owns the salts' file.
 
-    Receives and sends nothing. At midnight UTC it puts a new salt in place; the old one becomes the
-    previous, and what was previous is gone from memory and disk. While the file cannot be written
-    the old salts stay in force, but no longer than a salt may live; after that new ones are in
-    memory only. A restart waits for the next midnight, or rotates at once when the last was missed.
+    Receives and sends nothing. At midnight UTC it creates a new salt. The old one becomes the
+    previous, and the previous one is deleted from memory and disk. While the file cannot be
+    written, the old salts stay in use until they are too old; after that new ones exist only in
+    memory. A restart waits for the next midnight, or rotates at once if a rotation was missed.
     """
 
     name = "salts"
@@ -82,7 +82,7 @@ class SaltKeeper(Actor):
         self._written = True
 
     async def run(self) -> None:
-        """Rotate for ever."""
+        """Rotate forever."""
         while True:
             now = self._clock.now()
             if salts.rotation_due(self._reference.salts, now) or not self._written:
@@ -92,7 +92,7 @@ class SaltKeeper(Actor):
                 await self._clock.sleep_until(salts.next_rotation(now))
 
     def _delete_aside(self, now: float) -> None:
-        """Delete a damaged file that may hold a salt that is too old."""
+        """Delete a damaged file that may hold an old salt."""
         aside = self._path.with_suffix(DAMAGED)
         try:
             if now - aside.stat().st_mtime > salts.LIFETIME:
@@ -107,7 +107,8 @@ class SaltKeeper(Actor):
         if salts.rotation_due(old, now):
             rotated = salts.rotate(old, salts.fresh_key(), now)
         try:
-            # On disk first: a salt in use that a crash would lose splits every visit it has made.
+            # On disk first: if a crash lost a salt in use, all sessions made with it would be
+            # split.
             write_state(self._path, salts.serialise(rotated).encode(), durable=True)
         except OSError as error:
             if self._written:

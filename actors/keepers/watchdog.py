@@ -1,4 +1,4 @@
-"""Finds actors that have work and do not get on with it."""
+"""Finds actors that have work and make no progress."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,25 +14,24 @@ log = structlog.get_logger()
 LOOK_SECONDS: Final = 5.0
 
 STUCK_SECONDS: Final = 30.0
-"""How long an actor that has work may make no progress, beyond the longest wait that it allows."""
+"""How long an actor with work may make no progress, in addition to its `longest_wait`."""
 
 
 class Watchdog(Actor):
-    """The actor that looks at the others' progress. Receives and sends nothing.
+    """The actor that watches the progress of the others. Receives and sends nothing.
 
-    It restarts nothing: an actor that hangs holds messages, and a second task would not get further
-    than the first. It says which one it is and where it waits, once, and has readiness say so for
-    as long as it lasts.
+    It restarts nothing: a stuck actor holds messages, and a second task would get stuck as well. It
+    logs once which actor is stuck and where it waits. Readiness reports it as long as it lasts.
     """
 
     name = "watchdog"
 
     def __init__(self, supervisor: Supervisor) -> None:
-        """Look at all actors of a supervisor."""
+        """Watch all actors of a supervisor."""
         self._supervisor = supervisor
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Check forever."""
         while True:
             now = trio.current_time()
             for name, watch in self._supervisor.watches.items():
@@ -58,7 +57,7 @@ class Watchdog(Actor):
 
 
 def stack_of_task(task: trio.lowlevel.Task, indent: str = "") -> Iterator[str]:
-    """Where a task waits, outermost first, and where the tasks wait that it has started."""
+    """The stack of a waiting task, outermost first, and those of its child tasks."""
     for frame, line in task.iter_await_frames():
         code = frame.f_code
         yield f'{indent}  File "{code.co_filename}", line {line}, in {code.co_name}'

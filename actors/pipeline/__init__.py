@@ -1,1 +1,1 @@
-"""The stages between a request and the store, and what carries messages and verdicts."""
+"""The stages between a request and the store, and the channels for messages and verdicts."""

@@ -1,4 +1,4 @@
-"""Cuts batches by size or time, and hands them over once."""
+"""Groups rows into batches by size or time, and sends each to the writer once."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -16,29 +16,29 @@ from ingest.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 ROOM = 2
-"""How many times the flush size may gather while the store is slow, before the fold waits."""
+"""Maximum size of the batch, as a multiple of the flush size, before the fold has to wait."""
 
 LOG_SECONDS = 1.0
-"""How long to wait before the log is asked again that could not be written."""
+"""Delay before a failed write to the log is retried."""
 
 IDLE_SECONDS = 1.0
-"""How long a stored batch waits for the next one's note to tell of it, before it has a note of its
-own."""
+"""How long a stored batch waits to be committed with the next batch's note, before it is committed
+alone."""
 
 
 class Batcher(Actor):
     """The actor that owns the rows between the fold and the writer.
 
     Receives folded runs, sends flushes. A flush is due when the batch has `flush_rows` events or
-    its first run is `flush_seconds` old; it is handed over when the flush before it is stored, and
-    gathering goes on meanwhile. When `ROOM` times the flush size has gathered, it stops receiving.
+    its first run is `flush_seconds` old. It is sent when the flush before it is stored; the batch
+    grows meanwhile. At `ROOM` times the flush size, the batcher stops receiving.
 
-    A batch is a range of the log's positions, which its tokens are made of. Its end is prepared in
-    the log before the store is given its rows, and a batch that an earlier process had prepared is
-    cut there again: so the rows and the tokens are the same, and the store recognises what it has.
+    A batch is a range of the log's positions, and its tokens are made of them. Its end is prepared
+    in the log before its rows go to the store. A batch prepared by an earlier process ends at the
+    same position again, so rows and tokens are the same and the store recognises repeated inserts.
 
-    When its inbox ends, it hands over the rest and finishes. A restart finds the batch, and the
-    flush that was being stored, as they were.
+    When its inbox ends, it sends the rest and finishes. A restart keeps the batch and the flush
+    that was being stored.
     """
 
     name = "batcher"
@@ -56,9 +56,9 @@ class Batcher(Actor):
         """Own both channel halves until `close`.
 
         Args:
-            inbox: Folded runs, from `committed` on.
+            inbox: Folded runs, starting at the log's `committed`.
             outlet: Flushes for the writer.
-            source: The log that they are of.
+            source: Their log.
             metrics: Where flushes are counted by trigger.
             flush_rows: Events that make a flush due.
             flush_seconds: Age of the oldest run that makes a flush due.
@@ -85,12 +85,12 @@ class Batcher(Actor):
 
     @property
     def gathered(self) -> int:
-        """Events that wait in memory for the next flush."""
+        """Number of events in memory for the next flush."""
         return len(self._batch)
 
     @property
     def has_work(self) -> bool:
-        """Whether anything is due that is not handed over; waiting for the store is no work."""
+        """Whether a flush is due and not sent; waiting for the store does not count."""
         return self._leaving is not None and self._flush is None and not self._sending
 
     @property
@@ -99,16 +99,16 @@ class Batcher(Actor):
         return Queue.of(self._inbox)
 
     async def run(self) -> None:
-        """Gather and hand over until the inbox has ended and all is stored."""
+        """Collect and send until the inbox has ended and everything is stored."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._gather)
             nursery.start_soon(self._hand_over)
 
     async def cut_at(self, point: LogPoint) -> None:
-        """Have a batch end at a point that the fold has reached, or behind it, and wait for it.
+        """End a batch at or after a point that the fold has reached, and wait until it is stored.
 
-        When this returns, the store has everything before the point, and the log has a durable note
-        of that.
+        When this returns, the store has everything before the point, and the log has committed it
+        durably.
         """
         self._wanted_cut = point
         self._wake()
@@ -128,18 +128,18 @@ class Batcher(Actor):
                     self._ended = True
                     self._wake()
                     return
-            # A cut may have come up meanwhile.
+            # A cut may have been requested meanwhile.
             self._skip_to_cut(self._received)
             await self._until(self._has_room)
             is_first = self._deadline == math.inf
             self.take_in(self._received)
             self._received = None
-            # Waking the other task for each run would cost more than gathering it.
+            # Waking the other task for each run would cost more than adding it.
             if is_first or not self._has_room() or len(self._batch) >= self._flush_rows:
                 self._wake()
 
     def _skip_to_cut(self, run: FoldedRun) -> None:
-        """End the prepared batch at its cut although the records before the cut are lost."""
+        """End the prepared batch at its cut, although the last records before the cut are lost."""
         if self._cut is not None and run.start.position >= self._cut.position:
             self._end = max(self._end, self._cut)
             self._wake()
@@ -158,7 +158,7 @@ class Batcher(Actor):
         return len(self._batch) < ROOM * self._flush_rows and not self._at_cut()
 
     def _at_cut(self) -> bool:
-        """Whether the batch has to end here."""
+        """Whether the batch must end here."""
         position = self._end.position
         if self._cut is not None:
             return position >= self._cut.position
@@ -182,7 +182,7 @@ class Batcher(Actor):
         self._wake()
 
     async def _store_batch(self) -> None:
-        """Prepare the batch, have its rows stored, and only then go on behind it."""
+        """Prepare the batch, store its rows, then advance past it."""
         assert self._leaving is not None  # noqa: S101 - the caller has closed it
         end, batch, attempted = self._leaving
         first = self._stored
@@ -207,7 +207,7 @@ class Batcher(Actor):
         self._wake()
 
     async def _commit(self) -> None:
-        """Note what is stored, when no other note will tell of it soon."""
+        """Commit the stored batch, if no other note will do so soon."""
         if self._noted.position < self._stored.position:
             stored = self._stored
             await self._try(lambda: self._log.commit(stored))
@@ -224,10 +224,10 @@ class Batcher(Actor):
                 await trio.sleep(LOG_SECONDS)
 
     async def _until_due(self) -> Trigger | None:
-        """Wait until there is something to flush; note what is stored when it takes a while.
+        """Wait until a flush is due; commit the stored batch if this takes long.
 
         Returns:
-            What made the flush due, or None when there is nothing more to come.
+            What made the flush due; None if no more will come.
         """
         idle_at = trio.current_time() + IDLE_SECONDS
         while True:
@@ -236,7 +236,7 @@ class Batcher(Actor):
                 if self._at_cut():
                     return Trigger.REPLAY
                 if self._ended:
-                    return None  # the fold has stopped early: the log has the rest
+                    return None  # The fold has stopped early; the log has the rest.
             elif len(self._batch) >= self._flush_rows:
                 return Trigger.SIZE
             elif self._at_cut():
@@ -249,7 +249,7 @@ class Batcher(Actor):
             if uncommitted and (self._wanted_cut or trio.current_time() >= idle_at):
                 await self._commit()
                 continue
-            # A batch that the store may have is cut nowhere else.
+            # A batch that the store may have must end at the same position.
             deadline = math.inf if self._cut is not None else self._deadline
             if uncommitted:
                 deadline = min(deadline, idle_at)
@@ -266,20 +266,20 @@ class Batcher(Actor):
         self._changed = trio.Event()
 
     async def give_up(self) -> None:
-        """Go on: what was accepted still has to reach the writer."""
+        """Continue: accepted events must still reach the writer."""
         await self.run()
 
     def take_rest(self) -> list[Flush]:
-        """Take out everything that is not handed over, for a shutdown that cannot wait any longer.
+        """Remove everything that was not sent, for a shutdown that cannot wait any longer.
 
-        What a durable log has stays there.
+        A durable log keeps its records.
         """
         if self._log.durable:
             return []
         flushes: list[Flush] = []
         if self._leaving is not None:
             end, batch, attempted = self._leaving
-            if self._flush is None:  # otherwise the writer has it
+            if self._flush is None:  # Otherwise the writer has it.
                 flushes.append(self._rest(end, batch, attempted))
             self._stored, self._leaving = end, None
         if self._received is not None:

@@ -24,10 +24,10 @@ log = structlog.get_logger()
 
 
 class Enrichment(Stage[EventContext, TicketedEvent]):
-    """The actor that owns nothing but its place in the line: the costly look-ups, in order.
+    """The actor that runs the costly look-ups, in order; it owns no state.
 
-    Receives runs of `EventContext`; sends runs of `TicketedEvent`, which hold no address and no
-    user agent any more, and gives bots their verdict. A restart loses nothing.
+    Receives runs of `EventContext`. Sends runs of `TicketedEvent`, which hold neither address nor
+    user agent, and gives the verdicts on bots. A restart loses nothing.
     """
 
     name = "enrichment"
@@ -47,7 +47,7 @@ class Enrichment(Stage[EventContext, TicketedEvent]):
         self._verdicts = verdicts
         self._letters = letters
         self._metrics = metrics
-        # Seeded once: asking the system for each event would be a call to it for each.
+        # Seeded once, to avoid a system call for each event.
         self._nonce = random.Random(secrets.randbits(256)).getrandbits  # noqa: S311 - no secret
 
     def handle(self, message: EventContext) -> TicketedEvent | None:

@@ -1,4 +1,4 @@
-"""What is handed to the writer at once."""
+"""The message to the writer."""
 
 from dataclasses import dataclass, field
 
@@ -9,13 +9,14 @@ from ingest.rows.batch import Insert, Trigger
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flush:
-    """Inserts that belong together, and the sender that waits for them.
+    """Inserts that belong together, and the event that tells their sender when they are stored.
 
     Attributes:
         inserts: In the order in which they are stored.
-        trigger: Why the batch that they are of was flushed; None when they are of none.
-        kept: Whether the sender keeps the rows until they are stored, so that a shutdown need not.
-        letter: Id of the letter that its only insert is of; None when it is of none.
+        trigger: Why their batch was flushed; None if they belong to no batch.
+        kept: Whether the sender keeps the rows until they are stored, so that a shutdown need not
+            write them to disk.
+        letter: Id of the letter of its only insert; None if it comes from no letter.
         stored: Set when all rows are in the store, or in dead letters.
     """
 

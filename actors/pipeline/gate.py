@@ -1,4 +1,4 @@
-"""Lets events through that their site takes."""
+"""Finds each event's site and applies the site's rules."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,10 @@ from ingest.pipeline.steps import GATE, run_steps
 
 
 class Gate(Stage[Event, EventContext]):
-    """The actor that owns the rate limits, and asks the registry, the shields and the geo database.
+    """The actor that owns the rate limits, and reads the registry and the geo database.
 
-    Receives runs of `Event` from the front. Sends those that pass on in their contexts, which it no
-    longer touches, and gives the others their verdict. A restart finds the rate limits as they
-    were.
+    Receives runs of `Event` from the intake. Sends on the events that pass, in their contexts, and
+    gives the verdicts on the others. A restart keeps the rate limits.
     """
 
     name = "gate"

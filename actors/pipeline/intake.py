@@ -15,7 +15,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 class OverloadedError(Exception):
-    """The pipeline cannot take the request now; nothing of it will be stored.
+    """The pipeline cannot take the request now; none of its events will be stored.
 
     Attributes:
         retry_after: Seconds after which the client may try again.
@@ -25,7 +25,7 @@ class OverloadedError(Exception):
 
 
 class Intake:
-    """The pipeline's entrance. Never waits for room: a full pipeline refuses at once."""
+    """The pipeline's entrance. Never waits for room: a full pipeline refuses requests at once."""
 
     def __init__(self, outlet: trio.MemorySendChannel[Sequence[Event]], verdicts: Verdicts) -> None:
         """Own the channel half until `close`."""
@@ -35,7 +35,7 @@ class Intake:
 
     @property
     def is_open(self) -> bool:
-        """Whether requests are taken at all."""
+        """Whether requests are accepted at all."""
         return self._open
 
     def status(self) -> dict[str, object]:
@@ -60,11 +60,11 @@ class Intake:
         return self.outcome(ticket)
 
     def send(self, *requests: EventRequest, tell: Callable[[], object] | None = None) -> Ticket:
-        """As `submit`, for those who do not wait in a task of their own.
+        """As `submit`, for callers that do not wait in their own task.
 
         Args:
-            requests: What came together.
-            tell: Called when `outcome` knows; see `Ticket`.
+            requests: Requests that arrived together.
+            tell: Called when `outcome` is available; see `Ticket`.
 
         Raises:
             OverloadedError: The pipeline is full or closed.
@@ -85,7 +85,7 @@ class Intake:
         return ticket
 
     def outcome(self, ticket: Ticket) -> list[Verdict]:
-        """What became of a request, once it is settled; as `submit` does."""
+        """The verdicts on a settled request, or an error, as for `submit`."""
         verdicts = ticket.outcome()
         if not any(verdict.accepted for verdict in verdicts) and any(
             verdict.passing for verdict in verdicts
@@ -94,12 +94,12 @@ class Intake:
         return verdicts
 
     async def readmit(self, event: Event) -> Verdict:
-        """Send an event through again that was set aside, waiting for room."""
+        """Send a redriven event; waits for room."""
         return await self._verdicts.readmit(
             lambda ticket: replace(event, ticket=ticket, position=0), self._outlet
         )
 
     def close(self) -> None:
-        """Take no more requests; what was taken runs down the stages."""
+        """Refuse further requests; accepted ones still pass through the stages."""
         self._open = False
         self._outlet.close()

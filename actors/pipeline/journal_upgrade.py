@@ -1,4 +1,4 @@
-"""Takes over what a version with an old journal has left: its open sessions and its backlog."""
+"""Upgrades from a version with an old journal: takes over its open sessions and its backlog."""
 
 from collections import deque
 from pathlib import Path
@@ -22,18 +22,19 @@ from ingest.sessions.open_sessions import OpenSessions
 log = structlog.get_logger()
 
 RETRY_SECONDS = 1.0
-"""How long to wait before the checkpoint is tried again for which the disk has no room."""
+"""Delay before saving the checkpoint is retried on a full disk."""
 
 FULL_SECONDS = 30.0
-"""How long the disk must have been full before the old journal's events go without a checkpoint."""
+"""How long the disk must have been full before the old journal's events are deleted without a
+checkpoint."""
 
 
 class JournalUpgrade:
-    """The predecessor of a log that goes on where an old journal ends.
+    """The predecessor of a log that continues an old journal.
 
-    It stores the backlog in batches that end where the old version had planned them, under the same
-    tokens, so that the store recognises what it has. Then it saves the log's first checkpoint and
-    deletes what is old. Killed before that, it begins again: nothing is lost or doubled.
+    It stores the backlog in the batches that the old version had planned, under the same tokens, so
+    that the store recognises repeated inserts. Then it saves the log's first checkpoint and deletes
+    the old files. If it is killed before that, it starts again; nothing is lost or doubled.
     """
 
     def __init__(
@@ -52,8 +53,7 @@ class JournalUpgrade:
             state: The fold at its end, see `state_of`.
             outlet: To the writer.
             flush_rows: Events in a batch that was not planned.
-            checkpoints: Where the first checkpoint goes; None for a log that does not outlast the
-                process.
+            checkpoints: Where the first checkpoint is saved; None for a log in memory.
             snapshot: The file of open sessions of the old version.
         """
         self._journal = journal
@@ -87,7 +87,7 @@ class JournalUpgrade:
         for run in journal.events(journal.stored):
             await trio.lowlevel.checkpoint()
             for position, rows, _ in run:
-                # Events that are lost leave a gap, which may hold cuts.
+                # Lost events leave a gap, which may contain cuts.
                 while cuts and position >= cuts[0]:
                     cut = cuts.popleft()
                     await self._store(batch, first, cut, attempted=True)
@@ -106,7 +106,7 @@ class JournalUpgrade:
         journal.acknowledge(journal.end)
 
     async def _store(self, batch: Batch, first: int, end: int, *, attempted: bool) -> None:
-        """Have the store take a batch, if there is anything in it."""
+        """Store a batch unless it is empty."""
         if batch.is_empty:
             return
         flush = Flush(batch.inserts(f"{self._journal.id}-{first}-{end}", attempted=attempted))
@@ -117,12 +117,12 @@ class JournalUpgrade:
     async def _save_checkpoint(self) -> bool:
         """Save the log's first checkpoint.
 
-        Without it the old files stay: the next start finds the same state in them and folds the log
-        from there. On a full disk that would be for ever, so the events, which are stored, make
-        room. After a crash before the checkpoint is saved sessions then begin anew.
+        Until then the old files stay: the next start restores the same state from them and folds
+        the log from there. On a full disk this would never end, so the stored events are deleted to
+        make room. After a crash in between, open sessions are split.
 
         Returns:
-            Whether it is saved, or not wanted.
+            Whether it is saved or not needed.
         """
         if self._checkpoints is None:
             return True
@@ -142,7 +142,7 @@ class JournalUpgrade:
 
 
 def state_of(journal: OldJournal, snapshot: Snapshot, description: Description) -> FoldState:
-    """The fold at the end of an old journal: the sessions as they were saved, and the rows since.
+    """The fold's state at the end of an old journal: the saved sessions plus the rows since then.
 
     Raises:
         OSError: The journal cannot be read.
@@ -158,7 +158,7 @@ def state_of(journal: OldJournal, snapshot: Snapshot, description: Description) 
             live.restore(by_time)
             past.restore(sorted(snapshot.past, key=lambda session: session.timestamp))
         else:
-            # Sessions that go on from an old state would cancel rows that are not there.
+            # Sessions that continue from an outdated state would cancel rows that do not exist.
             log.error(
                 "open sessions do not fit the journal, they begin anew", position=snapshot.position
             )
@@ -166,7 +166,7 @@ def state_of(journal: OldJournal, snapshot: Snapshot, description: Description) 
         for _, rows, origin in run:
             follow_rows(past if origin.past else live, rows)
     past.forget_beyond(PAST_SESSIONS)
-    # The log's time was not kept. If a session's is ahead, the next record steps back.
+    # The log's time was not saved. If a session's is ahead, the next record steps back.
     log_time = max((session.touched for session in live), default=0)
     return FoldState(
         journal.id, journal.end, journal.end, log_time, description, tuple(live), tuple(past), ()
@@ -174,10 +174,10 @@ def state_of(journal: OldJournal, snapshot: Snapshot, description: Description) 
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """The open sessions of the old version; none when the file is missing or cannot be used.
+    """The open sessions of the old version; none if the file is missing or unusable.
 
     Raises:
-        OSError: It is there and cannot be read.
+        OSError: It exists and cannot be read.
     """
     try:
         with path.open("rb") as lines:
@@ -190,7 +190,7 @@ def load_snapshot(path: Path) -> Snapshot:
 
 
 def settle_letters(journal: OldJournal, letters: LetterDirectory) -> None:
-    """Delete the marked letters whose events the old journal has: a crash came before that.
+    """Delete marked letters whose events the old journal already has, left by a crash.
 
     Raises:
         OSError: The journal cannot be read, or a letter not be deleted.

@@ -1,4 +1,4 @@
-"""What folds one partition of the log into batches: its sessions, its batcher and their upkeep."""
+"""The actors that fold one partition of the log into batches."""
 
 from collections.abc import Sequence
 
@@ -29,18 +29,18 @@ RUNS = 8
 """Folded runs that may wait between the fold and the batcher."""
 
 REST_SECONDS = 1.0
-"""How long the end of a process may fold what is left: the fold may wait for room for a letter."""
+"""How long a shutdown may fold remaining records; the fold may wait for room for a letter."""
 
 
 class Partition:
     """The actors of one partition.
 
     Attributes:
-        log: What is folded.
+        log: The log.
         sessions: The fold.
-        batcher: Cuts its rows into batches.
-        keeper: Syncs the log and saves checkpoints; None for a log that does not outlast the
-            process: its sessions are saved at the end only.
+        batcher: Groups its rows into batches.
+        keeper: Syncs the log and saves checkpoints; None for a log in memory, whose sessions are
+            saved only at a clean end.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Partition:
         Args:
             source: The log.
             state: The fold at a position that the log can be read from.
-            outlet: To the writer; closed with the batcher.
-            verdicts: Told what the fold says of each event.
-            letters: Take events that cannot be folded.
+            outlet: Channel to the writer; closed with the batcher.
+            verdicts: Receives the fold's verdict on each event.
+            letters: Keep events that cannot be folded.
             metrics: Where batches are counted.
             flush_rows: Events that make a flush due.
             flush_seconds: Age of the oldest event that makes a flush due.
-            checkpoints: Where checkpoints are kept; None: nowhere.
-            predecessor: What has to be stored before the log; None when there is nothing.
+            checkpoints: Where checkpoints are saved; None to save none.
+            predecessor: Events that must be stored before the log's; None if there are none.
         """
         to_batcher, inbox = trio.open_memory_channel[FoldedRun](RUNS)
         self.log = source
@@ -91,7 +91,7 @@ class Partition:
 
     @property
     def backlog(self) -> int:
-        """Accepted events that the store has not acknowledged, those before the log included."""
+        """Number of accepted events, also before the log, that the store has not acknowledged."""
         return self.log.backlog + self.sessions.backlog_before
 
     @property
@@ -105,11 +105,11 @@ class Partition:
         return self.sessions.open_sessions
 
     def status(self) -> dict[str, object]:
-        """What readiness says of the log and of what comes before it."""
+        """The readiness report on the log and its predecessor."""
         return {**self.log.status(), "backlog_events": self.backlog}
 
     def figures(self) -> dict[str, float]:
-        """Its gauges and the log's, by the names that `/metrics` gives them."""
+        """Gauges of the partition and the log by their names in `/metrics`."""
         return {
             **self.log.figures(),
             "sluice_journal_backlog_events": self.backlog,
@@ -117,7 +117,7 @@ class Partition:
         }
 
     async def take_rest(self) -> list[Flush]:
-        """What a log that does not outlast the process has still, as flushes."""
+        """The remaining events of a log in memory, as flushes."""
         if self.log.durable:
             return []
         self.log.seal()
@@ -131,7 +131,7 @@ class Partition:
         return [*flushes, *self.batcher.take_rest()]
 
     async def save(self) -> None:
-        """Save a last checkpoint, if the store has everything that is folded. Never raises."""
+        """Save a last checkpoint if the store has all folded rows. Never raises."""
         if self.keeper is None:
             return
         if not self.sessions.has_begun:

@@ -1,4 +1,4 @@
-"""What an earlier process has left in another form, and has to be stored before the log."""
+"""Events that an earlier process left in another form, to be stored before the log's."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -16,17 +16,17 @@ class Predecessor(Protocol):
 
     @property
     def backlog(self) -> int:
-        """How many the store has not acknowledged."""
+        """Number of events that the store has not acknowledged."""
 
     async def drain(self) -> FoldState:
-        """Have everything stored, while the log takes new events already.
+        """Store all events, while the log already takes new ones.
 
-        Called again after a failure; it goes on where it was.
+        Called again after a failure; it resumes where it was.
 
         Returns:
-            The fold before the log's first record.
+            The fold's state before the log's first record.
         """
 
 
 PredecessorFactory = Callable[[trio.MemorySendChannel[Flush], Metrics, DeadLetters], Predecessor]
-"""Makes one, given a way to the writer, what shows its batches, and dead letters."""
+"""Creates a predecessor from a channel to the writer, metrics, and dead letters."""

@@ -1,4 +1,4 @@
-"""Has the store take what a log holds that is not used any longer."""
+"""Stores the remaining events of a log that is no longer used."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,10 +20,10 @@ log = structlog.get_logger()
 
 
 class _NobodyWaits:
-    """Stands for the verdicts: no request waits for these events any more."""
+    """Ignores the fold's verdicts, because no request waits for these events."""
 
     def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
-        """Answer nobody."""
+        """Do nothing."""
 
     def fold_reads(self) -> None:
         """Nothing is appended."""
@@ -33,7 +33,7 @@ class _NobodyWaits:
 
 
 class PreviousLog:
-    """The predecessor of a log that takes another's place: it folds that one to its end."""
+    """The predecessor of a log that replaces another one: it folds the other log to its end."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class PreviousLog:
         """Own the log and the channel half.
 
         Args:
-            source: The log; it takes no more records.
+            source: The old log; it is sealed.
             state: The fold at a position that the log can be read from.
-            outlet: To the writer.
-            letters: Take events that cannot be folded.
+            outlet: Channel to the writer.
+            letters: Keep events that cannot be folded.
             metrics: Where batches are counted.
             flush_rows: Events that make a flush due.
             flush_seconds: Age of the oldest event that makes a flush due.
-            predecessor: What has to be stored before it; None when there is nothing.
+            predecessor: Events that must be stored before it; None if there are none.
             remove: Deletes the log's files, once the store has everything.
         """
         self._log = source

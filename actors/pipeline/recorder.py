@@ -1,4 +1,4 @@
-"""Appends decided events, and counts of dropped ones, to the log."""
+"""Appends events that passed all steps, and counts of dropped ones, to the log."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,11 +19,11 @@ log = structlog.get_logger()
 
 
 class Recorder(Stage[TicketedEvent, TicketedEvent]):
-    """The actor that owns the way into the log.
+    """The only actor that appends to the log.
 
-    Receives runs of `TicketedEvent` and appends each run at once. What the log takes is accepted
-    from then on. What it does not take is answered with 503; so is what a request no longer waits
-    for. When its inbox ends, it appends the last counts of drops, and seals the log.
+    Receives runs of `TicketedEvent` and appends each run at once. Appended events are accepted.
+    Events that the log refuses are answered with 503, as are events whose request has timed out.
+    When its inbox ends, it appends the last counts of drops and seals the log.
     """
 
     name = "recorder"
@@ -44,8 +44,8 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
             inbox: Runs of events.
             log: Where they are appended.
             clock: Gives the log's time.
-            verdicts: Told what was appended.
-            letters: Take events that cannot be encoded.
+            verdicts: Notified of appended events.
+            letters: Keep events that cannot be encoded.
             drops: Counts of dropped events.
             site_id: Finds a domain's site id; None when it is not registered.
         """
@@ -59,7 +59,7 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
         self._refused = 0
 
     def handle(self, message: TicketedEvent) -> TicketedEvent | None:
-        """Pass over an event that nobody waits for any more."""
+        """Drop an event whose request no longer waits."""
         if self._verdicts.expired(message.ticket):
             self._verdicts.refuse(message, LATE)
             return None
@@ -71,7 +71,7 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
         await self.append_drops()
 
     async def send_handled(self) -> None:
-        """Append what is handled."""
+        """Append the handled events."""
         if not self._handled:
             return
         events, self._handled = self._handled, []
@@ -97,7 +97,7 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
             self._verdicts.refuse(ticketed, NOT_KEPT)
 
     async def _append_each(self, events: Sequence[TicketedEvent], error: Exception) -> None:
-        """Find the event that cannot be encoded: one of them is at fault."""
+        """Append events one by one, to find the one that cannot be encoded."""
         if len(events) == 1:
             self.set_aside(events[0], error)
             return
@@ -106,10 +106,10 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
             await self.send_handled()
 
     async def append_drops(self) -> None:
-        """Append what was counted of dropped events; what the log does not take waits on.
+        """Append the counts of dropped events; counts that the log refuses stay in memory.
 
-        If this is cancelled, the log may have the counts or not. They are not put back then: a
-        count may be lost, and is never doubled.
+        If this is cancelled, the log may or may not have the counts. They are not appended again:
+        counts may be lost, but never doubled.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         while (record := self._drops.take(self._site_id)) is not None:
@@ -127,6 +127,6 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
         set_event_aside(self._verdicts, self._letters, self.name, message, message.event, error)
 
     def close(self) -> None:
-        """Close the channel half, and let the log's readers see its end."""
+        """Close the channel half, and seal the log."""
         super().close()
         self._log.seal()

@@ -1,4 +1,4 @@
-"""Folds the log: follows each event's session and lays out rows."""
+"""Folds the log into sessions and rows."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -27,35 +27,35 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
-"""How long to wait before the log is asked again that could not be read, or a letter is tried again
-that there was no room for."""
+"""Delay before a failed read of the log, or a letter that had no room, is retried."""
 
 COPIED_TOGETHER = 20_000
 """References to sessions copied between two checkpoints: less than a millisecond."""
 
 
 class FoldVerdicts(Protocol):
-    """Who is told what the fold says of events, see `Verdicts`."""
+    """Receives the fold's verdicts on events, see `Verdicts`."""
 
     def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
         """The fold has reached a position."""
 
     def fold_reads(self) -> None:
-        """The fold reads on."""
+        """The fold continues."""
 
     def fold_waits(self) -> None:
-        """The fold does not read on."""
+        """The fold has paused."""
 
 
 class Sessions(Actor):
     """The actor that owns the fold of one partition of the log.
 
-    Reads the log from its cursor, sends runs of rows to the batcher, and tells the front what the
-    fold says of each event. It does not read on while the batcher has no room: back-pressure is a
-    reader that is behind. At first it folds silently what the store has already.
+    Reads the log from its cursor, sends runs of rows to the batcher, and gives the front half the
+    fold's verdict on each event. It pauses while the batcher has no room; the backlog then grows in
+    the log. After a start it first folds, without sending rows, the records that the store already
+    has.
 
-    An event that cannot be folded becomes a letter that is named by its position. While letters are
-    full the fold stops there; nothing is skipped. A restart goes on where the last run ended.
+    An event that cannot be folded becomes a letter named by its position. While no more letters
+    fit, the fold waits at that event; nothing is skipped. A restart continues after the last run.
     """
 
     name = "sessions"
@@ -73,11 +73,11 @@ class Sessions(Actor):
 
         Args:
             source: The log.
-            outlet: To the batcher.
+            outlet: Channel to the batcher.
             state: The fold at a position that the log can be read from.
-            verdicts: Told what the fold says of each event.
-            letters: Take events that cannot be folded.
-            predecessor: Stored first, and gives the state to begin with; None when there is none.
+            verdicts: Receives the fold's verdict on each event.
+            letters: Keep events that cannot be folded.
+            predecessor: Stored first; gives the initial state. None if there is none.
         """
         self._log = source
         self._outlet = outlet
@@ -100,17 +100,17 @@ class Sessions(Actor):
 
     @property
     def has_begun(self) -> bool:
-        """Whether the log is being folded: what had to be stored before it is stored."""
+        """Whether the log is being folded, which starts once the predecessor is stored."""
         return self._predecessor is None
 
     @property
     def behind(self) -> int:
-        """Events in the log that are not folded yet."""
+        """Number of events in the log that are not folded yet."""
         return self._log.end.number - self.cursor.number
 
     @property
     def backlog_before(self) -> int:
-        """Events before the log that the store has not acknowledged."""
+        """Number of events before the log that the store has not acknowledged."""
         return 0 if self._predecessor is None else self._predecessor.backlog
 
     @property
@@ -128,12 +128,12 @@ class Sessions(Actor):
 
     @property
     def open_sessions(self) -> OpenSessions:
-        """The sessions that may go on, to look at."""
+        """The open sessions, to read only."""
         return self.fold.sessions
 
     async def run(self) -> None:
         """Fold until the log is sealed and read to its end."""
-        # A restart finds some that are passed already: they do no harm.
+        # After a restart some are already passed, which does no harm.
         self._set_aside = self._letters.set_aside_positions(self._log.id, self._log.partition)
         if self._predecessor is not None:
             self.fold = (await self._predecessor.drain()).restore()
@@ -142,11 +142,11 @@ class Sessions(Actor):
             await self._send(folded)
 
     async def fold_next(self) -> FoldedRun | None:
-        """Fold the log's next run; silently what the store has already.
+        """Fold the log's next run. Records that the store already has give no rows.
 
         Returns:
-            Its rows, again and again until `sent` is called; None when the log is sealed and read
-            to its end.
+            Its rows, the same until `sent` is called. None if the log is sealed and read to its
+            end.
         """
         while self._unsent is None:
             if self._run is None:
@@ -164,7 +164,7 @@ class Sessions(Actor):
         return self._unsent
 
     def sent(self) -> None:
-        """Let go of the run that `fold_next` has returned: the batcher has it."""
+        """Release the run that `fold_next` has returned, because the batcher has it."""
         self._unsent = None
 
     async def _read(self) -> Run | None:
@@ -191,10 +191,10 @@ class Sessions(Actor):
             await trio.lowlevel.checkpoint()
 
     async def _fold_run(self) -> FoldedRun | None:
-        """Fold the run, from the record on where an earlier call has stopped.
+        """Fold the run, starting at the record where an earlier call stopped.
 
         Returns:
-            Its rows; None when the store has them.
+            Its rows; None if the store has them.
         """
         run = self._run
         assert run is not None  # noqa: S101 - `run` has begun it
@@ -205,7 +205,7 @@ class Sessions(Actor):
             if error is not None:
                 await self._set_aside_record(record, run.first + self._next, error)
             self._next += 1
-        # From here to the end there is no checkpoint: cursor and fold move together.
+        # No trio checkpoint from here to the end, so cursor and fold change together.
         counters = self.fold.take_counters()
         self.cursor = run.end_point
         self._run = None
@@ -222,7 +222,7 @@ class Sessions(Actor):
         """Fold one record.
 
         Returns:
-            Why it could not be folded; then the fold is as it was.
+            Why it could not be folded; the fold is then unchanged.
         """
         if position in self._set_aside:
             self._set_aside.discard(position)
@@ -239,7 +239,7 @@ class Sessions(Actor):
         return None
 
     async def _set_aside_record(self, record: Record, position: int, error: Exception) -> None:
-        """Make a letter of a record; wait until the disk has it."""
+        """Turn a record into a letter; wait until it is on disk."""
         log.error(
             "record cannot be folded",
             position=position,
@@ -257,7 +257,7 @@ class Sessions(Actor):
         self._drops[position] = record, SET_ASIDE
 
     async def _keep(self, event: EnrichedEvent, position: int, error: Exception) -> bool:
-        """Make a letter of an event.
+        """Turn an event into a letter.
 
         Returns:
             Whether it is on the disk.
@@ -278,7 +278,7 @@ class Sessions(Actor):
         self.sent()
 
     async def freeze(self) -> FoldState:
-        """The fold as it is at the cursor. It pauses while references are copied."""
+        """The fold's state at the cursor. The fold pauses while references are copied."""
         while self._run is not None:
             await self._at_rest.wait()
         resume = self._resume = trio.Event()
@@ -299,7 +299,7 @@ class Sessions(Actor):
             resume.set()
 
     def close(self) -> None:
-        """Close the channel half: the batcher finishes what it has and ends, too."""
+        """Close the channel half, so that the batcher finishes its work and ends."""
         self._verdicts.fold_waits()
         self._outlet.close()
 

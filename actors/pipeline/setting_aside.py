@@ -1,4 +1,4 @@
-"""What becomes of an event that a stage cannot handle, and of its sender."""
+"""Turns an event that a stage cannot handle into a letter, and answers its sender."""
 
 from actors.letters.dead_letters import DeadLetters
 from actors.pipeline.verdicts import Verdicts
@@ -7,7 +7,7 @@ from ingest.model.verdict import LATE, NOT_KEPT, SET_ASIDE, Verdict
 from ingest.pipeline.ticketed_event import TicketedEvent
 
 LETTER = "letter:"
-"""Begins the names of letters as sources."""
+"""Prefix of the names of letters as sources."""
 
 
 def set_event_aside(
@@ -20,15 +20,15 @@ def set_event_aside(
 ) -> None:
     """Keep an event as a letter; its verdict follows when the letter is on the disk. Never raises.
 
-    An event that was redriven goes into its own letter again. An event whose sender was told to
-    try again is not kept; if it cannot be kept, its sender is told so.
+    A redriven event updates its own letter. An event whose sender was already told to try again is
+    not kept. If the event cannot be kept, its sender is told to try again.
 
     Args:
-        verdicts: Know who waits for the event.
-        letters: Where it is kept.
-        actor: Who could not handle it.
-        message: The event as it came.
-        content: It again, fit to be kept.
+        verdicts: Hold the request that waits for the event.
+        letters: Keep the event.
+        actor: Name of the actor that could not handle it.
+        message: The event as received.
+        content: The event in the form to keep.
         error: Why it could not be handled; None when the actor had stopped.
     """
 
@@ -41,7 +41,7 @@ def set_event_aside(
     if verdicts.expired(message.ticket):
         give(LATE)
         return
-    # From now on it is too late to tell the sender to try again: the letter may be kept.
+    # From now on the letter may be kept, so the sender must not be told to try again.
     verdicts.hold(message.ticket)
     kept = letters.keep(
         actor,
@@ -55,7 +55,7 @@ def set_event_aside(
 
 
 def letter_of(source: Source | None) -> str | None:
-    """Id of the letter that an event was redriven from; None when it was not."""
+    """Id of the letter that an event was redriven from; None if it was not redriven."""
     if source is None or not source.name.startswith(LETTER):
         return None
     return source.name.removeprefix(LETTER)

@@ -1,4 +1,4 @@
-"""What the gate, enrichment and sessions have in common: messages in, messages on, in order."""
+"""The base class of gate, enrichment and recorder: messages in, results out, in order."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -18,31 +18,31 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 RUN_LENGTH = 64
-"""Messages handled between two checkpoints: few enough to hold the loop for a few milliseconds,
-many enough to make the 10 to 20 µs of a hop between tasks negligible."""
+"""Maximum number of messages handled between two checkpoints: few enough to block the loop for only
+a few milliseconds, enough to make the 10 to 20 µs of a hop between tasks negligible."""
 
 WINDOW: Final = 100
-"""Messages over which failures are counted; when more than half of them failed, the step rather
-than a message is at fault."""
+"""Number of messages over which failures are counted. If more than half of them fail, the step is
+at fault rather than a message."""
 
 STACK_SECONDS: Final = 60.0
-"""How long a stack is not logged again for an error of the same type at the same place."""
+"""Interval at which the stack of an error of the same type and location is logged again."""
 
 _STACKS_REMEMBERED: Final = 100
-"""Errors whose stacks are remembered as logged; beyond that all are forgotten."""
+"""Maximum number of errors remembered as logged; beyond it all are forgotten."""
 
 
 class Stage(Actor, Generic[In, Out]):
     """An actor that takes runs of messages from one bounded channel and sends runs to the next.
 
-    It owns the messages taken but not yet handled, and those handled but not yet sent. Both
-    survive a restart. Order is kept.
+    It owns the messages that are received but not handled, and those that are handled but not sent.
+    Both survive a restart. Order is kept.
 
-    An exception of `handle` is the message's fault: the message is set aside, and the next one
-    follows at once. While more than half of the last `WINDOW` messages fail, `failing_step` names
-    the step that failed last.
+    If `handle` raises, the message is set aside and the stage continues with the next one. While
+    more than half of the last `WINDOW` messages fail, `failing_step` names the step that failed
+    last.
 
-    A subclass says what happens to one message (`handle`), and what becomes of one that cannot be
+    A subclass defines how to handle a message (`handle`), and how to keep a message that cannot be
     handled (`set_aside`).
     """
 
@@ -55,14 +55,14 @@ class Stage(Actor, Generic[In, Out]):
 
         Args:
             inbox: Runs of messages.
-            outlet: Takes runs of what they become; None for the last stage, which has a
-                `send_handled` of its own.
+            outlet: Receives runs of results; None for the last stage, which overrides
+                `send_handled`.
         """
         self._inbox = inbox
         self._outlet = outlet
         self._waiting: deque[In] = deque()
         self._handled: list[Out] = []
-        # Empty while no message of the window has failed: counting costs nothing then.
+        # Empty while no message of the window has failed, so that counting costs nothing.
         self._window: deque[bool] = deque(maxlen=WINDOW)
         self._failures = 0
         self._stacks: dict[str, float] = {}
@@ -73,7 +73,7 @@ class Stage(Actor, Generic[In, Out]):
         """Decide on one message, without a checkpoint.
 
         Returns:
-            What to send on, or None when the message ends here.
+            The result to send on; None if there is none.
         """
         raise NotImplementedError
 
@@ -82,7 +82,7 @@ class Stage(Actor, Generic[In, Out]):
 
         Args:
             message: The message.
-            error: What `handle` raised; None when the stage is no longer running.
+            error: The exception of `handle`; None if the stage no longer runs.
         """
         raise NotImplementedError
 
@@ -123,7 +123,7 @@ class Stage(Actor, Generic[In, Out]):
         try:
             self.set_aside(message, error)
         except Exception:
-            self._waiting.appendleft(message)  # a restart tries it again
+            self._waiting.appendleft(message)  # A restart tries it again.
             raise
 
     def _count(self, *, failed: bool, step: str = "") -> None:
@@ -142,13 +142,13 @@ class Stage(Actor, Generic[In, Out]):
             self._window.clear()
 
     async def send_handled(self) -> None:
-        """Send on what is handled; a second call, after a failure, sends what is left."""
+        """Send the results; a second call, after a failure, sends the rest."""
         if self._handled:
             await self.send(tuple(self._handled))
             self._handled.clear()
 
     async def send(self, run: Any) -> None:
-        """Send a run on. While there is no room, it is the next actor that has work to do."""
+        """Send a run. While there is no room, the next actor has work, not this one."""
         assert self._outlet is not None, "the last stage sends nothing"  # noqa: S101
         self._sending = True
         try:
@@ -157,10 +157,10 @@ class Stage(Actor, Generic[In, Out]):
             self._sending = False
 
     async def _receive(self) -> bool:
-        """Wait for messages, then take what else is there, up to a run's length.
+        """Wait for messages, then take all that are waiting, up to a run's length.
 
         Returns:
-            False when the channel has ended.
+            False if the channel has ended.
         """
         try:
             self._waiting.extend(await self._inbox.receive())
@@ -173,26 +173,26 @@ class Stage(Actor, Generic[In, Out]):
         return True
 
     async def give_up(self) -> None:
-        """Set aside all messages to come; those already handled are sent on."""
+        """Set aside all further messages; results of handled ones are sent."""
         await self.send_handled()
         while self._waiting or await self._receive():
             while self._waiting:
                 self.set_aside(self._waiting.popleft(), None)
 
     def close(self) -> None:
-        """Close both channel halves: the next stage finishes what it has and ends, too."""
+        """Close both channel halves, so that the next stage finishes its work and ends."""
         self._inbox.close()
         if self._outlet is not None:
             self._outlet.close()
 
     @property
     def backlog(self) -> int:
-        """Messages taken or handled that have not been sent on."""
+        """Number of messages received whose results have not been sent."""
         return len(self._waiting) + len(self._handled)
 
     @property
     def has_work(self) -> bool:
-        """Whether messages wait for this stage, and not for the next one."""
+        """Whether messages wait for this stage and not for the next one."""
         return not self._sending and bool(self.backlog or self.queue.waiting)
 
     @property
@@ -202,18 +202,18 @@ class Stage(Actor, Generic[In, Out]):
 
     @property
     def trouble(self) -> str | None:
-        """Which step most messages fail in; None when they do not."""
+        """The step in which most messages fail; None if they do not."""
         return None if self.failing_step is None else f"most messages fail in {self.failing_step}"
 
     def status(self) -> dict[str, object]:
-        """What readiness says of it."""
+        """The stage's part of the readiness report."""
         if self.failing_step is None:
             return {"status": "ok"}
         return {"status": "degraded", "failing_step": self.failing_step}
 
 
 def step_of(error: Exception) -> str:
-    """The name of the pipeline's step that raised: as the error says, or its innermost function."""
+    """The pipeline step that raised: from the error, or else the innermost function."""
     step = failing_step(error)
     if step is not None:
         return step

@@ -1,4 +1,4 @@
-"""Puts the actors together, starts them and drains them.
+"""Builds, starts and drains the actors.
 
 intake → gate → enrichment → recorder → log → sessions → batcher → writer → store
 """
@@ -47,18 +47,18 @@ from ingest.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 FRONT_REQUESTS = 1024
-"""Requests that may wait for the gate; one more is refused with 503."""
+"""Maximum number of requests that wait for the gate; one more is refused with 503."""
 
 RUNS = 8
-"""Runs of messages that may wait between two stages."""
+"""Maximum number of runs that wait between two stages."""
 
 SPILL_SECONDS = 2.0
-"""Part of the shutdown's time that is kept for writing to disk what the store has not taken."""
+"""Part of the shutdown time reserved for writing rows to disk that the store has not taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorOptions:
-    """What an operator decides about the pipeline.
+    """Options of the pipeline.
 
     Attributes:
         flush_rows: Events that make a flush due.
@@ -72,9 +72,9 @@ class CollectorOptions:
 class Collector:
     """The owner of the pipeline: channels, shared state and actors.
 
-    `run` starts the actors and returns when all have finished, which they do after `drain`. The
-    order of draining is that of the flow: the intake closes its channel, and each stage finishes
-    and closes its own when its inbox has ended.
+    `run` starts the actors and returns when all have finished, after `drain`. They drain in the
+    order of the flow: the intake closes its channel, and each stage finishes and closes its own
+    channel when its inbox has ended.
     """
 
     def __init__(
@@ -95,24 +95,23 @@ class Collector:
         policy: RestartPolicy | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        """Build everything without starting it; must be called inside `trio.run`.
+        """Build everything without starting it; call it inside `trio.run`.
 
         Args:
-            reference: What the steps look things up in.
+            reference: The data that the steps look up.
             store: Where rows go; closed by the caller.
             clock: The pipeline's time.
             source: The log; closed by the caller.
             state: The fold at a position that the log can be read from.
             letters_directory: Where dead letters are kept.
-            options: What an operator decides.
-            checkpoints: Where checkpoints are kept; None for a log that does not outlast the
-                process.
-            predecessor: Makes what has to be stored before the log.
-            store_opened: Whether the store has been opened; otherwise the writer does it.
-            wall: Tells the system's time, which the clock follows; Unix seconds.
-            keepers: Further actors that own time only, such as the watchers of files.
+            options: The pipeline's options.
+            checkpoints: Where checkpoints are saved; None for a log in memory.
+            predecessor: Creates the predecessor, whose events are stored before the log's.
+            store_opened: Whether the store is open; otherwise the writer opens it.
+            wall: Returns the system's time, which the clock follows; Unix seconds.
+            keepers: Further keepers, such as file watchers.
             policy: How failing actors are restarted.
-            tracing: Told of inserts and restarts; None: nobody is.
+            tracing: Receives inserts and restarts; None to disable tracing.
         """
         options = options or CollectorOptions()
         self.reference = reference
@@ -136,7 +135,7 @@ class Collector:
         to_gate, gate_inbox = trio.open_memory_channel[Sequence[Event]](FRONT_REQUESTS)
         to_enrichment, enrichment_inbox = trio.open_memory_channel[Sequence[EventContext]](RUNS)
         to_recorder, recorder_inbox = trio.open_memory_channel[Sequence[TicketedEvent]](RUNS)
-        # Without a buffer: a flush is handed over when the writer is free, and grows until then.
+        # No buffer: a flush is sent when the writer is free, and grows until then.
         to_writer, writer_inbox = trio.open_memory_channel[Flush](0)
 
         self.intake = Intake(to_gate, self.verdicts)
@@ -190,29 +189,29 @@ class Collector:
         self._show_figures()
 
     def outlet(self) -> trio.MemorySendChannel[Flush]:
-        """A way to the writer, for a keeper that has rows of its own; it closes it."""
+        """A channel to the writer, for a keeper with its own rows; the keeper closes it."""
         return self._to_writer.clone()
 
     def add_keeper(self, keeper: Actor) -> None:
-        """Have one more actor run that owns time only; before `run`."""
+        """Add a keeper; call it before `run`."""
         self._keepers.append(keeper)
 
     @property
     def accepting(self) -> bool:
-        """Whether events are taken.
+        """Whether events are accepted.
 
-        Not while draining, nor when an actor has failed for good or the log takes nothing.
+        False while draining, if an actor has failed permanently, or if the log refuses events.
         """
         return self.intake.is_open and self.supervisor.healthy and self.log.accepting
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run all actors until they are drained.
 
-        What the store has not taken by then is kept on disk, for the next process to store.
+        Rows that the store has not taken by then are kept on disk for the next process.
         """
         await self.letters.load()
         async with trio.open_nursery() as last:
-            # Senders of what is set aside are answered once it is written: until the very end.
+            # Senders of events that are set aside are answered once the letters are written.
             await last.start(self.supervisor.supervise, self.letter_writer)
             await self._run_pipeline(task_status)
             with trio.move_on_after(SPILL_SECONDS):
@@ -240,7 +239,7 @@ class Collector:
             self.intake.close()
 
     async def _leave_rest(self) -> None:
-        """Keep on disk what the store has not taken, and the open sessions."""
+        """Save to disk the rows that the store has not taken, and the open sessions."""
         rows = self.writer.spill(await self.partition.take_rest())
         if rows:
             log.error("rows kept on disk for the next start", rows=rows)
@@ -250,16 +249,16 @@ class Collector:
 
     @property
     def backlog(self) -> int:
-        """Accepted events that the store has not acknowledged."""
+        """Number of accepted events that the store has not acknowledged."""
         return self.partition.backlog
 
     def drain(self, seconds: float) -> None:
-        """Begin to end: `run` returns within that many seconds."""
+        """Start the shutdown; `run` returns within that many seconds."""
         self._seconds_left = max(seconds - SPILL_SECONDS, 0.0)
         self._draining.set()
 
     def status(self) -> dict[str, dict[str, object]]:
-        """What readiness says of the pipeline: for each part its `status` and figures."""
+        """The readiness report: for each part its `status` and figures."""
         rows_waiting = self.partition.gathered + self.writer.pending
         return {
             "intake": self.intake.status(),
@@ -271,11 +270,11 @@ class Collector:
         }
 
     def figures(self) -> dict[str, float]:
-        """The pipeline's own gauge; its parts have the others."""
+        """The pipeline's own gauge; its parts report the others."""
         return {"sluice_sessions_open": self.partition.open_sessions.count(self.clock.seconds())}
 
     def trace(self, event: Event) -> EventTrace:
-        """What would become of an event that came now; nothing is changed by it."""
+        """Evaluate an event without storing it or changing any state."""
         visits = self.partition.open_sessions
         return trace_event(event, self.reference, visits, time.perf_counter_ns)
 

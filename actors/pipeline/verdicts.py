@@ -1,4 +1,4 @@
-"""Brings verdicts back to the requests that wait for them, and counts outcomes."""
+"""Delivers verdicts to the waiting requests, and counts them."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +17,13 @@ from ingest.telemetry.metrics import Metrics
 
 VERDICT_SECONDS = 5.0
 """How long a request waits for its verdicts: far longer than a healthy pipeline takes (a few
-milliseconds), shorter than any client waits."""
+milliseconds), but shorter than clients wait."""
 
 HELD_SECONDS = 30.0
-"""How much longer it waits while its events are being appended, and it is too late to forget
-them."""
+"""How much longer it waits while its events are being appended and can no longer be withdrawn."""
 
 WAITING_EVENTS = 16_384
-"""Events that may wait for the fold's verdict; beyond that, the oldest are answered without it."""
+"""Maximum number of events that wait for the fold's verdict; beyond it the oldest are accepted."""
 
 
 Message = TypeVar("Message", Event, TicketedEvent)
@@ -34,13 +33,13 @@ class Ticket(msgspec.Struct):
     """A request that waits for its verdicts.
 
     Attributes:
-        number: Goes with the request's events through the pipeline; positive.
-        verdicts: Those given so far, in the order of the request's domains.
-        missing: How many are still to come.
-        tell: Called once, when none is, or when no more will be waited for. It must not raise, and
-            do no more than wake whoever waits: the task that it runs in is an actor's.
+        number: Identifies the request's events in the pipeline; positive.
+        verdicts: The verdicts so far, in the order of the request's domains.
+        missing: Number of verdicts still to come.
+        tell: Called once, when no verdict is missing or the wait has ended. It runs in an actor's
+            task, so it must not raise, and must only wake the waiting task.
         held: Whether one of its events is being appended.
-        opened: When, on trio's clock.
+        opened: When the wait started, on trio's clock.
     """
 
     number: int
@@ -51,33 +50,33 @@ class Ticket(msgspec.Struct):
     opened: float = msgspec.field(default_factory=trio.current_time)
 
     def settle(self) -> None:
-        """Tell whoever waits."""
+        """Call `tell`."""
         if self.tell is not None:
             self.tell()
 
     def outcome(self) -> list[Verdict]:
-        """The verdicts in the order of the request's domains; those that are missing are late."""
+        """The verdicts in the order of the request's domains; missing ones are timeouts."""
         return [verdict or LATE for verdict in self.verdicts]
 
 
 class Verdicts:
     """The requests in the pipeline, by ticket, and the events that wait for the fold.
 
-    Requests whose client has gone are kept until their last verdict is in. A request whose deadline
-    has passed is withdrawn instead, and `expired` tells the pipeline not to append what it has not
-    yet appended: its sender was told to try again.
+    Requests whose client has disconnected are kept until their last verdict. A request whose
+    deadline has passed is withdrawn, because its sender was told to try again; `expired` then tells
+    the pipeline not to append its remaining events.
 
-    An appended event waits until the fold has reached it, which alone knows whether an engagement
-    event has a session. While the fold does not read on, appended events are accepted at once.
+    An appended event waits until the fold has reached it, because only the fold knows whether an
+    engagement event has a session. While the fold is paused, appended events are accepted at once.
     """
 
     def __init__(self, drops: DropCounter, metrics: Metrics, broadcast: Broadcast) -> None:
-        """Start with no request.
+        """Start without requests.
 
         Args:
             drops: Where drops are counted for the store.
             metrics: Where verdicts are counted for `/metrics`.
-            broadcast: Shows them to those who look.
+            broadcast: Sends them to followers.
         """
         self._drops = drops
         self._metrics = metrics
@@ -93,36 +92,36 @@ class Verdicts:
         return len(self._tickets)
 
     def figures(self) -> dict[str, float]:
-        """Its gauges, by the names that `/metrics` gives them."""
+        """Gauges by their names in `/metrics`."""
         return {"sluice_requests_waiting": len(self)}
 
     def open(self, events: int, tell: Callable[[], object] | None = None) -> Ticket:
-        """Begin to wait for that many verdicts; `tell` is as in `Ticket`."""
+        """Start to wait for that many verdicts; `tell` is as in `Ticket`."""
         ticket = Ticket(next(self._numbers), [None] * events, events, tell)
         self._tickets[ticket.number] = ticket
         return ticket
 
     def withdraw(self, ticket: Ticket) -> None:
-        """Forget a request; what is not appended yet for it is not to be appended."""
+        """Forget a request; its events that are not appended yet must not be appended."""
         self._tickets.pop(ticket.number, None)
 
     def expired(self, number: int) -> bool:
-        """Whether the request was withdrawn; never for events that nobody waits for (number 0)."""
+        """Whether the request was withdrawn; False for events without a request (number 0)."""
         return number != 0 and number not in self._tickets
 
     def hold(self, number: int) -> None:
-        """Have a request wait on: its event is being appended."""
+        """Extend the wait of a request whose event is being appended."""
         ticket = self._tickets.get(number)
         if ticket is not None:
             ticket.held = True
 
     def drop(self, event: Event, verdict: Verdict) -> None:
-        """Count a drop in front of the log, and answer for it."""
+        """Count an event dropped before the log, and give its verdict."""
         self._count_drop(event, verdict)
         self._answer(event.ticket, event.position, verdict)
 
     def refuse(self, ticketed: TicketedEvent, verdict: Verdict) -> None:
-        """Count an event that did not get into the log, and answer for it."""
+        """Count an event that was not appended, and give its verdict."""
         self._count_drop(ticketed.event, verdict)
         self._answer(ticketed.ticket, ticketed.position, verdict)
 
@@ -136,7 +135,7 @@ class Verdicts:
         self._broadcast.dropped(event, verdict.reason, verdict.rule)
 
     def appended(self, first: int, events: Sequence[TicketedEvent]) -> None:
-        """Have events wait for the fold that are in the log now, at positions from `first` on."""
+        """Let appended events wait for the fold; their positions start at `first`."""
         if not self._fold_reads or first < self._folded:
             self._accept(events)
             return
@@ -146,11 +145,12 @@ class Verdicts:
             self._accept_oldest()
 
     def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
-        """Answer for the events that the fold has reached.
+        """Give the verdicts on the events that the fold has reached.
 
         Args:
             end: The position before which all records are folded.
-            drops: By position: what the fold has dropped, which it counts for the store itself.
+            drops: Events that the fold has dropped, by position; the fold counts them for the
+                store.
         """
         self._folded = end
         answered_before = self._appended[0][0] if self._appended else end
@@ -172,11 +172,11 @@ class Verdicts:
                     self._answer(ticketed.ticket, ticketed.position, dropped[1])
 
     def fold_reads(self) -> None:
-        """The fold reads on: events that are appended from now on wait for it."""
+        """The fold continues: events appended from now on wait for it."""
         self._fold_reads = True
 
     def fold_waits(self) -> None:
-        """The fold does not read on: what is in the log is accepted without its verdict."""
+        """The fold has paused: appended events are accepted without its verdict."""
         self._fold_reads = False
         while self._appended:
             self._accept_oldest()
@@ -204,12 +204,12 @@ class Verdicts:
             ticket.settle()
 
     async def settled(self, ticket: Ticket) -> list[Verdict]:
-        """As `wait`, for as long as `give_up_waiting` lets it; a deadline of its own costs more."""
+        """Wait for the verdicts until `give_up_waiting`; a separate deadline costs more."""
         await self._complete(ticket).wait()
         return ticket.outcome()
 
     def _complete(self, ticket: Ticket) -> trio.Event:
-        """Set when the ticket's last verdict is in, or waiting has ended."""
+        """An event that is set when the ticket's last verdict is in, or the wait has ended."""
         complete = trio.Event()
         if ticket.number in self._tickets:
             ticket.tell = complete.set
@@ -220,14 +220,14 @@ class Verdicts:
     async def readmit(
         self, ticketed: Callable[[int], Message], outlet: trio.MemorySendChannel[Sequence[Message]]
     ) -> Verdict:
-        """Send an event that was set aside into a stage again; wait for room and for its verdict.
+        """Send a redriven event into a stage; wait for room and for its verdict.
 
         Args:
-            ticketed: Gives the stage's message with a ticket's number.
-            outlet: Leads to the stage.
+            ticketed: Creates the stage's message from a ticket's number.
+            outlet: Channel to the stage.
 
         Returns:
-            The verdict; `lock_timeout` when there was none in time.
+            The verdict; `lock_timeout` if there was none in time.
         """
         ticket = self.open(1)
         try:
@@ -239,7 +239,7 @@ class Verdicts:
     def give_up_waiting(self, now: float) -> None:
         """End the waits that have lasted `VERDICT_SECONDS`.
 
-        What is in the log by then is accepted. What is being appended is waited for longer.
+        Events in the log by then are accepted. Events being appended are given more time.
         """
         late = self._late(now)
         if any(ticket.held for ticket in late) and self._appended:

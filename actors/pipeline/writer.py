@@ -1,4 +1,4 @@
-"""Stores flushes, one insert at a time, until the store has them."""
+"""Stores flushes, one insert at a time, and retries until the store has them."""
 
 import random
 from collections import deque
@@ -23,45 +23,45 @@ from ingest.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 INSERT_SECONDS = 60.0
-"""How long one insert may take before its outcome counts as unknown and it is tried again."""
+"""Timeout of an insert; its outcome is then unknown and it is retried."""
 
 BREAKS_AFTER = 3
-"""Failures in a row after which the circuit is open: no rows are sent to the store before it has
-given a sign of life."""
+"""Consecutive failures after which the circuit opens: no rows are sent until the store answers a
+probe."""
 
 PROBE_SECONDS = 5.0
-"""How long a sign of life is waited for."""
+"""Timeout of a probe."""
 
 LETTERS_PER_INSERT = 16
-"""Refused rows singled out of one insert; when there are more, the rest is set aside unsplit, since
-then it is the table rather than a row that is at fault."""
+"""Maximum number of refused rows isolated from one insert. Beyond it the rest is set aside unsplit,
+because then the table is at fault rather than a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How long to wait before an insert is tried again.
+    """Delays before an insert is retried.
 
     Attributes:
-        first: Seconds before the first retry; doubled for each that follows.
-        longest: Seconds, the limit of that doubling.
+        first: Seconds before the first retry; doubled for each further one.
+        longest: Upper limit of the delay in seconds.
     """
 
     first: float = 0.25
     longest: float = 30.0
 
     def delay(self, failures: int, jitter: float) -> float:
-        """Seconds to wait after that many failures in a row; `jitter` from 0 to 1."""
+        """Seconds to wait after that many consecutive failures; `jitter` is from 0 to 1."""
         return min(self.first * (1 << min(failures - 1, 30)), self.longest) * (0.5 + jitter / 2)
 
 
 class Writer(Actor):
-    """The actor that owns the flush on its way into the store; the only one that inserts.
+    """The only actor that inserts; it owns the flush being stored.
 
     Receives flushes and stores them in order, insert by insert. While the store is unavailable it
-    tries again, with the same rows and the same token, so that an insert whose outcome was unknown
-    is not doubled; after a few failures it only asks for a sign of life until there is one. Rows
-    that the store refuses for good are split until the bad ones are found; those become dead
-    letters and the others are stored. A restart goes on with the insert that was under way.
+    retries with the same rows and the same token, so an insert of unknown outcome is not doubled.
+    After a few failures it only probes the store until it answers. An insert that the store refuses
+    is split until the bad rows are found; these become dead letters and the others are stored. A
+    restart continues with the current insert.
     """
 
     name = "writer"
@@ -84,12 +84,13 @@ class Writer(Actor):
         Args:
             inbox: Flushes from batchers, the redrive of letters, and imports.
             store: Where rows go.
-            letters: Takes rows that the store refuses.
-            metrics: Shows inserts and failures.
-            opened: Whether the store has been opened; otherwise that is tried until it succeeds.
+            letters: Keep rows that the store refuses.
+            metrics: Count inserts and failures.
+            opened: Whether the store is open; otherwise the writer tries to open it until it
+                succeeds.
             retry: How long to wait between attempts.
-            jitter: Gives numbers from 0 to 1.
-            tracing: Told of each attempt to insert; None: nobody is.
+            jitter: Returns random numbers from 0 to 1.
+            tracing: Receives each insert attempt; None to disable tracing.
         """
         self._inbox = inbox
         self._store = store
@@ -107,16 +108,16 @@ class Writer(Actor):
 
     @property
     def pending(self) -> int:
-        """Rows taken over that the store has not acknowledged."""
+        """Number of rows received that the store has not acknowledged."""
         return sum(len(insert.rows) for insert in self._inserts)
 
     @property
     def has_work(self) -> bool:
-        """Whether a flush is under way."""
+        """Whether a flush is being stored."""
         return self._flush is not None
 
     def status(self) -> dict[str, object]:
-        """What readiness says of the store."""
+        """The store's part of the readiness report."""
         return {
             "status": "degraded" if self.failures else "ok",
             "kind": self._store.name,
@@ -126,11 +127,11 @@ class Writer(Actor):
         }
 
     def figures(self) -> dict[str, float]:
-        """Its gauges, by the names that `/metrics` gives them."""
+        """Gauges by their names in `/metrics`."""
         return {"sluice_rows_pending": self.pending}
 
     async def run(self) -> None:
-        """Insert until there are no more flushes to come and all are stored."""
+        """Insert until no more flushes come and all are stored."""
         while not self._opened:
             await self._open()
         while True:
@@ -149,13 +150,13 @@ class Writer(Actor):
         self._singled_out.clear()
 
     def _finish(self) -> None:
-        """Tell the sender of the flush that all of its rows have found a place."""
+        """Tell the sender of the flush that all rows are stored or in dead letters."""
         if self._flush is not None:
             self._flush.stored.set()
             self._flush = None
 
     async def _open(self) -> None:
-        """Reach a store that could not be reached when the server started."""
+        """Open a store that was unreachable when the server started."""
         try:
             await self._store.open()
         except StoreError as error:
@@ -170,7 +171,7 @@ class Writer(Actor):
         return "open" if self.failures >= BREAKS_AFTER else "closed"
 
     async def _store_or_set_aside(self, insert: Insert) -> None:
-        """Bring one insert to its end, and only then out of the queue."""
+        """Complete one insert, then remove it from the queue."""
         started = trio.current_time()
         try:
             if self.circuit == "open":
@@ -186,7 +187,7 @@ class Writer(Actor):
             if not await self._isolate(insert, error):
                 await self._back_off(error)
         except Exception as error:
-            # Not the store's: these rows would fail for ever.
+            # Not an error of the store: these rows would always fail.
             log.error(
                 "insert failed",
                 table=insert.table,
@@ -226,9 +227,10 @@ class Writer(Actor):
         self._metrics.observe_insert(insert.table, len(insert.rows), seconds)
 
     def _insert_counters(self) -> None:
-        """The store misses events of a batch: then it has none of the batch's counters either.
+        """Allow a batch's counters to be inserted, because the store lacks events of the batch.
 
-        Nothing tells counter rows apart, so a table that recognises no tokens cannot be asked.
+        Counters are stored after events, so it does not have them either. Counter rows cannot be
+        told apart, so a table that ignores tokens cannot be queried for them.
         """
         for number, insert in enumerate(self._inserts):
             if insert.table == "ingest_counters":
@@ -253,16 +255,16 @@ class Writer(Actor):
         await trio.sleep(delay)
 
     async def _isolate(self, insert: Insert, error: RowsRefused) -> bool:
-        """Split what the store refuses, or set it aside when it cannot be split.
+        """Split a refused insert, or set it aside if it cannot be split.
 
         Returns:
-            False when it cannot be set aside now: then it stays in the queue.
+            False if it cannot be set aside now; it then stays in the queue.
         """
         self._metrics.flush_failures.labels(insert.table, "refused").inc()
         batch = insert.token.partition(".")[0]
         singled_out = self._singled_out.get(batch, 0)
         if len(insert.rows) > 1 and singled_out < LETTERS_PER_INSERT:
-            # Nothing of it is stored, but an earlier process may have stored these very halves.
+            # None of its rows are stored now, but an earlier process may have stored these halves.
             self._inserts.popleft()
             self._inserts.extendleft(reversed(insert.halves()))
             return True
@@ -273,18 +275,18 @@ class Writer(Actor):
         return True
 
     async def _set_aside(self, insert: Insert, error: Exception | str) -> bool:
-        """Make a letter of rows.
+        """Turn rows into a letter.
 
         Returns:
             Whether it is on disk.
         """
         outcome: list[bool] = []
-        # After a crash the same rows may be refused again: the token names the letter.
+        # After a crash the same rows may be refused again, so the letter is named by the token.
         key: str | None = insert.token
         letter: str | None = None
         flush = self._flush
         if flush is not None and flush.letter and flush.inserts[0].token == insert.token:
-            key, letter = None, flush.letter  # all that was redriven goes into its own letter again
+            key, letter = None, flush.letter  # redriven rows update their own letter
         if not self._letters.keep(
             self.name, insert, error, key=key, letter=letter, told=outcome.append
         ):
@@ -293,7 +295,7 @@ class Writer(Actor):
         return outcome == [True]
 
     async def give_up(self) -> None:
-        """Keep all flushes to come on disk; the next process stores them."""
+        """Write all further flushes to disk; the next process stores them."""
         while True:
             self.spill()
             try:
@@ -302,10 +304,10 @@ class Writer(Actor):
                 return
 
     def spill(self, flushes: Iterable[Flush] = ()) -> int:
-        """Keep on disk what is not yet stored, for the next process to store under the same tokens.
+        """Write unstored rows to disk; the next process stores them with the same tokens.
 
         Args:
-            flushes: More that could not be handed over.
+            flushes: Further flushes that could not be sent to the writer.
 
         Returns:
             How many rows were kept.

@@ -1,1 +1,1 @@
-"""Where rows are kept: chDB in this process, or a ClickHouse server."""
+"""The stores: chDB in this process, or a ClickHouse server."""

@@ -36,11 +36,12 @@ INSERT_SECONDS = 50.0
 
 
 class ClickHouseStore:
-    """Owns three connections to a server: for inserts, for queries, for signs of life.
+    """Owns three connections to a server: for inserts, for queries, for probes.
 
-    They live in a thread with an asyncio loop, since asynch needs one. Each carries one statement
-    at a time; none waits for another. A statement that is cancelled or takes too long is cancelled
-    in the loop and its real end awaited, its connection dropped and made again by the next.
+    They live in a thread with an asyncio loop, which asynch needs. Each carries one statement at a
+    time, independently of the others. A statement that is cancelled or takes too long is cancelled
+    in the loop and awaited until it has ended. Its connection is closed, and the next statement
+    opens a new one.
     """
 
     name = "clickhouse"
@@ -53,13 +54,13 @@ class ClickHouseStore:
         insert_seconds: float = INSERT_SECONDS,
         query_seconds: float = QUERY_SECONDS,
     ) -> None:
-        """Connect to nothing yet.
+        """Create the store without connecting.
 
         Args:
             address: Where the server is.
-            connection_seconds: Limit for connecting, and for a sign of life.
-            insert_seconds: Limit for an insert, with connecting if need be.
-            query_seconds: Limit that the server puts on a query.
+            connection_seconds: Timeout for connecting, and for a probe.
+            insert_seconds: Timeout for an insert, including connecting if needed.
+            query_seconds: Time limit for a query, enforced by the server.
         """
         self._address = address
         self._connection_seconds = connection_seconds
@@ -67,18 +68,18 @@ class ClickHouseStore:
         self._query_seconds = query_seconds
         self._thread = AsyncioThread("clickhouse")
         self._inserts = self._line(address.database, insert_seconds)
-        # The server's own limit comes first: it says why, and keeps the connection.
+        # The server's limit comes first, because it gives a reason and keeps the connection.
         self._queries = self._line(
             address.database, query_seconds + connection_seconds, address.for_queries
         )
-        # No database is named in the handshake: one that is missing would end it.
+        # The handshake names no database, because a missing one would fail it.
         self._pings = self._line("", connection_seconds)
         self._migrated: Migrated | None = None
         self._tables_changed = False
         self.findings: tuple[str, ...] = ()
 
     async def open(self) -> None:
-        """Connect, create the database if need be, and create or migrate the tables.
+        """Connect, create the database if needed, and create or migrate the tables.
 
         Raises:
             StoreUnavailable: The server does not answer.
@@ -118,7 +119,7 @@ class ClickHouseStore:
             refused = rows_at_fault(error.code)
             raise (RowsRefused if refused else StoreUnavailable)(f"{table.name}: {error}") from None
         except StoreMisconfigured as error:
-            # The server was replaced while we ran: no fault of the rows.
+            # The server was replaced meanwhile; the rows are not at fault.
             raise StoreUnavailable(str(error)) from None
 
     async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row] | None:
@@ -183,7 +184,7 @@ class ClickHouseStore:
         self._thread.close()
 
     async def _tables(self) -> Migrated:
-        """What is known of the tables; they are looked at again after they were changed."""
+        """The state of the tables; inspected again after a change."""
         if self._migrated is None:
             raise StoreUnavailable("the store is not open yet")
         if self._tables_changed:
@@ -202,7 +203,7 @@ class ClickHouseStore:
         return Line(self._thread, address, connect, seconds)
 
     async def _create_database(self) -> None:
-        """Create the database unless it is there; needs no privilege if it is."""
+        """Create the database if it does not exist; needs no privilege if it does."""
         name = self._address.database
         condition = f"name = {quote_string(name)}"
         select = f"SELECT 1 FROM system.databases WHERE {condition}"  # noqa: S608

@@ -1,4 +1,4 @@
-"""ClickHouse inside this process: chDB, which needs nothing but a directory."""
+"""ClickHouse inside this process: chDB, with its files in one directory."""
 
 import fcntl
 import json
@@ -37,24 +37,24 @@ from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
 
 NICE = 10
-"""Inserts and queries let requests go first: on one core a flush would hold them up for as long as
-it lasts."""
+"""Inserts and queries run at lower priority than requests; otherwise, on one core, a flush would
+block requests while it lasts."""
 
 
 class EmbeddedStore:
-    """Owns two sessions on one directory: one that writes, and one that can only read.
+    """Owns two chDB sessions on one directory: one writes, the other is read-only.
 
-    Each is used from a thread of its own, so that a long query does not hold up inserts, and no
-    call of a kind overlaps the next. A cancelled query is killed from the session that writes; it
-    ends at the next block of data, or by its time limit. A cancelled insert cannot be interrupted;
-    its end is waited for (see `SerialThread`). The directory belongs to one process at
-    a time, and chDB allows a process one directory.
+    Each has its own thread, so a long query does not block inserts, and calls in one session never
+    overlap. A cancelled query is killed through the session that writes; it ends at the next block
+    of data or by its time limit. A cancelled insert cannot be interrupted and is awaited (see
+    `SerialThread`). Only one process can use the directory at a time, and chDB allows one directory
+    per process.
     """
 
     name = "chdb"
 
     def __init__(self, address: EmbeddedAddress, *, query_seconds: float = QUERY_SECONDS) -> None:
-        """Touch nothing yet.
+        """Create the store without opening it.
 
         Args:
             address: Where the files are.
@@ -72,9 +72,9 @@ class EmbeddedStore:
         self.findings: tuple[str, ...] = ()
 
     async def open(self) -> None:
-        """Open the directory, which is made if need be, and create or migrate the tables.
+        """Open or create the directory, and create or migrate the tables.
 
-        To be called after any fork.
+        Call this after any fork.
 
         Raises:
             StoreBusy: Another process has it open.
@@ -108,11 +108,11 @@ class EmbeddedStore:
         )
 
     async def ping(self) -> None:
-        """See `Store.ping`; waits for the insert that is under way."""
+        """See `Store.ping`; waits for a running insert."""
         await self._execute("SELECT 1")
 
     async def aclose(self) -> None:
-        """Close the sessions after what they are doing, and free the directory."""
+        """Close the sessions after their current calls, and release the directory."""
         with trio.move_on_after(GRACE_SECONDS, shield=True):
             await self._reading.call(self._close_reader)
             await self._writing.call(self._close_writer)
@@ -126,7 +126,7 @@ class EmbeddedStore:
     async def _execute(self, sql: str) -> list[list[str]]:
         return await self._writing.call(partial(self._rows, sql))
 
-    # What follows runs in the threads.
+    # The following functions run in the threads.
 
     def _open_sessions(self) -> None:
         if self._writer is not None:
@@ -194,13 +194,13 @@ class EmbeddedStore:
             refuse_long_text(result.size())
             return list(_lines(result))
         except RuntimeError as error:
-            # chDB hands out what a failed query had produced with the next one's result.
+            # chDB returns partial results of a failed query with the next query's result.
             self._reader.close()
             self._reader = self._new_reader()
             raise QueryRefused(shorten(str(error))) from None
 
     def _renew_writer(self) -> None:
-        """Get rid of what a failed statement may have left in the session."""
+        """Replace the session, because a failed statement may have left data in it."""
         self._writer.close()
         self._writer = _open_session(self._path)
 
@@ -217,11 +217,11 @@ class EmbeddedStore:
 
 
 def prepare_directory(path: Path) -> None:
-    """Make the directory, and see that this process can have it.
+    """Create the directory, and check that this process can use it.
 
     Raises:
         StoreBusy: Another process has it open.
-        StoreMisconfigured: It cannot be made or written.
+        StoreMisconfigured: It cannot be created or written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -235,12 +235,12 @@ def prepare_directory(path: Path) -> None:
 
 
 def lock_holder(path: Path) -> str | None:
-    """The id of the process that has the directory open; None when none has.
+    """The id of the process that has the directory open; None if there is none.
 
-    Asked first, because chDB would only say that it cannot be initialised, and that on stderr, too.
+    Checked first, because chDB would only report that it cannot be initialised, also on stderr.
 
     Raises:
-        StoreMisconfigured: The lock cannot be looked at.
+        StoreMisconfigured: The lock cannot be read.
     """
     try:
         with (path / "status").open("r", encoding="utf-8", errors="replace") as status:
@@ -273,7 +273,7 @@ def _open_session(path: Path) -> Any:
             raise StoreMisconfigured(
                 f"this process already has chDB open in {match[1]}; it cannot open {path} as well"
             ) from None
-        # The same process id in another container, or a process that was quicker.
+        # The same process id in another container, or a process that was faster.
         if lock_holder(path) is not None:
             raise StoreBusy(f"{path} is in use by another process") from None
         raise StoreMisconfigured(f"chDB cannot use {path}: {shorten(text)}") from None
@@ -281,7 +281,7 @@ def _open_session(path: Path) -> Any:
 
 @contextmanager
 def _in_utc() -> Iterator[None]:
-    """Let chDB, which takes its time zone from the environment, cut days and months by UTC."""
+    """Set the environment's time zone to UTC for chDB, so that days and months are in UTC."""
     before = os.environ.get("TZ")
     os.environ["TZ"] = "UTC"
     try:
@@ -295,7 +295,7 @@ def _in_utc() -> Iterator[None]:
 
 @contextmanager
 def _as_file(blocks: Iterable[bytes]) -> Iterator[str]:
-    """The path of a file that holds the blocks; in memory where the system can."""
+    """The path of a file with the blocks; in memory if the system supports it."""
     if hasattr(os, "memfd_create"):
         with open(os.memfd_create("sluice-insert"), "wb", buffering=0) as memory:
             for block in blocks:

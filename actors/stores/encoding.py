@@ -10,7 +10,7 @@ from ingest.rows.schema import Table, quote_identifier
 
 INSERT_SETTINGS = {
     "insert_deduplicate": "1",
-    # Acknowledged means stored, whatever the user's profile says.
+    # Acknowledge only stored rows, regardless of the user's profile.
     "async_insert": "0",
     # Late events of many months may come in one batch.
     "max_partitions_per_insert_block": "0",
@@ -20,9 +20,9 @@ _YIELD_SECONDS = 1e-4
 
 
 def encode(table: Table, rows: Sequence[tuple[Any, ...]], left_out: Collection[str]) -> list[bytes]:
-    """Encode rows in blocks, letting other threads have the interpreter after each.
+    """Encode rows in blocks, and yield to other threads after each block.
 
-    All blocks are made before the first is sent: a row that does not fit leaves nothing half done.
+    All blocks are encoded before the first is sent, so an invalid row leaves nothing half done.
 
     Raises:
         RowsRefused: A value does not fit its column.
@@ -31,7 +31,7 @@ def encode(table: Table, rows: Sequence[tuple[Any, ...]], left_out: Collection[s
     try:
         for block in encode_blocks(table.inserted, rows, left_out):
             blocks.append(block)
-            # A sleep of 0 is over before a waiting thread wakes up.
+            # A sleep of 0 would end before a waiting thread wakes up.
             time.sleep(_YIELD_SECONDS)
     except RowNotEncodableError as error:
         raise RowsRefused(f"{table.name}: {error}") from None

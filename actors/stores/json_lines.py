@@ -1,4 +1,4 @@
-"""Rows as JSON objects, a line each, as ClickHouse's JSONEachRow writes them."""
+"""Rows as JSON objects, one per line, like ClickHouse's JSONEachRow."""
 
 import json
 import math
@@ -29,8 +29,8 @@ def json_lines(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]
 def json_text(value: Any) -> str:
     """A value as JSON.
 
-    Numbers stay numbers, however long; NaN and infinities become null. Bytes are taken for UTF-8,
-    what is none becomes U+FFFD. Types that JSON does not have become strings.
+    Numbers of any length stay numbers; NaN and infinities become null. Bytes are decoded as UTF-8,
+    with U+FFFD for invalid bytes. Types that JSON does not have become strings.
     """
     match value:
         case None:

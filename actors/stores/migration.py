@@ -1,4 +1,4 @@
-"""Brings a store's tables up to date: looks, lets `ingest.rows.migration` decide, and does it."""
+"""Inspects a store's tables and runs the migration planned by `ingest.rows.migration`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ Execute = Callable[[str], Awaitable[Sequence[Sequence[str]]]]
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What became of a database.
+    """The result of a migration.
 
     Attributes:
         left_out: By table: the columns that rows hold and inserts must leave out.
         forgetful: Names of tables that do not recognise an insert by its token.
-        findings: What an operator ought to know, a line each.
+        findings: Information for the operator, one per line.
     """
 
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -40,7 +40,7 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
         durable: As for `ingest.rows.schema.create_statements`.
 
     Raises:
-        StoreMisconfigured: The tables that are there cannot be used.
+        StoreMisconfigured: The existing tables cannot be used.
         StoreError: As `execute` does.
     """
     existing, marked = await _existing_tables(execute, database)
@@ -73,7 +73,7 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
 async def _existing_tables(
     execute: Execute, database: str
 ) -> tuple[dict[str, ExistingTable], bool]:
-    """Our tables, and whether the mark of Plausible's migrations is there."""
+    """The existing tables, and whether Plausible's migrations have run."""
     tables = await execute(
         "SELECT name, engine, engine_full FROM system.tables "  # noqa: S608
         f"WHERE database = {quote_string(database)} AND name IN {_list(TABLES)}"
@@ -103,7 +103,7 @@ async def _known_settings(execute: Execute) -> frozenset[str]:
             f"SELECT name FROM system.merge_tree_settings WHERE name IN {_list(OPTIONAL_SETTINGS)}"  # noqa: S608
         )
     except StoreError:
-        # Servers as they are installed let nobody look there who was not granted it.
+        # By default, servers allow this only with a grant.
         version = (await execute("SELECT version()"))[0][0]
         return settings_of_version(version)
     return frozenset(row[0] for row in rows)

@@ -1,6 +1,6 @@
-"""asynch's connection, with blocks of our own encoding and without its ways to hang or mislead."""
+"""asynch's connection, with our own block encoding, and fixes for hangs and false success."""
 
-# asynch declares types and leaves most of its functions without.
+# asynch declares types, but most of its functions have none.
 # mypy: disable-error-code="no-untyped-call"
 
 import asyncio
@@ -19,12 +19,12 @@ from actors.stores.url import DEFAULT_PORT, DEFAULT_TLS_PORT, ServerAddress
 OLDEST_MAJOR_VERSION = 22
 HTTP_ANSWER = b"HTTP/1."
 
-# What it warns of is raised as well, and reported by whoever catches it.
+# Its warnings are also raised as exceptions, and reported where they are caught.
 logging.getLogger("asynch").setLevel(logging.ERROR)
 
 
 class NativeConnection(Connection):
-    """A connection to one server, made by the first `execute` and made again when it broke.
+    """A connection to one server, opened by the first `execute` and reopened after a failure.
 
     `execute` inserts when its second argument is a list of Native blocks as bytes.
 
@@ -42,12 +42,12 @@ class NativeConnection(Connection):
     def __init__(
         self, address: ServerAddress, database: str, *, connect_timeout: float, timeout: float
     ) -> None:
-        """Connect to nothing yet.
+        """Create the connection without opening it.
 
         Args:
             address: Where the server is.
-            database: The one that unqualified names belong to.
-            connect_timeout: Seconds to wait for a connection, or for a sign of life on it.
+            database: The default database for unqualified names.
+            connect_timeout: Seconds to wait for a connection, or for the answer to a ping.
             timeout: Seconds to wait for each answer, or for room to send more.
         """
         super().__init__(
@@ -107,10 +107,9 @@ class NativeConnection(Connection):
         return bool(self.reader.reader.at_eof() or self.writer.writer.is_closing())
 
     async def disconnect(self) -> None:
-        """Drop the connection at once.
+        """Close the connection at once.
 
-        asynch's own way waits until what was written has been sent: with a server that hangs, for
-        ever.
+        asynch's own method waits until all written data is sent: with a hanging server, forever.
         """
         if self.connected:
             self.writer.writer.transport.abort()
@@ -121,8 +120,8 @@ class NativeConnection(Connection):
     ) -> int:
         """Insert blocks in one statement, and wait for its end.
 
-        asynch's own way takes the first packet that is no exception for success; progress may come
-        before the end, and an exception after it.
+        asynch's own method treats the first packet that is not an exception as success. But
+        progress packets may come first, and an exception after them.
         """
         await self.send_query(query_without_data, query_id=options.get("query_id") or "")
         await self.send_external_tables(None)

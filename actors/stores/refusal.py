@@ -1,4 +1,4 @@
-"""What an error of ClickHouse means for the rows that met it."""
+"""What an error of ClickHouse means for the rows of an insert."""
 
 import re
 
@@ -63,24 +63,24 @@ MESSAGE_CHARACTERS = 500
 def rows_at_fault(code: int | None) -> bool:
     """Whether these rows will never be accepted.
 
-    Everything else counts as passing, errors that this list does not know as well: to try a bad
-    insert for ever shows in the readiness; to set good rows aside loses their place in order.
+    All other errors count as temporary, including unknown ones: endless retries of a bad insert
+    show in readiness, while setting good rows aside would lose their order.
     """
     return code in _ROWS_AT_FAULT
 
 
 def tables_at_fault(code: int | None) -> bool:
-    """Whether the tables are no longer those that were looked at: they have to be migrated anew."""
+    """Whether the tables have changed since they were inspected, and must be migrated again."""
     return code in _TABLES_AT_FAULT
 
 
 def operator_at_fault(code: int | None) -> bool:
-    """Whether nothing will work before somebody changes the URL or the server's privileges."""
+    """Whether the operator must change the URL or the server's privileges."""
     return code in _OPERATOR_AT_FAULT
 
 
 def error_code(message: str) -> int | None:
-    """The code in a message of ClickHouse; None when there is none."""
+    """The error code in a message of ClickHouse; None if there is none."""
     match = re.search(r"\bCode: (\d+)\b", message)
     return int(match[1]) if match else None
 

@@ -1,4 +1,4 @@
-"""Whether ClickHouse's users may do what they are there for, and queries no more than that."""
+"""Checks the privileges of the ClickHouse users, for inserts and for queries."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -12,9 +12,9 @@ Execute = Callable[[str], Awaitable[Sequence[Sequence[str]]]]
 
 
 async def check_rights(execute: Execute, user: str, database: str) -> tuple[str, ...]:
-    """Ask before there are rows whether they will be taken.
+    """Check at start whether inserts are allowed.
 
-    Older servers know no `CHECK GRANT`; there the first insert shows it.
+    Older servers have no `CHECK GRANT`; there the first insert shows it.
 
     Args:
         execute: Runs a statement; raises a `StoreError` when it fails.
@@ -22,7 +22,7 @@ async def check_rights(execute: Execute, user: str, database: str) -> tuple[str,
         database: With the tables, all of which exist.
 
     Returns:
-        What an operator ought to know.
+        Information for the operator.
 
     Raises:
         StoreMisconfigured: No rows can be inserted.

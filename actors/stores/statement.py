@@ -1,11 +1,11 @@
-"""A user's SQL, read just far enough to let nothing but one reading statement through.
+"""Parses a user's SQL far enough to allow only a single read-only statement.
 
-The stores run it in ClickHouse's read-only mode as well. That mode lets a few things pass that are
-no reading of tables (INTO OUTFILE, KILL QUERY, USE, functions that read the machine's files), and a
-server does not hold a subquery to it that brings settings of its own.
+The stores also run it in ClickHouse's read-only mode. That mode still allows INTO OUTFILE, KILL
+QUERY, USE, and functions that read the machine's files. A subquery with its own settings can even
+leave that mode.
 
-What is outside quotes and comments has to be in the few characters that every version of ClickHouse
-reads in the same way: nothing can be hidden in a quote that is none.
+Outside quotes and comments, only those characters are allowed that every version of ClickHouse
+reads in the same way. So no version can take for a statement what is checked here as quoted text.
 """
 
 import re
@@ -91,9 +91,9 @@ def reading_statement(sql: str, table_functions: Collection[str]) -> str:
             them.
 
     Raises:
-        QueryRefused: It does not only read, or it is more than one statement.
+        QueryRefused: It is not read-only, or it is more than one statement.
     """
-    # Even if ClickHouse should read a quote or a comment differently: nothing writes a file.
+    # Ensures that nothing writes a file, even if ClickHouse parses quotes or comments differently.
     if re.search(r"\boutfile\b", sql, re.IGNORECASE):
         raise QueryRefused("INTO OUTFILE is not accepted: the result goes to the caller")
     tokens = list(_tokens(sql))
@@ -114,7 +114,7 @@ def reading_statement(sql: str, table_functions: Collection[str]) -> str:
 def _tokens(sql: str) -> Iterator[_Token]:
     for match in _TOKEN.finditer(sql):
         kind = match.lastgroup or ""
-        # ClickHouse lets comments nest: what a naive reading takes for their end is not.
+        # ClickHouse allows nested comments, so the first `*/` may not end the comment.
         nested = match[0].startswith("/*") and match[0].find("/*", 2) > 0
         if kind == "open" or nested:
             raise QueryRefused("a quote or a comment is not closed, or comments are nested")
@@ -144,7 +144,7 @@ def _refuse_side_effects(tokens: list[_Token], refused: Collection[str]) -> None
 
 
 def _format_clause(tokens: list[_Token]) -> tuple[int, int] | None:
-    """Where the last FORMAT clause begins and ends; None without one."""
+    """The range of the last FORMAT clause; None without one."""
     if len(tokens) < 3 or tokens[-2].keyword != "FORMAT":
         return None
     if tokens[-1].kind not in ("word", "quoted"):

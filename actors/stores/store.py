@@ -1,4 +1,4 @@
-"""What the pipeline expects of the place where rows are kept."""
+"""The interface of a store."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -8,15 +8,15 @@ from ingest.rows.schema import Table
 
 
 class StoreError(Exception):
-    """A store could not do what was asked; the message is fit for an operator."""
+    """A store operation failed; the message is for the operator."""
 
 
 class StoreUnavailable(StoreError):  # noqa: N818
-    """Not now, or nobody knows: the same insert, with the same token, is to be tried again."""
+    """The store is unavailable, or the outcome is unknown; retry with the same token."""
 
 
 class RowsRefused(StoreError):  # noqa: N818
-    """Never: these rows do not fit the table. Other rows may."""
+    """These rows do not fit the table and will never be accepted. Other rows may fit."""
 
 
 class QueryRefused(StoreError):  # noqa: N818
@@ -24,7 +24,7 @@ class QueryRefused(StoreError):  # noqa: N818
 
 
 class StoreMisconfigured(StoreError):  # noqa: N818
-    """The operator has to change something first; the message says what."""
+    """The operator must change something first; the message says what."""
 
 
 class StoreBusy(StoreMisconfigured):
@@ -34,11 +34,11 @@ class StoreBusy(StoreMisconfigured):
 class Store(Protocol):
     """A database with the tables of `ingest.rows.schema`.
 
-    Inserts come from one task, one at a time; queries and pings from any, at any time.
+    One task makes inserts, one at a time. Any task may query and ping at any time.
 
     Attributes:
-        name: What it is, for logs: `chdb` or `clickhouse`.
-        findings: What `open` found and did, a line each.
+        name: Its kind, for logs: `chdb` or `clickhouse`.
+        findings: What `open` found and did, one per line.
     """
 
     name: str
@@ -51,36 +51,36 @@ class Store(Protocol):
 
         Raises:
             StoreUnavailable: Try again later.
-            StoreMisconfigured: Do not.
+            StoreMisconfigured: Do not try again before the operator has fixed the problem.
         """
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
-        """Store rows; once this returns they are kept.
+        """Store rows durably.
 
-        Cancelling it waits until the insert has truly ended, within limits. If it has ended well by
+        If cancelled, it waits for the end of the insert, within limits. If the insert succeeds by
         then, the call returns; otherwise its outcome is unknown, as after a lost connection. The
         next insert never overlaps it.
 
         Args:
             table: One of `ingest.rows.schema.TABLES`.
             rows: In the layout of `table.inserted`.
-            token: Names the insert: a second one with the same token and rows does nothing.
+            token: Identifies the insert: a second one with the same token and rows has no effect.
 
         Raises:
-            StoreUnavailable: The rows may be stored or not; insert them again, unchanged.
-            RowsRefused: Nothing is stored, nor will it ever be.
+            StoreUnavailable: The rows may or may not be stored; insert them again, unchanged.
+            RowsRefused: No row is stored, and a retry would be refused as well.
         """
 
     async def missing(self, table: Table, rows: Sequence[Row]) -> Sequence[Row] | None:
-        """Which rows of an insert of unknown outcome are to be inserted again.
+        """The rows of an insert of unknown outcome that must be inserted again.
 
         Args:
             table: As for `insert`.
             rows: As for `insert`, all of one insert.
 
         Returns:
-            None when the table recognises tokens: a repeated insert does no harm. None of the rows
-            when nothing tells them apart, as with counters.
+            None if the table recognises tokens, so that a repeated insert does no harm. An empty
+            sequence if the rows cannot be told apart, like counters.
 
         Raises:
             StoreUnavailable: Try again later.
@@ -90,7 +90,7 @@ class Store(Protocol):
         """Run a read-only query.
 
         Args:
-            sql: One statement that reads; a FORMAT clause is accepted and has no effect.
+            sql: One read-only statement; a FORMAT clause is ignored.
 
         Returns:
             A JSON object for each row of the result.
@@ -101,11 +101,11 @@ class Store(Protocol):
         """
 
     async def ping(self) -> None:
-        """Ask for a sign of life; a store that has come back empty is made ready, as by `open`.
+        """Probe the store. A store that has come back empty is prepared as by `open`.
 
         Raises:
-            StoreUnavailable: There was none, or it cannot be made ready.
+            StoreUnavailable: It did not answer or cannot be prepared.
         """
 
     async def aclose(self) -> None:
-        """Let go of threads, connections and files. The store is not used afterwards."""
+        """Close threads, connections and files. Do not use the store afterwards."""

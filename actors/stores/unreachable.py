@@ -1,4 +1,4 @@
-"""Why a ClickHouse server could not be talked to, in words that say what to mend."""
+"""Explains why a ClickHouse server could not be reached, and what to fix."""
 
 import ssl
 
@@ -8,12 +8,12 @@ from actors.stores.url import ServerAddress
 
 
 def describe_failure(error: BaseException, address: ServerAddress, *, greeted: bool) -> str:
-    """One line on a connection that failed.
+    """Describe a failed connection in one line.
 
     Args:
-        error: What ended it.
-        address: What was connected to.
-        greeted: Whether the server had answered in its protocol before.
+        error: The exception.
+        address: The server's address.
+        greeted: Whether the server had already answered in its protocol.
     """
     where = f"{address.host}:{address.port}"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -34,10 +34,10 @@ def describe_failure(error: BaseException, address: ServerAddress, *, greeted: b
 
 
 def check_authorities(address: ServerAddress) -> None:
-    """See that the file with the authorities to trust can be used.
+    """Check that the file with the trusted authorities can be used.
 
     Raises:
-        StoreMisconfigured: It cannot be read, or has no certificate in it.
+        StoreMisconfigured: It cannot be read, or contains no certificate.
     """
     if not address.secure or not address.verify or address.ca_certs is None:
         return
