@@ -29,14 +29,14 @@ MIN_TOKEN_LENGTH: Final = 16
 
 HIDDEN: Final = "***"
 
-# Rather too much is hidden than too little.
+# Hide too much rather than too little.
 _SECRET_NAME: Final = re.compile(r"TOKEN|SECRET|PASSWORD|HEADERS|(?:^|_)KEY(?:_|$)")
 _URL_PASSWORD: Final = re.compile(r"(://[^:/@]*:).*(@)")
 _SECRET_PARAMETER: Final = re.compile(r"(?i)([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*")
 
 _PREFIX: Final = "SLUICE_"
 _SECRETS: Final = frozenset({"SLUICE_ADMIN_TOKEN", "CLICKHOUSE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"})
-"""Whose values are never shown; a URL may hold a password."""
+"""Variables whose values are never shown; a URL may contain a password."""
 
 
 class SettingsError(ValueError):
@@ -52,7 +52,7 @@ def _store_url(url: str) -> str:
     if parts.scheme == "chdb":
         usable = bool(parts.netloc + parts.path)
     else:
-        # Reading the port raises ValueError when it is none.
+        # Reading an invalid port raises ValueError.
         usable = parts.scheme in ("clickhouse", "clickhouses") and bool(parts.hostname)
         usable = usable and parts.port != 0
     if not usable:
@@ -88,9 +88,9 @@ def _setting(
     older_name: str | None = None,
     **limits: Any,
 ) -> Any:
-    """Describe a variable: its documentation and its error message come from here.
+    """Define a variable with its documentation and its error message.
 
-    An older name goes on working; the name wins where both are set.
+    An older name still works; if both are set, the new name wins.
     """
     return Field(
         default,
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     port: int = _setting(
         "PORT",
         8000,
-        "TCP port to listen on; 0 takes any free one",
+        "TCP port to listen on; 0: any free port",
         "a whole number from 0 to 65535",
         ge=0,
         le=65_535,
@@ -140,19 +140,19 @@ class Settings(BaseSettings):
     sites: Path = _setting(
         "SLUICE_SITES",
         Path("config/sites.toml"),
-        "the site registry; reloaded when it changes",
+        "the sites file; reloaded when it changes",
         "a path",
     )
     state_dir: Path = _setting(
         "SLUICE_STATE_DIR",
         Path("var"),
-        "directory for salts, journal, session snapshot and dead letters",
+        "directory for salts, journal, checkpoint, dead letters and imports",
         "a path",
     )
     geoip_database: Path | None = _setting(
         "SLUICE_GEOIP_DATABASE",
         None,
-        "City or Country file in MaxMind's format, reloaded when replaced; unset: no places",
+        "City or Country file in MaxMind's format, reloaded when replaced; unset: no locations",
         "a path",
     )
     flush_rows: int = _setting(
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
     flush_seconds: float = _setting(
         "SLUICE_FLUSH_SECONDS",
         5.0,
-        "seconds after which a batch is written however few rows it has",
+        "seconds after which a batch is written, even with few rows",
         "a number of seconds greater than 0",
         gt=0,
         allow_inf_nan=False,
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     session_minutes: int = _setting(
         "SLUICE_SESSION_MINUTES",
         30,
-        "minutes of silence that end a visit",
+        "minutes without events after which a visit ends",
         "a whole number of minutes from 1 to 1440",
         ge=1,
         le=1_440,
@@ -182,22 +182,23 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[str, AfterValidator(_trusted_proxies)] = _setting(
         "SLUICE_TRUSTED_PROXIES",
         "private",
-        "whose forwarded-for and IP-type headers are believed: all, private (loopback and private "
-        "peers), or a list of networks in CIDR form, with which the right-most stranger counts",
+        "peers whose forwarded-for and IP-type headers are trusted: all, private (loopback and "
+        "private peers), or networks in CIDR form; with networks, the right-most address outside "
+        "of them is the visitor's",
         "all, private, or networks in CIDR form separated by commas",
     )
     flood_requests_per_minute: int = _setting(
         "SLUICE_FLOOD_REQUESTS_PER_MINUTE",
         0,
-        "events that one address (IPv6: one /64) may send in a minute, further ones are answered "
-        "with 429; 0: any number",
+        "events that one address (IPv6: one /64) may send in a minute; further ones are answered "
+        "with 429; 0: no limit",
         "a whole number, 0 or greater",
         ge=0,
     )
     past_days: int = _setting(
         "SLUICE_PAST_DAYS",
         400,
-        "how many days ago an event may have been that a site's own server sends with its time",
+        "maximum age in days of a past event that a site's server sends with its timestamp",
         "a whole number of days from 0 to 10000",
         ge=0,
         le=10_000,
@@ -213,16 +214,16 @@ class Settings(BaseSettings):
     durability: Annotated[Literal["journal", "memory"], BeforeValidator(_lower)] = _setting(
         "SLUICE_DURABILITY",
         "journal",
-        "journal: an event is on disk before it is answered, and survives kill -9; memory: it is "
-        "in memory only until it is stored",
+        "journal: an event is on disk before it is answered, and survives kill -9; memory: an "
+        "event is only in memory until it is stored",
         "journal or memory",
     )
     journal_fsync: Annotated[Literal["always", "interval", "never"], BeforeValidator(_lower)] = (
         _setting(
             "SLUICE_JOURNAL_FSYNC",
             "interval",
-            "when the journal is synced, for a loss of power: always, before each answer; "
-            "each second; never, when the system likes",
+            "when the journal is synced, against power failures: always: before each answer; "
+            "interval: each second; never: when the operating system decides",
             "always, interval or never",
         )
     )
@@ -253,7 +254,7 @@ class Settings(BaseSettings):
     ] = _setting(
         "SLUICE_LOG_LEVEL",
         "info",
-        "least severe level that is logged",
+        "lowest level that is logged",
         "debug, info, warning, error or critical",
     )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = _setting(
@@ -279,8 +280,8 @@ class Settings(BaseSettings):
     trace_requests: float = _setting(
         "SLUICE_TRACE_REQUESTS",
         0.01,
-        "part of the requests that are traced unless a trusted proxy's traceparent says which; "
-        "inserts and restarts of actors always are",
+        "share of the requests that are traced, unless a trusted proxy's traceparent decides; "
+        "inserts and restarts of actors are always traced",
         "a number from 0 to 1",
         ge=0,
         le=1,
@@ -298,13 +299,13 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class SettingDescription:
-    """A variable as documentation shows it.
+    """A variable's documentation.
 
     Attributes:
         name: Of the environment variable.
         default: Its text when it is not set; `unset` when there is none.
         meaning: What it decides.
-        older_names: Names that it had before, which go on working.
+        older_names: Earlier names, which still work.
     """
 
     name: str
@@ -315,12 +316,12 @@ class SettingDescription:
 
 @dataclass(frozen=True, slots=True)
 class ShownSetting:
-    """What a variable is set to, without what is secret.
+    """A variable's value, with secrets masked.
 
     Attributes:
         name: Of the environment variable.
-        value: Its text; `HIDDEN` in place of secrets.
-        given: Whether it was set, or is the default.
+        value: Its text; `HIDDEN` for secrets.
+        given: Whether it was set; otherwise it is the default.
         meaning: What it decides.
     """
 
@@ -334,7 +335,7 @@ def read_settings(dotenv: Path | None = DOTENV) -> Settings:
     """Read the environment, and a `.env` file if there is one. Empty variables count as unset.
 
     Raises:
-        SettingsError: With all mistakes.
+        SettingsError: Lists all mistakes.
     """
     try:
         return Settings(_env_file=dotenv)  # type: ignore[call-arg]
@@ -347,9 +348,9 @@ def read_settings(dotenv: Path | None = DOTENV) -> Settings:
 
 
 def unknown_variables(dotenv: Path | None = DOTENV) -> tuple[str, ...]:
-    """A warning for each variable that looks like a setting but is none, most likely misspelt.
+    """A warning for each variable that looks like a misspelt setting.
 
-    To be called after `read_settings`, which reports a `.env` file that cannot be read.
+    Call it after `read_settings`, which reports an unreadable `.env` file.
     """
     known = [name for field in Settings.model_fields.values() for name in setting_names(field)]
     found = {**(dotenv_values(dotenv) if dotenv is not None else {}), **os.environ}
@@ -361,7 +362,7 @@ def unknown_variables(dotenv: Path | None = DOTENV) -> tuple[str, ...]:
 
 
 def setting_names(field: FieldInfo) -> tuple[str, ...]:
-    """The variables that give a setting: its name, then older names."""
+    """The variables of a setting: its name, then older names."""
     alias = field.validation_alias
     return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
 
@@ -378,7 +379,7 @@ def describe_settings() -> tuple[SettingDescription, ...]:
 
 
 def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
-    """What the settings are, in the order of their definition; no value is a secret."""
+    """The values of all settings, in the order of their definition, with secrets masked."""
     return tuple(
         ShownSetting(
             setting_names(field)[0],

@@ -1,4 +1,4 @@
-"""Looks at everything the server needs before it starts, and at what a running one has."""
+"""Checks everything that the server needs, before it starts or while it runs."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from ingest.sites.site_file import SitesFileError, parse_sites, read_sites_text
 
 
 def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
-    """Try each part. The state directory and the store's tables are made or migrated.
+    """Check each part. The state directory and the store's tables are created or migrated.
 
     Args:
         settings: What to check.

@@ -14,13 +14,13 @@ from ingest.telemetry.logs import mask_credentials
 
 _ORDER: Final = "X-Plausible-IP, CF-Connecting-IP, B-Forwarded-For, X-Forwarded-For, Forwarded"
 _KILLED_AFTER: Final = 30.0
-"""Seconds after which Heroku and Kubernetes kill what has not ended."""
+"""Seconds after which Heroku and Kubernetes kill a process."""
 
 
 def check_settings(
     settings: Settings, unknown: Iterable[str], *, dotenv: Path | None = None
 ) -> Iterator[CheckResult]:
-    """Name the settings that differ from their defaults; secrets are not masked_value.
+    """List the settings that differ from their defaults; secrets are masked.
 
     Args:
         settings: What is set.
@@ -65,7 +65,7 @@ def _changed(settings: Settings) -> Iterator[CheckResult]:
 
 
 def masked_value(value: object) -> str:
-    """A setting's value, without what is secret of it."""
+    """A setting's value, with secrets masked."""
     if isinstance(value, SecretStr):
         return f"*** ({len(value.get_secret_value())} characters)"
     text = f"{value:g}" if isinstance(value, float) else str(value)
@@ -73,7 +73,7 @@ def masked_value(value: object) -> str:
 
 
 def check_proxies(settings: Settings) -> Iterator[CheckResult]:
-    """Say whose word on the visitor's address counts, and which header of theirs."""
+    """Explain which peers and which of their headers are trusted."""
     text = settings.trusted_proxies
     trusted = TrustedProxies.parse(text)
     name = f"SLUICE_TRUSTED_PROXIES={text}"
@@ -106,7 +106,7 @@ def check_proxies(settings: Settings) -> Iterator[CheckResult]:
 
 
 def check_access(settings: Settings) -> Iterator[CheckResult]:
-    """Say who may see figures and queries."""
+    """Explain who can access metrics and queries."""
     if settings.admin_token is None:
         yield ok("/metrics answers this machine only, and not through a proxy on it")
     else:

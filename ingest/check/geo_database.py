@@ -9,14 +9,14 @@ from ingest.enrichment.geo import GeoDatabase, NoGeoDatabase
 from ingest.model.event import NOWHERE, Place
 
 OLD_DAYS: Final = 60
-"""Addresses change hands: MaxMind publishes twice a week, and others monthly."""
+"""Age in days that causes a warning: MaxMind publishes twice a week, others monthly."""
 
 SAMPLES: Final = ("8.8.8.8", "1.1.1.1", "193.0.6.139", "2001:4860:4860::8888")
 """Well-known addresses: two public resolvers, RIPE's web server, and a resolver's IPv6."""
 
 
 def check_geo(geo: GeoDatabase | NoGeoDatabase, now: float) -> Iterator[CheckResult]:
-    """Say what the database is.
+    """Describe the database.
 
     Args:
         geo: The database, open.

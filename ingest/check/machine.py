@@ -1,4 +1,4 @@
-"""What the machine gives: the port, open files, and the time."""
+"""Checks the port, the limit on open files, and the clock."""
 
 import errno
 import os
@@ -14,14 +14,14 @@ from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.http.hypercorn.server import CONNECTIONS, connection_limit
 
 RELEASED: Final = 1_790_812_800
-"""2026-10-01: no machine whose clock is right runs this program before it was written."""
+"""2026-10-01, before this program was released: an earlier clock is wrong."""
 
 _LISTENING: Final = "0A"
 """A socket's state in /proc/net/tcp."""
 
 
 def check_port(host: str, port: int, server: int | None) -> Iterator[CheckResult]:
-    """See whether the port can be listened on.
+    """Check whether the server can listen on the port.
 
     Args:
         host: Address to listen on.
@@ -56,7 +56,7 @@ def check_port(host: str, port: int, server: int | None) -> Iterator[CheckResult
 
 def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> None:
     with socket.socket(family, kind, protocol) as probe:
-        # As the server does: connections of an earlier process that are being closed do not count.
+        # Like the server: ignore closing connections of an earlier process.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -75,7 +75,7 @@ def listener_on(port: int) -> tuple[int, str] | None:
     """Which process listens on a TCP port: its id and name.
 
     Returns:
-        None when that cannot be seen: not Linux, or another user's process.
+        None if unknown: not on Linux, or another user's process.
     """
     sockets = {f"socket:[{inode}]" for inode in _listening(port)}
     for process in Path("/proc").glob("[0-9]*") if sockets else ():
@@ -112,7 +112,7 @@ def check_files() -> Iterator[CheckResult]:
 
 
 def check_clock(now: float) -> Iterator[CheckResult]:
-    """See that the time is not absurd.
+    """Check that the clock is plausible.
 
     Args:
         now: Unix seconds.

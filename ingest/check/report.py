@@ -1,4 +1,4 @@
-"""What a check found, and how it is shown."""
+"""The results of a check, and their output."""
 
 import enum
 from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ def warning(text: str, advice: str = "") -> CheckResult:
 
 
 def problem(text: str, advice: str) -> CheckResult:
-    """Somebody has to mend it before the server starts."""
+    """Somebody must fix it before the server can start."""
     return CheckResult(Level.PROBLEM, text, advice)
 
 
@@ -74,7 +74,7 @@ class Report:
         return not self.count(Level.PROBLEM)
 
     def lines(self, paint: Paint = lambda level, word: word) -> Iterator[str]:
-        """The report for people, a line after the other."""
+        """The report as text, line by line."""
         for section in self.sections:
             yield section.title
             for result in section.results:
@@ -90,7 +90,7 @@ class Report:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The report for machines."""
+        """The report as JSON data."""
         return {
             "can_start": self.good,
             "problems": self.count(Level.PROBLEM),

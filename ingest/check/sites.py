@@ -1,4 +1,4 @@
-"""The sites and their rules, and where these cannot do what they are for."""
+"""Checks the sites and their rules, and warns about rules without effect."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -10,7 +10,7 @@ from ingest.sites.site import Site, SiteRegistry
 from ingest.sites.site_file import outdated_keys
 
 SHOWN: Final = 100
-"""Sites that are shown one by one when nothing is wrong with them."""
+"""Maximum number of correct sites that are listed individually."""
 
 
 def check_sites(
@@ -81,7 +81,7 @@ def _rules(site: Site) -> Iterator[str]:
 
 
 def _advice(site: Site, today: date, rates: Mapping[str, Decimal], *, places: bool) -> list[str]:
-    """What does not work, or most likely is not meant."""
+    """Advice on settings that do not work, or are probably a mistake."""
     advice: list[str] = []
     if site.rate_limit is not None and site.rate_limit.events == 0:
         advice.append("its rate limit of 0 blocks it")

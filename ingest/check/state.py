@@ -1,4 +1,4 @@
-"""The state directory: who can read it, what room is left, and what waits in it."""
+"""Checks the state directory: permissions, free space, and the data waiting in it."""
 
 import json
 import os
@@ -30,7 +30,7 @@ MOUNTS: Final = Path("/proc/self/mounts")
 
 
 def check_state(settings: Settings, now: float) -> Iterator[CheckResult]:
-    """Look at the directory, which is made when absent, as the server does.
+    """Check the directory; create it if absent, as the server does.
 
     Args:
         settings: Say where it is and how much may be kept.
@@ -70,7 +70,7 @@ def server_pid(files: StateFiles) -> int | None:
     try:
         return int(json.loads(files.server.read_text())["pid"])
     except (OSError, ValueError, KeyError, TypeError):
-        return 0  # it has not yet said who it is
+        return 0  # It has not written its process id yet.
 
 
 def _absent(directory: Path) -> Iterator[CheckResult]:

@@ -1,4 +1,4 @@
-"""The store: can it be reached, and are its tables fit for inserts?"""
+"""Checks whether the store is reachable and its tables are fit for inserts."""
 
 import json
 import re
@@ -19,10 +19,10 @@ from ingest.settings import Settings
 STORE_SECONDS: Final = 30.0
 
 SKEW_SECONDS: Final = 5.0
-"""How far the store's clock may be from this machine's, by which timestamps go."""
+"""Allowed difference between the store's clock and this machine's, which sets timestamps."""
 
 _AS_IT_SHOULD: Final = re.compile(r": (created|added)$|^made by Plausible|: inserted without ")
-"""Findings that need nobody's attention."""
+"""Findings that need no attention."""
 
 _QUERY_USER: Final = (
     "give queries a user of their own that may only read: ?query_user=…&query_password=… in "
@@ -44,7 +44,7 @@ GROUP BY name, engine, total_rows, knows_tokens ORDER BY name
 
 
 def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
-    """Open the store, have its tables made or migrated, and look at them.
+    """Open the store, create or migrate its tables, and inspect them.
 
     Args:
         settings: Say which.

@@ -1,1 +1,1 @@
-"""What the command line asks a running server, or opens itself when none runs."""
+"""Requests of the command line to a running server, or direct access if none runs."""

@@ -1,4 +1,4 @@
-"""Lines of an import's files as the operator sees them: broken ones, and some as understood.
+"""Lines of an import's files to show to the operator: broken ones, and a few parsed events.
 
 Only the command's own process reads them, and only its terminal shows them: neither a server nor a
 state file has their content.
@@ -25,7 +25,7 @@ from ingest.past.past_event import (
 from ingest.request.client_address import TrustedProxies
 
 EVENTS: Final = 3
-"""Lines that a dry run shows as they were understood."""
+"""Number of parsed lines that a dry run shows."""
 
 _LONGEST: Final = 160
 """Characters of a text that are shown."""
@@ -52,10 +52,10 @@ def read_lines(
     Args:
         request: What was wanted; of a dry run some events are shown.
         progress: How it ended.
-        proxies: Whose word on the visitor's address is believed.
+        proxies: Proxies whose forwarding headers are trusted.
 
     Returns:
-        What could be read; nothing where the files have gone.
+        The lines that could be read; none if the files no longer exist.
     """
     found = ImportLines()
     wanted = set(progress.counts.examples.values())
@@ -81,12 +81,12 @@ def read_lines(
                 _add_event(found, number, record, reader)
         source.close()
     except (SourceError, BrokenLineError):
-        pass  # the summary is there without them
+        pass  # The summary works without them.
     return found
 
 
 def shown(text: str) -> str:
-    """A text that may be on a terminal: short, without anything that moves the cursor."""
+    """A text made safe for a terminal: short, without control characters."""
     text = text.strip()
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)

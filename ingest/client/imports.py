@@ -40,37 +40,37 @@ from ingest.sites.site_file import SitesFileError, read_sites
 from ingest.telemetry.metrics import Metrics
 
 SERVER_SECONDS: Final = 60.0
-"""Longer than the server works on an import before it answers."""
+"""Timeout of a request, longer than the server works on an import before it answers."""
 
 Show = Callable[[ImportProgress], None]
 
 
 class ImportFailedError(Exception):
-    """The import could not be done; the message says why."""
+    """The import failed; the message says why."""
 
 
 class ImportIncompleteError(Exception):
-    """The import was left before its end, and the same command goes on with it."""
+    """The import is incomplete; the same command resumes it."""
 
 
 def import_past(settings: Settings, request: ImportRequest, show: Show) -> ImportProgress:
     """Import files.
 
-    A state directory belongs to one process, and so does an embedded store: while a server has
-    them, it is asked to do the import. A dry run needs neither.
+    Only one process can use a state directory and an embedded store. If a server uses them, it does
+    the import. A dry run needs neither.
 
     Args:
         settings: Those of the server.
-        request: What is wanted.
-        show: Told how far it is, about twice a second.
+        request: What to import.
+        show: Called with the progress about twice a second.
 
     Returns:
         How it ended: finished, known, or stopped by a signal.
 
     Raises:
-        ImportFailedError: It cannot be done.
-        ImportIncompleteError: The server has gone.
-        KeyboardInterrupt: A second signal came while the store did not take what was handled.
+        ImportFailedError: The import failed.
+        ImportIncompleteError: The server has ended.
+        KeyboardInterrupt: A second signal came before the handled events were stored.
     """
     files = StateFiles(settings.state_dir)
     if request.dry_run:
@@ -105,7 +105,7 @@ async def _import(
     """Do it in this process: one writer, one job.
 
     Returns:
-        How it ended; None when it was interrupted before what was handled had been stored.
+        The final progress; None if it was interrupted before the handled events were stored.
     """
     clock = Clock.system()
     reference = _reference(settings, clock)
@@ -145,7 +145,7 @@ async def _import(
 
 
 async def _write(writer: Writer, nursery: trio.Nursery) -> None:
-    """Store what comes; when there is no more to come and all is stored, end the others, too."""
+    """Store all flushes, then cancel the other tasks."""
     await Supervisor().supervise(writer)
     nursery.cancel_scope.cancel()
 
@@ -157,7 +157,7 @@ async def _work(
     nursery: trio.Nursery,
     show: Show,
 ) -> ImportProgress | ImportMistakeError | None:
-    """Do the work. The first signal has what was handled stored, the second ends everything."""
+    """Run the import; a first signal ends it once handled events are stored, a second at once."""
     try:
         job = await ImportJob.begin(request, context)
     except ImportMistakeError as mistake:

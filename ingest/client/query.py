@@ -1,4 +1,4 @@
-"""A read-only query from the command line, straight to the store or through the running server."""
+"""A read-only query from the command line, directly to the store or through the running server."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +23,7 @@ class QueryError(Exception):
 def query(settings: Settings, sql: str) -> Iterable[str]:
     """Ask the store of the settings.
 
-    An embedded store belongs to one process: while the server has it, the server is asked.
+    Only one process can open an embedded store. If a server has it open, the server runs the query.
 
     Returns:
         A JSON object for each row.
@@ -54,8 +54,8 @@ def ask_server(server_file: Path, sql: str, busy: StoreBusy) -> list[str]:
 
     Args:
         server_file: Says how the server is reached.
-        sql: One statement that reads.
-        busy: Why the store cannot be asked.
+        sql: One read-only statement.
+        busy: Why the store cannot be opened.
 
     Raises:
         QueryError: The query is refused, or the server cannot be reached.

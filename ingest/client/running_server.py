@@ -1,4 +1,4 @@
-"""The server that runs on this machine, as its command line reaches it."""
+"""A client for the server that runs on this machine."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import IO, Final, Self
 
 _FIRST_REFUSAL: Final = 300
-"""The lowest status of answers that are not what was asked for."""
+"""The lowest status code that counts as a refusal."""
 
 
 class RunningServerError(Exception):
-    """The server cannot be asked, or refuses; the message says why.
+    """The server cannot be reached, or refuses; the message says why.
 
     Attributes:
         status: What it answered; None when there was no answer.
@@ -27,16 +27,16 @@ class RunningServerError(Exception):
 
 
 class NoServerError(RunningServerError):
-    """None runs, as far as its state directory says."""
+    """No server runs with this state directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that has said how to reach it.
+    """A running server.
 
     Attributes:
         port: On loopback.
-        token: Good for all of the operator's routes while it runs.
+        token: Valid for all operator routes while it runs.
     """
 
     port: int
@@ -95,7 +95,7 @@ class RunningServer:
         method: str | None = None,
     ) -> IO[bytes]:
         """As `ask`, without reading the answer, which the caller closes."""
-        # Never through a proxy of the environment, which would be given the token.
+        # Never through a proxy from the environment, which would see the token.
         connection = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         own = {"authorization": f"Bearer {self.token}", "connection": "close"}
         try:

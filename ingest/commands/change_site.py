@@ -1,4 +1,4 @@
-"""`sluice sites change` and `sluice sites rates`: what a site is, and what currencies are worth."""
+"""`sluice sites change` and `sluice sites rates`: change a site, or the exchange rates."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,9 +56,9 @@ def change(
     goals: Sequence[str],
     dropped_goals: Sequence[str],
 ) -> None:
-    """SiteChange a site; SITE is a domain or an id. Its id, and so its stored rows, stay.
+    """Change a site; SITE is a domain or an id. Its id and its stored rows stay.
 
-    What is not named stays as it is.
+    Settings that are not given stay unchanged.
     """
     settings = settings_of_command()
     source = str(settings.sites)

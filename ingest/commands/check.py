@@ -1,4 +1,4 @@
-"""`sluice check`: can the server start, and does it do what was meant?"""
+"""`sluice check`: can the server start, and is it configured as intended?"""
 
 import json
 import os
@@ -17,7 +17,7 @@ _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "r
 @click.command("check", epilog="\b\n" + settings_text())
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def check_command(*, as_json: bool) -> None:
-    """Read the configuration, reach the store, create or migrate its tables; print what was found.
+    """Check the configuration, the store and its tables, which are created or migrated.
 
     Each line is ok, a warning or a problem, with what to do about it. Exit code 0 when the server
     could start, 1 when not.
@@ -28,7 +28,7 @@ def check_command(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     else:
-        # click leaves colours out where there is no terminal.
+        # click omits colours without a terminal.
         colour = False if os.environ.get("NO_COLOR") else None
         for line in report.lines(lambda level, word: click.style(word, fg=_COLOURS[level])):
             click.echo(line, color=colour)

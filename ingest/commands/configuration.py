@@ -1,4 +1,4 @@
-"""The settings that a command works with."""
+"""The settings of a command."""
 
 import structlog
 
@@ -9,10 +9,10 @@ log = structlog.get_logger()
 
 
 def settings_of_command(*, warn: bool = True) -> Settings:
-    """Read the settings, begin to log by them, and warn of variables that are misspelt.
+    """Read the settings, configure logging, and warn about misspelt variables.
 
     Args:
-        warn: Whether to.
+        warn: Whether to warn.
 
     Raises:
         SettingsError: With all mistakes.

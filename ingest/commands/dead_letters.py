@@ -1,4 +1,4 @@
-"""`sluice dead-letters`: what could not be handled or stored, and why."""
+"""`sluice dead-letters`: events and rows that could not be handled or stored."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def list_letters(letters: LetterDirectory) -> None:
         try:
             summary = letters.read(letter_id).summary()
         except LetterNotFoundError:
-            continue  # the server was faster
+            continue  # The server has deleted it meanwhile.
         except ValueError as error:
             summary = {"id": letter_id, "error": str(error)}
         else:
@@ -53,9 +53,9 @@ def show_letter(letters: LetterDirectory, letter_id: str) -> None:
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
 def replay_letters(letters: LetterDirectory, letter_ids: Sequence[str]) -> None:
-    """Put letters back into the pipeline.
+    """Replay letters: send them through the pipeline again.
 
-    A running server does so within a few seconds, a stopped one when it starts.
+    A running server replays them within a few seconds, a stopped one at its next start.
     """
     for letter_id in letter_ids:
         try:
@@ -69,7 +69,7 @@ def replay_letters(letters: LetterDirectory, letter_ids: Sequence[str]) -> None:
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
 def drop_letters(letters: LetterDirectory, letter_ids: Sequence[str]) -> None:
-    """Delete letters for good."""
+    """Delete letters permanently."""
     for letter_id in letter_ids:
         try:
             letters.drop(letter_id)

@@ -45,7 +45,7 @@ def accepted_line(event: Mapping[str, Any]) -> str:
 
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """What `POST /api/event/validate` says of a valid event."""
+    """The report of `POST /api/event/validate` on a valid event."""
     answer = report["answer"]
     yield f"answer: {answer['status']}"
     for name, value in answer["headers"].items():
@@ -67,7 +67,7 @@ def client_lines(client: Mapping[str, Any]) -> Iterator[str]:
 
 
 def trace_lines(trace: Mapping[str, Any]) -> Iterator[str]:
-    """The way of an event for one domain."""
+    """The trace of an event for one domain."""
     if trace["accepted"]:
         yield printable(f"{trace['domain']}: accepted")
     else:
@@ -87,7 +87,7 @@ def trace_lines(trace: Mapping[str, Any]) -> Iterator[str]:
 
 
 def error_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """What it says of an event that is none."""
+    """The report on an invalid event."""
     for field, messages in report["errors"].items():
         for message in messages:
             yield printable(f"{field}: {message}")
@@ -105,7 +105,7 @@ def error_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """A text without what would move the cursor or colour the screen: anybody may send events."""
+    """Escape control characters, because anybody can send events."""
     if text.isprintable():
         return text
     return "".join(

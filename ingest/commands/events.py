@@ -23,7 +23,7 @@ from ingest.commands.event_text import (
 from ingest.server.state_files import StateFiles
 
 ANSWER_SECONDS: Final = 30.0
-"""Longer than the server is ever silent: while nothing happens it sends a comment every ten."""
+"""Longer than the server's longest silence: when idle it sends a comment every ten seconds."""
 
 BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -43,10 +43,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="A JSON objec
 @click.option("--follow", "-f", is_flag=True, help="Show new ones as they come, until Ctrl-C.")
 @json_option
 def drops(site: str | None, limit: int, follow: bool, as_json: bool) -> None:
-    """The last events that the running server has dropped, and why. The newest come last.
+    """Show the last events that the running server has dropped, and why. The newest come last.
 
-    Of each site the last 100 are known since the server started, and the last 200 of domains that
-    are no site's.
+    The server remembers the last 100 drops of each site and the last 200 of unknown domains, since
+    its start.
     """
     with _server() as server:
         if follow:
@@ -72,7 +72,7 @@ def drops(site: str | None, limit: int, follow: bool, as_json: bool) -> None:
 )
 @json_option
 def tail(site: str | None, limit: int, as_json: bool) -> None:
-    """Accepted events, as they come, until Ctrl-C."""
+    """Show accepted events as they arrive, until Ctrl-C."""
     with _server() as server:
         _follow(server, "accepted", site, limit, ACCEPTED_HEAD, None if as_json else accepted_line)
 
@@ -94,9 +94,9 @@ def tail(site: str | None, limit: int, as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
 def validate(body: IO[bytes], headers: tuple[str, ...], as_json: bool) -> None:
-    """Explain what would become of an event, step by step. Nothing is stored.
+    """Trace an event through the pipeline, step by step. Nothing is stored.
 
-    Exit code 0 when it would be accepted for all its domains, 1 when not.
+    The exit code is 0 if it would be accepted for all its domains, else 1.
     """
     sent = {"user-agent": BROWSER, "content-type": "text/plain", **dict(map(_header, headers))}
     with _server() as server:
@@ -115,7 +115,7 @@ def validate(body: IO[bytes], headers: tuple[str, ...], as_json: bool) -> None:
 
 @contextmanager
 def _server() -> Iterator[RunningServer]:
-    """The running server; what goes wrong with it is told in one line, and Ctrl-C is no mistake."""
+    """The running server; errors are printed in one line, and Ctrl-C is not an error."""
     try:
         yield RunningServer.find(StateFiles(settings_of_command().state_dir).server)
     except RunningServerError as error:
@@ -158,7 +158,7 @@ def _query(**parameters: str | int | None) -> str:
 
 
 def _head(head: str, as_json: bool) -> None:
-    """Name the columns, for people."""
+    """Print the column names, unless the output is JSON."""
     if not as_json and sys.stdout.isatty():
         click.secho(head, bold=True)
 

@@ -1,4 +1,4 @@
-"""How an import is shown: a bar on a terminal, lines elsewhere, a summary at the end."""
+"""Shows an import: a progress bar on a terminal, lines otherwise, and a summary at the end."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from ingest.client.import_lines import ImportLines, as_understood
 from ingest.past.import_progress import ImportProgress, Phase
 
 LINES_SECONDS = 5.0
-"""How often a line is written where there is no terminal."""
+"""Interval of progress lines without a terminal."""
 
 _SHOWN_REASONS = 4
 
@@ -36,15 +36,15 @@ _PHASES = {
 
 
 class Display(Protocol):
-    """Shows how far an import is."""
+    """Shows the progress of an import."""
 
     def show(self, progress: ImportProgress) -> None:
-        """Show a moment of it."""
+        """Show the current progress."""
 
 
 @contextmanager
 def display(*, terminal: bool) -> Iterator[Display]:
-    """The display for where standard error goes to."""
+    """The display for standard error."""
     if not terminal:
         yield PlainDisplay()
         return
@@ -56,7 +56,7 @@ class PlainDisplay:
     """Writes a line every few seconds, to standard error."""
 
     def __init__(self) -> None:
-        """Nothing is shown yet."""
+        """Create the display."""
         self._shown_at = time.monotonic()
 
     def show(self, progress: ImportProgress) -> None:
@@ -84,16 +84,16 @@ class BarDisplay:
         self._task: TaskID | None = None
 
     def __enter__(self) -> "BarDisplay":
-        """Begin to draw."""
+        """Show the bar."""
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
     def show(self, progress: ImportProgress) -> None:
-        """Draw the bar anew."""
+        """Redraw the bar."""
         description, state = _PHASES[progress.phase], _state(progress)
         if self._task is None:
             self._task = self._bar.add_task(description, total=progress.total, state=state)
@@ -107,7 +107,7 @@ class BarDisplay:
 
 
 def summary(progress: ImportProgress, seen: ImportLines) -> str:
-    """What there is to say at the end, as lines with the figures in one column.
+    """The summary of an import, as lines with the figures in one column.
 
     Args:
         progress: How it ended.

@@ -1,4 +1,4 @@
-"""`sluice import`: past events out of logs and exports."""
+"""`sluice import`: import past events from logs and exports."""
 
 import shutil
 import sys
@@ -25,14 +25,14 @@ STANDARD_INPUT: Final = "-"
 
 EXIT_FAILED: Final = 1
 EXIT_INCOMPLETE: Final = 75
-"""EX_TEMPFAIL of sysexits.h: the same command goes on."""
+"""EX_TEMPFAIL of sysexits.h: the same command resumes the import."""
 
 EXIT_INTERRUPTED: Final = 130
-"""As shells say after Ctrl-C."""
+"""The exit code of shells after Ctrl-C."""
 
 
 class Moment(click.ParamType[int]):
-    """A day or a time in ISO 8601, UTC unless it says otherwise; Unix seconds of its beginning."""
+    """A date or a time in ISO 8601, in UTC unless it has an offset; converted to Unix seconds."""
 
     name = "date"
 
@@ -165,10 +165,9 @@ def import_past(
 ) -> None:
     """Import past events from access logs, GoatCounter's export, or JSON lines of events.
 
-    Several FILEs are read one after the other as if they were one, so name the oldest first; `-` is
-    standard input. Files may be compressed with gzip or zstd. An import that was interrupted goes
-    on with the same command; what was imported before is recognised by its content, and not stored
-    again.
+    Several FILEs are read in the given order as if they were one, so name the oldest first; `-` is
+    standard input. Files may be compressed with gzip or zstd. Run the same command again to resume
+    an interrupted import. Content that was imported before is recognised and not stored again.
     """
     from ingest.client.import_lines import read_lines
     from ingest.client.imports import ImportFailedError, ImportIncompleteError
@@ -227,9 +226,9 @@ def _format(form: str | None, names: str | None) -> tuple[Format | None, str | N
 
 @contextmanager
 def _as_paths(files: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Absolute paths of the files; standard input is put in one that goes at the end.
+    """Absolute paths of the files; standard input is saved to a temporary file.
 
-    So it can be read twice, to see what of it was imported before, and by a server.
+    So it can be read twice, and by a server.
     """
     if STANDARD_INPUT not in files:
         yield tuple(str(Path(file).absolute()) for file in files)

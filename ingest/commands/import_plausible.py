@@ -1,4 +1,4 @@
-"""`sluice sites import-plausible`: sites, rules and salts out of a Plausible's PostgreSQL."""
+"""`sluice sites import-plausible`: import sites, rules and salts from Plausible's PostgreSQL."""
 
 import contextlib
 import time
@@ -46,17 +46,17 @@ def import_plausible(
     with_salts: bool,
     replace_salts: bool,
 ) -> None:
-    """Take sites, shields, revenue goals and salts over from Plausible's PostgreSQL.
+    """Import sites, shields, revenue goals and salts from Plausible's PostgreSQL.
 
-    URL is Plausible's own DATABASE_URL: postgres://user:password@host:5432/database. Others can see
-    it on the command line; in the environment, as DATABASE_URL, they cannot, nor a password in
-    PGPASSWORD. The database is only read.
+    URL is Plausible's own DATABASE_URL: postgres://user:password@host:5432/database. Other users
+    can see it on the command line, so rather set the environment variable DATABASE_URL, or
+    PGPASSWORD for the password. The database is only read.
 
-    Sites get the ids that they have there. A site that the sites file has under the same id is
-    brought up to date, others are added; sites that only the file has stay. Comments are kept. It
-    may be run again at any time.
+    Sites keep their ids. A site that the sites file has under the same id is updated, others are
+    added, and sites that only the file has are kept. Comments are kept. You can run it again at any
+    time.
 
-    Exit code 1 when nothing was changed, for the reason given, or when sites were left out because
+    The exit code is 1 if nothing was changed because of an error, or if sites were skipped because
     the file has their domains under other ids.
     """
     if url is None:
@@ -92,7 +92,7 @@ def import_plausible(
 
 @dataclass(frozen=True, slots=True)
 class _SaltPlan:
-    """What becomes of the salts.
+    """The planned change of the salts.
 
     Attributes:
         wanted: To be put in place; None for no change.
@@ -126,7 +126,7 @@ def _salts(settings: Settings, data: PlausibleData, *, replace: bool) -> _SaltPl
         return _SaltPlan(None, tuple(lines))
     if here == salts:
         return _SaltPlan(None, (*lines, "Salts: Plausible's are in place already."))
-    # Plausible's of yesterday, put in place by an earlier import, are no loss.
+    # Plausible's salts of yesterday, from an earlier import, can be replaced.
     if here is not None and here.current != salts.previous and not replace:
         lines.append(
             f"Salts: {path} has others, which stay. --replace-salts takes Plausible's instead; "
@@ -140,7 +140,7 @@ def _salts(settings: Settings, data: PlausibleData, *, replace: bool) -> _SaltPl
 
 @contextlib.contextmanager
 def _stopped_server(settings: Settings) -> Iterator[None]:
-    """Keep a server from starting, which would not see the salts, or would write over them.
+    """Prevent a server from starting, because it would ignore or overwrite the salts.
 
     Raises:
         click.ClickException: One runs.

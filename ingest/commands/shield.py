@@ -51,7 +51,7 @@ def add(name: str, kind: str, values: Sequence[str]) -> None:
 @shield.command("remove")
 @_rule_arguments
 def remove(name: str, kind: str, values: Sequence[str]) -> None:
-    """Take rules from a site: sluice shield remove SITE ip|country|page|hostname VALUE..."""
+    """Remove rules from a site: sluice shield remove SITE ip|country|page|hostname VALUE..."""
     _edit(name, kind, values, _without)
 
 
@@ -59,7 +59,7 @@ def remove(name: str, kind: str, values: Sequence[str]) -> None:
 @click.argument("name", metavar="SITE")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each rule.")
 def list_rules(name: str, as_json: bool) -> None:
-    """All rules of a site, a line each."""
+    """List all rules of a site, one per line."""
     site = find_site(registry_of(settings_of_command()), name)
     for kind, attribute in SHIELD_LISTS.items():
         for rule in getattr(site.shields, attribute):
@@ -131,7 +131,7 @@ def _without(rules: Sequence[str], values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _same(rule: str) -> str:
-    """What two spellings of one rule have in common: `192.0.2.1/32` is `192.0.2.1`."""
+    """The normalised form of a rule: `192.0.2.1/32` becomes `192.0.2.1`."""
     try:
         return str(parse_network(rule))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The options that a new site and a changed one have in common."""
+"""The options shared by `sluice sites add` and `sluice sites change`."""
 
 import re
 import secrets
@@ -55,5 +55,5 @@ def rule_options(command: Command) -> Command:
 
 
 def new_key() -> str:
-    """A server key, from the system's source of secrets."""
+    """A server key from the system's secure random source."""
     return secrets.token_urlsafe(_KEY_BYTES)

@@ -29,7 +29,7 @@ from ingest.sites.site_file_schema import SHIELD_LISTS
 def sites() -> None:
     """The sites whose events are stored: list and edit the file of SLUICE_SITES.
 
-    Comments, order and formatting of the file stay as they are; what would be a mistake is not
+    Comments, order and formatting of the file are kept. An edit that would be invalid is not
     written.
     """
 
@@ -68,9 +68,9 @@ def add(
     with_key: bool,
     host: str,
 ) -> None:
-    """Add a site, and print what its pages need.
+    """Add a site, and print the HTML snippet for its pages.
 
-    DOMAIN is what the tracker's data-domain says, without "www.".
+    DOMAIN is the tracker's data-domain, without "www.".
     """
     settings = settings_of_command()
     key = new_key() if with_key else None
@@ -124,7 +124,7 @@ def _attribute(text: str) -> str:
 @sites.command("list")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each site.")
 def list_sites(as_json: bool) -> None:
-    """All sites, in the order of the file."""
+    """List all sites, in the order of the file."""
     registry = registry_of(settings_of_command())
     if as_json:
         for site in registry:
@@ -148,7 +148,7 @@ def list_sites(as_json: bool) -> None:
 @click.argument("name", metavar="SITE")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 def show(name: str, as_json: bool) -> None:
-    """One site with all its rules; SITE is a domain or an id. Its server key is not shown."""
+    """Show one site with all its rules; SITE is a domain or an id. Its server key is not shown."""
     site = find_site(registry_of(settings_of_command()), name)
     if as_json:
         click.echo(json.dumps(_description(site), indent=2))
@@ -173,9 +173,9 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name", metavar="SITE")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(name: str, yes: bool) -> None:
-    """Take a site out of the file: its events are dropped from then on. SITE is a domain or an id.
+    """Remove a site from the file; its events are then dropped. SITE is a domain or an id.
 
-    Rows that are stored stay. A comment in the file keeps the id from being given to another site.
+    Stored rows stay. A comment in the file prevents the id from being reused for another site.
     """
     settings = settings_of_command()
     site = find_site(registry_of(settings), name)

@@ -1,4 +1,4 @@
-"""What the commands that edit the sites file share: how it is read, written, and taken over."""
+"""Shared by the commands that edit the sites file: read, write, and wait for the reload."""
 
 import errno
 import json
@@ -19,7 +19,8 @@ from ingest.sites.site_file import SitesFileError, decode_sites, read_sites
 from ingest.sites.site_file_edit import EditError
 
 RELOAD_SECONDS: Final = 3.0
-"""How long a command waits for the running server to see its edit; it looks each second."""
+"""How long a command waits for the running server to reload the file, which it checks each
+second."""
 
 _POLL_SECONDS: Final = 0.1
 _ANSWER_SECONDS: Final = 2.0
@@ -38,7 +39,7 @@ def registry_of(settings: Settings) -> SiteRegistry:
 
 
 def find_site(registry: SiteRegistry, name: str) -> Site:
-    """The site that an operator means: by its domain, its previous domain, or its id.
+    """Find a site by its domain, its previous domain, or its id.
 
     Raises:
         click.ClickException: There is none.
@@ -82,20 +83,20 @@ def edit_sites_file(
     except OSError as error:
         problem = error.strerror or type(error).__name__
         if error.errno == errno.EBUSY:
-            # The file itself is mounted into a container, and cannot be replaced by another.
+            # The file itself is mounted into a container, so it cannot be replaced.
             problem = "it is mounted by itself; mount its directory instead"
         raise click.ClickException(f"{path} cannot be edited: {problem}") from None
 
 
 def report_reload(settings: Settings) -> None:
-    """Say whether the running server has taken over what stands in the file now."""
+    """Print whether the running server has reloaded the file."""
     click.echo(wait_for_reload(settings, time.monotonic, time.sleep))
 
 
 def wait_for_reload(
     settings: Settings, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> str:
-    """Wait a little for the running server to see the file as it is now.
+    """Wait for the running server to reload the file.
 
     Args:
         settings: Say how the server is reached.
@@ -103,7 +104,7 @@ def wait_for_reload(
         sleep: Waits for a number of seconds.
 
     Returns:
-        What came of it, as a sentence.
+        The result, as a sentence.
     """
     written = stamp(settings.sites)
     deadline = clock() + RELOAD_SECONDS
@@ -125,12 +126,12 @@ def wait_for_reload(
 
 
 def _registry_report(settings: Settings) -> dict[str, Any] | None:
-    """What the server of the state directory says of its sites; None when it does not answer."""
+    """The running server's report on its sites; None if it does not answer."""
     try:
         server = RunningServer.find(StateFiles(settings.state_dir).server)
         body = server.ask("/ready", seconds=_ANSWER_SECONDS)
     except RunningServerError as error:
-        body = error.body  # its readiness, if it answers that it is not ready
+        body = error.body  # The readiness report, also of a server that is not ready.
     try:
         report = json.loads(body)["registry"]
     except (ValueError, KeyError, TypeError):
@@ -139,7 +140,7 @@ def _registry_report(settings: Settings) -> dict[str, Any] | None:
 
 
 def show_key(settings: Settings, key: str) -> None:
-    """Show a new server key, and say so when everybody on the machine can read it in the file."""
+    """Print a new server key, and warn if all users of the machine can read it in the file."""
     click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
     if stat.S_IMODE(settings.sites.stat().st_mode) & stat.S_IROTH:
         click.echo(

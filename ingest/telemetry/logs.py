@@ -1,4 +1,4 @@
-"""Structured logs on standard error, for this program's loggers and for those of its libraries."""
+"""Structured logs on standard error, for this program and its libraries."""
 
 import logging
 import re
@@ -42,7 +42,7 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    # When standard error cannot be written, the report would quote what is being handled.
+    # If standard error cannot be written, the error report would contain the logged data.
     logging.raiseExceptions = False
     structlog.configure(
         processors=[
@@ -77,12 +77,12 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
 
 
 def stack_of(error: BaseException) -> str:
-    """Where an exception arose, without its text, which may quote what a visitor has sent."""
+    """Where an exception was raised, without its text, which may contain visitor data."""
     return "".join(traceback.format_tb(error.__traceback__)).rstrip()
 
 
 def add_request_id(logger: WrappedLogger | None, method: str, event: EventDict) -> EventDict:
-    """Say which request is being handled, if any; libraries' lines get it, too."""
+    """Add the current request's id, if any, also to lines of libraries."""
     current = CURRENT.get()
     if current is not None:
         event.setdefault("request_id", current.text)
@@ -90,16 +90,16 @@ def add_request_id(logger: WrappedLogger | None, method: str, event: EventDict) 
 
 
 def mask_sensitive(logger: WrappedLogger | None, method: str, event: EventDict) -> EventDict:
-    """Hide what must not be logged, should it ever be given to a logger.
+    """Mask data that must not be logged.
 
-    Values whose key says that they are an address, a user agent or a secret are replaced, inside
-    of other values, too; credentials are cut out of URLs in any text, tracebacks included.
+    Values whose key means an address, a user agent or a secret are replaced, also in nested values.
+    Credentials are removed from URLs in any text, including tracebacks.
     """
     return {key: _masked(key, value, _MAX_DEPTH) for key, value in event.items()}
 
 
 def mask_credentials(text: str) -> str:
-    """Cut user and password out of the URLs in a text."""
+    """Remove user and password from the URLs in a text."""
     return _URL_CREDENTIALS.sub(f"://{MASKED}@", text)
 
 
@@ -122,6 +122,6 @@ def _renderer(log_format: Literal["console", "json"]) -> Processor:
         return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
     return structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(),
-        # Rich tracebacks would show local variables, addresses among them.
+        # Rich tracebacks would show local variables, including addresses.
         exception_formatter=structlog.dev.plain_traceback,
     )

@@ -1,4 +1,4 @@
-"""Every figure that `/metrics` shows, named in one place."""
+"""All metrics of `/metrics`, defined in one place."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,7 @@ from ingest.observation.inserts import RecentInserts
 from ingest.telemetry.plain_metrics import PlainCounter, PlainHistogram
 
 UNKNOWN_SITE = "(unknown)"
-"""Label of domains that are no registered site: what clients send must not make time series."""
+"""Label for unregistered domains, so that clients cannot create time series."""
 
 REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 FLUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
@@ -38,18 +38,18 @@ GAUGES: Mapping[str, str] = {
     "sluice_dead_letters_kept": "Dead letters on disk.",
     "sluice_actors_in_trouble": "Actors that are stuck, or most of whose messages fail.",
 }
-"""Figures that parts of the pipeline give of themselves, and what they are."""
+"""Gauges that parts of the pipeline report, with their documentation."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The figures of one process, apart from those of any other in the same interpreter.
+    """The metrics of one server, independent of others in the same interpreter.
 
     Attributes:
         history: The last hour, for the live page.
         recent_inserts: The last inserts, for the live page.
-        recent_lags: How late the event loop was in the last minute, second by second, in seconds.
+        recent_lags: The event loop's lag in each second of the last minute, in seconds.
     """
 
     def __init__(self, is_site: Callable[[str], bool]) -> None:
@@ -154,22 +154,22 @@ class Metrics:
         )
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
-        """Note a request's time."""
+        """Record a request's duration."""
         self._requests.observe((route, _STATUSES.get(status) or str(status)), seconds)
 
     def observe_lag(self, seconds: float) -> None:
-        """Note how late the event loop was."""
+        """Record the event loop's lag."""
         self.loop_lag.set(seconds)
         self.recent_lags.append(seconds)
 
     def observe_insert(self, table: str, rows: int, seconds: float) -> None:
-        """Note an insert that the store has taken."""
+        """Record a successful insert."""
         self.flush_seconds.labels(table).observe(seconds)
         self.batch_rows.labels(table).observe(rows)
         self.recent_inserts.note(table, rows, seconds)
 
     def count_verdict(self, domain: str, verdict: Verdict) -> None:
-        """Count one event's outcome."""
+        """Count one event's verdict."""
         site = domain if self._is_site(domain) else UNKNOWN_SITE
         self.history.count(site, verdict.reason)
         if verdict.reason is None:
@@ -178,15 +178,15 @@ class Metrics:
             self._dropped.count((site, verdict.reason.value))
 
     def show(self, figures: Callable[[], Mapping[str, float]]) -> None:
-        """Show the figures of a part, read from it whenever `/metrics` is asked.
+        """Register the gauges of a part, read at each request of `/metrics`.
 
         Args:
-            figures: Gives them by names of `GAUGES`, always the same ones.
+            figures: Returns them by names of `GAUGES`, always the same names.
         """
         self.registry.register(_PartGauges(figures))
 
     def read(self, name: str, documentation: str, read: Callable[[], float]) -> None:
-        """Show a figure that is read from its owner whenever `/metrics` is asked."""
+        """Register a gauge that is read from its owner at each request of `/metrics`."""
         Gauge(name, documentation, registry=self.registry).set_function(read)
 
     def read_labelled(
@@ -196,14 +196,14 @@ class Metrics:
         self.registry.register(_LabelledGauge(name, documentation, label, read))
 
     def figure(self, name: str) -> float | None:
-        """The value of a figure without labels; None when there is none of that name."""
+        """The value of a metric without labels; None if there is none of that name."""
         for family in self.registry.restricted_registry([name]).collect():
             for sample in family.samples:
                 return float(sample.value)
         return None
 
     def exposition(self) -> bytes:
-        """All figures in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 

@@ -1,7 +1,7 @@
-"""Counters and histograms of what happens with every event, kept as plain numbers.
+"""Counters and histograms for events, kept as plain numbers.
 
-prometheus' own take a lock and several calls for each addition, two to three microseconds; these
-are added up in one task and only made into samples when somebody asks.
+Those of prometheus_client take a lock and several calls for each addition: two to three
+microseconds. These are updated by one task, and converted to samples only when they are read.
 """
 
 from bisect import bisect_left
@@ -40,7 +40,7 @@ class PlainCounter(Collector):
             self._values[labels] = 1
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        """The figures as they are now."""
+        """The current values."""
         name, documentation, labels = self._family
         family = CounterMetricFamily(name, documentation, labels=labels)
         for values, value in self._values.items():
@@ -83,7 +83,7 @@ class PlainHistogram(Collector):
         self._sums[labels] += value
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """The figures as they are now."""
+        """The current values."""
         name, documentation, labels = self._family
         family = HistogramMetricFamily(name, documentation, labels=labels)
         for values, counts in self._counts.items():

@@ -1,4 +1,4 @@
-"""The id of a request: what a client can quote of an error, and what the log says beside it."""
+"""The id of a request: it connects an error answer with the log."""
 
 import re
 import secrets
@@ -9,29 +9,30 @@ from typing import Final
 HEADER: Final = "x-request-id"
 
 _SANE: Final = re.compile(r"[A-Za-z0-9+/=_.:-]{1,200}")
-"""What Heroku's router, nginx, Caddy and Envoy give fits; nothing that could forge a log line."""
+"""Matches the ids of Heroku's router, nginx, Caddy and Envoy, but nothing that could forge a log
+line."""
 
 
 class RequestId:
     """The id of the request that one task is handling.
 
-    It is made when somebody asks for it: requests that go well are not logged and need none.
+    It is created on demand: successful requests are not logged and need none.
     """
 
     __slots__ = ("_given", "_is_believed", "_text")
 
     def __init__(self, is_believed: Callable[[], bool]) -> None:
-        """Know no request yet.
+        """Start without a request.
 
         Args:
-            is_believed: Whether the connection's other end may name its requests.
+            is_believed: Whether the peer is trusted to set request ids.
         """
         self._is_believed = is_believed
         self._given: str | None = None
         self._text = ""
 
     def begin(self, headers: Mapping[str, str]) -> None:
-        """Go on to the next request.
+        """Start the next request.
 
         Args:
             headers: The request's, by lower-case name.
@@ -41,7 +42,7 @@ class RequestId:
 
     @property
     def text(self) -> str:
-        """The id: the proxy's if it is believed and sane, else 16 random hexadecimal digits."""
+        """The id: the proxy's if trusted and valid, else 16 random hexadecimal digits."""
         if not self._text:
             given = self._given
             if given is not None and _SANE.fullmatch(given) and self._is_believed():
@@ -52,4 +53,4 @@ class RequestId:
 
 
 CURRENT: ContextVar[RequestId | None] = ContextVar("request_id", default=None)
-"""Whose request the running task is handling; None outside of requests."""
+"""The request that the current task is handling; None outside of requests."""
