@@ -1,1 +1,1 @@
-"""What an operator sees of single events: the last ones, why they were dropped, how they went."""
+"""Single events for the operator: the last events, drop reasons and traces."""

@@ -1,4 +1,4 @@
-"""What may be shown of an address: its network and what kind it is, never the address."""
+"""Describes an address by its network and kind, never by the address itself."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ _KINDS: Final = (
     ("link-local", "is_link_local"),
     ("multicast", "is_multicast"),
 )
-"""Kinds by the property of `ipaddress` that tells them."""
+"""Kinds of addresses, by property of `ipaddress`."""
 
 
 def describe_address(text: str) -> dict[str, Any]:
     """Kind, version of IP and network of an address.
 
     Args:
-        text: As a header or a connection gives it; what is no address is told as `invalid`, and no
-            character of it.
+        text: From a header or a connection. Other text is reported as `invalid`, without its
+            content.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -55,13 +55,13 @@ def _kind(address: IPAddress) -> str:
 def describe_client(
     client: ClientAddress, headers: Mapping[str, str], peer: str, trusted: TrustedProxies
 ) -> dict[str, Any]:
-    """Where the visitor's address came from, and which headers were passed over.
+    """Where the visitor's address came from, and which headers were ignored.
 
     Args:
-        client: What was found.
+        client: The address found.
         headers: First occurrence of each header, by lower-case name.
         peer: The connection's other end.
-        trusted: Whose headers are believed.
+        trusted: Proxies whose headers are trusted.
     """
     trusts = trusted.trusts(peer)
     given = [name for name in (*ADDRESS_HEADERS, IP_TYPE_HEADER) if name in headers]

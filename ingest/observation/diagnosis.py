@@ -1,4 +1,4 @@
-"""Says in words what is not well, and what to do about it."""
+"""Describes problems in words, and what to do about them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from enum import IntEnum
 from typing import Final
 
 LAG_SECONDS: Final = 0.5
-"""How late the event loop may be: clients notice what is more."""
+"""Event-loop lag that clients notice."""
 
 RECENT_SECONDS: Final = 600.0
-"""How long a restart is news."""
+"""How long a restart is reported."""
 
 JOURNAL_SHARE: Final = 0.5
-"""Part of the journal's limit beyond which somebody should know before it is full."""
+"""Share of the journal's limit beyond which the operator is warned."""
 
 QUEUE_SHARE: Final = 0.5
 """The same for the requests that may wait for the gate."""
@@ -22,29 +22,29 @@ SESSIONS: Final = "sessions"
 LETTERS: Final = "dead letters"
 
 QUIET_SECONDS: Final = 900.0
-"""How long a server runs before silence is worth a word."""
+"""Uptime after which a lack of events is reported."""
 
 
 class Severity(IntEnum):
-    """How bad something is; what is worse is greater."""
+    """How severe a finding is; greater is worse."""
 
     NOTE = 0
-    """Events are taken and stored; somebody may want to know."""
+    """Events are accepted and stored; for information."""
     DEGRADED = 1
-    """Events are taken and kept, but something needs care."""
+    """Events are accepted and kept, but there is a problem."""
     DOWN = 2
-    """Events are not taken."""
+    """Events are not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Something that is not as it should be.
+    """A finding.
 
     Attributes:
         severity: How bad it is.
-        part: What it is about, one word.
-        what: What is the matter, one sentence.
-        advice: What to do, one sentence.
+        part: The part concerned, one word.
+        what: The problem, in one sentence.
+        advice: What to do, in one sentence.
     """
 
     severity: Severity
@@ -55,14 +55,14 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class ActorHealth:
-    """What is known of an actor.
+    """The state of an actor.
 
     Attributes:
         condition: As the supervisor names it.
         restarts: Since the start.
         last_error: Type of the last exception; None when there was none.
         seconds_since_failure: None when it never failed.
-        trouble: What is wrong with its work; None when nothing is.
+        trouble: A problem with its work; None if there is none.
         waiting: Runs in its inbox; None without one that holds any.
         room: How many may be.
     """
@@ -78,30 +78,30 @@ class ActorHealth:
 
 @dataclass(frozen=True, slots=True)
 class ServerHealth:
-    """What the diagnosis is made from; the defaults are those of a healthy, idle server.
+    """The input of the diagnosis; the defaults are those of a healthy, idle server.
 
     Attributes:
-        open: Whether the server takes requests, and does not end.
+        open: Whether the server accepts requests and is not shutting down.
         actors: By name.
         store_failures: Attempts in a row that failed.
-        store_error: What the last one said; may name hosts.
+        store_error: Message of the last failure; may contain host names.
         rows_waiting: Rows in memory that the store has not acknowledged.
         durable: Whether events are in a journal on disk.
         backlog_events: Events that the store has not acknowledged.
-        journal_share: Part of the journal's limit that is taken.
-        journal_full: Whether the journal takes no more.
+        journal_share: Share of the journal's limit that is used.
+        journal_full: Whether the journal is full.
         journal_broken: Whether it cannot be trusted any more.
         journal_problem: Why it could not be written or synced; None when it could.
         events_lost: Events whose record on disk was damaged.
         fold_problem: Why no events become rows; None when they do.
         letters: Dead letters kept.
         letters_full: Whether there is no room for more.
-        letters_problem: Why the disk takes none; None when it does.
+        letters_problem: Why letters cannot be written; None if they can.
         sites: Registered sites.
         sites_problem: Why the sites file is not in force; None when it is.
         geo_problem: The same for the geo database.
-        loop_lag_seconds: How late the event loop was.
-        queue_share: Part of the room for waiting requests that is taken.
+        loop_lag_seconds: The event loop's lag.
+        queue_share: Share of the room for waiting requests that is used.
         refused: Requests answered with an error in the last five minutes, by status.
         unknown_events: Events of the last hour that named no registered site.
         unknown_accepted: Whether such events are taken.
@@ -141,13 +141,13 @@ class ServerHealth:
 
 
 def diagnose(health: ServerHealth) -> list[Diagnosis]:
-    """Find what is not well, the worst first."""
+    """Find all problems, the worst first."""
     found = [finding for examine in EXAMINATIONS for finding in examine(health)]
     return sorted(found, key=lambda finding: -finding.severity)
 
 
 def headline(findings: Sequence[Diagnosis]) -> str:
-    """The verdict in one line."""
+    """The overall state in one line."""
     worst = max((finding.severity for finding in findings), default=Severity.NOTE)
     parts = {finding.part for finding in findings if finding.severity is worst}
     if worst is Severity.NOTE:
@@ -160,7 +160,7 @@ def headline(findings: Sequence[Diagnosis]) -> str:
 
 
 def status(findings: Sequence[Diagnosis]) -> str:
-    """The verdict in a word, as readiness has it: `ok`, `degraded` or `down`."""
+    """The overall state in one word, as in readiness: `ok`, `degraded` or `down`."""
     worst = max((finding.severity for finding in findings), default=Severity.NOTE)
     return {Severity.NOTE: "ok", Severity.DEGRADED: "degraded", Severity.DOWN: "down"}[worst]
 

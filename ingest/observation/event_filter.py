@@ -1,4 +1,4 @@
-"""Which events somebody wants to see."""
+"""Filters of events."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ingest.pipeline.reference import Reference
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """A choice among all events, by verdict and site.
+    """A filter of events by verdict and site.
 
     Attributes:
         accepted: Whether accepted events are wanted.
@@ -24,7 +24,7 @@ class EventFilter:
     domain: str | None = None
 
     def matches(self, summary: EventSummary) -> bool:
-        """Whether an event is among those wanted."""
+        """Whether an event passes the filter."""
         if not (self.accepted if summary.reason is None else self.dropped):
             return False
         if self.site_id is not None:
@@ -32,7 +32,7 @@ class EventFilter:
         return self.domain is None or summary.domain == self.domain
 
     def matches_accepted(self, event: EnrichedEvent) -> bool:
-        """As `matches`, for an accepted event that nobody has looked at yet."""
+        """As `matches`, for an accepted event without a summary."""
         if not self.accepted or (self.site_id is None and self.domain is not None):
             return False
         return self.site_id is None or event.site_id == self.site_id

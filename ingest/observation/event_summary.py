@@ -1,4 +1,4 @@
-"""An event as its operator sees it: what was sent for which site, and what became of it."""
+"""An event as shown to the operator: its content, its site and its verdict."""
 
 from typing import Any, Final
 
@@ -13,18 +13,18 @@ NAME_LENGTH: Final = 120
 HOSTNAME_LENGTH: Final = 255
 PATHNAME_LENGTH: Final = 200
 RULE_LENGTH: Final = 250
-"""Characters that are kept of what clients make up: they must not fill the memory."""
+"""Maximum number of characters kept of values from clients, to bound the memory."""
 
 _AGENT_READ: Final = frozenset({DropReason.BOT, DropReason.INVALID})
-"""Reasons that are found after the user agent has been read; its description is at hand then."""
+"""Reasons that are found after the user agent was parsed."""
 
 
 class EventSummary(msgspec.Struct, frozen=True, gc=False):
-    """An event that has its verdict; without address and user agent.
+    """An event with its verdict, without address and user agent.
 
     Attributes:
-        number: Greater than that of any event before it, also of those before a restart.
-        at: When it came, Unix seconds.
+        number: Increases with each event, also over a restart.
+        at: When it was received, Unix seconds.
         domain: As the client sent it, cut to `DOMAIN_LENGTH`.
         site_id: The site's; None when no site has the domain.
         reason: Why it was dropped; None when it was accepted.
@@ -63,11 +63,11 @@ def summarize(
     reason: DropReason | None = None,
     rule: str = "",
 ) -> EventSummary:
-    """Take over of an event what may be kept and shown.
+    """Summarise an event with the data that may be kept and shown.
 
     Args:
         number: The event's, as `RecentEvents` counts.
-        event: As far as it came.
+        event: The event as it was at the last step.
         site_id: Its site's, if the event does not know.
         reason: Why it was dropped.
         rule: What matched.
@@ -101,7 +101,7 @@ def summarize(
 
 
 def as_json(summary: EventSummary) -> dict[str, Any]:
-    """The form in which routes and the command line show it."""
+    """The summary as JSON, for routes and the command line."""
     return {
         "number": summary.number,
         "at": summary.at,
@@ -121,7 +121,7 @@ def as_json(summary: EventSummary) -> dict[str, Any]:
 
 
 def cut(text: str, length: int) -> str:
-    """The beginning of a text, with an ellipsis for what is left out."""
+    """A text cut to a length, with an ellipsis if it was longer."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

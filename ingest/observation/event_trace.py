@@ -1,4 +1,4 @@
-"""An event's way through the pipeline, step by step, without any consequence."""
+"""Traces an event through the pipeline, step by step, without side effects."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,21 +19,21 @@ from ingest.sessions.open_sessions import OpenSessions, Transition
 from ingest.sites.rate_limit import Forecast
 
 VISIT_STEP: Final = "visit"
-"""What the actor that owns the visits does, after all steps."""
+"""The name of the fold's part, after all steps."""
 
 _NANOSECONDS: Final = 1000
 """In a microsecond."""
 
 
 class StepTrace(msgspec.Struct, frozen=True):
-    """What one step did.
+    """The trace of one step.
 
     Attributes:
         stage: `gate`, `enrichment` or `sessions`.
         step: Its name in the stage's list.
         outcome: `passed`, `dropped`, `failed` (an exception of ours) or `not run`.
         microseconds: How long it took; None when it was not run.
-        found: What it looked at and found out.
+        found: Its inputs and results.
     """
 
     stage: str
@@ -44,7 +44,7 @@ class StepTrace(msgspec.Struct, frozen=True):
 
 
 class EventTrace(msgspec.Struct, frozen=True):
-    """What would become of an event for one domain.
+    """The trace of an event for one domain.
 
     Attributes:
         domain: The domain.
@@ -53,7 +53,7 @@ class EventTrace(msgspec.Struct, frozen=True):
         rule: What would match, as in `Drop`; empty when the event would be stored.
         site: The site; None when no site has the domain.
         steps: All steps in their order.
-        visit: The visit that would begin or go on; None when the event does not come so far.
+        visit: The session that the event would start or continue; None if it is dropped before.
         rows: By table, the rows as column → value, with the ids of visitor and visit shortened.
     """
 
@@ -70,9 +70,9 @@ class EventTrace(msgspec.Struct, frozen=True):
 def trace_event(
     event: Event, reference: Reference, visits: OpenSessions, clock: Callable[[], int]
 ) -> EventTrace:
-    """Run the steps of the pipeline on an event, and stop where that would.
+    """Run the steps of the pipeline on an event, up to the step that drops it.
 
-    Nothing is changed by it: no rate limit is consumed, visits stay as they are.
+    Nothing is changed: no rate limit is consumed, and sessions stay unchanged.
 
     Args:
         event: An event that happens now.
@@ -121,7 +121,7 @@ def _decide(step: Step, context: EventContext, reference: Reference) -> Verdict:
 
 
 class _Recorder:
-    """Runs steps until one drops the event, and writes down how they went."""
+    """Runs steps until one drops the event, and records their traces."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
@@ -135,7 +135,7 @@ class _Recorder:
         decide: Callable[[], Verdict],
         details: Callable[[], Details],
     ) -> None:
-        """Run one step, as the pipeline does: an exception is ours, not the event's.
+        """Run one step as the pipeline does; an exception counts as a failure.
 
         Args:
             stage: Its stage.

@@ -1,4 +1,4 @@
-"""How many events came in the last hour: second by second, and by site and reason."""
+"""Counts the events of the last hour, by second, and by site and reason."""
 
 from array import array
 from collections import Counter, deque
@@ -9,11 +9,11 @@ from ingest.model.verdict import DropReason
 
 SECONDS: Final = 3600
 MINUTES: Final = 60
-"""What is remembered: an hour."""
+"""Length of the history: an hour."""
 
 KEYS_PER_MINUTE: Final = 1000
-"""Pairs of site and reason that are counted by themselves in one minute; further ones are counted
-for `OTHER_SITES`. This bounds the memory at some ten megabytes, however many sites there are; an
+"""Maximum number of pairs of site and reason counted separately in one minute; further ones are
+counted for `OTHER_SITES`. This bounds the memory at some ten megabytes for any number of sites; an
 ordinary hour takes a hundredth of that."""
 
 OTHER_SITES: Final = "(other)"
@@ -64,8 +64,8 @@ class SiteCounts:
 class History:
     """The last hour, in rings of fixed size.
 
-    Counting does not look at the time: whoever has a clock calls `advance` at each second's
-    beginning. When that is late, the second before counts what came meanwhile.
+    Counting does not read the clock: the heartbeat calls `advance` at the start of each second. If
+    it is late, events are counted in the previous second.
     """
 
     __slots__ = (
@@ -82,7 +82,7 @@ class History:
     )
 
     def __init__(self, now: int = 0) -> None:
-        """Start with an hour of silence.
+        """Start with an empty hour.
 
         Args:
             now: Unix seconds.
@@ -128,7 +128,7 @@ class History:
         self._statuses[status] += 1
 
     def advance(self, now: int) -> None:
-        """Go on to a second. After a step of the clock back, what was counted keeps its place."""
+        """Advance to a second. After a step back of the clock, counts keep their place."""
         for _ in range(min(now - self._second, SECONDS)):
             self._at = at = (self._at + 1) % SECONDS
             self._accepted[at] = self._dropped[at] = self._refused[at] = 0

@@ -1,7 +1,7 @@
-"""Many events in one body, for servers that send for others and for the past.
+"""Many events in one body, for servers that send past events or events on behalf of visitors.
 
-An item has the fields of a single event, and may have three more: `timestamp`, `ip` and
-`user_agent`, which only those may set who have shown a key.
+An item has the fields of a single event, and optionally `timestamp`, `ip` and `user_agent`, which
+only senders with a key may set.
 """
 
 import ipaddress
@@ -23,13 +23,13 @@ BATCH_BYTES: Final = 8_000_000
 """After decompression."""
 
 COMMAS_LIMIT: Final = 500_000
-"""A hundred for each event that may be there. Millions of tiny values would hold the loop for
-tenths of a second, and take many times their length in memory; counting takes a millisecond."""
+"""A hundred for each possible event. Millions of tiny values would block the event loop for tenths
+of a second and take many times their length in memory; counting takes a millisecond."""
 
 USER_AGENT_LENGTH: Final = 2_000
 
 RECENT_SECONDS: Final = 1800
-"""An event that is no older belongs to the visits of now: its sender has only gathered a few."""
+"""Maximum age of an event that counts as live: its sender has only collected a few events."""
 
 NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 """Types of bodies with an event a line; others are told by how they begin."""
@@ -61,7 +61,7 @@ class Sender:
 def split_batch(content_type: str | None, body: bytes) -> list[object]:
     """The items of a body: a JSON array, or JSON values on lines of their own.
 
-    A line that is no JSON is an item that is no event, so that it costs no other.
+    A line that is not JSON becomes an invalid item and does not affect the others.
 
     Args:
         content_type: The header; None when absent.

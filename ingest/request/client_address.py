@@ -65,13 +65,13 @@ def is_private(address: IPAddress) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The peers whose word on the visitor's address is believed.
+    """The peers whose forwarding headers are trusted.
 
     Attributes:
         everyone: Whether all peers are trusted, as Plausible does.
         networks: Otherwise, where they connect from.
-        listed: Whether an operator has named networks. Then each proxy on the way is known, and
-            only what those proxies have added to a list of addresses is believed.
+        listed: Whether the operator has listed networks. Then all proxies are known, and only the
+            addresses that they have appended to a list are trusted.
     """
 
     everyone: bool
@@ -80,7 +80,7 @@ class TrustedProxies:
     _known: Callable[[str], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Remember what was said of the last peers, which are few behind proxies."""
+        """Cache the results for the last peers, which are few behind proxies."""
         object.__setattr__(self, "_known", lru_cache(maxsize=PEERS)(self._decide))
 
     @classmethod
@@ -114,10 +114,9 @@ class TrustedProxies:
         return cls(everyone=False, networks=tuple(networks), listed=listed)
 
     def trusts(self, peer: str) -> bool:
-        """Whether to believe the headers of a peer.
+        """Whether to trust the headers of a peer.
 
-        A peer without an address is at the other end of a Unix socket, so on this machine: it is
-        trusted where loopback is.
+        A peer without an address uses a Unix socket on this machine; it is trusted if loopback is.
 
         Args:
             peer: The connection's remote address; anything else for a Unix socket.
@@ -159,18 +158,19 @@ def resolve_client_ip(
 ) -> ClientAddress:
     """Find the visitor's address (spec/enrichment.md §1).
 
-    The first header that yields any text wins; of an untrusted peer no header is looked at.
+    The first header with any text is used; headers of an untrusted peer are ignored.
 
-    Of a list of addresses the left-most counts, as the specification says, and anybody may write
-    one there. When the operator has listed networks, it is the right-most that is in none of them:
-    each proxy appends the address that it saw, so what a client puts in front changes nothing. If
-    all are in the networks, the left-most counts. What is no address at that place is the visitor's
-    all the same, as text: a proxy has vouched for it, and nothing left of it is to be believed.
+    The left-most address of a list is used, as specified, although clients can forge it. If the
+    operator has listed networks, the right-most address that is in none of them is used: each proxy
+    appends the address that it saw, so a client cannot forge it. If all addresses are in the
+    networks, the left-most is used. Text at that place that is not an address is used as the
+    visitor's address nevertheless, because a trusted proxy has appended it and everything to the
+    left of it is not trusted.
 
     Args:
         headers: First value of each header, by lower-case name.
         peer: The connection's remote address; anything else for a Unix socket, which has none.
-        trusted: Whose headers are believed.
+        trusted: Proxies whose headers are trusted.
         lists: All values of each of `JOINED_HEADERS`, joined by commas in their order; looked at
             when networks are listed. None: as in `headers`.
     """

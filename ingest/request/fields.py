@@ -17,8 +17,8 @@ REFERRER_LENGTH: Final = 2000
 """Both in grapheme clusters."""
 
 DOMAINS_LIMIT: Final = 100
-"""Domains of one request. The original sets no limit, and so does up to 500,000 look-ups for one
-request; nobody counts one page for more than a handful of sites."""
+"""Maximum number of domains of one request. Plausible has no limit, so one request may cause up to
+500,000 look-ups there; real pages name only a few sites."""
 
 UNKNOWN_SCROLL_DEPTH: Final = 255
 LONGEST_ENGAGEMENT: Final = 30 * 24 * 3600 * 1000
@@ -151,7 +151,7 @@ def _integer(value: object) -> int | None:
 
 
 class Fields(msgspec.Struct, frozen=True, gc=False):
-    """What was read; each field is described by `EventFields`."""
+    """The validated fields; `EventFields` describes each of them."""
 
     event_name: str
     url: str
@@ -169,7 +169,7 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
 class EventFields(BaseModel):
     """The body of `POST /api/event`: an object with these keys; others are ignored.
 
-    A key that is absent, `null` or `false` makes way for its alias; an empty string is a value.
+    If a key is absent, `null` or `false`, its alias is used; an empty string is a value.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -248,13 +248,13 @@ _STAND_INS: Final[dict[str, object]] = {
     "domains": "?",
     "hash_mode": 0,
 }
-"""Values for fields that are wrong, so that the others can still be looked at."""
+"""Stand-ins for invalid fields, so that the others can still be validated."""
 
 _ERROR_KEYS: Final = {"domains": "domain"}
 
 
 def read_fields(body: dict[str, Any]) -> tuple[Fields, dict[str, list[str]]]:
-    """Choose and validate the fields; one mistake does not hide another.
+    """Select and validate the fields; reports all mistakes.
 
     Returns:
         The fields, with stand-ins for those that are wrong, and the messages by field

@@ -1,4 +1,4 @@
-"""A body and what surrounds it become a valid request, or the list of its mistakes."""
+"""Parses a body and its headers into a valid request, or a list of mistakes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The page's address: host, path and query parameters (spec/ingestion.md §4)."""
+"""The page's URL: host, path and query parameters (spec/ingestion.md §4)."""
 
 from functools import lru_cache
 from typing import Final
@@ -12,11 +12,11 @@ NO_HOSTNAME: Final = "(none)"
 """The hostname of an address without one."""
 
 URL_BYTES: Final = 2000
-"""A longer address is refused."""
+"""A longer URL is refused."""
 
 
 class PageURL(msgspec.Struct, frozen=True, gc=False):
-    """An address, split. Lenient: any text is one, `about:config` and `/no/host` included.
+    """A parsed URL. Lenient: any text is a URL, including `about:config` and `/no/host`.
 
     Attributes:
         scheme: Lower case; empty when there is none.
@@ -47,7 +47,7 @@ class PageURL(msgspec.Struct, frozen=True, gc=False):
             with_fragment: Whether to append the decoded fragment, as sites with hash routing do.
 
         Returns:
-            Possibly an empty string, for odd addresses such as `foo:%20`.
+            May be empty, for odd URLs such as `foo:%20`.
         """
         if with_fragment and self.fragment is not None:
             return f"{self.path}#{_decode(self.fragment)}"
@@ -56,7 +56,7 @@ class PageURL(msgspec.Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=8192)
 def parse_url(url: str) -> PageURL:
-    """Split an address; never fails. Meant for texts of at most `URL_BYTES`, as it caches."""
+    """Parse a URL; never fails. Results are cached, so pass at most `URL_BYTES`."""
     scheme, host, path, query, fragment = split_url(url)
     pathname = _decode(path or "/").rstrip()
     return PageURL(scheme, clean_host(host), pathname, _parameters(query), fragment)

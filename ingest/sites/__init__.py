@@ -1,1 +1,1 @@
-"""The sites: which there are, and what each takes in."""
+"""The sites and their rules."""

@@ -5,8 +5,8 @@ from typing import Final
 from ingest.sites.site import Site
 
 KEPT_WINDOWS: Final = 4
-"""Windows counted per site: the current one, and others for events that come with an older time,
-such as dead letters that are replayed. They must not reset the current window."""
+"""Windows counted per site: the current one, and others for events with an older time, such as
+redriven letters. These must not reset the current window."""
 
 _SPARE_SITES: Final = 1024
 
@@ -14,14 +14,14 @@ _SPARE_SITES: Final = 1024
 class RateLimiter:
     """Counts events in fixed windows that begin at multiples of their length since the epoch.
 
-    Counted by a site's current domain, so that the previous one shares the limit. Sites whose
-    windows are over are forgotten when the number of sites has doubled.
+    Counts by a site's current domain, so that the previous domain shares the limit. Sites whose
+    windows have ended are forgotten when the number of sites has doubled.
     """
 
     __slots__ = ("_counts", "_prune_at")
 
     def __init__(self) -> None:
-        """Start with nothing counted."""
+        """Start without counts."""
         self._counts: dict[str, dict[tuple[int, int], int]] = {}
         self._prune_at = _SPARE_SITES
 
@@ -72,12 +72,12 @@ class RateLimiter:
 
 
 class Forecast(RateLimiter):
-    """Says of events what another limiter would say, and counts none."""
+    """Gives the answers of another limiter without counting events."""
 
     __slots__ = ("_limiter",)
 
     def __init__(self, limiter: RateLimiter) -> None:
-        """Look into a limiter."""
+        """Use a limiter."""
         super().__init__()
         self._limiter = limiter
 

@@ -37,7 +37,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Whose events are stored, and under which rules.
+    """A site and its rules.
 
     Attributes:
         id: The `site_id` of its rows.
@@ -48,8 +48,8 @@ class Site:
         drop_server_clients: Whether HTTP libraries (`python-requests`, …) count as bots here.
         shields: What is blocked.
         revenue_goals: Currency (ISO 4217) of the goal for each event name that has one.
-        server_key: Secret of the site's own servers, which may send events of others and of the
-            past; None when there is none.
+        server_key: Secret with which the site's servers may send past events and events on behalf
+            of visitors; None when there is none.
     """
 
     id: int
@@ -64,7 +64,7 @@ class Site:
 
 
 class SiteRegistry:
-    """All sites and the exchange rates; never changed, only replaced by another.
+    """All sites and the exchange rates; immutable.
 
     Attributes:
         sites: In the order of the file.
