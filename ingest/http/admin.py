@@ -1,4 +1,4 @@
-"""Who may see what is not for everybody."""
+"""Access control of the operator's routes."""
 
 import base64
 import binascii
@@ -20,14 +20,13 @@ _PORT = re.compile(r"(?::[0-9]*)?\Z", re.ASCII)
 
 
 def may_administer(headers: Mapping[str, str], peer: str, token: str | None) -> bool:
-    """Tell whether a request may see the operator's pages.
+    """Whether a request may access the operator's routes.
 
-    With a token set, the request must carry it: as `Authorization: Bearer …`, or as the password of
-    `Authorization: Basic …`, which browsers know how to ask for. Browsers send the latter by
-    themselves, so it does not count in what a page of another origin asks for. Without a token, the
-    request must come from this machine itself: not through a proxy on it, since a forwarding header
-    would show that somebody else stands behind; not for a page of another origin; and to a name
-    that means this machine, so that nobody else's name can be made to lead here (DNS rebinding).
+    If a token is set, the request must carry it: as `Authorization: Bearer …`, or as the password
+    of `Authorization: Basic …`, which browsers can prompt for. Browsers send the password
+    automatically, so it does not count in requests of another origin's page. Without a token, the
+    request must come from this machine: without a forwarding header, which would show a proxy; not
+    from a page of another origin; and to a host name of this machine, to prevent DNS rebinding.
 
     Args:
         headers: By lower-case name.
@@ -66,7 +65,7 @@ def has_password(headers: Mapping[str, str], password: str) -> bool:
 
 
 def is_cross_origin(headers: Mapping[str, str]) -> bool:
-    """Tell whether a page of another origin has made a browser ask.
+    """Whether a page of another origin has caused a browser's request.
 
     Browsers say so to servers with TLS and to this machine (Fetch Metadata: `Sec-Fetch-Site`); a
     link that somebody follows is not such a page's request, wherever it stood. Otherwise `Origin`

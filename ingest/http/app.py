@@ -53,7 +53,7 @@ NO_ROUTE = "(none)"
 OPEN_ROUTES = frozenset(
     {ROUTE, BATCH_ROUTE, SCRIPT_ROUTE, "/health", "/ready", "/api/health", NO_ROUTE}
 )
-"""What any page may read. All other routes are the operator's."""
+"""Routes open to every origin. All other routes are the operator's."""
 
 OPERATOR_HEADERS = (
     ("cache-control", "no-store"),
@@ -100,7 +100,7 @@ def create_app(
         operator: Whom the operator's routes answer.
         live: What the live page shows.
         version: The program's, for `/openapi.json`.
-        observers: Are told of each request.
+        observers: Called for each request.
     """
     app = QuartTrio("sluice", static_folder=None)
     app.request_class = BoundedRequest

@@ -22,18 +22,18 @@ from ingest.request.invalid import InvalidRequest
 ROUTE: Final = "/api/events"
 
 TOGETHER: Final = 256
-"""Events that are sent into the pipeline at once: between two such parts others have their turn."""
+"""Events sent into the pipeline at once; other requests get their turn in between."""
 
 PARSED_TOGETHER: Final = 32
 """Events parsed between two checkpoints, about half a millisecond."""
 
 AT_A_TIME: Final = 4
-"""Batches handled at a time; one more is told to come later."""
+"""Batches handled at the same time; one more is answered with 503."""
 
 _DAY: Final = 86_400
 
 Result = dict[str, Any]
-"""What became of an item: its `status`, with `reasons` or `errors`."""
+"""The result of an item: its `status`, with `reasons` or `errors`."""
 
 
 class BatchEndpoint:
@@ -53,7 +53,7 @@ class BatchEndpoint:
             collector: Where events go.
             events: The single endpoint, whose rules for requests hold here, too.
             admin_token: Whoever bears it may set time, address and user agent for any site.
-            past_days: How long ago an event may have been.
+            past_days: Maximum age of an event in days.
         """
         self._collector = collector
         self._events = events
@@ -64,7 +64,7 @@ class BatchEndpoint:
     async def answer(
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
     ) -> Answer:
-        """Parse, validate and send events into the pipeline; say what became of each.
+        """Parse, validate and send events into the pipeline; answer with the result of each.
 
         Args:
             headers: First occurrence of each header, by lower-case name.

@@ -1,7 +1,6 @@
-"""How much memory the bodies of all requests that are under way may take together.
+"""Limits the total memory of the bodies of all current requests.
 
-Each body has a limit of its own, but thousands of connections may each send one, as slowly as
-the time for a body allows.
+Each body has its own limit, but thousands of connections may each send one slowly.
 """
 
 from typing import Any, Final
@@ -15,7 +14,7 @@ BODIES_BYTES: Final = 64_000_000
 
 
 class BodyBudgetExceededError(Exception):
-    """The bodies under way exceed the budget: this one is not read any further."""
+    """The current bodies exceed the budget, so this one is not read further."""
 
 
 class BodyBudget:
@@ -27,7 +26,7 @@ class BodyBudget:
     """
 
     def __init__(self, limit: int = BODIES_BYTES) -> None:
-        """All of it is free."""
+        """Start with an empty budget."""
         self.limit = limit
         self.used = 0
 

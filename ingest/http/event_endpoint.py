@@ -66,9 +66,9 @@ class EventEndpoint:
 
         Args:
             collector: Where events go.
-            trusted_proxies: Whose headers are believed.
+            trusted_proxies: Proxies whose headers are trusted.
             flood: Limits the requests of one address; None: no limit.
-            operator: Who is told why events were dropped; None: nobody.
+            operator: Who receives drop reasons; None for nobody.
         """
         self.trusted_proxies = trusted_proxies
         self._collector = collector
@@ -194,7 +194,7 @@ class EventEndpoint:
         return Answer(202, b"ok", headers=tuple(headers), reasons=tuple(reasons))
 
     def count_mistakes(self, errors: Mapping[str, list[str]]) -> None:
-        """Count an event that is none."""
+        """Count an invalid event."""
         for field in errors:
             self._metrics.validation_errors.labels(field).inc()
 

@@ -1,7 +1,7 @@
 """Flood protection: how many requests one address may send in a minute.
 
-It is for the one client that has gone mad or means harm. Against many addresses at once it does
-nothing: their number is bounded here, and what their requests cost is bounded elsewhere.
+It protects against a single broken or malicious client, not against many addresses at once. The
+number of remembered addresses is bounded here; the cost of their requests is bounded elsewhere.
 """
 
 import ipaddress
@@ -23,9 +23,10 @@ _IPV6_NETWORK_BYTES: Final = 8
 class FloodGuard:
     """Limits requests by address, as a leaky bucket that holds a minute's worth.
 
-    So a burst may be as large as the limit, and what follows is let in at the limit's rate. For
-    each address one number is kept: when its bucket will be empty (the generic cell rate algorithm
-    of ITU-T I.371). Addresses are known by a hash under a key that lives as long as the process.
+    So a burst may be as large as the limit, and further requests are accepted at the limit's rate.
+    For each address one number is kept: when its bucket will be empty (the generic cell rate
+    algorithm of ITU-T I.371). Addresses are known by a hash under a key that lives as long as the
+    process.
     """
 
     __slots__ = ("_empty_at", "_key", "_limit", "_seconds")

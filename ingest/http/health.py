@@ -6,7 +6,7 @@ from actors.keepers.file_watcher import FileWatcher
 from actors.pipeline.topology import Collector
 
 _DETAILS: Final = frozenset({"reason", "file_written_ns", "last_error", "seconds_since_failure"})
-"""What is told to the operator only: it may name files and hosts."""
+"""Details for the operator only, because they may name files and hosts."""
 
 
 class Health:

@@ -1,1 +1,1 @@
-"""Events of the past: what logs and exports of other collectors say, and how far they are read."""
+"""Past events: readers of logs and exports of other collectors, and the state of imports."""

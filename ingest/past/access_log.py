@@ -1,10 +1,10 @@
 r"""Access logs of Apache and nginx: the formats common, combined and vhost_combined.
 
 `host - user [time] "request" status bytes "referrer" "agent"`, as Apache's `LogFormat` and nginx'
-`log_format combined` define it. Before it, vhost_combined has the virtual host and its port; before
-that may be what syslog, journald or Docker has put there. What follows is not looked at, but for a
-third text in quotes that is a list of addresses: nginx' own example of a format has
-`X-Forwarded-For` there.
+`log_format combined` define it. vhost_combined has the virtual host and its port before it.
+Prefixes of syslog, journald or Docker may come first. The rest of the line is ignored, except a
+third quoted text that is a list of addresses: nginx' own example of a format has `X-Forwarded-For`
+there.
 """
 
 import re
@@ -78,10 +78,10 @@ class AccessLogReader:
 
 
 def _host_and_visitor(front: str) -> tuple[str, str]:
-    """What stands before the time: a host perhaps, the visitor, an identity, a user.
+    """Parse the part before the time: an optional host, the visitor, an identity, a user.
 
-    The visitor is an address, a list of them, or a name. A name has a dot: so a host before a name
-    is told from a name before an identity.
+    The visitor is an address, a list of addresses, or a name. A name has a dot, which distinguishes
+    a host before a name from a name before an identity.
     """
     if not front.endswith(" "):
         raise BrokenLineError("does not begin with address, identity and user")

@@ -22,9 +22,9 @@ DOMAINS: Final = ALIASES["domains"]
 
 
 class EventLinesReader:
-    """Reads an event a line, by the rules of `POST /api/events`.
+    """Reads one event per line, by the rules of `POST /api/events`.
 
-    Time, address and user agent may always be set; without a time a line is no event of the past.
+    Time, address and user agent may always be set; the time is required.
     """
 
     def __init__(self, options: ReaderOptions) -> None:

@@ -1,4 +1,4 @@
-"""The formats that can be imported, and which of them a file is in."""
+"""The formats that can be imported, and the detection of a file's format."""
 
 import enum
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from ingest.past.pattern_log import PatternLogReader
 from ingest.past.w3c_log import W3cLogReader
 
 SAMPLE_LINES: Final = 50
-"""Lines looked at to tell a format."""
+"""Number of lines used to detect a format."""
 
 
 class Format(enum.StrEnum):
-    """What a file may be in."""
+    """The format of a file."""
 
     ACCESS_LOG = "access-log"
     """Apache's and nginx' common, combined and vhost_combined."""
@@ -40,21 +40,21 @@ class Format(enum.StrEnum):
     EVENTS = "events"
     """JSON lines with the fields of the batch endpoint's items."""
     PATTERN = "pattern"
-    """Lines by a pattern that the options have; never found out."""
+    """Lines that match a pattern in the options; never detected."""
 
 
 class UnknownFormatError(ValueError):
-    """The file is in none of the formats, or lacks what it cannot be imported without."""
+    """The file is in none of the formats, or lacks required columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """How a format fits.
+    """How well a format matches a sample.
 
     Attributes:
         read: Lines of the sample that it can read.
         events: How many of these are events.
-        without_host: Lines that it could read if the site were named.
+        without_host: Lines that it could read if the site were given.
         problem: What is wrong with the first line that it cannot read.
     """
 
@@ -65,7 +65,7 @@ class _Trial:
 
 
 FOUND_OUT: Final = tuple(form for form in Format if form is not Format.PATTERN)
-"""The formats that a file's lines tell."""
+"""The formats that can be detected."""
 
 
 def make_reader(form: Format, options: ReaderOptions, first_lines: Sequence[bytes]) -> Reader:
@@ -73,7 +73,7 @@ def make_reader(form: Format, options: ReaderOptions, first_lines: Sequence[byte
 
     Args:
         form: Which one.
-        options: What it has to know.
+        options: The options of readers.
         first_lines: Of the file, which may name its columns; at least one.
 
     Raises:
@@ -103,11 +103,11 @@ def find_format(
 
     Args:
         lines: Up to `SAMPLE_LINES` of a file's first lines, without their ends.
-        options: What readers have to know.
+        options: The options of readers.
         wanted: The only format to try; None: all.
 
     Raises:
-        UnknownFormatError: None of them can be read, or only if the site were named.
+        UnknownFormatError: No line can be read, or only if the site were given.
     """
     sample = [line for line in lines if line.strip()]
     if not sample:
@@ -150,7 +150,7 @@ def _try(form: Format, sample: Sequence[bytes], options: ReaderOptions) -> _Tria
 
 
 def _guess(line: bytes) -> Format:
-    """What a line looks like that is in no format."""
+    """The format that an unreadable line resembles."""
     if line.startswith(b"#"):
         return Format.W3C
     return Format.JSON_LOG if b"{" in line[:200] else Format.ACCESS_LOG

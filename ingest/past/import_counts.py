@@ -1,4 +1,4 @@
-"""What became of the lines of an import."""
+"""Counts of the lines and events of an import."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 REASONS: Final = 20
-"""Reasons of broken lines that are counted apart."""
+"""Maximum number of reasons of broken lines counted separately."""
 
 OTHER_REASONS: Final = "for other reasons"
 
@@ -17,12 +17,12 @@ class ImportCounts:
 
     Attributes:
         lines: Lines read.
-        accepted: Events that are rows, or will be.
-        visits: Visits that began.
-        broken: Lines, or records of several, that could not be read, by what is wrong with them.
+        accepted: Events that are stored or will be.
+        visits: Sessions started.
+        broken: Lines, or records of several lines, that could not be read, by reason.
         dropped: Events by the reason of the rule that dropped them.
-        skipped: Lines by the reason why they are no events.
-        examples: Number of the first line, from 1, for each of what is wrong with lines.
+        skipped: Lines that are not events, by reason.
+        examples: Number of the first line, from 1, for each reason of broken lines.
     """
 
     lines: int = 0

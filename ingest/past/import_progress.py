@@ -1,4 +1,4 @@
-"""How far an import is, for people and for the command line that asks a server."""
+"""The progress of an import, as shown to the operator and sent to the command line."""
 
 import enum
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ class Phase(enum.StrEnum):
     """What an import is doing."""
 
     CHECKING = "checking"
-    """Comparing the file with what was imported before, and reading its lines once."""
+    """Comparing the file with earlier imports, and reading its lines once."""
     READING = "reading"
     """Handling lines."""
     WAITING = "waiting"
-    """For the store to take rows."""
+    """Waiting for the store to take rows."""
     FINISHED = "finished"
     """All lines are handled, all rows are stored."""
     KNOWN = "known"
-    """There was nothing that an earlier import has not handled."""
+    """Earlier imports have handled all lines."""
     REFUSED = "refused"
-    """More than a tenth of the lines is broken: nothing is stored."""
+    """More than a tenth of the lines is broken; nothing is stored."""
     STOPPED = "stopped"
-    """What was handled is stored; the rest waits for another run."""
+    """The handled lines are stored; the rest is left for another run."""
 
 
 OVER = frozenset({Phase.FINISHED, Phase.KNOWN, Phase.REFUSED, Phase.STOPPED})
@@ -32,18 +32,18 @@ OVER = frozenset({Phase.FINISHED, Phase.KNOWN, Phase.REFUSED, Phase.STOPPED})
 
 @dataclass(frozen=True, slots=True)
 class ImportProgress:
-    """An import at a moment.
+    """The state of an import at one moment.
 
     Attributes:
-        id: Names the import; empty while it is not known which one it is, and for a dry run.
+        id: Id of the import; empty while unknown, and for a dry run.
         phase: What it is doing.
         form: The file's format.
         done: Bytes of the files that were read, compressed where they are.
         total: Bytes of the files.
-        counts: What became of all lines, those of earlier runs among them.
+        counts: Counts of all lines, including those of earlier runs.
         earlier_lines: Lines of earlier runs.
         seconds: Since this run began.
-        notes: What an operator should know, a sentence each.
+        notes: Information for the operator, one sentence each.
     """
 
     id: str
@@ -58,12 +58,12 @@ class ImportProgress:
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more to come."""
+        """Whether the import has ended."""
         return self.phase in OVER
 
     @property
     def rate(self) -> float:
-        """Lines of this run, by seconds."""
+        """Lines per second in this run."""
         lines = self.counts.lines - self.earlier_lines
         return lines / self.seconds if self.seconds > 0 else 0.0
 

@@ -1,4 +1,4 @@
-"""What an operator wants imported."""
+"""The request for an import."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,12 +9,12 @@ from ingest.past.formats import Format
 
 @dataclass(frozen=True, slots=True)
 class ImportSelection:
-    """Which events of a file are wanted, and how they are read; makes two imports the same.
+    """Which events of a file to import, and how to read them; part of an import's identity.
 
     Attributes:
-        site: Domain of the site that all lines are of; None: lines say so themselves.
-        since: Unix seconds of the first moment that is wanted; None for the beginning.
-        until: Unix seconds of the first moment that is not wanted any more; None for the end.
+        site: Domain of the site of all lines; None if each line names its site.
+        since: Unix seconds, inclusive; None for the beginning.
+        until: Unix seconds, exclusive; None for the end.
         with_not_found: Whether a page that was not found is an event, `404`.
         pattern: Of the lines, for the format that has one.
         names: Which names the log has for fields, `path=uri,status=response`; empty for the usual.
@@ -30,15 +30,14 @@ class ImportSelection:
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """An import as it is asked for.
+    """A request for an import.
 
     Attributes:
         paths: Files, in the order of time; absolute.
-        form: Their format; None: to be found out.
+        form: Their format; None to detect it.
         selection: Which events are wanted.
-        growing: Whether the last file is still written to, so that another run is to go on with the
-            visits.
-        anew: Whether to import what was imported before as if it had not been.
+        growing: Whether the last file still grows, so that the next run continues its sessions.
+        anew: Whether to import a file again that was imported before.
         dry_run: Whether to store nothing.
         force: Whether to import a file of which more than a tenth is broken.
     """

@@ -1,4 +1,4 @@
-"""The state of an import while lines are read: how far it is, its visits, the batch it gathers."""
+"""The state of a running import: its position, its sessions and the batch being collected."""
 
 import copy
 import math
@@ -25,7 +25,7 @@ BATCH_EVENTS: Final = 10_000
 """Events stored at once."""
 
 BATCH_BYTES: Final = 64_000_000
-"""Bytes of the content after which progress is kept, even if they held no event."""
+"""Bytes of the content after which progress is saved, even without events."""
 
 SALT_GONE: Final = (
     "The salt of this import is deleted, 48 hours after it was made: visitors from here on have "
@@ -34,17 +34,17 @@ SALT_GONE: Final = (
 
 
 class ImportRun:
-    """Takes records one by one, and tells after each batch what has to outlast the process.
+    """Handles records one by one, and returns the state to save after each batch.
 
     Attributes:
         id: Of the import.
-        counts: What became of all lines, those of earlier runs among them.
+        counts: Counts of all lines, including those of earlier runs.
         position: Bytes of the content that are handled.
         first_position: Bytes that earlier runs have handled.
         earlier_lines: Lines of these.
         was_done: Whether an earlier run had come to the end.
         repeated: The batch that an earlier run may have handed over; empty when there is none.
-        notes: What an operator should know, a sentence each.
+        notes: Information for the operator, one sentence each.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class ImportRun:
         now: float,
         saved: SavedImport | None = None,
     ) -> None:
-        """Begin an import, or go on with one.
+        """Start or resume an import.
 
         Args:
             reader: Of the file's format.
             form: The format.
             selection: Which events are wanted.
-            session_seconds: Silence after which a visit is over.
+            session_seconds: Time without events after which a session ends.
             now: Unix seconds.
-            saved: What an earlier run has left; None for a new import.
+            saved: The state of an earlier run; None for a new import.
         """
         self._reader, self._form, self._selection = reader, form, selection
         self._session_seconds = session_seconds
@@ -95,7 +95,7 @@ class ImportRun:
 
     @property
     def first_is_as_expected(self) -> bool:
-        """Whether what was skipped is what the earlier runs have handled."""
+        """Whether the skipped content equals what earlier runs have handled."""
         return not self.first_position or self._digest.hexdigest() == self._expected
 
     @property
@@ -109,7 +109,7 @@ class ImportRun:
         return self.position > self._cut_position
 
     def skip(self, piece: bytes) -> Iterator[tuple[bytes, int]]:
-        """Pass over what earlier runs have handled.
+        """Skip content that earlier runs have handled.
 
         Returns:
             As `feed`, of what the piece has more.
@@ -124,7 +124,7 @@ class ImportRun:
         return self._lines.feed(piece)
 
     def with_salt(self, reference: Reference) -> Reference:
-        """What the steps look things up in, with the salt of this import."""
+        """The data that the steps look up, with the salt of this import."""
         assert self._salt is not None  # noqa: S101 - there is one while lines are read
         return replace(reference, salts=Salts(self._salt))
 
@@ -174,7 +174,7 @@ class ImportRun:
             seconds: That this run has worked.
 
         Returns:
-            What has to outlast the process before the batch is stored, and the batch.
+            The state to save before the batch is stored, and the batch.
         """
         batch, rows, first = self._batch, tuple(self._rows), self._first
         end = first + len(batch)
@@ -186,13 +186,13 @@ class ImportRun:
         return saved, self._inserts(batch, first)
 
     def finish(self, now: float, seconds: float, *, done: bool, keep: bool) -> SavedImport:
-        """What remains of the import once all is stored.
+        """The final state of the import, once all rows are stored.
 
         Args:
             now: Unix seconds.
             seconds: That this run has worked.
             done: Whether the file is read to its end.
-            keep: Whether another run is to go on with the visits.
+            keep: Whether another run will continue the sessions.
         """
         self._see_to_salt(now)
         state = replace(self._state(self._first, self._first, now, seconds), done=done)
@@ -201,7 +201,7 @@ class ImportRun:
         return SavedImport(state.without_salt())
 
     def discard(self) -> None:
-        """Forget the rows that were gathered: nothing is to be stored."""
+        """Discard the collected rows."""
         self._first += len(self._batch)
         self._batch, self._rows = Batch(), []
         self._cut_position = self.position
@@ -218,7 +218,7 @@ class ImportRun:
         return PastPipeline(self._reader, self._selection, open_sessions, self.counts)
 
     def _see_to_salt(self, now: float) -> None:
-        """Have a salt that is not too old (spec/sessions.md §2)."""
+        """Replace the salt if it is too old (spec/sessions.md §2)."""
         if self._salt is not None and self._salt.is_fresh(now):
             return
         if self._salt is not None or (self.first_position and not self.was_done):

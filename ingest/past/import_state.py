@@ -1,8 +1,8 @@
-"""How far an import has come, as text that outlasts the process.
+"""The state file of an import.
 
-A file of it has a line for the import itself, a line for each open visit, and then the rows of the
-events that are being stored. It is written before the store is given these rows: so they are the
-same when they have to be inserted again, whatever has happened meanwhile.
+It has a line for the import itself, a line for each open session, and then the rows of the events
+being stored. It is written before these rows go to the store, so they are the same if they must be
+inserted again.
 """
 
 import json
@@ -24,14 +24,14 @@ VERSION: Final = 1
 """Version of the text. Visits and rows tell by themselves in which form they are written."""
 
 HEAD_BYTES: Final = 4096
-"""Files that begin with as many equal bytes are taken for versions of the same file."""
+"""Files that start with this many equal bytes count as versions of the same file."""
 
 TOGETHER: Final = 500
 """Rows or visits written between two checkpoints: about a millisecond."""
 
 
 def fresh_digest() -> blake2b:
-    """What a file's content is told by, up to where it was read."""
+    """A digest that identifies the content read so far."""
     return blake2b(digest_size=32)
 
 
@@ -40,17 +40,17 @@ class ImportState:
     """An import after a batch of events.
 
     Attributes:
-        id: Names the import in its tokens.
+        id: Id of the import, part of its tokens.
         form: The file's format.
         selection: Which events are wanted.
         position: Bytes of the file's content, after decompression, that were read.
         digest: Of these bytes, in hexadecimal.
         head: Digest of the first `HEAD_BYTES` of them, or of all if there are fewer.
-        counts: What became of them.
+        counts: Counts of its lines.
         events: Events numbered so far; the first of the next batch has this number.
         batch_first: Number of the first event whose rows may not be stored yet. Those from here to
             `events` follow in the file.
-        salt: Makes the visitors' ids; None when it is deleted.
+        salt: For visitor ids; None once deleted.
         done: Whether the file was read to its end.
         updated_at: Unix seconds.
         seconds: How long the work has taken so far.
@@ -71,11 +71,11 @@ class ImportState:
     seconds: float
 
     def without_salt(self) -> "ImportState":
-        """The same when nobody can tell a visitor again."""
+        """The state without its salt."""
         return replace(self, salt=None)
 
     def salt_is_due(self, now: float) -> bool:
-        """Whether the salt has to be deleted (spec/sessions.md §2)."""
+        """Whether the salt must be deleted (spec/sessions.md §2)."""
         return self.salt is not None and not self.salt.is_fresh(now)
 
 
@@ -85,7 +85,7 @@ class SavedImport:
 
     Attributes:
         state: The import.
-        visits: Those that may go on, least recently active first.
+        visits: Open sessions, least recently active first.
         rows: Of the events that may not be stored yet.
     """
 

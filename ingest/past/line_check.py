@@ -1,4 +1,4 @@
-"""Whether the lines of a file can be read, before anything of it is stored."""
+"""Checks that a file's lines can be read, before anything is stored."""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from ingest.past.lines import Lines
 from ingest.past.past_event import BrokenLineError, PastEvent, Reader, read_record
 
 LARGEST_SHARE: Final = 0.1
-"""Of the lines may be broken; with more, the format is another or has changed."""
+"""Maximum share of broken lines; with more, the format is wrong or has changed."""
 
 
 class LineCheck:
     """Reads the lines that an import is to read, and counts those that are broken.
 
     Attributes:
-        counts: What became of all lines, those of earlier runs among them.
+        counts: Counts of all lines, including those of earlier runs.
     """
 
     def __init__(self, reader: Reader, counts: ImportCounts, position: int) -> None:

@@ -1,4 +1,4 @@
-"""A stream's pieces cut into records: lines, or several lines where a text in quotes goes on."""
+"""Splits a stream into records: lines, or several lines if a quoted text continues."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,7 +7,7 @@ from typing import Final
 from ingest.past.past_event import LINE_BYTES, Reader
 
 RECORD_LINES: Final = 64
-"""Lines that one record may have: a quote that nobody closes costs no more."""
+"""Maximum number of lines of a record, to limit the cost of an unclosed quote."""
 
 SLICE_RECORDS: Final = 16
 SLICE_BYTES: Final = 16_384

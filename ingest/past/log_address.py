@@ -1,4 +1,4 @@
-"""Addresses and hosts in logs: what is one, and which of several is the visitor's."""
+"""Addresses and hosts in logs: validation, and the choice of the visitor's address."""
 
 import ipaddress
 import re

@@ -1,8 +1,8 @@
-"""Reads event requests out of a connection's bytes: those in the plain form that trackers send.
+"""Parses event requests in the plain form that trackers send.
 
-Whatever is not beyond doubt is left to hypercorn's HTTP: another path or method, an upgrade, a
-chunked body, an expectation, a head or body of unusual size, and everything that is malformed. So
-the two can never disagree about where a request ends.
+All other requests are left to hypercorn: another path or method, an upgrade, a chunked body, an
+expectation, a head or body of unusual size, and everything malformed. So the two never disagree
+about where a request ends.
 """
 
 from typing import Final

@@ -1,11 +1,11 @@
 """The fast path: plain event requests, read and answered without a task for each.
 
-Most of the time of a small request goes into HTTP, not into the event: waking a task when bytes
-have come, and again when the verdict is in, costs more than parsing and validating. So one task
-reads what has come on all connections, one sends the answers whose verdicts are in, and one watches
-the times. A connection's own task sleeps until the connection ends here, or an answer does not fit
-into its socket's buffer. `docs/performance.md` has the figures. What is not plain goes to hypercorn
-with all its bytes, and stays there.
+Most of the time of a small request is spent on HTTP, not on the event: waking a task when bytes
+arrive, and again for the verdict, costs more than parsing and validating. So one task reads from
+all connections, one sends the answers whose verdicts are in, and one checks timeouts. A
+connection's own task sleeps until the connection leaves the fast path, or an answer does not fit
+into the socket's buffer. `docs/performance.md` has the measurements. At the first request that is
+not plain, the connection moves to hypercorn with all its bytes, and stays there.
 """
 
 import math

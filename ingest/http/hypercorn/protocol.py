@@ -1,9 +1,8 @@
-"""hypercorn's HTTP/1, stricter: what two servers might read in two ways is refused.
+"""hypercorn's HTTP/1, stricter: ambiguous messages are refused.
 
-A proxy in front and this server must agree where each request ends, else a client can hide one
-request in another. So a message whose length is told twice is no message here, and a connection
-stays what it is: it becomes neither HTTP/2 nor a WebSocket, through which requests would pass by
-the proxy's rules, under the proxy's own address.
+A proxy in front and this server must agree where each request ends; otherwise a client can hide one
+request in another. So a message with two lengths is refused. Upgrades to HTTP/2 and WebSocket are
+refused as well, because their requests would bypass the proxy's rules under the proxy's address.
 """
 
 import json
