@@ -1,4 +1,4 @@
-"""The routes by which this machine's command line has the server import past events."""
+"""The routes with which the command line runs imports in the server."""
 
 import json
 
@@ -21,13 +21,13 @@ ADVANCE_SECONDS = 0.5
 def add_import_routes(app: QuartTrio, service: ImportService, operator: Operator) -> None:
     """Add the routes: to begin an import, to have it go on for a while, to leave it.
 
-    They answer the command line only: who may ask can have the server read any file that it may
-    read, and learn how many lines that has.
+    They answer the command line only, because a client can make the server read any file that it
+    has access to, and learn the number of its lines.
 
     Args:
         app: The application.
         service: Does the imports.
-        operator: Tells who asks.
+        operator: Checks the client.
     """
 
     def refusal() -> Response | None:

@@ -1,4 +1,4 @@
-"""Work that ends when nobody waits for its answer any more."""
+"""Work that is cancelled when its client has disconnected or the server stops."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar

@@ -18,15 +18,15 @@ BASIC_CHALLENGE = 'Basic realm="Sluice", charset="UTF-8"'
 
 
 class Operator:
-    """Who may see what is not for everybody, by the settings of one server."""
+    """Access control of the operator's routes, by the settings of one server."""
 
     def __init__(self, token: SecretStr | None, command_token: str) -> None:
         """Know the operator.
 
         Args:
-            token: What the operator shows; None: the operator sits at this machine.
-            command_token: What this machine's command line shows, new with each start; good for
-                everything, whether a token is set or not.
+            token: The operator's token; None to allow only requests from this machine.
+            command_token: Token of this machine's command line, new at each start; valid for all
+                routes, whether or not a token is set.
         """
         self._token = None if token is None else token.get_secret_value()
         self._command_token = command_token
@@ -73,7 +73,7 @@ class Operator:
             response.headers.setlist("www-authenticate", ["Bearer", BASIC_CHALLENGE])
 
     def denial(self) -> Response:
-        """What to answer to somebody who is not the operator."""
+        """The answer to a client that is not the operator."""
         if self._token is None:
             return error(403, "request", LOOPBACK_ONLY)
         return error(401, "request", "Needs the admin token", {"www-authenticate": "Bearer"})

@@ -1,1 +1,1 @@
-"""Putting a server process together: its files, its start, its end."""
+"""The server process: its files, its start and its shutdown."""

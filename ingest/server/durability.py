@@ -1,4 +1,4 @@
-"""What outlasts a process: the log that it begins with, and what was left in another form."""
+"""Opens the log, and takes over the events that an earlier process left in another form."""
 
 import contextlib
 from collections.abc import Iterator
@@ -42,12 +42,12 @@ UNCOMMITTED_EVENTS = 1_024
 
 
 class DurabilityError(Exception):
-    """What an earlier process has left cannot be used; the message is for the operator."""
+    """Data of an earlier process cannot be used; the message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptEvents:
-    """Accepted events, and what the fold has made of them so far.
+    """The log, and the state of its fold.
 
     Attributes:
         log: Takes events from now on.
@@ -73,7 +73,7 @@ def open_kept_events(settings: Settings, files: StateFiles, clock: Clock) -> Ite
         clock: The pipeline's.
 
     Raises:
-        DurabilityError: What an earlier process has left cannot be used.
+        DurabilityError: Data of an earlier process cannot be used.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -109,7 +109,7 @@ def _open(
             and checkpoint.log_id == journal.id
             and checkpoint.position >= journal.end
         ):
-            # The upgrade was done but for its last step.
+            # Only the last step of the upgrade is missing.
             files.sessions.unlink(missing_ok=True)
             journal.remove()
             journal = None
@@ -144,7 +144,7 @@ def _open(
 
 
 def fitting_state(source: Log, checkpoint: FoldState | None, description: Description) -> FoldState:
-    """Where the fold of a log begins: at the checkpoint if the log goes on from there.
+    """The initial state of the fold: the checkpoint, if the log continues from it.
 
     Otherwise it begins with the log, or behind what is committed if the log has lost its beginning:
     sessions that went on from another state than the store's would cancel rows that are not there.

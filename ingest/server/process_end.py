@@ -10,10 +10,10 @@ from typing import NoReturn
 def end_process(exit_code: int) -> NoReturn:
     """End the process now, with what was logged and printed written out.
 
-    The interpreter's own end takes things apart under threads that go on. A call into chDB cannot
-    be interrupted: one that outlives the drain would then crash the process, and the process
-    manager be told of a segmentation fault instead of the exit code. Whatever has to be written or
-    closed was, before this is called; functions registered with `atexit` are not run.
+    The interpreter's normal shutdown destroys objects that running threads still use. A call into
+    chDB cannot be interrupted: if it outlives the drain, the process would crash with a
+    segmentation fault instead of its exit code. Everything must be written and closed before this
+    is called; functions registered with `atexit` are not run.
 
     Args:
         exit_code: The process's.

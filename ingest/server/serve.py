@@ -1,4 +1,4 @@
-"""Puts the whole server together and runs it until a signal, or a failure, ends it."""
+"""Assembles the server and runs it until a signal or a failure ends it."""
 
 import contextlib
 import errno
@@ -52,11 +52,11 @@ GRACE_SHARE = 0.4
 """Part of the shutdown's time that requests under way may take; the rest is for draining."""
 
 SWITCH_SECONDS = 0.001
-"""How long a thread may go on while another waits; Python's default of five is felt in answers."""
+"""The interpreter's switch interval; Python's default of 5 ms delays answers noticeably."""
 
 GARBAGE_OBJECTS = 50_000
-"""New objects after which garbage is looked for. Events leave hardly any that is not freed at once,
-and Python's default of 700 would look every few events."""
+"""New objects after which the garbage collector runs. Events leave hardly any cyclic garbage, and
+with Python's default of 700 it would run every few events."""
 
 EXIT_DRAINED = 0
 EXIT_ACTORS_FAILED = 70
@@ -65,7 +65,7 @@ EXIT_LOG_BROKEN = 74
 """EX_IOERR of sysexits.h: the log could not be trusted to keep what was acknowledged."""
 
 LOG_SECONDS = 1.0
-"""How often it is looked whether the log can be trusted."""
+"""Interval of checks whether the log can be trusted."""
 
 
 def serve(settings: Settings) -> int:
@@ -76,7 +76,7 @@ def serve(settings: Settings) -> int:
         could not be trusted.
 
     Raises:
-        StartError: Something that the operator has to mend first.
+        StartError: The operator must fix something first.
     """
     files = StateFiles(settings.state_dir)
     try:

@@ -1,9 +1,9 @@
-"""Serves the application: hypercorn's HTTP on connections that we accept, bound and guard.
+"""Serves the application: hypercorn's HTTP on connections with our own limits and error handling.
 
-hypercorn's own accept loop ends the whole server when handling one connection raises anything but
-`OSError`, and its writes wait without limit for a client that does not read. So connections are
-accepted here, each is handed to hypercorn's protocol stack in a guard of its own, and its stream
-has a deadline for writing.
+hypercorn's own accept loop ends the whole server if one connection raises anything but `OSError`,
+and its writes wait without a limit for a client that does not read. So connections are accepted
+here. Each is passed to hypercorn's protocol stack with its own exception handler and a deadline for
+writes.
 """
 
 import logging
@@ -33,15 +33,15 @@ IDLE_SECONDS = 15.0
 """How long a connection may take to send a request's head, from its start or the last response."""
 
 READ_SECONDS = 15
-"""How long a connection may send nothing in the middle of a request. While it is being answered it
-need not send anything: the body's time is limited where it is read."""
+"""How long a connection may be silent in the middle of a request. While it is being answered it may
+be silent; the time for the body is limited where it is read."""
 
 WRITE_SECONDS = 15.0
-"""How long a client may take to make room for what is sent to it."""
+"""How long a client may take to read an answer."""
 
 LINGER_SECONDS = 0.25
-"""How long an idle connection stays open when the server stops: a request that the client has sent
-meanwhile is still answered."""
+"""How long an idle connection stays open when the server stops, so that a request already sent is
+still answered."""
 
 CONNECTIONS = 4096
 """Connections open at a time, fewer where the process may have fewer open files."""
@@ -94,12 +94,12 @@ READ_BYTES = 65_536
 
 
 class HypercornConnection(TCPServer):
-    """hypercorn's connection, with another end.
+    """hypercorn's connection, with a different way of closing.
 
-    hypercorn's own waits for its idle timer even after the client has closed, so that clients that
-    come for one request would fill the server up; and it leaves a client unanswered that has closed
-    its own side of the connection after its request. When the server stops, it closes idle
-    connections at once, among them those whose next request is already on its way.
+    hypercorn's own class waits for its idle timer even after the client has closed, so clients with
+    one request each would use up all connections. It does not answer a client that has closed its
+    side after the request. When the server stops, it closes idle connections at once, even if their
+    next request is on its way.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -117,7 +117,7 @@ class HypercornConnection(TCPServer):
                 await self.protocol.handle(RawData(bytes(data)))
             await self.protocol.handle(RawData(b""))
             self._hung_up.set()
-            # A client that has said all may still be listening, but not for long.
+            # A client that has closed its side may still read, but not for long.
             with trio.move_on_after(LAST_ANSWER_SECONDS):
                 await self._answered.wait()
         except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
@@ -282,7 +282,7 @@ class Server:
         except (OSError, trio.BrokenResourceError):
             pass  # The client has gone.
         except Exception as error:
-            # One client's bytes must not end the others' service.
+            # An error of one connection must not affect the others.
             self._metrics.connection_errors.inc()
             log.warning("connection failed", error=type(error).__name__, stack=stack_of(error))
         finally:

@@ -19,7 +19,7 @@ from ingest.observation.event_summary import EventSummary, as_json
 CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
 
 HEARTBEAT_SECONDS: Final = 10.0
-"""After so long a silence a comment is sent, so that both ends see that the other is there."""
+"""Interval of comments while no events come, so that both ends notice a broken connection."""
 
 RETRY_MILLISECONDS: Final = 2000
 """How long a browser waits before it connects again."""

@@ -26,7 +26,7 @@ PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere, nothing inline: text that clients have made up stays text."""
+"""No external or inline scripts, so that text from clients stays text."""
 
 _HTML: Final = "text/html; charset=utf-8"
 _SINCE: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -115,7 +115,7 @@ def read_assets() -> dict[str, Asset]:
 
 
 class RefusalPage:
-    """What somebody sees in a browser who is not the operator, or has not shown it yet."""
+    """The page for browsers without access to the operator's pages."""
 
     def __init__(self, template: str) -> None:
         """Take the page.

@@ -137,7 +137,7 @@ class LiveStatus:
         return report
 
     def findings(self, parts: dict[str, Any]) -> list[Diagnosis]:
-        """What is not well, the worst first.
+        """All problems, the worst first.
 
         Args:
             parts: The readiness report with its reasons.
