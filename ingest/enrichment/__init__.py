@@ -1,1 +1,1 @@
-"""What is learnt about an event beyond what it says: device, place, source (spec/enrichment.md)."""
+"""Derives device, place and source of an event (spec/enrichment.md)."""

@@ -1,4 +1,4 @@
-"""Where a visit came from, all in one: referrer, source, campaign and channel."""
+"""The attribution of a session: referrer, source, campaign and channel."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -36,7 +36,7 @@ def attribute(referrer: str | None, hostname: str, query: Mapping[str, str]) -> 
 
 
 def _tag(key: str, value: str) -> str:
-    # A click id's value is not looked at, and would make every visit unlike the others.
+    # A click id's value is ignored; it would also make every cache key different.
     return "" if key in CLICK_IDS else value
 
 

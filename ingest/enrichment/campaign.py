@@ -11,7 +11,7 @@ _INFERRED: Final = {("Google", "gclid"): "(gclid)", ("Bing", "msclkid"): "(msclk
 
 
 def click_id_param(query: Mapping[str, str]) -> str:
-    """The name of the first click id that is there; empty for none."""
+    """The name of the first click id present; empty for none."""
     for name in CLICK_IDS:
         if name in query:
             return name
@@ -19,6 +19,6 @@ def click_id_param(query: Mapping[str, str]) -> str:
 
 
 def medium(query: Mapping[str, str], source: str, click_id: str) -> str:
-    """The medium: as tagged, even if empty; else what source and click id tell."""
+    """The medium: as tagged, even if empty; else inferred from source and click id."""
     tag = query.get("utm_medium")
     return _INFERRED.get((source, click_id), "") if tag is None else tag

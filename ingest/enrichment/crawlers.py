@@ -1,4 +1,4 @@
-"""Telling crawlers, monitors and scanners from people by their user agents."""
+"""Recognises crawlers, monitors and scanners by their user agents."""
 
 import re
 from collections.abc import Iterable
@@ -97,13 +97,13 @@ _WORDS_OF_CRAWLERS: Final = (
     r"\bjndi:|\$\{|<\?php|<script|\(\) ?\{|/etc/passwd",  # attacks
     r"\b[0-9]+ subscribers?\b",
 )
-"""Words that crawlers call themselves by, and that devices and companies are called by as well."""
+"""Words in the names of crawlers that also occur in names of devices and companies."""
 
 _CONTACTS: Final = (
     r"\+ ?https?://|\bvia [a-z0-9.-]+\.[a-z]",
     r"[\w.+-]+(?:@|\[at\]|\(at\))[a-z0-9-]+\.[a-z]{2,}|mailto:",
 )
-"""How a crawler says whose it is: no browser names an address of the web or of mail."""
+"""A crawler's contact: no browser's user agent contains a URL or a mail address."""
 
 _MORE_NAMES: Final = (
     # Programs that drive a browser.
@@ -182,15 +182,15 @@ _WITHOUT_PLATFORM: Final = _ignoring_case(
 
 
 def begins_as_browser(user_agent: str) -> bool:
-    """Whether an agent begins as those of browsers do."""
+    """Whether an agent starts like a browser's."""
     return _BROWSER.match(user_agent) is not None
 
 
 def is_crawler(user_agent: str) -> bool:
     """Whether an agent is on the list of known crawlers, or calls itself one.
 
-    Patterns match without regard to case. In a browser's agent words count only where it names
-    clients: a telephone may be called Spider 8, and its owner's company Banca Caboto.
+    Patterns ignore case. In a browser's agent, words count only in the part that names clients: a
+    phone may be called Spider 8, and a company Banca Caboto.
     """
     if _LISTED.matches(user_agent) or _COMPATIBLE.match(user_agent) is not None:
         return True

@@ -36,7 +36,7 @@ class GeoDatabaseError(Exception):
 
 
 class NoGeoDatabase:
-    """Stands for a database where there is none: every address is nowhere."""
+    """Used without a database: every address has an unknown place."""
 
     path: Path | None = None
     type: str = ""
@@ -53,10 +53,10 @@ class NoGeoDatabase:
 class GeoDatabase:
     """A City or Country database, in MaxMind's layout or a flat one (`country_code`).
 
-    The file is copied, and the copy mapped: the file may be replaced in any way, even truncated and
-    written in place, which would kill a process that maps the file itself. The copy is nameless and
-    goes with the object. Reading the file into memory would be as safe, but MaxMind's native
-    reader, ten times as fast as the one in Python, only maps files.
+    The file is copied, and the copy is memory-mapped. So the file may be replaced in any way, even
+    truncated and overwritten, which would crash a process that maps the file itself. The copy has
+    no name and is deleted with the object. Reading the file into memory would be as safe, but
+    MaxMind's native reader, which is ten times as fast as the Python one, can only map files.
 
     Attributes:
         path: The file it was read from.
@@ -87,7 +87,7 @@ class GeoDatabase:
         self._cached: Callable[[str], Place] = lru_cache(CACHE_SIZE)(self._find)
 
     def lookup(self, address: str) -> Place:
-        """Find an address's place; text that is no address is nowhere. Never raises.
+        """Find an address's place; unknown for other text. Never raises.
 
         Args:
             address: IPv4 or IPv6, as text.
@@ -95,7 +95,7 @@ class GeoDatabase:
         return self._cached(address) if len(address) <= _MAX_ADDRESS_LENGTH else NOWHERE
 
     def close(self) -> None:
-        """Give the copy back. Afterwards every address is nowhere."""
+        """Release the copy. Afterwards every place is unknown."""
         self._cached = lambda _: NOWHERE
         self._reader.close()
 

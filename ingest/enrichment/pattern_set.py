@@ -1,9 +1,9 @@
 """Many patterns tried on a text at once.
 
-Both classes are made of ua-parser's native matcher, which looks for the literals of all patterns
-first and tries only those patterns whose literals it found: some microseconds for a thousand
-patterns, and time linear in the text's length. The syntax is that of Rust's `regex`: no
-look-around, and `(?i)` in front ignores case.
+Both classes use ua-parser's native matcher. It first searches for the literals of all patterns, and
+tries only the patterns whose literals it has found. This takes some microseconds for a thousand
+patterns, in time linear in the text's length. The syntax is that of Rust's `regex`: no look-around,
+and `(?i)` in front ignores case.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ class PatternSet:
 
 
 class NamePatterns:
-    """Patterns that name what has a version, in the order in which they are believed."""
+    """Patterns for names with versions, in order of precedence."""
 
     __slots__ = ("_extractor",)
 
