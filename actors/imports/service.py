@@ -55,7 +55,7 @@ class ImportService(Actor):
         self._working = False
 
     async def run(self) -> None:
-        """Close idle imports and delete old salts, for ever."""
+        """Close idle imports and delete old salts, forever."""
         salts_at = trio.current_time()
         while True:
             if trio.current_time() >= salts_at:

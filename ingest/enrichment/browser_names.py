@@ -165,7 +165,7 @@ BROWSER_PATTERNS: Final = (
     (r"com\.huawei\.hmos\.browser", "Huawei Browser"),
     *_VERSIONLESS.items(),
 )
-"""What an agent names, in the order in which it is believed."""
+"""Names in an agent, in order of precedence."""
 
 ENGINE_PATTERNS: Final = (
     (r"(?i)^opera/.*\bversion/([0-9]+)\.([0-9]+)", "Opera"),

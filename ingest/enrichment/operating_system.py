@@ -27,7 +27,8 @@ _NINTENDO: Final = re.compile(r"\bNintendo (Switch|WiiU|Wii|3DS|DSi|DS)\b", re.A
 _NINTENDO_HANDHELDS: Final = frozenset({"3DS", "DS", "DSi"})
 _APPLE_VERSION: Final = re.compile(r"\bVersion/((?:2[6-9]|[3-9][0-9])\.[0-9]+)")
 _FROZEN: Final = frozenset({("iOS", "18.6"), ("iOS", "18.7"), ("Mac OS X", "10.15")})
-"""What Apple's systems say for ever since version 26; Safari's version is that of the system."""
+"""Versions that Apple's systems always report since version 26; Safari's version is the
+system's."""
 
 _FIRE_OS: Final = re.compile(
     r"\b(?:KF[A-Z]{2,6}|AFT[A-Z][A-Z0-9]*|AEO[A-Z]{2}|Kindle Fire)\b", re.ASCII

@@ -52,7 +52,7 @@ class BatchEndpoint:
         Args:
             collector: Where events go.
             events: The single endpoint, whose rules for requests hold here, too.
-            admin_token: Whoever bears it may set time, address and user agent for any site.
+            admin_token: A sender with it may set time, address and user agent for any site.
             past_days: Maximum age of an event in days.
         """
         self._collector = collector

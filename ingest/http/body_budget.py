@@ -22,7 +22,7 @@ class BodyBudget:
 
     Attributes:
         limit: Bytes.
-        used: Bytes of the bodies that are under way.
+        used: Bytes of the current bodies.
     """
 
     def __init__(self, limit: int = BODIES_BYTES) -> None:

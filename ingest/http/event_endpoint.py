@@ -97,7 +97,7 @@ class EventEndpoint:
         return RequestId(partial(self.trusted_proxies.trusts, peer))
 
     def traceparent(self, headers: Mapping[str, str], peer: str) -> str | None:
-        """The trace that a request belongs to, if its sender is believed; None when it says none.
+        """The trace of a request, if its sender is trusted and sends one; else None.
 
         Args:
             headers: First occurrence of each header, by lower-case name.

@@ -49,7 +49,7 @@ class Operator:
         return has_bearer_token(first_headers(request.scope), self._command_token)
 
     def has_token(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request that anybody may make bears one of the operator's tokens.
+        """Whether a request to a public route carries one of the operator's tokens.
 
         Args:
             headers: By lower-case name.

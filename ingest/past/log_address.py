@@ -136,7 +136,7 @@ class Visitors:
         """Read for an import.
 
         Args:
-            proxies: Whose word on the visitor's address is believed.
+            proxies: Proxies whose forwarding headers are trusted.
         """
         # Who logs a list in this place vouches for it: the peer that brought it is not told.
         self._vouched = replace(proxies, everyone=True)

@@ -53,7 +53,7 @@ class ReaderOptions:
     Attributes:
         received: When the import began, Unix seconds.
         site: Domain of the site that all lines are of; None: lines say so themselves.
-        proxies: Whose word on the visitor's address is believed.
+        proxies: Proxies whose forwarding headers are trusted.
         with_not_found: Whether a page that was not found is an event, `404`.
         pattern: Of the lines, in nginx' or Apache's own language; None for formats that have none.
         names: Which names the log has for fields, `path=uri,status=response`; empty for the usual.

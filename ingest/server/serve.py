@@ -49,7 +49,7 @@ STORE_SECONDS = 10.0
 """How long the start waits for a store before the server begins without it."""
 
 GRACE_SHARE = 0.4
-"""Part of the shutdown's time that requests under way may take; the rest is for draining."""
+"""Share of the shutdown time for current requests; the rest is for draining."""
 
 SWITCH_SECONDS = 0.001
 """The interpreter's switch interval; Python's default of 5 ms delays answers noticeably."""

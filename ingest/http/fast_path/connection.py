@@ -21,13 +21,13 @@ class Connection:
     Attributes:
         peer: The address of its other end.
         request_id: Names its requests.
-        headers: Those of the request under way.
+        headers: Headers of the current request.
         received: Bytes that belong to no request that was begun.
         waiting_since: When the wait for bytes began, on trio's clock; infinite while nothing is
             waited for. A request that comes in parts has its time from the first of them on.
         eof: Whether the client has closed its side.
         pending: The request that waits for its verdicts; None when none does.
-        started: When the request under way was begun, by `time.perf_counter`.
+        started: When the current request was started, by `time.perf_counter`.
         closing: Whether the connection ends after that request.
         unsent: What the socket's buffer had no room for of its answer.
         finished: Whether the connection is no longer served here.

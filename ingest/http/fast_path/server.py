@@ -77,7 +77,7 @@ class FastPath:
         self._stopped_at = math.inf
 
     async def run(self) -> None:
-        """Read, answer and watch; for ever."""
+        """Read, answer and check timeouts, forever."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._read)
             nursery.start_soon(self._answer)

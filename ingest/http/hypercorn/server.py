@@ -208,7 +208,7 @@ class Server:
         self._stopping.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until stopped and the requests under way have their responses."""
+        """Serve until stopped and all current requests have their responses."""
         async with trio.open_nursery() as watching:
             if self._fast_path is not None:
                 watching.start_soon(self._fast_path.run)
