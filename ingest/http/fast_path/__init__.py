@@ -1,1 +1,1 @@
-"""Plain event requests, read and answered without a task for each."""
+"""Reads and answers plain event requests without a task for each request."""

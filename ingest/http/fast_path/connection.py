@@ -12,28 +12,29 @@ from ingest.http.event_endpoint import PendingRequest
 from ingest.telemetry.request_id import RequestId
 
 READ_BYTES: Final = 65_536
-"""Bytes read at a time; from a client that has sent as many ahead no more are read meanwhile."""
+"""Maximum bytes of a read. While a request is being answered, reading stops when as many have been
+received ahead."""
 
 
 class Connection:
-    """A connection's state, and what its own task is to do next.
+    """The state of a connection, and what its task must do next.
 
     Attributes:
-        peer: The address of its other end.
-        request_id: Names its requests.
+        peer: The peer's address.
+        request_id: The id of the current request.
         headers: Headers of the current request.
-        received: Bytes that belong to no request that was begun.
-        waiting_since: When the wait for bytes began, on trio's clock; infinite while nothing is
-            waited for. A request that comes in parts has its time from the first of them on.
+        received: Bytes that have not been parsed into a request yet.
+        waiting_since: When the wait for bytes began, on trio's clock; infinite while the connection
+            does not wait. The time of a request in several parts starts with the first part.
         eof: Whether the client has closed its side.
-        pending: The request that waits for its verdicts; None when none does.
+        pending: The request that waits for its verdicts; None if there is none.
         started: When the current request was started, by `time.perf_counter`.
-        closing: Whether the connection ends after that request.
-        unsent: What the socket's buffer had no room for of its answer.
-        finished: Whether the connection is no longer served here.
-        remainder: The bytes for hypercorn; None when the connection is to be closed.
-        error: What has ended it.
-        wakeup: Set when its task has something to do.
+        closing: Whether the connection is closed after the current request.
+        unsent: The part of the answer that did not fit into the socket's buffer.
+        finished: Whether the connection has left the fast path.
+        remainder: The bytes for hypercorn; None if the connection must be closed.
+        error: The exception that ended the connection; None if there was none.
+        wakeup: Set when the connection's task has something to do.
     """
 
     __slots__ = (
@@ -65,14 +66,14 @@ class Connection:
         request_id: RequestId,
         on_verdicts: Callable[["Connection"], object],
     ) -> None:
-        """Begin to wait for bytes.
+        """Start to wait for bytes.
 
         Args:
-            selector: Tells when there are any; its key's data is the connection.
-            descriptor: The socket's, not blocking.
-            peer: The address of its other end.
-            request_id: Names its requests.
-            on_verdicts: Called when the verdicts of a request are in.
+            selector: Reports when the socket is readable; the data of its key is the connection.
+            descriptor: The socket's file descriptor, in non-blocking mode.
+            peer: The peer's address.
+            request_id: Holds the id of the current request.
+            on_verdicts: Called when the verdicts of a request are ready.
         """
         self._selector = selector
         self._on_verdicts = on_verdicts
@@ -94,15 +95,15 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """Whether a request of it is not yet answered."""
+        """Whether a request has not been fully answered yet."""
         return self.pending is not None or bool(self.unsent)
 
     def verdicts_ready(self) -> None:
-        """Note that the verdicts of its request are in."""
+        """Report that the verdicts of the connection's request are ready."""
         self._on_verdicts(self)
 
     def wait_for_bytes(self) -> None:
-        """Wait for more bytes, if there are any to come."""
+        """Wait for more bytes; leave the fast path if the client has closed its side."""
         if self.eof:
             self.finish(self.received)
             return
@@ -113,13 +114,13 @@ class Connection:
             self.waiting_since = trio.current_time()
 
     def receive(self) -> None:
-        """Take in what the client has sent.
+        """Read the bytes that the client has sent.
 
         Raises:
             OSError: The connection is broken.
         """
         if not self._listening or self.finished:
-            return  # since the selector was asked
+            return  # it changed after the selector reported it
         try:
             data = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:
@@ -132,7 +133,7 @@ class Connection:
             self._stop_listening()
 
     def send(self, data: bytes) -> None:
-        """Send at once what the socket's buffer has room for; the connection's task sends the rest.
+        """Send what fits into the socket's buffer; the connection's task sends the rest.
 
         Raises:
             OSError: The connection is broken.
@@ -142,17 +143,17 @@ class Connection:
         except BlockingIOError:
             sent = 0
         if sent < len(data):
-            # That may close the socket, and the selector would not know.
+            # The task may close the socket, and the selector would not notice.
             self._stop_listening()
             self.unsent = data[sent:]
             self.wakeup.set()
 
     def finish(self, remainder: bytes | bytearray = b"", error: Exception | None = None) -> None:
-        """Have its own task go on with it.
+        """Leave the fast path; the connection's task continues.
 
         Args:
-            remainder: For hypercorn; the connection is closed if there is nothing.
-            error: For that task to raise.
+            remainder: Bytes for hypercorn; if empty, the connection is closed.
+            error: The exception that the task raises.
         """
         if not self.finished:
             self.finished, self.remainder, self.error = True, bytes(remainder) or None, error

@@ -1,8 +1,8 @@
 """Parses event requests in the plain form that trackers send.
 
-All other requests are left to hypercorn: another path or method, an upgrade, a chunked body, an
-expectation, a head or body of unusual size, and everything malformed. So the two never disagree
-about where a request ends.
+hypercorn reads all other requests: those with another path or method, an upgrade, a chunked body,
+an `Expect` header, or a head or body of unusual size, and all malformed ones. So the two never
+disagree about where a request ends.
 """
 
 from typing import Final
@@ -14,10 +14,10 @@ from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
 from ingest.request.client_address import JOINED_HEADERS
 
 START: Final = b"POST /api/event HTTP/1."
-"""How a request begins that is read here."""
+"""The start of every plain event request."""
 
 BODY_BYTES: Final = 64 * 1024
-"""Largest body read here; browsers send no larger ones after a page is gone (Fetch, keepalive)."""
+"""Maximum size of a body. Browsers send no larger ones when a page is closed (Fetch, keepalive)."""
 
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -36,19 +36,19 @@ _USED: Final = {
         *JOINED_HEADERS,
     )
 }
-"""Headers that the endpoint looks at."""
+"""Headers that the endpoint uses."""
 
 _LEFT_TO_HYPERCORN: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 
 
 class EventRequestBytes(msgspec.Struct, frozen=True, gc=False):
-    """A request, read but not yet understood.
+    """A request whose body has not been parsed yet.
 
     Attributes:
         headers: First occurrence of each used header, by lower-case name.
         lists: All occurrences of list headers, joined with commas.
-        body: Content.
-        length: Bytes of head and body together.
+        body: The raw body.
+        length: Size of head and body together in bytes.
         closes: Whether the client wants the connection closed after the answer.
     """
 
@@ -60,11 +60,11 @@ class EventRequestBytes(msgspec.Struct, frozen=True, gc=False):
 
 
 class NotPlainError(ValueError):
-    """The bytes are for hypercorn."""
+    """The request is not plain, so hypercorn must read it."""
 
 
 class _Head:
-    """Takes what httptools finds."""
+    """Collects the headers that httptools parses."""
 
     __slots__ = ("closes", "complete", "headers", "hosts", "length", "lines", "lists", "plain")
 
@@ -103,16 +103,16 @@ class _Head:
 
 
 def read_request(unread: bytearray) -> EventRequestBytes | None:
-    """Read the first request.
+    """Parse the first request.
 
     Args:
-        unread: What the connection has sent and nobody has taken; not changed.
+        unread: Bytes that the connection has received and not parsed yet. They are not changed.
 
     Returns:
-        None when more has to come.
+        The request; None if more bytes are needed.
 
     Raises:
-        NotPlainError: It is for hypercorn to read, from the first byte on.
+        NotPlainError: hypercorn must read the request, from its first byte.
     """
     if not unread.startswith(START):
         if START.startswith(unread):
@@ -147,6 +147,6 @@ def read_request(unread: bytearray) -> EventRequestBytes | None:
         head.lists,
         bytes(unread[end:length]),
         length,
-        # As hypercorn does, which keeps no HTTP/1.0 connection.
+        # Like hypercorn, which closes HTTP/1.0 connections.
         closes=head.closes or version == "1.0",
     )

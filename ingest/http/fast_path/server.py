@@ -1,11 +1,11 @@
-"""The fast path: plain event requests, read and answered without a task for each.
+"""The fast path: reads and answers plain event requests without a task for each request.
 
 Most of the time of a small request is spent on HTTP, not on the event: waking a task when bytes
 arrive, and again for the verdict, costs more than parsing and validating. So one task reads from
-all connections, one sends the answers whose verdicts are in, and one checks timeouts. A
-connection's own task sleeps until the connection leaves the fast path, or an answer does not fit
-into the socket's buffer. `docs/performance.md` has the measurements. At the first request that is
-not plain, the connection moves to hypercorn with all its bytes, and stays there.
+all connections, one answers requests when their verdicts are ready, and one checks timeouts. A
+connection's own task sleeps until the connection leaves the fast path, or until an answer does not
+fit into the socket's buffer. `docs/performance.md` has the measurements. At the first request that
+is not plain, the connection moves to hypercorn with all its unread bytes, and stays there.
 """
 
 import math
@@ -27,17 +27,17 @@ from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 
 CONNECTIONS_READ: Final = 64
-"""Connections read between two checkpoints: few enough to hold the loop for a few milliseconds."""
+"""Connections read between two checkpoints, so that the loop is blocked for only milliseconds."""
 
 WATCH_SECONDS: Final = 0.1
-"""How often connections' times are looked at."""
+"""Interval of timeout checks."""
 
 PART_SECONDS: Final = 1.0
-"""How long a request may come in parts; then it is left to hypercorn, which times slow clients."""
+"""How long a request may arrive in parts. Then it moves to hypercorn, which times slow clients."""
 
 
 class SendStream(Protocol):
-    """The part of a connection that is written to."""
+    """The sending side of a connection."""
 
     async def send_all(self, data: bytes) -> None:
         """Send data, in bounded time."""
@@ -55,14 +55,14 @@ class FastPath:
         linger_seconds: float,
         observers: Sequence[RequestObserver] = (),
     ) -> None:
-        """Serve an endpoint.
+        """Create the fast path of an endpoint.
 
         Args:
-            endpoint: Decides on requests.
-            metrics: Counts them.
+            endpoint: Answers the requests.
+            metrics: Count the requests.
             idle_seconds: How long a connection may be silent between requests.
             linger_seconds: The same, once the server stops.
-            observers: Are told of each request.
+            observers: Called for each request.
         """
         self._endpoint = endpoint
         self._metrics = metrics
@@ -70,7 +70,7 @@ class FastPath:
         self._linger_seconds = linger_seconds
         self._observers = tuple(observers)
         self._connections: set[Connection] = set()
-        # Beside trio's own, which has to be told of a socket anew for each wait.
+        # Not trio's own selector: there, a socket must be registered again for each wait.
         self._selector = DefaultSelector()
         self._ready: list[Connection] = []
         self._any_ready = trio.Event()
@@ -84,7 +84,7 @@ class FastPath:
             nursery.start_soon(self._watch)
 
     def stop(self) -> None:
-        """Keep connections open no longer than a request that is on its way may take."""
+        """Close connections once they have been idle for `linger_seconds`."""
         self._stopped_at = trio.current_time()
 
     @property
@@ -92,19 +92,19 @@ class FastPath:
         return self._stopped_at < math.inf
 
     async def serve(self, stream: SendStream, descriptor: int, peer: str) -> bytes | None:
-        """Answer the plain event requests that a connection begins with.
+        """Answer the plain event requests at the start of a connection.
 
         Args:
-            stream: The connection, for what cannot be sent at once.
-            descriptor: Its socket's, not blocking.
-            peer: The address of its other end.
+            stream: The connection's stream, for answers that do not fit into the socket's buffer.
+            descriptor: The socket's file descriptor, in non-blocking mode.
+            peer: The peer's address.
 
         Returns:
-            The bytes that hypercorn is to go on with; None when the connection is to be closed.
+            The bytes with which hypercorn continues; None if the connection must be closed.
 
         Raises:
             OSError: The connection is broken.
-            trio.BrokenResourceError: The same.
+            trio.BrokenResourceError: The connection is broken.
         """
         request_id = self._endpoint.request_id(peer)
         connection = Connection(self._selector, descriptor, peer, request_id, self._verdicts_ready)
@@ -126,7 +126,7 @@ class FastPath:
         return connection.remainder
 
     async def _read(self) -> None:
-        """Read what has come, on all connections."""
+        """Read from all connections that have bytes."""
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
             for number, (key, _) in enumerate(self._selector.select(0), 1):
@@ -135,7 +135,7 @@ class FastPath:
                     await trio.lowlevel.checkpoint()
 
     async def _answer(self) -> None:
-        """Answer the requests whose verdicts are in."""
+        """Answer the requests whose verdicts are ready."""
         while True:
             await self._any_ready.wait()
             self._any_ready = trio.Event()
@@ -145,12 +145,12 @@ class FastPath:
                     self._guard(connection, self._finish_request)
 
     def _verdicts_ready(self, connection: Connection) -> None:
-        """Note that a request can be answered; an actor calls this."""
+        """Queue a connection whose request can be answered; called by an actor."""
         self._ready.append(connection)
         self._any_ready.set()
 
     async def _watch(self) -> None:
-        """End the wait for connections that are silent for too long."""
+        """End the wait for bytes of connections that have been silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
             now = trio.current_time()
@@ -159,7 +159,7 @@ class FastPath:
                     connection.finish(connection.received)
 
     def _wait_deadline(self, connection: Connection) -> float:
-        """When the wait for a connection's bytes ends."""
+        """Return the time at which the wait for a connection's bytes ends."""
         if connection.received:
             return connection.waiting_since + PART_SECONDS
         if self._stopping:
@@ -167,7 +167,7 @@ class FastPath:
         return connection.waiting_since + self._idle_seconds
 
     def _guard(self, connection: Connection, step: Callable[[Connection], None]) -> None:
-        """Take a step with a connection; what goes wrong is raised in its own task."""
+        """Run a step of a connection; an exception is raised in the connection's own task."""
         try:
             step(connection)
         except Exception as error:
@@ -178,7 +178,7 @@ class FastPath:
         self._process_received(connection)
 
     def _finish_request(self, connection: Connection) -> None:
-        """Answer the request that has waited for its verdicts, and go on."""
+        """Answer the pending request, then start the next ones."""
         pending, connection.pending = connection.pending, None
         if pending is not None:
             CURRENT.set(connection.request_id)
@@ -186,7 +186,7 @@ class FastPath:
             self._process_received(connection)
 
     def _process_received(self, connection: Connection) -> None:
-        """Begin the requests that have come, up to one that cannot be answered at once."""
+        """Start the received requests, up to the first that cannot be answered at once."""
         while not (connection.finished or connection.busy):
             if connection.closing:
                 connection.finish()
@@ -243,13 +243,13 @@ class FastPath:
 
 
 def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "") -> bytes:
-    """An answer as hypercorn writes it, to the byte.
+    """Encode an answer in exactly the bytes that hypercorn would send.
 
     Args:
-        answer: What is answered.
-        asked: Whether the client has asked for the connection to be closed.
-        stopping: Whether the server closes it, whatever was asked for.
-        request_id: What an error says it is the answer to; empty for other answers.
+        answer: The answer.
+        asked: Whether the client has asked to close the connection.
+        stopping: Whether the server stops and closes the connection in any case.
+        request_id: The request's id for errors; empty for other answers.
     """
     second = int(time.time())
     if request_id:
@@ -275,4 +275,4 @@ def _encode(answer: Answer, asked: bool, stopping: bool, request_id: str, second
 
 
 _encoded = lru_cache(maxsize=64)(_encode)
-"""Few answers that are no errors differ, and within a second they are the same to the byte."""
+"""Cached, because answers other than errors take few forms, which stay the same for a second."""

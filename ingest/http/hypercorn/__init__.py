@@ -1,1 +1,1 @@
-"""hypercorn on connections that Sluice accepts, bounds and guards."""
+"""hypercorn, on connections that Sluice accepts and limits."""

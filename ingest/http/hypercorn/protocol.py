@@ -1,8 +1,8 @@
 """hypercorn's HTTP/1, stricter: ambiguous messages are refused.
 
 A proxy in front and this server must agree where each request ends; otherwise a client can hide one
-request in another. So a message with two lengths is refused. Upgrades to HTTP/2 and WebSocket are
-refused as well, because their requests would bypass the proxy's rules under the proxy's address.
+request in another. So a message with two lengths is refused. There are no upgrades to HTTP/2 or
+WebSocket, because their requests would bypass the proxy's rules under the proxy's address.
 """
 
 import json
@@ -16,10 +16,10 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import H11SendableEvent
 
 HEAD_BYTES: Final = 16 * 1024
-"""The largest request head."""
+"""Maximum size of a request's head in bytes."""
 
 HEADERS: Final = 100
-"""Header lines of a request; browsers send some twenty, and proxies add some ten."""
+"""Maximum number of a request's header lines. Browsers send about 20, and proxies add about 10."""
 
 _UPGRADE: Final = b"upgrade"
 _CONTENT_LENGTH: Final = b"content-length"
@@ -27,7 +27,7 @@ _TRANSFER_ENCODING: Final = b"transfer-encoding"
 
 
 class Refusal(NamedTuple):
-    """Why a request is not handled at all; its connection is closed, as its end is unknown."""
+    """Why a request is refused. Its connection is closed, because the request's end is unknown."""
 
     status: HTTPStatus
     message: str
@@ -48,9 +48,9 @@ NO_TUNNEL: Final = Refusal(HTTPStatus.BAD_REQUEST, "Makes no tunnels")
 
 
 def refusal_of(request: h11.Request) -> Refusal | None:
-    """What makes a well-formed request unacceptable, whatever it asks for; None when nothing does.
+    """Return the reason to refuse a well-formed request on any route; None if there is none.
 
-    RFC 9112 §6.1 has a server treat a message with both lengths, and an HTTP/1.0 message with a
+    RFC 9112 §6.1 tells servers to treat a message with both lengths, and an HTTP/1.0 message with a
     transfer coding, as an error or at least as suspicious.
     """
     if not request.http_version.startswith(b"1."):
@@ -76,7 +76,7 @@ def refusal_of(request: h11.Request) -> Refusal | None:
 
 
 def error_response(status: int, message: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body of an error that ends its connection, in the form of all others."""
+    """Return headers and body of an error that closes its connection, in the usual format."""
     body = json.dumps({"errors": {"request": [message]}}).encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -88,11 +88,11 @@ def error_response(status: int, message: str) -> tuple[list[tuple[bytes, bytes]]
 
 
 class StrictHTTP(H11Protocol):
-    """One connection."""
+    """The HTTP/1 protocol of one connection."""
 
     @classmethod
     def of(cls, wrapper: ProtocolWrapper) -> "StrictHTTP":
-        """The protocol for the connection that hypercorn has prepared."""
+        """Return the protocol for a connection that hypercorn has prepared."""
         return cls(
             wrapper.app,
             wrapper.config,
@@ -106,7 +106,7 @@ class StrictHTTP(H11Protocol):
         )
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Upgrade to nothing: a server may leave the header unheeded (RFC 9110 §7.8)."""
+        """Never upgrade: a server may ignore the `Upgrade` header (RFC 9110 §7.8)."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         refusal = refusal_of(request)
@@ -124,7 +124,7 @@ class StrictHTTP(H11Protocol):
         await super()._create_stream(request)
 
     async def _send_error_response(self, status_code: int) -> None:
-        """For what h11 finds wrong; the code is its own."""
+        """Answer a request that h11 rejects, with h11's status code."""
         phrase = HTTPStatus(status_code).phrase
         too_large = status_code == TOO_LARGE.status
         await self._refuse(status_code, TOO_LARGE.message if too_large else phrase)
@@ -137,8 +137,8 @@ class StrictHTTP(H11Protocol):
             events.append(h11.Data(data=body))
         events.append(h11.EndOfMessage())
         try:
-            # In one piece, so that no response of the application comes in between.
+            # Sent at once, so that no response of the application comes in between.
             data = b"".join(self.connection.send(event) or b"" for event in events)
         except h11.LocalProtocolError:
-            return  # the application has begun to answer; the connection ends in the middle of it
+            return  # the application's response has begun; closing the connection cuts it off
         await self.send(RawData(data=data))

@@ -30,28 +30,28 @@ from ingest.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 IDLE_SECONDS = 15.0
-"""How long a connection may take to send a request's head, from its start or the last response."""
+"""Time limit for a request's head, from the start of the connection or the last response."""
 
 READ_SECONDS = 15
-"""How long a connection may be silent in the middle of a request. While it is being answered it may
-be silent; the time for the body is limited where it is read."""
+"""How long a connection may be silent within a request. There is no such limit while the request is
+being answered; the time for the body is limited where it is read."""
 
 WRITE_SECONDS = 15.0
-"""How long a client may take to read an answer."""
+"""How long a client may take to read a response."""
 
 LINGER_SECONDS = 0.25
 """How long an idle connection stays open when the server stops, so that a request already sent is
 still answered."""
 
 CONNECTIONS = 4096
-"""Connections open at a time, fewer where the process may have fewer open files."""
+"""Maximum number of open connections; lower if the process may have few open files."""
 
 
 class TimedStream:
-    """A socket's stream whose writes have a deadline, also inside hypercorn's shield."""
+    """A socket's stream whose writes have a deadline, even in hypercorn's shielded scopes."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
-        """Own the stream."""
+        """Take ownership of a stream."""
         self._stream = stream
         self._unread = b""
         self.socket = stream.socket
@@ -59,11 +59,11 @@ class TimedStream:
         self.aclose = stream.aclose
 
     def prepend(self, data: bytes) -> None:
-        """Have bytes read again before any others."""
+        """Return these bytes first when the stream is read next."""
         self._unread = data
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Read what is there, or wait for it."""
+        """Return available bytes, or wait for some."""
         if self._unread:
             data, self._unread = self._unread, b""
             await trio.lowlevel.checkpoint()
@@ -74,13 +74,14 @@ class TimedStream:
         """Send data.
 
         Raises:
-            trio.BrokenResourceError: The client did not take it in time; the connection is over.
+            trio.BrokenResourceError: The client did not read it in time, or the connection is being
+                closed.
         """
         with trio.move_on_after(WRITE_SECONDS) as scope:
             try:
                 await self._stream.send_all(data)
             except trio.BusyResourceError:
-                # hypercorn ends a stream in one task while another still has something to say.
+                # hypercorn ends a stream in one task while another task is still sending.
                 raise trio.BrokenResourceError("the connection is being closed") from None
         if scope.cancelled_caught:
             await trio.aclose_forcefully(self._stream)
@@ -88,7 +89,7 @@ class TimedStream:
 
 
 LAST_ANSWER_SECONDS = 40.0
-"""How long a request may take after its client has closed its own side: longer than any verdict."""
+"""How long a request may take after the client has closed its side; longer than any verdict."""
 
 READ_BYTES = 65_536
 
@@ -103,7 +104,7 @@ class HypercornConnection(TCPServer):
     """
 
     def __init__(self, *arguments: Any) -> None:
-        """As hypercorn's."""
+        """Take hypercorn's arguments."""
         super().__init__(*arguments)
         self._answered = trio.Event()
         self._answered.set()
@@ -117,7 +118,7 @@ class HypercornConnection(TCPServer):
                 await self.protocol.handle(RawData(bytes(data)))
             await self.protocol.handle(RawData(b""))
             self._hung_up.set()
-            # A client that has closed its side may still read, but not for long.
+            # A client that has closed its side may still read, for a limited time.
             with trio.move_on_after(LAST_ANSWER_SECONDS):
                 await self._answered.wait()
         except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
@@ -133,7 +134,7 @@ class HypercornConnection(TCPServer):
                 raise trio.TooSlowError
 
     async def protocol_send(self, event: Event) -> None:
-        """Note whether a request is being answered, and leave the rest to hypercorn."""
+        """Record whether a request is being answered, then let hypercorn send."""
         if isinstance(event, Closed) or (isinstance(event, Updated) and event.idle):
             self._answered.set()
         elif isinstance(event, Updated):
@@ -149,7 +150,7 @@ class HypercornConnection(TCPServer):
 
 
 def hypercorn_config() -> Config:
-    """How hypercorn treats a connection."""
+    """Return hypercorn's configuration."""
     config = Config()
     config.keep_alive_timeout = IDLE_SECONDS
     config.read_timeout = READ_SECONDS
@@ -162,13 +163,13 @@ def hypercorn_config() -> Config:
 
 
 def connection_limit() -> int:
-    """How many connections may be open, leaving files for everything else."""
+    """Return the maximum number of open connections, which leaves files for other uses."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS if allowed == resource.RLIM_INFINITY else min(CONNECTIONS, allowed * 3 // 4)
 
 
 class Server:
-    """Accepts connections and serves them until told to stop."""
+    """Accepts connections and serves them until it is stopped."""
 
     def __init__(
         self,
@@ -177,13 +178,13 @@ class Server:
         metrics: Metrics,
         fast_path: FastPath | None = None,
     ) -> None:
-        """Own the listeners.
+        """Take ownership of the listeners.
 
         Args:
             app: The ASGI application.
             listeners: Open sockets.
-            metrics: Where refused and failed connections are counted.
-            fast_path: Serves what connections begin with, before the application; None: nothing.
+            metrics: Count refused and failed connections.
+            fast_path: Serves plain event requests at the start of connections; None: not used.
         """
         self._config = hypercorn_config()
         self._app = wrap_app(self._whole_messages(app), self._config.wsgi_max_body_size, "asgi")
@@ -199,11 +200,11 @@ class Server:
 
     @property
     def open_connections(self) -> int:
-        """Connections being served."""
+        """The number of connections being served."""
         return self._open
 
     def stop(self, grace: float) -> None:
-        """Have `run` accept no more, close idle connections and end within `grace` seconds."""
+        """Stop accepting connections, close idle ones, and end `run` within `grace` seconds."""
         self._grace = grace
         self._stopping.set()
 
@@ -228,11 +229,11 @@ class Server:
             await self._context.terminated.set()
 
     def _whole_messages(self, app: Any) -> Any:
-        """Let each message of a response go out whole, in bounded time.
+        """Wrap the application so that each message of a response is sent whole, in bounded time.
 
-        hypercorn tells the application of the end of a response before it has closed the
-        connection; Quart-Trio then cancels the very task that is about to close it, and the client
-        would wait. While the server stops, responses ask the client to use another connection.
+        hypercorn reports the end of a response to the application before it closes the connection.
+        Quart-Trio then cancels the task that would close it, and the client would keep waiting.
+        While the server stops, responses ask the client to use another connection.
         """
 
         async def call(scope: Any, receive: Any, send: Any) -> None:
@@ -251,7 +252,7 @@ class Server:
         return call
 
     async def _serve_connection(self, stream: TimedStream) -> None:
-        """Serve a connection on the fast path as long as that can, then through hypercorn."""
+        """Serve a connection on the fast path while possible, then through hypercorn."""
         if self._fast_path is not None:
             peer = str(stream.socket.getpeername()[0])
             unread = await self._fast_path.serve(stream, stream.socket.fileno(), peer)
@@ -280,7 +281,7 @@ class Server:
         try:
             await self._serve_connection(TimedStream(stream))
         except (OSError, trio.BrokenResourceError):
-            pass  # The client has gone.
+            pass  # The client has disconnected.
         except Exception as error:
             # An error of one connection must not affect the others.
             self._metrics.connection_errors.inc()
