@@ -1,1 +1,1 @@
-"""The web front: the application, the admin rule, the listener."""
+"""The HTTP server: the application, its access control, and the listener."""

@@ -1,4 +1,4 @@
-"""The access log: a structured line for a request, without address and user agent."""
+"""The access log: a structured line for each request, without address and user agent."""
 
 from typing import Final, Literal
 
@@ -16,15 +16,15 @@ class AccessLog:
     """Logs requests; the request's id comes from the log's context."""
 
     def __init__(self, which: Literal["errors", "all"]) -> None:
-        """Log these requests.
+        """Choose the requests to log.
 
         Args:
-            which: `errors` for those that are answered with 4xx or 5xx.
+            which: `errors` for requests answered with 4xx or 5xx; `all` for all requests.
         """
         self._from = FIRST_ERROR if which == "errors" else 0
 
     def __call__(self, completed: CompletedRequest) -> None:
-        """Log a request, as a warning when the fault is ours."""
+        """Log a request, as a warning if it was answered with 5xx."""
         if completed.status < self._from:
             return
         write = log.warning if completed.status >= _OURS else log.info

@@ -1,4 +1,4 @@
-"""Answers to a request, before any server's own form of them."""
+"""Answers to requests, independent of the server that sends them."""
 
 import json
 from collections.abc import Mapping
@@ -13,21 +13,21 @@ CORS_HEADERS: Final = (
     ("access-control-allow-origin", "*"),
     ("access-control-expose-headers", "x-plausible-dropped, retry-after, x-request-id"),
 )
-"""In every answer: any page may send events and read what became of them."""
+"""Headers of every answer: any page may send events and read the results."""
 
 
 FIRST_ERROR: Final = 400
-"""The lowest status of answers that say which request they are for."""
+"""The lowest status of errors, which have the id of their request."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a client is told.
+    """The answer to a request.
 
     Attributes:
         status: HTTP status code.
-        body: Content.
-        content_type: Its type.
-        headers: Further headers, lower case, without those that every answer has.
+        body: The raw body.
+        content_type: The body's media type.
+        headers: Further headers, in lower case, except those of every answer.
         reasons: Why events were dropped; for the log, not for the client.
     """
 
@@ -39,12 +39,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def answer_json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
-    """An answer in JSON."""
+    """Return an answer in JSON."""
     return Answer(status, json.dumps(content).encode(), JSON, tuple((headers or {}).items()))
 
 
 def answer_error(
     status: int, field: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    """An error in the form of the endpoint's validation errors (spec/ingestion.md §3)."""
+    """Return an error in the format of the endpoint's validation errors (spec/ingestion.md §3)."""
     return answer_json(status, {"errors": {field: [message]}}, headers)

@@ -1,4 +1,4 @@
-"""What the application reads of a request: its headers, its peer, its body."""
+"""Reads the headers, the peer and the body of a request."""
 
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ BODY_SECONDS: Final = 10.0
 
 
 async def read_body() -> bytes:
-    """The request's body.
+    """Return the request's body.
 
     Raises:
-        RequestEntityTooLarge: It has more bytes than its route takes; it is not read any further.
-        trio.TooSlowError: It did not arrive in time.
+        RequestEntityTooLarge: The body exceeds its route's limit; the rest is not read.
+        trio.TooSlowError: The body did not arrive in time.
     """
     with trio.fail_after(BODY_SECONDS):
         body: bytes = await request.body
@@ -24,7 +24,7 @@ async def read_body() -> bytes:
 
 
 def first_headers(scope: Any) -> dict[str, str]:
-    """The first occurrence of each header, by lower-case name."""
+    """Return the first occurrence of each header, by lower-case name."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
@@ -32,7 +32,7 @@ def first_headers(scope: Any) -> dict[str, str]:
 
 
 def joined_headers(scope: Any) -> dict[str, str]:
-    """Headers that are lists, by lower-case name: all their occurrences, joined in their order."""
+    """Return list headers by lower-case name, with all their occurrences joined in order."""
     lists: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -42,6 +42,6 @@ def joined_headers(scope: Any) -> dict[str, str]:
 
 
 def peer_of(scope: Any) -> str:
-    """The address of the connection's other end; empty when it has none."""
+    """Return the address of the connection's peer; empty if it has none."""
     client = scope.get("client")
     return "" if client is None else str(client[0])

@@ -1,4 +1,4 @@
-"""`POST /api/events`: many events in one request, each with a verdict of its own."""
+"""`POST /api/events`: many events in one request, each with its own result."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -22,13 +22,13 @@ from ingest.request.invalid import InvalidRequest
 ROUTE: Final = "/api/events"
 
 TOGETHER: Final = 256
-"""Events sent into the pipeline at once; other requests get their turn in between."""
+"""Events sent into the pipeline at a time; other requests run in between."""
 
 PARSED_TOGETHER: Final = 32
-"""Events parsed between two checkpoints, about half a millisecond."""
+"""Events parsed between two checkpoints, which takes about half a millisecond."""
 
 AT_A_TIME: Final = 4
-"""Batches handled at the same time; one more is answered with 503."""
+"""Maximum number of concurrent batches; further ones are answered with 503."""
 
 _DAY: Final = 86_400
 
@@ -37,7 +37,7 @@ Result = dict[str, Any]
 
 
 class BatchEndpoint:
-    """Decides on batches for one collector, event by event as the single endpoint does."""
+    """Answers batches for one collector, with the single endpoint's rules for each event."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class BatchEndpoint:
         admin_token: str | None,
         past_days: int,
     ) -> None:
-        """Serve a collector.
+        """Create the endpoint of a collector.
 
         Args:
-            collector: Where events go.
-            events: The single endpoint, whose rules for requests hold here, too.
-            admin_token: A sender with it may set time, address and user agent for any site.
+            collector: Receives the events.
+            events: The single endpoint, whose rules for requests also apply here.
+            admin_token: Lets its sender set time, address and user agent for any site.
             past_days: Maximum age of an event in days.
         """
         self._collector = collector
@@ -68,8 +68,8 @@ class BatchEndpoint:
 
         Args:
             headers: First occurrence of each header, by lower-case name.
-            client: Where the request came from.
-            body: As it came, possibly compressed.
+            client: The client's address.
+            body: The raw body, possibly compressed.
         """
         refusal = self._events.refusal(headers, client)
         if refusal is not None:
@@ -159,7 +159,7 @@ def _drop_reasons(results: Sequence[Result]) -> tuple[str, ...]:
 
 
 def _report(results: list[Result]) -> Answer:
-    """Say 202 when something was decided, 503 when nothing was taken, 400 when all is invalid."""
+    """Answer 202 if an event was accepted or dropped, else 503 if one was unavailable, else 400."""
     counts = {
         status: sum(result["status"] == status for result in results)
         for status in ("accepted", "dropped", "invalid", "unavailable")

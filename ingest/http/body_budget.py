@@ -10,7 +10,7 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers.request import TrioBody
 
 BODIES_BYTES: Final = 64_000_000
-"""Eight batches of the largest size, or sixty-four of the largest single events."""
+"""Enough for 8 batches or 64 single events of the maximum size."""
 
 
 class BodyBudgetExceededError(Exception):
@@ -18,7 +18,7 @@ class BodyBudgetExceededError(Exception):
 
 
 class BodyBudget:
-    """The memory that the bodies of one server may take.
+    """The memory that all current bodies of a server may use.
 
     Attributes:
         limit: Bytes.
@@ -32,17 +32,17 @@ class BodyBudget:
 
 
 class CountedBody(TrioBody):
-    """A body that is charged to the budget part by part, as it arrives."""
+    """A body whose parts are charged to the budget as they arrive."""
 
     _budget: BodyBudget | None = None
     _taken = 0
 
     def charge(self, budget: BodyBudget) -> None:
-        """Charge what arrives to a budget from here on."""
+        """Charge all further parts to a budget."""
         self._budget = budget
 
     def append(self, data: bytes) -> None:
-        """Take a part in, or have whoever waits for the body told that the budget is used up."""
+        """Add a part. If it exceeds the budget, reading the body raises an error."""
         budget = self._budget
         if budget is not None and self._must_raise is None:
             if budget.used + len(data) > budget.limit:
@@ -55,17 +55,17 @@ class CountedBody(TrioBody):
         super().append(data)
 
     def release(self) -> None:
-        """Give the memory back to the budget."""
+        """Return the memory to the budget."""
         if self._budget is not None:
             self._budget.used -= self._taken
             self._budget, self._taken = None, 0
 
 
 class BoundedConnection(TrioASGIHTTPConnection):
-    """A request whose body is charged to the budget until the response is out."""
+    """A request whose body is charged to the budget until the response has been sent."""
 
     def __init__(self, budget: BodyBudget, *arguments: Any) -> None:
-        """As Quart-Trio's, with the budget before."""
+        """Take the budget, then Quart-Trio's arguments."""
         super().__init__(*arguments)
         self._budget = budget
         self._bodies: list[CountedBody] = []

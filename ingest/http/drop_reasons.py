@@ -1,10 +1,11 @@
-"""`X-Sluice-Drop-Reasons`: why events were dropped, for senders that bear the operator's token.
+"""`X-Sluice-Drop-Reasons`: why events were dropped, for senders with the operator's token.
 
 The header is a list. Each item has a domain, the reason, and the rule that matched, if any:
 `example.com=site_page_blocklist;rule="/admin/**", other.example=not_found`. Domains are
-percent-encoded but for letters, digits and `.-_~/:`, rules but for printable ASCII other than the
-quotation mark, the backslash and the percent sign; so neither can end the item or the header. Items
-that have no room make one last item `*`, with their number.
+percent-encoded except for letters, digits and `.-_~/:`. Rules are percent-encoded except for
+printable ASCII, of which only the quotation mark, the backslash and the percent sign are encoded.
+So neither can end the item or the header. If some items do not fit, a last item `*` has their
+number.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from ingest.observation.event_summary import DOMAIN_LENGTH, RULE_LENGTH, cut
 HEADER: Final = "x-sluice-drop-reasons"
 
 VALUE_LENGTH: Final = 2000
-"""Characters; proxies take responses with heads of 4 KiB."""
+"""Maximum length in characters; proxies accept responses with heads of 4 KiB."""
 
 _IN_DOMAINS: Final = "/:"
 _IN_RULES: Final = "".join(
@@ -30,7 +31,7 @@ DomainDrop = tuple[str, DropReason, str]
 
 
 def drops_of(request: EventRequest, verdicts: Iterable[Verdict]) -> list[DomainDrop]:
-    """The drops of a request's events.
+    """Return the drops of a request's events.
 
     Args:
         request: The request.
@@ -44,7 +45,7 @@ def drops_of(request: EventRequest, verdicts: Iterable[Verdict]) -> list[DomainD
 
 
 def header_value(drops: Iterable[DomainDrop]) -> str:
-    """The header's value, ASCII without control characters."""
+    """Return the header's value, in ASCII without control characters."""
     items = [_item(*drop) for drop in drops]
     shown: list[str] = []
     length = 0

@@ -11,33 +11,34 @@ from hashlib import blake2b
 from typing import Final
 
 MAX_ADDRESSES: Final = 100_000
-"""Addresses remembered, some 17 MB; of more, the one that was silent for longest is forgotten."""
+"""Maximum number of remembered addresses, about 17 MB. Beyond it, the one with the oldest last
+request is forgotten."""
 
 WINDOW_SECONDS: Final = 60.0
 
 _DIGEST_BYTES: Final = 8
 _IPV6_NETWORK_BYTES: Final = 8
-"""A /64, what one customer is given at the least; within it, an address costs nothing."""
+"""A /64, the smallest network that a customer gets and can choose any address from."""
 
 
 class FloodGuard:
-    """Limits requests by address, as a leaky bucket that holds a minute's worth.
+    """Limits requests by address, with a leaky bucket that holds a minute's requests.
 
     So a burst may be as large as the limit, and further requests are accepted at the limit's rate.
-    For each address one number is kept: when its bucket will be empty (the generic cell rate
-    algorithm of ITU-T I.371). Addresses are known by a hash under a key that lives as long as the
-    process.
+    One number is kept for each address: the time at which its bucket will be empty (the generic
+    cell rate algorithm of ITU-T I.371). Addresses are stored as hashes, with a key that is valid as
+    long as the process.
     """
 
     __slots__ = ("_empty_at", "_key", "_limit", "_seconds")
 
     def __init__(self, requests_per_minute: int, key: bytes, limit: int = MAX_ADDRESSES) -> None:
-        """Know no address.
+        """Start without addresses.
 
         Args:
             requests_per_minute: At least 1.
             key: Random bytes, at most 64.
-            limit: Addresses to remember.
+            limit: Maximum number of remembered addresses.
         """
         self._seconds = WINDOW_SECONDS / requests_per_minute
         self._key = key
@@ -45,27 +46,28 @@ class FloodGuard:
         self._empty_at: OrderedDict[bytes, float] = OrderedDict()
 
     def __len__(self) -> int:
-        """Addresses remembered."""
+        """Return the number of remembered addresses."""
         return len(self._empty_at)
 
     def seconds_to_wait(self, address: str, now: float) -> int:
-        """Count a request and decide on it.
+        """Count a request and decide whether to accept it.
 
         Args:
-            address: The client's, as text. IPv6 addresses of one /64 are one; what is no address
-                counts as text. Empty when there is none to tell clients apart by: not limited.
-            now: Seconds on a clock that is never set back.
+            address: The client's address as text. IPv6 addresses of the same /64 count as one. Text
+                that is not an address is used as it is. Requests with an empty address are not
+                limited.
+            now: Seconds on a monotonic clock.
 
         Returns:
-            0: let it in. Otherwise the seconds after which the next one will be let in, rounded up;
-            this one is not counted.
+            0 if the request is accepted. Otherwise the seconds after which the next one will be
+            accepted, rounded up; this one is not counted.
         """
         if not address:
             return 0
         key = self._hash(address)
         empty_at = max(self._empty_at.get(key, now), now)
         wait = empty_at + self._seconds - now - WINDOW_SECONDS
-        refused = wait > 1e-6  # not what additions have rounded
+        refused = wait > 1e-6  # ignores rounding errors
         self._empty_at[key] = empty_at if refused else empty_at + self._seconds
         self._empty_at.move_to_end(key)
         if len(self._empty_at) > self._limit:

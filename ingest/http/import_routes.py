@@ -1,4 +1,4 @@
-"""The routes with which the command line runs imports in the server."""
+"""The routes through which the command line runs imports in the server."""
 
 import json
 
@@ -15,18 +15,18 @@ from ingest.past.import_request import ImportRequest
 ROUTE = "/api/imports"
 
 ADVANCE_SECONDS = 0.5
-"""How long the server works on an import before it answers how far it is."""
+"""How long the server works on an import before it answers with the progress."""
 
 
 def add_import_routes(app: QuartTrio, service: ImportService, operator: Operator) -> None:
-    """Add the routes: to begin an import, to have it go on for a while, to leave it.
+    """Add the routes that begin, advance and leave an import.
 
-    They answer the command line only, because a client can make the server read any file that it
-    has access to, and learn the number of its lines.
+    They answer the command line only, because a client can make the server read any file that the
+    server has access to, and learn its number of lines.
 
     Args:
         app: The application.
-        service: Does the imports.
+        service: Runs the imports.
         operator: Checks the client.
     """
 

@@ -8,29 +8,29 @@ import trio
 T = TypeVar("T")
 
 ENDS: Final = "ends"
-"""Where a connection's state has what ends its long work."""
+"""The key in a connection's state of the `End`s that cancel long work."""
 
 
 class End(Protocol):
-    """Something that happens once."""
+    """An event that happens once."""
 
     async def wait(self) -> object:
-        """Return when it has happened."""
+        """Wait until it has happened."""
 
 
 class UnwantedError(Exception):
-    """The client has hung up, or the server stops."""
+    """The client has disconnected, or the server stops."""
 
 
 async def while_wanted(scope: Mapping[str, Any], work: Callable[[], Awaitable[T]]) -> T:
-    """Do something for a request, and cancel it when the client hangs up or the server stops.
+    """Run work for a request, and cancel it when the client disconnects or the server stops.
 
     Args:
-        scope: The request's, as ASGI has it.
-        work: What to do.
+        scope: The request's ASGI scope.
+        work: The work to run.
 
     Raises:
-        UnwantedError: It was cancelled.
+        UnwantedError: The work was cancelled.
     """
     ends: Sequence[End] = scope.get("state", {}).get(ENDS, ())
     results: list[T] = []
@@ -41,7 +41,7 @@ async def while_wanted(scope: Mapping[str, Any], work: Callable[[], Awaitable[T]
         try:
             results.append(await work())
         except Exception as error:
-            failure = error  # raised by itself, not in the nursery's group
+            failure = error  # raised below, outside the nursery's exception group
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure

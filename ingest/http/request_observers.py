@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CompletedRequest:
-    """A request and its answer, without anything that tells of the visitor.
+    """A request and its answer, without data of the visitor.
 
     Attributes:
         method: HTTP method.
-        route: The route's pattern; `(none)` when there is none.
+        route: The route's pattern; `(none)` if no route matched.
         status: HTTP status code.
-        seconds: From the complete request to its answer.
-        reasons: Why events of it were dropped.
-        traceparent: What a believed proxy says of the trace that the request belongs to (W3C Trace
-            Context §3.2); None when nothing.
+        seconds: Time from the complete request to its answer.
+        reasons: The reasons for which its events were dropped.
+        traceparent: The `traceparent` header of a trusted proxy (W3C Trace Context §3.2); None if
+            there is none.
     """
 
     method: str
@@ -27,5 +27,5 @@ class CompletedRequest:
 
 
 RequestObserver = Callable[[CompletedRequest], None]
-"""Called before the answer is sent, while the request's id is the current one; neither blocks nor
-raises."""
+"""Called before the answer is sent, while the request's id is the current one. It must not block or
+raise."""

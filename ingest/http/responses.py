@@ -1,4 +1,4 @@
-"""Responses in the few forms that the application gives."""
+"""Creates the application's responses."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ PREFLIGHT_HEADERS = {
     "access-control-allow-headers": "*, authorization, content-type",
     "access-control-max-age": "86400",
 }
-"""Any page may send events, and its browser need not ask again for a day."""
+"""Headers that let any page send events; browsers cache them for a day."""
 
 
 MAX_OFFERS = 32
-"""Media types looked at in an `Accept` header; browsers name fewer than ten."""
+"""Maximum number of media types read from an `Accept` header; browsers send fewer than ten."""
 
 
 def text(
@@ -26,36 +26,36 @@ def text(
     headers: Mapping[str, str],
     content_type: str = TEXT,
 ) -> Response:
-    """A plain response."""
+    """Return a response with a body."""
     return Response(body, status, {**headers, "content-type": content_type})
 
 
 def respond(answer: Answer) -> Response:
-    """An answer as Quart sends it."""
+    """Return an answer as a Quart response."""
     return text(answer.status, answer.body, dict(answer.headers), answer.content_type)
 
 
 def empty(status: int, headers: Mapping[str, str]) -> Response:
-    """A response without a body."""
+    """Return a response without a body."""
     response = Response(b"", status, dict(headers))
     response.headers.pop("content-type", None)
     return response
 
 
 def json_response(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON response."""
+    """Return a JSON response."""
     return text(status, json.dumps(content), headers or {}, "application/json")
 
 
 def error(
     status: int, field: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An error in the form of the endpoint's validation errors (spec/ingestion.md §3)."""
+    """Return an error in the format of the endpoint's validation errors (spec/ingestion.md §3)."""
     return respond(answer_error(status, field, message, headers))
 
 
 def accepts_json(accept: str | None) -> bool:
-    """Whether a client takes JSON: it does when it does not say (spec/ingestion.md §1)."""
+    """Whether a client accepts JSON; true without an `Accept` header (spec/ingestion.md §1)."""
     if accept is None or accept == "*/*" or not accept.strip():
         return True
     for offer in accept.split(",", MAX_OFFERS)[:MAX_OFFERS]:
