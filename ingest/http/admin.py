@@ -46,14 +46,14 @@ def may_administer(headers: Mapping[str, str], peer: str, token: str | None) -> 
 
 
 def has_bearer_token(headers: Mapping[str, str], token: str) -> bool:
-    """Tell, in constant time, whether the request carries a bearer token."""
+    """Check, in constant time, whether the request carries a bearer token."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     matches = hmac.compare_digest(given.strip().encode(), token.encode())
     return matches and scheme.lower() == "bearer"
 
 
 def has_password(headers: Mapping[str, str], password: str) -> bool:
-    """Tell, in constant time, whether the request has a password, whoever the user (RFC 7617)."""
+    """Check, in constant time, whether the request has a password, for any user (RFC 7617)."""
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     try:
         decoded = base64.b64decode(credentials.strip().encode(), validate=True)
@@ -67,9 +67,9 @@ def has_password(headers: Mapping[str, str], password: str) -> bool:
 def is_cross_origin(headers: Mapping[str, str]) -> bool:
     """Whether a page of another origin has caused a browser's request.
 
-    Browsers say so to servers with TLS and to this machine (Fetch Metadata: `Sec-Fetch-Site`); a
-    link that somebody follows is not such a page's request, wherever it stood. Otherwise `Origin`
-    is compared with `Host`, of which proxies like to leave out the port.
+    Browsers send `Sec-Fetch-Site` (Fetch Metadata) to servers with TLS and to this machine. A
+    followed link does not count, even if it was on a page of another origin. Without that header,
+    `Origin` is compared with `Host`, from which some proxies remove the port.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -86,7 +86,7 @@ def is_cross_origin(headers: Mapping[str, str]) -> bool:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a `Host` header, with or without a port, names this machine and no other."""
+    """Whether a `Host` header, with or without a port, can only mean this machine."""
     name = host[: len(host) - len(_port(host))].lower()
     if name.startswith("[") and name.endswith("]"):
         return is_loopback(name[1:-1]) and ":" in name
@@ -94,7 +94,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def _port(host: str) -> str:
-    """The port at the end of a host, with its colon; empty when there is none."""
+    """Return the port at the end of a host, with its colon; empty if there is none."""
     return _PORT.search(host)[0]  # type: ignore[index]
 
 

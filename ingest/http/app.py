@@ -62,18 +62,18 @@ OPERATOR_HEADERS = (
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
 )
-"""In every answer to the operator that says nothing else: no other page may read or show it."""
+"""Default headers of answers to the operator: no other page may read or show them."""
 
 
 class BoundedRequest(TrioRequest):
-    """A request whose body has the limit of its route, and is counted with all others."""
+    """A request whose body has its route's limit and is charged to the budget of all bodies."""
 
     body_class = CountedBody
 
     def __init__(
         self, method: str, scheme: str, path: str, *arguments: Any, **options: Any
     ) -> None:
-        """As Quart makes it, before it looks for the route."""
+        """Take Quart's arguments. The route has not been looked up yet."""
         if path == BATCH_ROUTE:
             options["max_content_length"] = BATCH_BYTES
         super().__init__(method, scheme, path, *arguments, **options)
@@ -90,23 +90,23 @@ def create_app(
     version: str,
     observers: Sequence[RequestObserver] = (),
 ) -> QuartTrio:
-    """Make the application that serves one collector.
+    """Create the application that serves one collector.
 
     Args:
-        collector: Where events go.
-        health: What the health routes answer from.
+        collector: Receives the events.
+        health: Provides the reports of the health routes.
         endpoint: Answers events.
         batches: Answers batches of events.
-        operator: Whom the operator's routes answer.
-        live: What the live page shows.
-        version: The program's, for `/openapi.json`.
+        operator: Checks the clients of the operator's routes.
+        live: The data that the live page shows.
+        version: The program's version, for `/openapi.json`.
         observers: Called for each request.
     """
     app = QuartTrio("sluice", static_folder=None)
     app.request_class = BoundedRequest
     app.asgi_http_class = partial(BoundedConnection, BodyBudget())  # type: ignore[assignment]
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
-    # No redirects to where the client believes the server to be: `//health` is no route.
+    # `//health` is not a route: a redirect would go to the host that the client has sent.
     app.url_map.merge_slashes = False
     metrics = collector.metrics
 
@@ -218,11 +218,11 @@ def create_app(
 
 
 def _respond(answer: Answer) -> Response:
-    """An answer as Quart sends it; why events were dropped is kept for whoever observes."""
+    """Return an answer as a Quart response, and keep its drop reasons for observers."""
     g.reasons = answer.reasons
     return respond(answer)
 
 
 def _route() -> str:
-    """The rule that the request at hand has matched."""
+    """Return the pattern of the current request's route; `NO_ROUTE` if none matched."""
     return NO_ROUTE if request.url_rule is None else request.url_rule.rule

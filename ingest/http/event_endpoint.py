@@ -43,7 +43,7 @@ class PendingRequest(msgspec.Struct, frozen=True, gc=False):
     """A request that waits for its verdicts.
 
     Attributes:
-        ticket: Under which it waits.
+        ticket: The ticket under which it waits.
         operator_request: The request if it carries the operator's token, so that the answer says
             why events were dropped; else None.
     """
@@ -53,7 +53,7 @@ class PendingRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventEndpoint:
-    """Decides on requests for one collector. The fast path and the application answer the same."""
+    """Answers requests for one collector, both for the fast path and for the application."""
 
     def __init__(
         self,
@@ -62,13 +62,13 @@ class EventEndpoint:
         flood: FloodGuard | None = None,
         operator: Operator | None = None,
     ) -> None:
-        """Serve a collector.
+        """Create the endpoint of a collector.
 
         Args:
-            collector: Where events go.
+            collector: Receives the events.
             trusted_proxies: Proxies whose headers are trusted.
             flood: Limits the requests of one address; None: no limit.
-            operator: Who receives drop reasons; None for nobody.
+            operator: Receives drop reasons in answers; None: nobody does.
         """
         self.trusted_proxies = trusted_proxies
         self._collector = collector
@@ -79,35 +79,35 @@ class EventEndpoint:
     def client_of(
         self, headers: Mapping[str, str], lists: Mapping[str, str] | None, peer: str
     ) -> ClientAddress:
-        """Where a request came from.
+        """Return the client's address.
 
         Args:
             headers: First occurrence of each header, by lower-case name.
             lists: All occurrences of list headers, joined; None unless proxies are listed.
-            peer: The connection's other end.
+            peer: The address of the connection's peer.
         """
         return resolve_client_ip(headers, peer, self.trusted_proxies, lists)
 
     def request_id(self, peer: str) -> RequestId:
-        """What names the requests of a connection.
+        """Return the id of a connection's requests, which is renewed for each of them.
 
         Args:
-            peer: The connection's other end.
+            peer: The address of the connection's peer.
         """
         return RequestId(partial(self.trusted_proxies.trusts, peer))
 
     def traceparent(self, headers: Mapping[str, str], peer: str) -> str | None:
-        """The trace of a request, if its sender is trusted and sends one; else None.
+        """Return the `traceparent` header of a request if its peer is trusted; else None.
 
         Args:
             headers: First occurrence of each header, by lower-case name.
-            peer: The connection's other end.
+            peer: The address of the connection's peer.
         """
         parent = headers.get("traceparent")
         return parent if parent is not None and self.trusted_proxies.trusts(peer) else None
 
     def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
-        """What is said without looking at the body; None when that has to be looked at."""
+        """Return the answer to a request that is refused whatever its body; else None."""
         if not accepts_json(headers.get("accept")):
             return NOT_ACCEPTABLE
         if not self._collector.accepting:
@@ -122,7 +122,7 @@ class EventEndpoint:
         return answer_error(429, "request", message, {"retry-after": str(wait)})
 
     def too_large(self, headers: Mapping[str, str]) -> Answer:
-        """What is said of a body beyond the limit."""
+        """Return the answer to a request whose body exceeds the limit."""
         return self._invalid(UNPARSABLE) if reads_raw(headers.get("content-type")) else TOO_LARGE
 
     async def answer(
@@ -147,12 +147,12 @@ class EventEndpoint:
 
         Args:
             headers: As in `client_of`.
-            client: Where the request came from.
-            body: Its content.
-            on_verdicts: Called when `finish` has the answer; see `Ticket`.
+            client: The client's address.
+            body: The raw body.
+            on_verdicts: Called when `finish` can return the answer; see `Ticket`.
 
         Returns:
-            An answer if there is nothing to wait for, else what `finish` makes the answer of.
+            The answer if there is nothing to wait for; else the pending request, for `finish`.
         """
         try:
             request = parse_request(
@@ -180,7 +180,7 @@ class EventEndpoint:
             return INTERNAL_ERROR
 
     def finish(self, pending: PendingRequest) -> Answer:
-        """What is said of a request whose verdicts are in, or are waited for no longer."""
+        """Return the answer to a request whose verdicts are ready or whose wait has ended."""
         try:
             verdicts = self._collector.intake.outcome(pending.ticket)
         except OverloadedError:
@@ -194,7 +194,7 @@ class EventEndpoint:
         return Answer(202, b"ok", headers=tuple(headers), reasons=tuple(reasons))
 
     def count_mistakes(self, errors: Mapping[str, list[str]]) -> None:
-        """Count an invalid event."""
+        """Count the invalid fields of an event."""
         for field in errors:
             self._metrics.validation_errors.labels(field).inc()
 

@@ -1,4 +1,4 @@
-"""What the health routes say."""
+"""The reports of the health routes."""
 
 from typing import Any, Final
 
@@ -10,17 +10,17 @@ _DETAILS: Final = frozenset({"reason", "file_written_ns", "last_error", "seconds
 
 
 class Health:
-    """Looks at the parts of one server."""
+    """Reports the state of the parts of one server."""
 
     def __init__(
         self, collector: Collector, sites: FileWatcher[Any], geo: FileWatcher[Any] | None
     ) -> None:
-        """Watch a collector, and the files that it looks things up in.
+        """Watch a collector and its reference files.
 
         Args:
             collector: The pipeline.
             sites: The actor that keeps the registry up to date.
-            geo: The actor that keeps the geo database up to date; None when there is none.
+            geo: The actor that keeps the geo database up to date; None without a database.
         """
         self._collector = collector
         self._sites = sites
@@ -33,18 +33,18 @@ class Health:
 
     @property
     def liveness(self) -> str:
-        """The same in a word."""
+        """The same as text."""
         return "ok" if self.alive else "an actor has failed for good"
 
     def readiness(self, *, detailed: bool) -> tuple[bool, dict[str, Any]]:
-        """Say what works.
+        """Return the readiness report.
 
         Args:
-            detailed: Whether to say why, which may name files and hosts.
+            detailed: Whether to include reasons, which may name files and hosts.
 
         Returns:
-            Whether events are taken, and a report with the `status` of each part: `ok`, `degraded`
-            (events are taken and kept, but something needs care), `down`.
+            Whether events are accepted, and a report with the `status` of each part: `ok`,
+            `degraded` (events are accepted and kept, but something needs attention), `down`.
         """
         report = self._parts()
         states = {part["status"] for part in report.values()}
@@ -65,7 +65,7 @@ class Health:
     def plausible(self) -> dict[str, str]:
         """The report of Plausible's own route (spec/ingestion.md §12), for existing monitors.
 
-        The site registry stands for PostgreSQL, which is where Plausible keeps its sites.
+        The site registry is reported as PostgreSQL, because Plausible keeps its sites there.
         """
         parts = self._parts()
         registry = parts["registry"].get("reason", "ok")

@@ -1,4 +1,4 @@
-"""The routes that show single events: the last drops, and all events as they come."""
+"""The routes that show single events: the last drops, and live events."""
 
 import math
 from typing import Final
@@ -29,9 +29,9 @@ def add_observation_routes(
 
     Args:
         app: The application.
-        broadcast: Knows the events.
-        reference: Knows the sites.
-        operator: Whom they answer.
+        broadcast: Provides the events.
+        reference: Has the site registry.
+        operator: Checks the client.
     """
 
     @app.get("/api/drops")
@@ -74,7 +74,7 @@ def add_observation_routes(
 
 
 def _event_filter(reference: Reference) -> EventFilter | None:
-    """What a client wants to follow; None when it asks for something that there is not."""
+    """Return the filter that the client asks for; None if it asks for an unknown kind."""
     kinds = {kind.strip() for kind in request.args.get("kind", "").split(",")} - {""} or _KINDS
     if not kinds <= _KINDS:
         return None
@@ -86,13 +86,13 @@ def _site() -> str | None:
 
 
 def _last_seen() -> float:
-    """The number of the last event that a client saw before it lost the connection."""
+    """Return the number of the client's last event before it reconnected; infinity if unknown."""
     text = request.headers.get("last-event-id", "")
     return int(text) if text.isdecimal() and len(text) <= _NUMBER_DIGITS else math.inf
 
 
 def _whole_number(text: str | None, default: int, largest: int) -> int | None:
-    """A parameter's value; None for what is no number from 0 to the largest."""
+    """Return a parameter's value; None if it is not a whole number from 0 to `largest`."""
     if not text:
         return default
     if not text.isdecimal() or len(text) > _NUMBER_DIGITS or int(text) > largest:

@@ -1,4 +1,4 @@
-"""Tells the operator's requests from everybody's."""
+"""Identifies the operator's requests."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ LOOPBACK_ONLY = (
     "set SLUICE_ADMIN_TOKEN"
 )
 BASIC_CHALLENGE = 'Basic realm="Sluice", charset="UTF-8"'
-"""The token is the password; any user's name will do."""
+"""The token is the password; any user name is accepted."""
 
 
 class Operator:
     """Access control of the operator's routes, by the settings of one server."""
 
     def __init__(self, token: SecretStr | None, command_token: str) -> None:
-        """Know the operator.
+        """Create the access control.
 
         Args:
             token: The operator's token; None to allow only requests from this machine.
@@ -33,11 +33,11 @@ class Operator:
 
     @property
     def token(self) -> str | None:
-        """What the operator shows; None when nothing is asked for."""
+        """The operator's token; None if none is set."""
         return self._token
 
     def is_authorized(self) -> bool:
-        """Whether the request at hand is the operator's."""
+        """Whether the current request is the operator's."""
         scope = request.scope
         headers = first_headers(scope)
         return has_bearer_token(headers, self._command_token) or may_administer(
@@ -45,7 +45,7 @@ class Operator:
         )
 
     def is_authorized_command(self) -> bool:
-        """Whether the request at hand comes from this machine's command line."""
+        """Whether the current request comes from this machine's command line."""
         return has_bearer_token(first_headers(request.scope), self._command_token)
 
     def has_token(self, headers: Mapping[str, str]) -> bool:
@@ -60,7 +60,7 @@ class Operator:
         return admin or has_bearer_token(headers, self._command_token)
 
     def refusal(self) -> Response | None:
-        """What to answer to a request that is not the operator's; None when it is."""
+        """Return the answer to a request that is not the operator's; None if it is."""
         if self.is_authorized():
             return None
         response = self.denial()
@@ -68,12 +68,12 @@ class Operator:
         return response
 
     def challenge(self, response: Response) -> None:
-        """Have a browser ask for the token, if there is one."""
+        """Make browsers prompt for the token, if one is set."""
         if self._token is not None:
             response.headers.setlist("www-authenticate", ["Bearer", BASIC_CHALLENGE])
 
     def denial(self) -> Response:
-        """The answer to a client that is not the operator."""
+        """Return the answer to a client that is not the operator."""
         if self._token is None:
             return error(403, "request", LOOPBACK_ONLY)
         return error(401, "request", "Needs the admin token", {"www-authenticate": "Bearer"})

@@ -1,4 +1,4 @@
-"""The routes that tools of the operator ask: figures, the endpoint's description, queries."""
+"""The routes for the operator's tools: metrics, the description of the routes, queries."""
 
 from functools import partial
 
@@ -21,9 +21,9 @@ def add_operator_routes(
 
     Args:
         app: The application.
-        collector: Whose figures and store they show.
-        operator: Whom they answer.
-        version: The program's, for `/openapi.json`.
+        collector: Provides the metrics and the store.
+        operator: Checks the client.
+        version: The program's version, for `/openapi.json`.
     """
     openapi = openapi_document(version)
 

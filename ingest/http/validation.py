@@ -1,4 +1,4 @@
-"""`POST /api/event/validate`: what would become of an event, and why."""
+"""`POST /api/event/validate`: reports how an event would be processed, and why."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -45,9 +45,9 @@ def add_validation_route(
 
     Args:
         app: The application.
-        collector: Whose pipeline is asked.
-        endpoint: Whose rules for requests hold.
-        operator: Whom it answers.
+        collector: Its pipeline traces the events.
+        endpoint: Its rules for requests apply.
+        operator: Checks the client.
     """
 
     @app.post(VALIDATE_ROUTE)
@@ -109,7 +109,7 @@ def _answer(
 
 
 def _traces(collector: Collector, event_request: EventRequest) -> list[EventTrace]:
-    """A trace for each domain; a domain's event changes nothing for the next one's."""
+    """Return a trace for each domain; a trace does not affect the next one."""
     return [
         collector.trace(Event(0, position, domain, event_request))
         for position, domain in enumerate(event_request.domains)
@@ -117,7 +117,7 @@ def _traces(collector: Collector, event_request: EventRequest) -> list[EventTrac
 
 
 def _expected_answer(collector: Collector, traces: list[EventTrace]) -> dict[str, Any]:
-    """What the event's sender would be told, apart from the flood limit."""
+    """Return the answer that the event's sender would get, without the flood limit."""
     if not collector.accepting:
         return {"status": OVERLOADED.status, "headers": dict(OVERLOADED.headers)}
     dropped = [

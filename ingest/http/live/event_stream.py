@@ -1,4 +1,4 @@
-"""Events as they come, in the form of server-sent events (WHATWG HTML §9.2)."""
+"""Live events as server-sent events (WHATWG HTML §9.2)."""
 
 import json
 import math
@@ -29,7 +29,7 @@ _HEARTBEAT: Final = b": still here\n\n"
 
 
 class EventStream(ResponseBody):
-    """A response that goes on until its client has gone, or the server stops."""
+    """A response that continues until its client disconnects or the server stops."""
 
     def __init__(
         self,
@@ -39,10 +39,10 @@ class EventStream(ResponseBody):
         after: float = math.inf,
         replay: int = 0,
     ) -> None:
-        """Follow, once the response is begun.
+        """Create a stream, which follows the broadcast once the response has begun.
 
         Args:
-            broadcast: What to follow.
+            broadcast: The broadcast to follow.
             event_filter: Which events to show.
             after: As in `Broadcast.follow`.
             replay: As in `Broadcast.follow`.
@@ -62,7 +62,7 @@ class EventStream(ResponseBody):
         try:
             self._follower = self._following.enter_context(following)
         except TooManyFollowersError:
-            self._follower = None  # others were faster: the stream is over before it begins
+            self._follower = None  # other clients were faster: the stream ends at once
         return self
 
     async def __aexit__(
@@ -91,7 +91,7 @@ class EventStream(ResponseBody):
 
 
 def stream_response(stream: EventStream) -> Response:
-    """The response that sends a stream, for as long as that lasts."""
+    """Return a response that sends a stream, without a time limit."""
     headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", "x-accel-buffering": "no"}
     response = Response(stream, 200, headers)
     response.timeout = None
@@ -99,12 +99,12 @@ def stream_response(stream: EventStream) -> Response:
 
 
 def head_response() -> Response:
-    """What is said of a stream without beginning it."""
+    """Return the response to a `HEAD` request for a stream."""
     return text(200, b"", {"cache-control": "no-store"}, CONTENT_TYPE)
 
 
 def encode(found: Sequence[EventSummary | Missed]) -> bytes:
-    """Events on the wire."""
+    """Encode events as server-sent events."""
     return "".join(map(_encode, found)).encode()
 
 

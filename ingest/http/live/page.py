@@ -1,4 +1,4 @@
-"""The operator's live page: `GET /`, what it is made of, and `GET /api/status` that it asks."""
+"""The operator's live page: `GET /`, its files, and its data, `GET /api/status`."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""No external or inline scripts, so that text from clients stays text."""
+"""No external or inline scripts, so that text from clients cannot run as a script."""
 
 _HTML: Final = "text/html; charset=utf-8"
 _SINCE: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -35,12 +35,12 @@ _STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file that the page is made of.
+    """A file of the page.
 
     Attributes:
-        content: Its bytes.
-        content_type: Their type.
-        etag: Changes with them.
+        content: The file's bytes.
+        content_type: The media type.
+        etag: The entity tag, which changes with the content.
     """
 
     content: bytes
@@ -49,13 +49,13 @@ class Asset:
 
     @classmethod
     def of(cls, content: bytes, content_type: str) -> "Asset":
-        """Content with the tag that names it."""
+        """Return content with its entity tag."""
         return cls(
             content, content_type, f'"{hashlib.blake2s(content, digest_size=12).hexdigest()}"'
         )
 
     def response(self) -> Response:
-        """What is answered: nothing new to a browser that has it (RFC 9110 §13.1.2)."""
+        """Return the file, or 304 if the browser's copy is current (RFC 9110 §13.1.2)."""
         headers = {"cache-control": "private, no-cache", "etag": self.etag}
         known = request.headers.get("if-none-match", "")
         if self.etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
@@ -64,12 +64,12 @@ class Asset:
 
 
 def add_live_page(app: QuartTrio, operator: Operator, live: LiveStatus) -> None:
-    """Add the routes. All their addresses are relative, for proxies that put a path before them.
+    """Add the routes. All their URLs are relative, for proxies that add a path prefix.
 
     Args:
         app: The application.
-        operator: Whom they answer.
-        live: What the page shows.
+        operator: Checks the client.
+        live: The data that the page shows.
     """
     page = Asset.of((_FILES / "index.html").read_bytes(), _HTML)
     assets = read_assets()
@@ -105,7 +105,7 @@ def add_live_page(app: QuartTrio, operator: Operator, live: LiveStatus) -> None:
 
 
 def read_assets() -> dict[str, Asset]:
-    """The files that the page asks for, by name."""
+    """Return the files that the page requests, by name."""
     found = {}
     for file in _FILES.iterdir():
         content_type = _TYPES.get("." + file.name.rpartition(".")[2])
@@ -118,11 +118,11 @@ class RefusalPage:
     """The page for browsers without access to the operator's pages."""
 
     def __init__(self, template: str) -> None:
-        """Take the page.
+        """Take the page's template.
 
         Args:
-            template: HTML in which `{title}` and `{explanation}` stand for the two texts; its only
-                style is inline, since files are for the operator.
+            template: HTML with the placeholders `{title}` and `{explanation}`. Its only style is
+                inline, because only the operator can load files.
         """
         self._template = template
         match = _STYLE.search(template.encode())
@@ -133,13 +133,13 @@ class RefusalPage:
         )
 
     def response(self, status: int, title: str, explanation: str) -> Response:
-        """Say why; both texts are HTML."""
+        """Return the page with a title and an explanation, both in HTML."""
         body = self._template.replace("{title}", title).replace("{explanation}", explanation)
         return text(status, body, {"content-security-policy": self.policy}, _HTML)
 
 
 def _refuse(operator: Operator, page: RefusalPage) -> Response:
-    """Refuse the page, in HTML to those who read that rather than JSON."""
+    """Refuse the page, in HTML if the client prefers HTML to JSON."""
     accepted = request.accept_mimetypes
     if accepted["text/html"] <= accepted["application/json"]:
         refusal = operator.refusal()

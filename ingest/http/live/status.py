@@ -1,4 +1,4 @@
-"""What the live page shows, as plain data: `GET /api/status`."""
+"""The data that the live page shows: `GET /api/status`."""
 
 import os
 import time
@@ -26,17 +26,17 @@ from ingest.settings import ShownSetting
 from ingest.telemetry.metrics import UNKNOWN_SITE
 
 SITES: Final = 50
-"""Sites shown; further ones are counted."""
+"""Maximum number of sites shown; further ones are only counted."""
 
 QUIET_SITES: Final = 20
-"""Sites named of which nothing came; further ones are counted."""
+"""Maximum number of sites without events that are listed; further ones are only counted."""
 
 RATE_SECONDS: Final = 10
-"""Over how many seconds rates are averaged."""
+"""Number of seconds over which rates are averaged."""
 
 REFUSAL_MINUTES: Final = 5
 LAG_BEATS: Final = 10
-"""How far back the diagnosis looks for refusals, and for a slow event loop (seconds)."""
+"""Periods for which the diagnosis checks refusals (minutes) and the event loop's lag (seconds)."""
 
 EXAMINED: Final = frozenset(
     {
@@ -44,13 +44,13 @@ EXAMINED: Final = frozenset(
         *("dead_letters", "actors", "registry", "geo_database"),
     }
 )
-"""Parts of the readiness report that the diagnosis knows more of."""
+"""Parts of the readiness report that the diagnosis examines in detail."""
 
 _STATM = Path("/proc/self/statm")
 
 
 class LiveStatus:
-    """Looks at one collector and everything around it."""
+    """Reports the state of one collector and its server."""
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class LiveStatus:
 
         Args:
             collector: The pipeline.
-            health: What readiness says of it.
-            settings: To be shown; without secrets.
-            version: The program's.
+            health: Provides the readiness report.
+            settings: The settings to show, without secrets.
+            version: The program's version.
         """
         self._collector = collector
         self._health = health
@@ -74,11 +74,11 @@ class LiveStatus:
         self._started = trio.current_time()
 
     def report(self, since: int | None = None) -> dict[str, Any]:
-        """Everything as of now.
+        """Return the current state.
 
         Args:
-            since: The second (Unix time) from which the history is wanted; None: all of it, and
-                what does not change while the server runs.
+            since: The first second (Unix time) of the history to return. None: the whole history,
+                and the settings, which do not change while the server runs.
         """
         collector, metrics = self._collector, self._collector.metrics
         now = collector.clock.seconds()
@@ -137,7 +137,7 @@ class LiveStatus:
         return report
 
     def findings(self, parts: dict[str, Any]) -> list[Diagnosis]:
-        """All problems, the worst first.
+        """Return all problems, the worst first.
 
         Args:
             parts: The readiness report with its reasons.
@@ -237,7 +237,7 @@ class LiveStatus:
 
 
 def resident_bytes() -> int | None:
-    """Memory of this process; None where the system does not tell."""
+    """Return this process's memory in bytes; None if the system does not report it."""
     try:
         pages = int(_STATM.read_text().split()[1])
     except (OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""The endpoint's description in OpenAPI 3.1, made from the models that validate."""
+"""The description of the routes in OpenAPI 3.1, made from the models that validate events."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ _BODY_TYPES = (
 
 
 def openapi_document(version: str) -> dict[str, Any]:
-    """Describe the routes: the event's, and those of `ingest.http.openapi.route_schemas`.
+    """Describe the event route and the routes of `ingest.http.openapi.route_schemas`.
 
     Args:
-        version: The program's.
+        version: The program's version.
     """
     return {
         "openapi": "3.1.0",
@@ -39,7 +39,7 @@ def openapi_document(version: str) -> dict[str, Any]:
 
 
 def event_schema() -> dict[str, Any]:
-    """The JSON schema of an event's body, with every key that a client may use."""
+    """Return the JSON schema of an event's body, with every key that a client may use."""
     schema = EventFields.model_json_schema(mode="validation")
     keys_of = {**ALIASES, "interactive": INTERACTIVE_KEYS}
     properties: dict[str, Any] = {}

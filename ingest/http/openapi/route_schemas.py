@@ -1,4 +1,4 @@
-"""What OpenAPI is told of the routes beside the event's: of batches, health, operator, imports."""
+"""The description of all routes except the event's: batches, health, operator, imports."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ _RESULTS: Final = ("accepted", "dropped", "invalid", "unavailable")
 
 
 def route_paths() -> dict[str, Any]:
-    """Path items of all routes but the event's; files of the live page are none for programs."""
+    """Return the path items of all routes except the event's and the live page's files."""
     return {
         "/api/events": {"post": _batch_operation()},
         "/js/{name}": {"get": _tracker_operation()},
@@ -133,7 +133,7 @@ _IMPORT_REQUEST: Final = {
 
 
 def errors(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A response with messages by field."""
+    """Return a response with messages by field."""
     response: dict[str, Any] = {
         "description": description,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}},
@@ -171,7 +171,7 @@ def _operator(
     parameters: list[dict[str, Any]] | None = None,
     more: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A route that answers the operator."""
+    """Return the operation of a route that answers the operator."""
     operation: dict[str, Any] = {
         "summary": summary,
         "security": [{"admin": []}, {"command": []}],
@@ -191,7 +191,7 @@ def _operator(
 
 
 def _command(responses: dict[str, Any], summary: str) -> dict[str, Any]:
-    """A route that answers this machine's command line only."""
+    """Return the operation of a route that answers this machine's command line only."""
     refused = "The token of this machine's command line is missing or wrong"
     return {
         "summary": summary,

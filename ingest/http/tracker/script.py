@@ -1,8 +1,8 @@
-"""The tracker, for every page that wants it: `GET /js/script.js`.
+"""Serves the tracker script: `GET /js/script.js`.
 
-`tracker/script.js` is its source, `tracker/script.min.js` what is served. Its name may hold words
-that switch something on, as in `/js/script.hash.outbound-links.js`, so that the snippets of sites
-that had Plausible's own script go on working; the script reads them from its own address.
+`tracker/script.js` is the source; `tracker/script.min.js` is served. The requested name may contain
+words that enable features, as in `/js/script.hash.outbound-links.js`, so that existing snippets for
+Plausible's script keep working. The script reads the words from its own URL.
 """
 
 import gzip
@@ -33,20 +33,20 @@ WORDS: Final = frozenset(
         "revenue",
     }
 )
-"""What a name may ask for, also what the script can without being asked."""
+"""Words that a name may contain, including those of features that are always enabled."""
 
 SCRIPT: Final = "text/javascript; charset=utf-8"
 CACHE_CONTROL: Final = "public, max-age=86400, stale-while-revalidate=604800"
-"""A day, then a week in which a browser may use what it has while it asks for what is new."""
+"""Fresh for a day. For another week, browsers may use the cached script while they revalidate."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedScript:
-    """The script in one coding.
+    """The script in one content coding.
 
     Attributes:
-        body: Its bytes, the same for the same release and zlib.
-        headers: Those that go with them, the entity tag among them.
+        body: The encoded bytes, identical for the same release and zlib.
+        headers: Response headers, including the entity tag.
     """
 
     body: bytes
@@ -54,7 +54,7 @@ class EncodedScript:
 
     @classmethod
     def of(cls, body: bytes, **headers: str) -> "EncodedScript":
-        """Describe the bytes."""
+        """Return a body with its headers."""
         return cls(
             body,
             {
@@ -72,7 +72,7 @@ def add_tracker_script(app: QuartTrio) -> None:
     """Add the route."""
     script = Path(__file__).with_name("script.min.js").read_bytes()
     plain = EncodedScript.of(script)
-    # Without a time stamp, so that all servers of a release give it the same tag.
+    # Without a timestamp, so that all servers of a release send the same entity tag.
     compressed = EncodedScript.of(gzip.compress(script, 9, mtime=0), **{"content-encoding": "gzip"})
 
     @app.get(ROUTE)
@@ -86,6 +86,6 @@ def add_tracker_script(app: QuartTrio) -> None:
 
 
 def is_script(name: str) -> bool:
-    """Whether a file of this name is the tracker, with all that the name asks for."""
+    """Whether a name is the tracker's and contains known words only."""
     match = NAME.fullmatch(name)
     return match is not None and WORDS.issuperset(filter(None, (match["words"] or "").split(".")))
