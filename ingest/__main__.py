@@ -1,4 +1,4 @@
-"""`python -m ingest` is `sluice`."""
+"""Runs `sluice` as `python -m ingest`."""
 
 from ingest.cli import main
 

@@ -22,7 +22,7 @@ EXIT_MISTAKE = 1
 
 
 def main() -> NoReturn:
-    """Run the command line; a user's mistake ends it with one message and exit code 1 or 2."""
+    """Run the command line; a user error ends it with one message and exit code 1 or 2."""
     try:
         commands()
     except (SettingsError, StartError) as error:

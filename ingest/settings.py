@@ -302,9 +302,9 @@ class SettingDescription:
     """A variable's documentation.
 
     Attributes:
-        name: Of the environment variable.
-        default: Its text when it is not set; `unset` when there is none.
-        meaning: What it decides.
+        name: Name of the environment variable.
+        default: Text of the default value; `unset` if there is none.
+        meaning: Description of the variable.
         older_names: Earlier names, which still work.
     """
 
@@ -319,10 +319,10 @@ class ShownSetting:
     """A variable's value, with secrets masked.
 
     Attributes:
-        name: Of the environment variable.
-        value: Its text; `HIDDEN` for secrets.
-        given: Whether it was set; otherwise it is the default.
-        meaning: What it decides.
+        name: Name of the environment variable.
+        value: Text of the value; `HIDDEN` for secrets.
+        given: Whether the variable was set; otherwise the value is the default.
+        meaning: Description of the variable.
     """
 
     name: str
@@ -348,7 +348,7 @@ def read_settings(dotenv: Path | None = DOTENV) -> Settings:
 
 
 def unknown_variables(dotenv: Path | None = DOTENV) -> tuple[str, ...]:
-    """A warning for each variable that looks like a misspelt setting.
+    """Return a warning for each variable that looks like a misspelt setting.
 
     Call it after `read_settings`, which reports an unreadable `.env` file.
     """
@@ -362,13 +362,13 @@ def unknown_variables(dotenv: Path | None = DOTENV) -> tuple[str, ...]:
 
 
 def setting_names(field: FieldInfo) -> tuple[str, ...]:
-    """The variables of a setting: its name, then older names."""
+    """Return the variables of a setting: its name, then older names."""
     alias = field.validation_alias
     return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
 
 
 def describe_settings() -> tuple[SettingDescription, ...]:
-    """All settings, in the order of their definition."""
+    """Return all settings, in the order of their definition."""
     return tuple(
         SettingDescription(
             name, _default(field.default), field.description or "", tuple(older_names)
@@ -379,7 +379,7 @@ def describe_settings() -> tuple[SettingDescription, ...]:
 
 
 def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
-    """The values of all settings, in the order of their definition, with secrets masked."""
+    """Return the values of all settings, in the order of their definition, with secrets masked."""
     return tuple(
         ShownSetting(
             setting_names(field)[0],

@@ -1,4 +1,4 @@
-"""Opens the log, and takes over the events that an earlier process left in another form."""
+"""Opens the log, and takes over the events that an earlier process left in another format."""
 
 import contextlib
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ from ingest.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 UNCOMMITTED_EVENTS = 1_024
-"""Events that a log in memory takes beyond what the batcher has room for."""
+"""Number of events that a log in memory takes beyond the batcher's room."""
 
 
 class DurabilityError(Exception):
@@ -50,11 +50,12 @@ class KeptEvents:
     """The log, and the state of its fold.
 
     Attributes:
-        log: Takes events from now on.
-        state: The fold at a position that the log can be read from.
-        checkpoints: Where checkpoints go. The sessions of a log that does not outlast the process
-            are saved there when it ends in order.
-        predecessor: Makes what has to be stored before the log; None when there is nothing.
+        log: Takes new events.
+        state: The fold's state at a position from which the log can be read.
+        checkpoints: The checkpoint's file. If the log is in memory, open sessions are saved there
+            when the process ends in order.
+        predecessor: Creates the predecessor, whose events are stored before the log's; None if
+            there is none.
     """
 
     log: Log
@@ -65,12 +66,12 @@ class KeptEvents:
 
 @contextlib.contextmanager
 def open_kept_events(settings: Settings, files: StateFiles, clock: Clock) -> Iterator[KeptEvents]:
-    """Open the log of the settings; close it at the end.
+    """Open the configured log, and close it at the end.
 
     Args:
-        settings: Say which.
-        files: Where it is.
-        clock: The pipeline's.
+        settings: The server's settings.
+        files: The paths of the log and its checkpoint.
+        clock: The pipeline's clock.
 
     Raises:
         DurabilityError: Data of an earlier process cannot be used.
@@ -144,15 +145,16 @@ def _open(
 
 
 def fitting_state(source: Log, checkpoint: FoldState | None, description: Description) -> FoldState:
-    """The initial state of the fold: the checkpoint, if the log continues from it.
+    """Return the initial state of the fold: the checkpoint, if the log continues from it.
 
-    Otherwise it begins with the log, or behind what is committed if the log has lost its beginning:
-    sessions that went on from another state than the store's would cancel rows that are not there.
+    Otherwise the fold starts at the log's beginning, or after the committed records if the log has
+    lost its beginning. Sessions that continued from a state other than the store's would cancel
+    rows that do not exist.
 
     Args:
         source: The log.
-        checkpoint: The last one; None when there is none.
-        description: Holds until the log brings another one.
+        checkpoint: The last checkpoint; None if there is none.
+        description: Applies until the log has another one.
     """
     begin = LogPoint(0, 0) if source.first == 0 else source.committed
     first = FoldState(source.id, *begin, 0, description, (), (), ())
@@ -164,7 +166,7 @@ def fitting_state(source: Log, checkpoint: FoldState | None, description: Descri
         log.error("open sessions do not fit the log, they begin anew", position=checkpoint.position)
         return replace(first, log_time=checkpoint.log_time, sources=checkpoint.sources)
     if checkpoint.position > source.committed.position:
-        # The note was lost. A checkpoint is valid only when the store has what is before it.
+        # The log's note was lost. The store has all records before a valid checkpoint.
         source.committed = LogPoint(checkpoint.position, checkpoint.number)
         source.prepared = None
     return checkpoint
@@ -188,7 +190,7 @@ def _memory(
     state = FoldState(in_memory.id, in_memory.first, 0, 0, description, (), (), ())
     if checkpoint is not None and checkpoint.log_id == NO_LOG:
         state = replace(checkpoint, log_id=state.log_id, position=state.position)
-        # If this process is killed, nothing says how its sessions have gone on.
+        # If this process is killed, the checkpoint would be outdated: its sessions continue here.
         checkpoints.forget()
     return KeptEvents(in_memory, state, checkpoints, predecessor)
 

@@ -1,4 +1,4 @@
-"""Puts a server's import service together."""
+"""Creates a server's import service."""
 
 from actors.imports.import_files import ImportFiles
 from actors.imports.job import ImportContext
@@ -11,18 +11,18 @@ from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 
 PAUSE_RATIO = 1.0
-"""Seconds that an import leaves to live events for each second of its own: half of the core."""
+"""Seconds that an import pauses per second of work, so that live events get half of the core."""
 
 
 def open_import_service(
     settings: Settings, files: StateFiles, collector: Collector
 ) -> ImportService:
-    """The import service of a server; the collector keeps it running.
+    """Create the import service of a server; the collector runs it.
 
     Args:
-        settings: Those of the server.
-        files: Where imports are remembered.
-        collector: Whose writer stores the rows.
+        settings: The server's settings.
+        files: The state directory, which has the files of imports.
+        collector: Its writer stores the rows.
     """
     service = ImportService(
         ImportContext(

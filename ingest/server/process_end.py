@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 def end_process(exit_code: int) -> NoReturn:
-    """End the process now, with what was logged and printed written out.
+    """Flush the log and the output, then end the process at once.
 
     The interpreter's normal shutdown destroys objects that running threads still use. A call into
     chDB cannot be interrupted: if it outlives the drain, the process would crash with a
@@ -16,11 +16,11 @@ def end_process(exit_code: int) -> NoReturn:
     is called; functions registered with `atexit` are not run.
 
     Args:
-        exit_code: The process's.
+        exit_code: The process's exit code.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        # A reader that is gone, or a stream that was closed, is no reason to end otherwise.
+        # A closed stream, or one without a reader, must not change the exit code.
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(exit_code)

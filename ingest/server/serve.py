@@ -46,7 +46,7 @@ from ingest.settings import Settings, shown_settings
 log = structlog.get_logger()
 
 STORE_SECONDS = 10.0
-"""How long the start waits for a store before the server begins without it."""
+"""How long the server waits for the store before it starts without it."""
 
 GRACE_SHARE = 0.4
 """Share of the shutdown time for current requests; the rest is for draining."""
@@ -60,9 +60,9 @@ with Python's default of 700 it would run every few events."""
 
 EXIT_DRAINED = 0
 EXIT_ACTORS_FAILED = 70
-"""EX_SOFTWARE of sysexits.h: the process manager is to start a new process."""
+"""EX_SOFTWARE of sysexits.h: the process manager should start a new process."""
 EXIT_LOG_BROKEN = 74
-"""EX_IOERR of sysexits.h: the log could not be trusted to keep what was acknowledged."""
+"""EX_IOERR of sysexits.h: the log could not be trusted to keep acknowledged events."""
 
 LOG_SECONDS = 1.0
 """Interval of checks whether the log can be trusted."""
@@ -81,7 +81,7 @@ def serve(settings: Settings) -> int:
     files = StateFiles(settings.state_dir)
     try:
         with locked_directory(files.directory):
-            # The writer's thread is to give the interpreter back within a millisecond.
+            # The writer's thread must release the interpreter's lock within a millisecond.
             sys.setswitchinterval(SWITCH_SECONDS)
             gc.set_threshold(GARBAGE_OBJECTS)
             return trio.run(_serve, settings, files)
@@ -180,7 +180,7 @@ async def _run(collector: Collector, server: Server, seconds: float, port: int) 
                 await pipeline.start(collector.run)
                 async with trio.open_nursery() as serving:
                     await serving.start(server.run)
-                    # What is there now stays: no need to look at it each time garbage is sought.
+                    # The current objects stay, so later garbage collections can skip them.
                     gc.collect()
                     gc.freeze()
                     log.info("listening", port=port)
@@ -203,10 +203,10 @@ async def _run(collector: Collector, server: Server, seconds: float, port: int) 
 
 
 class StopReason:
-    """Why the server is to stop, once it is; what comes later changes nothing."""
+    """The reason for which the server stops; only the first one counts."""
 
     def __init__(self) -> None:
-        """No reason yet."""
+        """Start without a reason."""
         self.given = trio.Event()
         self.reason = ""
 
@@ -228,14 +228,14 @@ class StopReason:
         self._give("actors failed too often")
 
     async def watch_log(self, collector: Collector) -> None:
-        """Stop when the log cannot be trusted, and the store has taken what could be read of it."""
+        """Stop when the log cannot be trusted and the store has taken all readable events of it."""
         while collector.log.broken is None or collector.backlog:  # noqa: ASYNC110 - no event for it
             await trio.sleep(LOG_SECONDS)
         self._give(f"the log cannot be trusted: {collector.log.broken}")
 
 
 def flood_guard(requests_per_minute: int) -> FloodGuard | None:
-    """The limit for one address of the settings; None for 0."""
+    """Create the limit for requests of one address; None for 0."""
     if not requests_per_minute:
         return None
     return FloodGuard(requests_per_minute, secrets.token_bytes(32))
@@ -243,10 +243,10 @@ def flood_guard(requests_per_minute: int) -> FloodGuard | None:
 
 @contextlib.asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[tuple[Store, bool]]:
-    """The store, and whether it could be opened.
+    """Yield the store, and whether it could be opened.
 
-    It is closed even when opening it has failed: a process that leaves chDB open may end with a
-    segmentation fault instead of its exit code.
+    The store is closed even if opening it has failed, because a process that leaves chDB open may
+    end with a segmentation fault instead of its exit code.
     """
     try:
         store = open_store(settings.clickhouse_url)
@@ -284,7 +284,7 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
 
 @contextlib.contextmanager
 def _server_file(path: Path, port: int, token: str) -> Iterator[None]:
-    """Tell the command line on this machine how to reach the server while it runs."""
+    """Write, while the server runs, the file with which this machine's command line reaches it."""
     content = {"pid": os.getpid(), "port": port, "token": token}
     try:
         write_state(path, json.dumps(content).encode())

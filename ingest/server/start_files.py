@@ -1,4 +1,4 @@
-"""The files that a server reads at its start, and again when they change."""
+"""Reads files when the server starts, and again when they change."""
 
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ class StartError(Exception):
 
 
 def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:
-    """Read the files that the pipeline looks things up in.
+    """Read the pipeline's reference files: sites, geo database and salts.
 
     Raises:
-        StartError: One of them cannot be used.
+        StartError: A file cannot be used.
     """
     try:
         registry = read_sites(settings.sites)
@@ -48,7 +48,7 @@ def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Refer
 
 
 def open_geo_database(path: Path | None) -> GeoDatabase | NoGeoDatabase:
-    """The geo database of the settings.
+    """Open the configured geo database.
 
     Raises:
         GeoDatabaseError: The file cannot be used.
@@ -59,7 +59,7 @@ def open_geo_database(path: Path | None) -> GeoDatabase | NoGeoDatabase:
 def reloads(
     settings: Settings, reference: Reference
 ) -> tuple[FileWatcher[Any], FileWatcher[Any] | None]:
-    """The actors that keep sites and geo database up to date; None where there is no database."""
+    """Return the actors that reload the sites and the geo database; None without a database."""
 
     def take_registry(registry: Any) -> None:
         reference.registry = registry

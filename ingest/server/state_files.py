@@ -1,4 +1,4 @@
-"""What a server leaves in its state directory for the next one."""
+"""The files that a server keeps in its state directory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class StateFiles:
-    """What is kept in the state directory.
+    """Paths of the files in the state directory.
 
     Attributes:
         directory: `SLUICE_STATE_DIR`.
@@ -16,17 +16,17 @@ class StateFiles:
 
     @property
     def salts(self) -> Path:
-        """The salts."""
+        """The file of the salts."""
         return self.directory / "salts.json"
 
     @property
     def sessions(self) -> Path:
-        """Open sessions, as versions with a journal of rows saved them."""
+        """The file in which versions with a journal of rows saved open sessions."""
         return self.directory / "sessions.jsonl"
 
     @property
     def checkpoint(self) -> Path:
-        """The fold's state at one position of the log."""
+        """The file of the checkpoint: the fold's state at one position of the log."""
         return self.directory / "checkpoint"
 
     @property
@@ -41,7 +41,7 @@ class StateFiles:
 
     @property
     def server(self) -> Path:
-        """How the command line reaches the running server."""
+        """The file from which the command line learns how to reach the running server."""
         return self.directory / "server.json"
 
     @property

@@ -1,7 +1,7 @@
-"""OpenTelemetry traces, for those who ask for them: the only module that knows its packages.
+"""Optional OpenTelemetry traces. Only this module imports OpenTelemetry's packages.
 
-Spans are made after the fact, from what is known at the end of a request or an insert, so nothing
-of OpenTelemetry runs before that, and nothing at all while traces are off.
+Spans are created at the end of a request or an insert, with its start time. So OpenTelemetry does
+not run before that, and does not run at all while traces are off.
 """
 
 import contextlib
@@ -31,14 +31,14 @@ NOT_INSTALLED: Final = (
 )
 
 CLOSE_SECONDS: Final = 1.0
-"""How long the end of the process waits for spans to be sent; what is left then is lost."""
+"""How long the process waits at its end until spans have been sent. Unsent spans are lost."""
 
 _PATH: Final = "/v1/traces"
 _OUR_FAULT: Final = 500
 
 
 class Telemetry:
-    """Makes spans of inserts, restarts and a share of the requests."""
+    """Creates spans of inserts, restarts and a share of the requests."""
 
     def __init__(
         self,
@@ -48,13 +48,13 @@ class Telemetry:
         now: Callable[[], int] = time.time_ns,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Make spans for a provider.
+        """Create spans for a provider.
 
         Args:
-            provider: Where they go.
-            share: Part of the requests without a trace of their own that are traced, from 0 to 1.
-            now: Gives the time in nanoseconds since 1970.
-            chance: Gives numbers from 0 to 1.
+            provider: Sends the spans.
+            share: Share of the requests without a parent trace that are traced, from 0 to 1.
+            now: Returns the time in nanoseconds since 1970.
+            chance: Returns random numbers from 0 to 1.
         """
         from opentelemetry import trace
         from opentelemetry.context import Context
@@ -97,7 +97,7 @@ class Telemetry:
         self._span("restart", self._kind.INTERNAL, 0.0, attributes, failed=True)
 
     def __call__(self, completed: CompletedRequest) -> None:
-        """Trace a request if the trace that it belongs to is sampled, or else by chance."""
+        """Trace a request if its parent trace is sampled; without a parent trace, at random."""
         context = self._parent(completed.traceparent)
         if context is None and self._chance() >= self._share:
             return
@@ -123,7 +123,7 @@ class Telemetry:
         )
 
     def _parent(self, traceparent: str | None) -> Any:
-        """The context that a request was sent in; None when it says none, or nothing readable."""
+        """Return the context of a request's parent trace; None if it is missing or invalid."""
         if traceparent is None:
             return None
         context = self._propagator.extract({"traceparent": traceparent}, self._nowhere)
@@ -157,7 +157,7 @@ class Telemetry:
 
 @contextlib.asynccontextmanager
 async def open_telemetry(settings: Settings) -> AsyncIterator[Telemetry | None]:
-    """The traces of the settings; None when they are off or cannot be had, which is logged."""
+    """Yield the configured traces; None if they are off, or not installed, which is logged."""
     if settings.otlp_endpoint is None:
         yield None
         return
@@ -171,13 +171,15 @@ async def open_telemetry(settings: Settings) -> AsyncIterator[Telemetry | None]:
     try:
         yield Telemetry(provider, settings.trace_requests)
     finally:
-        # Sending may hang; its threads do not keep the process.
+        # Sending may hang; its threads do not keep the process alive.
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
             await trio.to_thread.run_sync(provider.shutdown, abandon_on_cancel=True)
 
 
 def _provider(endpoint: str) -> "TracerProvider":
-    """Sends spans to an endpoint from a thread; queues, headers and so on by OTEL_… variables.
+    """Return a provider that sends spans to an endpoint from a thread.
+
+    OTEL_… variables set its queue, its headers and so on.
 
     Raises:
         ImportError: The packages are missing.
@@ -190,7 +192,7 @@ def _provider(endpoint: str) -> "TracerProvider":
 
     ours = Resource({"service.name": "sluice", "service.version": __version__})
     provider = TracerProvider(
-        sampler=ALWAYS_ON,  # what is to be sampled was decided before the span was made
+        sampler=ALWAYS_ON,  # sampling was decided before the span was created
         resource=ours.merge(OTELResourceDetector().detect()),
         shutdown_on_exit=False,
     )
