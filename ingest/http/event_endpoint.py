@@ -89,7 +89,7 @@ class EventEndpoint:
         return resolve_client_ip(headers, peer, self.trusted_proxies, lists)
 
     def request_id(self, peer: str) -> RequestId:
-        """Return the id of a connection's requests, which is renewed for each of them.
+        """Return a connection's request id, which changes with each request.
 
         Args:
             peer: The address of the connection's peer.

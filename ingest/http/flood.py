@@ -18,7 +18,7 @@ WINDOW_SECONDS: Final = 60.0
 
 _DIGEST_BYTES: Final = 8
 _IPV6_NETWORK_BYTES: Final = 8
-"""A /64, the smallest network that a customer gets and can choose any address from."""
+"""A /64, the smallest network that a customer is assigned. Its user can pick any address in it."""
 
 
 class FloodGuard:

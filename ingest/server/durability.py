@@ -53,7 +53,7 @@ class KeptEvents:
         log: Takes new events.
         state: The fold's state at a position from which the log can be read.
         checkpoints: The checkpoint's file. If the log is in memory, open sessions are saved there
-            when the process ends in order.
+            at a clean shutdown.
         predecessor: Creates the predecessor, whose events are stored before the log's; None if
             there is none.
     """

@@ -1,4 +1,4 @@
-"""The end of a process in which a thread may still be busy in the store."""
+"""Ends a process in which a thread may still be busy in the store."""
 
 import logging
 import os

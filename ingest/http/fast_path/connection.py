@@ -120,7 +120,7 @@ class Connection:
             OSError: The connection is broken.
         """
         if not self._listening or self.finished:
-            return  # it changed after the selector reported it
+            return  # its state has changed since the selector reported it
         try:
             data = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:

@@ -275,4 +275,4 @@ def _encode(answer: Answer, asked: bool, stopping: bool, request_id: str, second
 
 
 _encoded = lru_cache(maxsize=64)(_encode)
-"""Cached, because answers other than errors take few forms, which stay the same for a second."""
+"""Cached, because answers other than errors rarely differ within a second."""

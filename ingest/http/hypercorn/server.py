@@ -89,7 +89,7 @@ class TimedStream:
 
 
 LAST_ANSWER_SECONDS = 40.0
-"""How long a request may take after the client has closed its side; longer than any verdict."""
+"""How long a request may take after the client has closed its side. No verdict takes that long."""
 
 READ_BYTES = 65_536
 
