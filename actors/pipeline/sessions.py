@@ -262,6 +262,12 @@ class Sessions(Actor):
         Returns:
             Whether it is on the disk.
         """
+        # The letter's name is the position. If a power failure took the record and left the
+        # letter, the next event at this position would be passed over.
+        try:
+            await self._log.sync()
+        except LogError:
+            return False
         outcome: list[bool] = []
         at = LogPosition(self._log.id, self._log.partition, position)
         kept = self._letters.keep(self.name, event, error, position=at, told=outcome.append)

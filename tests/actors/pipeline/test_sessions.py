@@ -11,6 +11,7 @@ from actors.letters import dead_letters
 from actors.log.file_log import FileLog
 from actors.log.log import Log, LogError, LogPoint
 from actors.log.memory_log import MemoryLog
+from actors.log.note import NOTE, NoteFile
 from actors.pipeline import sessions as sessions_module
 from actors.pipeline.sessions import RETRY_SECONDS, Sessions
 from actors.supervision.supervisor import Supervisor
@@ -301,6 +302,35 @@ async def test_without_room_for_a_letter_it_stops_and_goes_on(
     assert folded.told.drops == {2: SET_ASIDE}
     assert folded.told.calls[-1] == "reads"
     nursery.cancel_scope.cancel()
+
+
+async def test_a_record_is_synced_before_its_letter_is_kept(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure would otherwise leave the letter, and give its position to another event."""
+    log = open_log(tmp_path / "log")
+    folded = FoldedLog(tmp_path, log)
+    fail_on(folded, "/bad")
+    await folded.append(an_event(1, "/a"), an_event(2, "/bad"))
+    keep, sync, failures = folded.letters.keep, log.sync, [LogError("no disk")]
+    synced: list[int] = []
+
+    async def failing() -> None:
+        if failures:
+            raise failures.pop()
+        await sync()
+
+    def noting(*arguments: Any, **keywords: Any) -> bool:
+        note = NoteFile.read(tmp_path / "log" / NOTE)
+        assert note is not None
+        synced.append(note.synced.number)
+        return keep(*arguments, **keywords)
+
+    monkeypatch.setattr(log, "sync", failing)
+    monkeypatch.setattr(folded.letters, "keep", noting)
+    assert pages(await folded.fold()) == ["/a"]
+    assert (failures, synced) == ([], [2])
+    log.close()
 
 
 @pytest.mark.parametrize("redriven", [False, True], ids=["letter", "mark"])
