@@ -317,4 +317,5 @@ class FileLog(Log):
         return {
             "sluice_journal_backlog_events": self.backlog,
             "sluice_journal_bytes": self.bytes,
+            "sluice_journal_events_lost": self.lost,
         }

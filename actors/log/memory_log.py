@@ -113,4 +113,8 @@ class MemoryLog(Log):
 
     def figures(self) -> dict[str, float]:
         """See `Log.figures`."""
-        return {"sluice_journal_backlog_events": self.backlog, "sluice_journal_bytes": 0}
+        return {
+            "sluice_journal_backlog_events": self.backlog,
+            "sluice_journal_bytes": 0,
+            "sluice_journal_events_lost": self.lost,
+        }

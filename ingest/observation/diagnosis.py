@@ -316,7 +316,8 @@ def _journal(health: ServerHealth) -> Iterator[Diagnosis]:
             Severity.DEGRADED,
             "journal",
             f"{_count(health.events_lost, 'event')} could not be read from the journal.",
-            "A file was damaged and put aside with the suffix .damaged; see to the disk.",
+            "A file is missing, or was damaged and put aside with the suffix .damaged; see to the "
+            "disk of SLUICE_STATE_DIR.",
         )
 
 

@@ -35,6 +35,7 @@ GAUGES: Mapping[str, str] = {
     "sluice_rows_pending": "Rows handed to the writer that the store has not acknowledged.",
     "sluice_journal_backlog_events": "Accepted events that the store has not acknowledged.",
     "sluice_journal_bytes": "Bytes of the journal on disk.",
+    "sluice_journal_events_lost": "Accepted events that are missing in the journal.",
     "sluice_dead_letters_kept": "Dead letters on disk.",
     "sluice_actors_in_trouble": "Actors that are stuck, or most of whose messages fail.",
 }

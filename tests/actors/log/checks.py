@@ -284,6 +284,9 @@ async def it_tells_how_it_is(log: Log) -> None:
     assert status["backlog_events"] == log.figures()["sluice_journal_backlog_events"] == 3
     assert (log.problem, log.broken, log.lost, log.accepting) == (None, None, 0, True)
     assert all(name.startswith("sluice_") for name in log.figures())
+    log.lost = 7
+    assert log.status()["status"] == "degraded"
+    assert log.status()["events_lost"] == log.figures()["sluice_journal_events_lost"] == 7
 
 
 async def events_are_counted_not_records(log: Log) -> None:
