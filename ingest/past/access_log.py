@@ -1,10 +1,10 @@
-r"""Access logs of Apache and nginx: the formats common, combined and vhost_combined.
+r"""Access logs of Apache and nginx in the formats common, combined and vhost_combined.
 
-`host - user [time] "request" status bytes "referrer" "agent"`, as Apache's `LogFormat` and nginx'
-`log_format combined` define it. vhost_combined has the virtual host and its port before it.
-Prefixes of syslog, journald or Docker may come first. The rest of the line is ignored, except a
-third quoted text that is a list of addresses: nginx' own example of a format has `X-Forwarded-For`
-there.
+A line is `host - user [time] "request" status bytes "referrer" "agent"`, as defined by Apache's
+`LogFormat` and nginx's `log_format combined`. In vhost_combined, the virtual host and its port come
+first. A prefix of syslog, journald or Docker may come before the line. The rest of the line is
+ignored, except a third quoted string that is a list of addresses: in the example format of nginx's
+documentation, it is `X-Forwarded-For`.
 """
 
 import re
@@ -37,10 +37,10 @@ _LINE: Final = re.compile(
 
 
 class AccessLogReader:
-    """Reads the three formats, line by line: a file may mix them."""
+    """Reads the three formats. Each line is parsed on its own, so a file may mix them."""
 
     def __init__(self, options: ReaderOptions) -> None:
-        """Read for an import."""
+        """Create the reader for an import."""
         self._options = options
         self._visitors = Visitors(options.proxies)
 
@@ -73,7 +73,7 @@ class AccessLogReader:
         )
 
     def is_whole(self, line: bytes) -> bool:
-        """Every line is."""
+        """Return True: each line is a record."""
         return True
 
 
@@ -85,7 +85,7 @@ def _host_and_visitor(front: str) -> tuple[str, str]:
     """
     if not front.endswith(" "):
         raise BrokenLineError("does not begin with address, identity and user")
-    # The elements of a list are one word.
+    # Join the elements of a list into one word.
     words = front[:-1].replace(", ", ",").split(" ", 3)
     if len(words) < 3:
         raise BrokenLineError("does not begin with address, identity and user")

@@ -1,4 +1,4 @@
-"""Access logs of AWS' load balancers: the application load balancer's, and the classic one's."""
+"""Access logs of AWS's Application Load Balancer and Classic Load Balancer."""
 
 import re
 from typing import Final
@@ -25,10 +25,10 @@ _LINE: Final = re.compile(
 
 
 class AlbLogReader:
-    """Reads both, line by line. They have no referrer; the request has the host."""
+    """Reads both formats. They have no referrer. The host is in the request's URL."""
 
     def __init__(self, options: ReaderOptions) -> None:
-        """Read for an import."""
+        """Create the reader for an import."""
         self._options = options
         self._visitors = Visitors(options.proxies)
 
@@ -39,7 +39,7 @@ class AlbLogReader:
             raise BrokenLineError("not like: [type] time balancer client:port target:port …")
         time, client, status, request, agent = match.groups()
         method, target = method_and_target(unescape(request))
-        # The port is always there, also behind an IPv6 address without brackets.
+        # There is always a port, even after an IPv6 address without brackets.
         address = client if client.endswith("]") else client.rpartition(":")[0]
         values: dict[LogField, str] = {
             "address": without_port(address),
@@ -51,5 +51,5 @@ class AlbLogReader:
         return pageview(logged_request(values, iso_time(time), self._visitors), self._options)
 
     def is_whole(self, line: bytes) -> bool:
-        """Every line is."""
+        """Return True: each line is a record."""
         return True

@@ -1,4 +1,4 @@
-"""Events as JSON lines, with the fields of the batch endpoint's items."""
+"""Events in JSON lines, with the same fields as the items of the batch endpoint."""
 
 from typing import Final
 
@@ -22,13 +22,13 @@ DOMAINS: Final = ALIASES["domains"]
 
 
 class EventLinesReader:
-    """Reads one event per line, by the rules of `POST /api/events`.
+    """Reads one event per line, with the rules of `POST /api/events`.
 
-    Time, address and user agent may always be set; the time is required.
+    A line may always set time, address and user agent. The time is required.
     """
 
     def __init__(self, options: ReaderOptions) -> None:
-        """Read for an import."""
+        """Create the reader for an import."""
         self._options = options
         self._sender = Sender(
             received=options.received,
@@ -56,5 +56,5 @@ class EventLinesReader:
         return PastEvent(replace(request, received=self._options.received))
 
     def is_whole(self, line: bytes) -> bool:
-        """Every line is."""
+        """Return True: each line is a record."""
         return True

@@ -28,23 +28,23 @@ class Format(enum.StrEnum):
     """The format of a file."""
 
     ACCESS_LOG = "access-log"
-    """Apache's and nginx' common, combined and vhost_combined."""
+    """The formats common, combined and vhost_combined of Apache and nginx."""
     JSON_LOG = "json-log"
-    """Caddy's access log, Traefik's in JSON, and nginx' in JSON."""
+    """JSON access logs of Caddy, Traefik and nginx."""
     W3C = "w3c"
-    """W3C's extended format: IIS', CloudFront's."""
+    """The W3C extended log format, used by IIS and CloudFront."""
     ALB = "alb"
-    """AWS' application load balancer's, and the classic one's."""
+    """Access logs of AWS's Application Load Balancer and Classic Load Balancer."""
     GOATCOUNTER = "goatcounter"
     """GoatCounter's CSV export."""
     EVENTS = "events"
-    """JSON lines with the fields of the batch endpoint's items."""
+    """JSON lines with the same fields as the items of the batch endpoint."""
     PATTERN = "pattern"
     """Lines that match a pattern in the options; never detected."""
 
 
 class UnknownFormatError(ValueError):
-    """The file is in none of the formats, or lacks required columns."""
+    """The file has none of the formats, or lacks required columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class _Trial:
     """How well a format matches a sample.
 
     Attributes:
-        read: Lines of the sample that it can read.
-        events: How many of these are events.
-        without_host: Lines that it could read if the site were given.
-        problem: What is wrong with the first line that it cannot read.
+        read: Number of lines in the sample that the format's reader can read.
+        events: Number of these lines that are events.
+        without_host: Number of lines that could be read if the site were given.
+        problem: The error of the first unreadable line.
     """
 
     read: int
@@ -69,15 +69,15 @@ FOUND_OUT: Final = tuple(form for form in Format if form is not Format.PATTERN)
 
 
 def make_reader(form: Format, options: ReaderOptions, first_lines: Sequence[bytes]) -> Reader:
-    """The reader of a format.
+    """Create the reader of a format.
 
     Args:
-        form: Which one.
+        form: The format.
         options: The options of readers.
-        first_lines: Of the file, which may name its columns; at least one.
+        first_lines: The file's first lines, which may name its columns; at least one.
 
     Raises:
-        BrokenLineError: They are not of this format.
+        BrokenLineError: The lines do not have this format.
     """
     match form:
         case Format.ACCESS_LOG:
@@ -99,15 +99,15 @@ def make_reader(form: Format, options: ReaderOptions, first_lines: Sequence[byte
 def find_format(
     lines: Sequence[bytes], options: ReaderOptions, wanted: Format | None = None
 ) -> Format:
-    """The format that most of the first lines can be read in.
+    """Find the format in which most of the first lines can be read.
 
     Args:
-        lines: Up to `SAMPLE_LINES` of a file's first lines, without their ends.
+        lines: Up to `SAMPLE_LINES` of a file's first lines, without line ends.
         options: The options of readers.
-        wanted: The only format to try; None: all.
+        wanted: The only format to try; None to try all.
 
     Raises:
-        UnknownFormatError: No line can be read, or only if the site were given.
+        UnknownFormatError: No line can be read, or lines can only be read if the site is given.
     """
     sample = [line for line in lines if line.strip()]
     if not sample:
@@ -150,7 +150,7 @@ def _try(form: Format, sample: Sequence[bytes], options: ReaderOptions) -> _Tria
 
 
 def _guess(line: bytes) -> Format:
-    """The format that an unreadable line resembles."""
+    """Guess the format of an unreadable line."""
     if line.startswith(b"#"):
         return Format.W3C
     return Format.JSON_LOG if b"{" in line[:200] else Format.ACCESS_LOG

@@ -1,9 +1,9 @@
-"""GoatCounter's export: a CSV file with a line for each page view, versions 1 and 2 of its format.
+"""GoatCounter's export: a CSV file with a line for each pageview, in format version 1 or 2.
 
-The columns, as GoatCounter's documentation of exports describes them: path, title, whether it is an
+The columns, as described in GoatCounter's documentation of exports: path, title, whether it is an
 event, user agent, browser, system, session, bot, referrer and its kind, screen size, location,
-whether it is the session's first view, date. Version 1 has the user agent under `Browser`, and no
-names of browser and system. The file tells neither host nor address.
+whether it is the session's first pageview, date. In version 1, `Browser` is the user agent, and
+there are no columns for the names of browser and system. The file has neither hosts nor addresses.
 """
 
 import csv
@@ -28,42 +28,42 @@ from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_event
 
 VERSIONS: Final = ("1", "2")
-"""One stands before the first column's name."""
+"""The supported versions. The name of the first column begins with the version."""
 
 _COLUMNS: Final = ("Path", "Event", "Session", "Referrer", "Date")
-"""Without these a file is of no use."""
+"""The required columns."""
 
 _SYSTEMS: Final = {"macOS": "Mac", "OS X": "Mac", "Linux": "GNU/Linux", "ChromeOS": "Chrome OS"}
 _TRUE: Final = frozenset({"1", "t", "true", "y", "yes"})
 _NO_BOT: Final = frozenset({"", "0", "f", "false"})
-"""Other numbers say how it was recognised."""
+"""Values of the bot column for visitors. Other numbers say how a bot was detected."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SHORTENED: Final = "~"
-"""Begins a user agent in GoatCounter's own abbreviations (`~Z` for `Mozilla/5.0`), which say less
-than the names of browser and system beside it."""
+"""Prefix of a user agent with GoatCounter's abbreviations (`~Z` for `Mozilla/5.0`). It has less
+information than the columns for browser and system."""
 _HTTP: Final = "h"
 _KEPT: Final = "/?&=%+:,;@!$*()~"
 _TABLET_PIXELS, _DESKTOP_PIXELS = 576, 992
-"""Widths from which a screen is a tablet's and a desktop's; Plausible's own, before user agents
-told it."""
+"""Minimum screen widths of tablets and desktops. Plausible used these widths before it used user
+agents."""
 
 
 class GoatCounterReader:
-    """Reads an export by the columns that its first line names.
+    """Reads an export with the columns named in its first line.
 
-    A visitor is known by the session's id, which stands for address and user agent; where sessions
-    are not collected, by what the line tells of browser, system, screen and location.
+    The session id identifies a visitor, in place of address and user agent. If sessions are not
+    collected, the line's browser, system, screen and location identify the visitor.
     """
 
     def __init__(self, options: ReaderOptions, header: bytes) -> None:
-        """Read for an import.
+        """Create the reader for an import.
 
         Args:
-            options: What it has to know.
+            options: The options of readers.
             header: The file's first line.
 
         Raises:
-            BrokenLineError: It names no such columns.
+            BrokenLineError: The header lacks required columns.
         """
         self._options = options
         self._header = header.rstrip(b"\r\n")
@@ -111,7 +111,7 @@ class GoatCounterReader:
         )
 
     def is_whole(self, line: bytes) -> bool:
-        """A title in quotes may have several lines."""
+        """Return False inside a quoted title, which may have several lines."""
         return line.count(b'"') % 2 == 0
 
 
@@ -133,13 +133,13 @@ def _visitor(row: dict[str, str]) -> str:
 
 
 def _fields(row: dict[str, str], site: str) -> dict[str, Any]:
-    """The event by the keys of the wire."""
+    """Return the event's fields, with the keys of the events API."""
     path = row["path"]
     if row["event"].lower() in _TRUE:
-        # The path is the event's name; the page is not told.
+        # The path is the event's name. The export does not have the page.
         name, url = path, f"https://{site}/"
     else:
-        # Paths are kept decoded: what would end one is encoded again.
+        # GoatCounter stores decoded paths, so encode the characters that would end the path.
         kept = quote(path.removeprefix("/"), _KEPT, errors="surrogateescape")
         name, url = PAGEVIEW, f"https://{site}/{kept}"
     fields = {"n": name, "u": url, "d": site}
@@ -147,18 +147,18 @@ def _fields(row: dict[str, str], site: str) -> dict[str, Any]:
     kind = row.get("referrer scheme") or row.get("ref scheme") or ""
     if not referrer:
         return fields
-    # A scheme further on belongs to the path: `web.archive.org/web/2024/https://…`.
-    if _SCHEME.match(referrer):  # whole, or an app's
+    # A later scheme is part of the path: `web.archive.org/web/2024/https://…`.
+    if _SCHEME.match(referrer):  # a full URL, or an app's
         return {**fields, "r": referrer}
     if kind in ("", _HTTP):
         return {**fields, "r": f"https://{referrer}"}
-    # A campaign, or the name that GoatCounter gives to a group of sources.
+    # A campaign, or GoatCounter's name for a group of sources.
     tag = urlencode({"utm_source": referrer}, errors="surrogateescape")
     return {**fields, "u": f"{url}{'&' if '?' in url else '?'}{tag}"}
 
 
 def _place(location: str) -> Place:
-    """`US`, or `US-TX`; ISO 3166-2."""
+    """Parse a location such as `US` or `US-TX` (ISO 3166-2)."""
     country, _, region = location.strip().upper().partition("-")
     if len(country) != 2 or not country.isascii() or not country.isalpha():
         return NOWHERE
@@ -178,7 +178,7 @@ def _device(row: dict[str, str]) -> Device:
 
 
 def _name_and_version(text: str) -> tuple[str, str]:
-    """`Firefox 120.0` in its parts; the version's first two numbers."""
+    """Split a text such as `Firefox 120.0`; return the first two numbers of the version."""
     name, _, version = text.strip().rpartition(" ")
     if not name or not version[:1].isdecimal():
         return text.strip(), ""
@@ -186,7 +186,7 @@ def _name_and_version(text: str) -> tuple[str, str]:
 
 
 def _screen_size(text: str) -> str:
-    """`1920,1080,1`: width, height and scale."""
+    """Return the device class for a size such as `1920,1080,1` (width, height and scale)."""
     width = text.partition(",")[0].strip()
     if not (width.isascii() and width.isdecimal()) or len(width) > 6 or int(width) == 0:
         return ""

@@ -6,23 +6,23 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 REASONS: Final = 20
-"""Maximum number of reasons of broken lines counted separately."""
+"""Maximum number of reasons for broken lines that are counted separately."""
 
 OTHER_REASONS: Final = "for other reasons"
 
 
 @dataclass(slots=True)
 class ImportCounts:
-    """How many lines and events there were of each kind.
+    """The number of lines and events of each kind.
 
     Attributes:
         lines: Lines read.
         accepted: Events that are stored or will be.
         visits: Sessions started.
-        broken: Lines, or records of several lines, that could not be read, by reason.
-        dropped: Events by the reason of the rule that dropped them.
+        broken: Records (one or more lines) that could not be read, by reason.
+        dropped: Dropped events, by the drop reason.
         skipped: Lines that are not events, by reason.
-        examples: Number of the first line, from 1, for each reason of broken lines.
+        examples: Number of the first broken line, from 1, by reason.
     """
 
     lines: int = 0
@@ -35,7 +35,7 @@ class ImportCounts:
 
     @property
     def broken_lines(self) -> int:
-        """All lines, or records of several, that could not be read."""
+        """Number of all records that could not be read."""
         return sum(self.broken.values())
 
     def drop(self, reason: str) -> None:
@@ -54,17 +54,17 @@ class ImportCounts:
         self.examples.setdefault(problem, line)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the object as JSON data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "ImportCounts":
-        """Read what `to_json` made, also before reasons were counted.
+        """Parse the data of `to_json`, including data from before reasons were counted.
 
         Raises:
-            KeyError: A part is missing.
-            TypeError: A part is something else.
-            ValueError: The same.
+            KeyError: A key is missing.
+            TypeError: A value has the wrong type.
+            ValueError: A value is invalid.
         """
         broken, examples = document["broken"], document["examples"]
         if isinstance(broken, int):

@@ -9,22 +9,22 @@ from ingest.past.import_counts import ImportCounts
 
 
 class Phase(enum.StrEnum):
-    """What an import is doing."""
+    """The phase of an import."""
 
     CHECKING = "checking"
     """Comparing the file with earlier imports, and reading its lines once."""
     READING = "reading"
-    """Handling lines."""
+    """Processing lines."""
     WAITING = "waiting"
     """Waiting for the store to take rows."""
     FINISHED = "finished"
-    """All lines are handled, all rows are stored."""
+    """All lines are processed, and all rows are stored."""
     KNOWN = "known"
-    """Earlier imports have handled all lines."""
+    """Earlier imports have processed all lines."""
     REFUSED = "refused"
-    """More than a tenth of the lines is broken; nothing is stored."""
+    """More than a tenth of the lines are broken. Nothing is stored."""
     STOPPED = "stopped"
-    """The handled lines are stored; the rest is left for another run."""
+    """The processed lines are stored. Another run can process the rest."""
 
 
 OVER = frozenset({Phase.FINISHED, Phase.KNOWN, Phase.REFUSED, Phase.STOPPED})
@@ -36,13 +36,13 @@ class ImportProgress:
 
     Attributes:
         id: Id of the import; empty while unknown, and for a dry run.
-        phase: What it is doing.
+        phase: The current phase.
         form: The file's format.
-        done: Bytes of the files that were read, compressed where they are.
-        total: Bytes of the files.
+        done: Bytes read from the files; of compressed files, compressed bytes.
+        total: Size of the files in bytes.
         counts: Counts of all lines, including those of earlier runs.
-        earlier_lines: Lines of earlier runs.
-        seconds: Since this run began.
+        earlier_lines: Number of lines processed by earlier runs.
+        seconds: Seconds since this run began.
         notes: Information for the operator, one sentence each.
     """
 
@@ -68,7 +68,7 @@ class ImportProgress:
         return lines / self.seconds if self.seconds > 0 else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the object as JSON data."""
         return {
             "id": self.id,
             "phase": self.phase.value,
@@ -83,10 +83,10 @@ class ImportProgress:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "ImportProgress":
-        """Read what `to_json` made.
+        """Parse the data of `to_json`.
 
         Raises:
-            ValueError: It is something else.
+            ValueError: The data is invalid.
         """
         try:
             return cls(

@@ -9,15 +9,15 @@ from ingest.past.formats import Format
 
 @dataclass(frozen=True, slots=True)
 class ImportSelection:
-    """Which events of a file to import, and how to read them; part of an import's identity.
+    """The events of a file to import, and how to read them. Part of an import's identity.
 
     Attributes:
         site: Domain of the site of all lines; None if each line names its site.
-        since: Unix seconds, inclusive; None for the beginning.
-        until: Unix seconds, exclusive; None for the end.
-        with_not_found: Whether a page that was not found is an event, `404`.
-        pattern: Of the lines, for the format that has one.
-        names: Which names the log has for fields, `path=uri,status=response`; empty for the usual.
+        since: Start time in Unix seconds, inclusive; None for the beginning.
+        until: End time in Unix seconds, exclusive; None for the end.
+        with_not_found: Whether to import requests with status 404 as events named `404`.
+        pattern: Pattern of the lines, for the format `pattern`.
+        names: The log's names of fields, `path=uri,status=response`; empty for the usual names.
     """
 
     site: str | None = None
@@ -33,13 +33,14 @@ class ImportRequest:
     """A request for an import.
 
     Attributes:
-        paths: Files, in the order of time; absolute.
-        form: Their format; None to detect it.
-        selection: Which events are wanted.
-        growing: Whether the last file still grows, so that the next run continues its sessions.
+        paths: Absolute paths of the files, in order of time.
+        form: Format of the files; None to detect it.
+        selection: The events to import.
+        growing: Whether the last file is still written to, so that the next run continues its
+            sessions.
         anew: Whether to import a file again that was imported before.
-        dry_run: Whether to store nothing.
-        force: Whether to import a file of which more than a tenth is broken.
+        dry_run: Whether to only count, and store nothing.
+        force: Whether to import a file even if more than a tenth of its lines are broken.
     """
 
     paths: tuple[str, ...]
@@ -51,15 +52,15 @@ class ImportRequest:
     force: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the object as JSON data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: object) -> "ImportRequest":
-        """Read what `to_json` made.
+        """Parse the data of `to_json`.
 
         Raises:
-            ValueError: It is something else.
+            ValueError: The data is invalid.
         """
         match document:
             case {
@@ -84,10 +85,10 @@ class ImportRequest:
 
 
 def selection_from_json(document: Mapping[str, Any]) -> ImportSelection:
-    """Read a selection's plain data; what is older has neither a pattern nor names.
+    """Parse a selection's JSON data. Data of older versions has neither pattern nor names.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The data is invalid.
     """
     match {"pattern": None, "names": "", **document}:
         case {

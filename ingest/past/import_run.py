@@ -22,10 +22,10 @@ from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.sessions.session import Session
 
 BATCH_EVENTS: Final = 10_000
-"""Events stored at once."""
+"""Maximum number of events in a batch."""
 
 BATCH_BYTES: Final = 64_000_000
-"""Bytes of the content after which progress is saved, even without events."""
+"""Number of bytes after which progress is saved, even without events."""
 
 SALT_GONE: Final = (
     "The salt of this import is deleted, 48 hours after it was made: visitors from here on have "
@@ -34,16 +34,16 @@ SALT_GONE: Final = (
 
 
 class ImportRun:
-    """Handles records one by one, and returns the state to save after each batch.
+    """Processes records one by one, and returns the state to save after each batch.
 
     Attributes:
-        id: Of the import.
+        id: Id of the import.
         counts: Counts of all lines, including those of earlier runs.
-        position: Bytes of the content that are handled.
-        first_position: Bytes that earlier runs have handled.
-        earlier_lines: Lines of these.
-        was_done: Whether an earlier run had come to the end.
-        repeated: The batch that an earlier run may have handed over; empty when there is none.
+        position: Number of processed bytes of the content.
+        first_position: Number of bytes that earlier runs have processed.
+        earlier_lines: Number of lines that earlier runs have processed.
+        was_done: Whether an earlier run had reached the end of the file.
+        repeated: Inserts that an earlier run may already have sent to the store; empty if none.
         notes: Information for the operator, one sentence each.
     """
 
@@ -59,9 +59,9 @@ class ImportRun:
         """Start or resume an import.
 
         Args:
-            reader: Of the file's format.
+            reader: Reader of the file's format.
             form: The format.
-            selection: Which events are wanted.
+            selection: The events to import.
             session_seconds: Time without events after which a session ends.
             now: Unix seconds.
             saved: The state of an earlier run; None for a new import.
@@ -95,24 +95,24 @@ class ImportRun:
 
     @property
     def first_is_as_expected(self) -> bool:
-        """Whether the skipped content equals what earlier runs have handled."""
+        """Whether the skipped content equals the content that earlier runs have processed."""
         return not self.first_position or self._digest.hexdigest() == self._expected
 
     @property
     def batch_is_full(self) -> bool:
-        """Whether it is time for a cut."""
+        """Whether the batch should be cut now."""
         return len(self._batch) >= BATCH_EVENTS or self.position - self._cut_position >= BATCH_BYTES
 
     @property
     def has_uncut(self) -> bool:
-        """Whether anything was handled since the last cut."""
+        """Whether anything was processed since the last cut."""
         return self.position > self._cut_position
 
     def skip(self, piece: bytes) -> Iterator[tuple[bytes, int]]:
-        """Skip content that earlier runs have handled.
+        """Skip content that earlier runs have processed.
 
         Returns:
-            As `feed`, of what the piece has more.
+            The records in the rest of the piece, as from `feed`.
         """
         missing = self.first_position - self.position
         self._consume(piece[:missing])
@@ -124,19 +124,19 @@ class ImportRun:
         return self._lines.feed(piece)
 
     def with_salt(self, reference: Reference) -> Reference:
-        """The data that the steps look up, with the salt of this import."""
+        """Return the reference data for the steps, with the salt of this import."""
         assert self._salt is not None  # noqa: S101 - there is one while lines are read
         return replace(reference, salts=Salts(self._salt))
 
     def take(self, records: Iterable[tuple[bytes, int]], reference: Reference) -> int:
-        """Handle records.
+        """Process records.
 
         Args:
-            records: With how many lines each has.
-            reference: Made by `with_salt`.
+            records: The records, each with its number of lines.
+            reference: The result of `with_salt`.
 
         Returns:
-            How many there were.
+            The number of records.
         """
         taken = 0
         for record, lines in records:
@@ -148,11 +148,12 @@ class ImportRun:
         return taken
 
     def take_last_line(self, reference: Reference, *, may_go_on: bool) -> None:
-        """Handle a last line without an end, unless it is half a line.
+        """Process a last line without a line end, unless it may be incomplete.
 
         Args:
             reference: As for `take`.
-            may_go_on: Whether the file is still written to, or could not be read to its end.
+            may_go_on: Whether the line may be incomplete, because the file is still written to or
+                could not be read to its end.
         """
         line = self._lines.rest
         if not line.strip():
@@ -171,7 +172,7 @@ class ImportRun:
 
         Args:
             now: Unix seconds.
-            seconds: That this run has worked.
+            seconds: Working time of this run.
 
         Returns:
             The state to save before the batch is stored, and the batch.
@@ -186,13 +187,13 @@ class ImportRun:
         return saved, self._inserts(batch, first)
 
     def finish(self, now: float, seconds: float, *, done: bool, keep: bool) -> SavedImport:
-        """The final state of the import, once all rows are stored.
+        """Return the final state of the import, once all rows are stored.
 
         Args:
             now: Unix seconds.
-            seconds: That this run has worked.
-            done: Whether the file is read to its end.
-            keep: Whether another run will continue the sessions.
+            seconds: Working time of this run.
+            done: Whether the file was read to its end.
+            keep: Whether to keep the sessions for another run.
         """
         self._see_to_salt(now)
         state = replace(self._state(self._first, self._first, now, seconds), done=done)

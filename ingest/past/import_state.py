@@ -1,8 +1,8 @@
 """The state file of an import.
 
 It has a line for the import itself, a line for each open session, and then the rows of the events
-being stored. It is written before these rows go to the store, so they are the same if they must be
-inserted again.
+being stored. It is written before these rows are sent to the store, so a retry inserts the same
+rows.
 """
 
 import json
@@ -21,39 +21,39 @@ from ingest.sessions.salts import Salt
 from ingest.sessions.session import Session
 
 VERSION: Final = 1
-"""Version of the text. Visits and rows tell by themselves in which form they are written."""
+"""Version of the file's format. Sessions and rows have versions of their own formats."""
 
 HEAD_BYTES: Final = 4096
-"""Files that start with this many equal bytes count as versions of the same file."""
+"""Files whose first bytes, up to this many, are equal count as versions of the same file."""
 
 TOGETHER: Final = 500
-"""Rows or visits written between two checkpoints: about a millisecond."""
+"""Number of rows or sessions written between two checkpoints: about a millisecond of work."""
 
 
 def fresh_digest() -> blake2b:
-    """A digest that identifies the content read so far."""
+    """Create a digest that identifies the content read so far."""
     return blake2b(digest_size=32)
 
 
 @dataclass(frozen=True, slots=True)
 class ImportState:
-    """An import after a batch of events.
+    """The state of an import after a batch of events.
 
     Attributes:
         id: Id of the import, part of its tokens.
         form: The file's format.
-        selection: Which events are wanted.
-        position: Bytes of the file's content, after decompression, that were read.
-        digest: Of these bytes, in hexadecimal.
+        selection: The events to import.
+        position: Number of bytes read from the file, after decompression.
+        digest: Digest of these bytes, in hexadecimal.
         head: Digest of the first `HEAD_BYTES` of them, or of all if there are fewer.
         counts: Counts of its lines.
-        events: Events numbered so far; the first of the next batch has this number.
-        batch_first: Number of the first event whose rows may not be stored yet. Those from here to
-            `events` follow in the file.
-        salt: For visitor ids; None once deleted.
+        events: Number of events so far, which is the number of the next batch's first event.
+        batch_first: Number of the first event whose rows may not be stored yet. The state file has
+            the rows of the events from here to `events`.
+        salt: The salt for visitor ids; None once deleted.
         done: Whether the file was read to its end.
-        updated_at: Unix seconds.
-        seconds: How long the work has taken so far.
+        updated_at: Time of this state, Unix seconds.
+        seconds: Working time so far.
     """
 
     id: str
@@ -71,7 +71,7 @@ class ImportState:
     seconds: float
 
     def without_salt(self) -> "ImportState":
-        """The state without its salt."""
+        """Return the state without its salt."""
         return replace(self, salt=None)
 
     def salt_is_due(self, now: float) -> bool:
@@ -81,12 +81,12 @@ class ImportState:
 
 @dataclass(frozen=True, slots=True)
 class SavedImport:
-    """A state file's whole content.
+    """The whole content of a state file.
 
     Attributes:
-        state: The import.
+        state: The state of the import.
         visits: Open sessions, least recently active first.
-        rows: Of the events that may not be stored yet.
+        rows: Rows of the events that may not be stored yet.
     """
 
     state: ImportState
@@ -95,7 +95,7 @@ class SavedImport:
 
 
 def parts_of(saved: SavedImport) -> Iterable[bytes]:
-    """A state file's content in parts that are made one by one, some of them empty."""
+    """Yield a state file's content in parts, some of them empty."""
     records: list[bytes] = []
     for start in range(0, len(saved.rows), TOGETHER):
         records.append(encode_rows(saved.rows[start : start + TOGETHER]))
@@ -107,12 +107,12 @@ def parts_of(saved: SavedImport) -> Iterable[bytes]:
 
 
 def header_of(state: ImportState, visits: int, records: Sequence[int]) -> bytes:
-    """The first line.
+    """Return the first line of a state file.
 
     Args:
-        state: The import.
-        visits: Lines that follow.
-        records: Bytes of each record after them.
+        state: The state of the import.
+        visits: Number of session lines that follow.
+        records: Size in bytes of each record after them.
     """
     salt = state.salt
     document: dict[str, Any] = {
@@ -137,13 +137,14 @@ def header_of(state: ImportState, visits: int, records: Sequence[int]) -> bytes:
 
 
 def read_header(line: bytes) -> tuple[ImportState, int, list[int]]:
-    """Read what `header_of` wrote.
+    """Parse a line of `header_of`.
 
     Returns:
-        The import, how many visits follow, and the bytes of each record after them.
+        The state of the import, the number of session lines that follow, and the size in bytes of
+        each record after them.
 
     Raises:
-        ValueError: It is something else. The message tells nothing of a key.
+        ValueError: The line is invalid. The message contains no key.
     """
     try:
         document = json.loads(line)
@@ -173,10 +174,10 @@ def read_header(line: bytes) -> tuple[ImportState, int, list[int]]:
 
 
 def read_saved(content: bytes) -> SavedImport:
-    """Read a whole state file.
+    """Parse the content of a state file.
 
     Raises:
-        ValueError: It is something else, or of a version that is not known.
+        ValueError: The content is invalid, or has an unknown version.
     """
     first, _, rest = content.partition(b"\n")
     state, visits, records = read_header(first)

@@ -1,4 +1,4 @@
-"""Access logs in JSON, an object a line: Caddy's, Traefik's, and nginx' under any names."""
+"""JSON access logs with one object per line: of Caddy, Traefik, and nginx with any field names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -67,21 +67,21 @@ NAMES: Final[Mapping[LogField, tuple[str, ...]]] = {
         "request_Sec-Purpose",
     ),
 }
-"""Names of nginx' variables, what people call them, those of Matomo's documentation and Traefik's,
-in the order in which they are tried."""
+"""Usual names of each field, in the order in which they are tried: nginx's variables, common names
+for them, and the names of Matomo's documentation and of Traefik."""
 
 _OF_A_REQUEST: Final = ("status", "request", "method", "path")
 _LARGEST: Final = 10**18
 
 
 class JsonLogReader:
-    """Reads all of them, line by line: a file may mix them."""
+    """Reads all these logs. Each line is parsed on its own, so a file may mix them."""
 
     def __init__(self, options: ReaderOptions) -> None:
-        """Read for an import.
+        """Create the reader for an import.
 
         Raises:
-            BrokenLineError: The names of fields that the options have are not understood.
+            BrokenLineError: The options have invalid names of fields.
         """
         self._options = options
         self._visitors = Visitors(options.proxies)
@@ -109,29 +109,29 @@ class JsonLogReader:
         if isinstance(request, dict):
             values = _of_caddy(entry, request) | values
         if "level" in entry and not any(field in values for field in _OF_A_REQUEST):
-            return SkipReason.OTHER_MESSAGE  # a server's own, in the same file
+            return SkipReason.OTHER_MESSAGE  # the server's own message, in the same file
         if values.get("request") and "path" not in self._named:
-            # `uri` is what a rewriting has made of the path; `request_uri` is as it was sent.
+            # `uri` is the path after rewrites; `request_uri` is the path as sent.
             values["path"] = _text(entry.get("request_uri")) or ""
         time = any_time(_first(entry, self._names["time"]))
         logged = logged_request(values, time, self._visitors)
         if isinstance(request, dict) and "address" not in self._named:
-            # From version 2.7 on `client_ip` is the visitor's by Caddy's own `trusted_proxies`.
+            # Since version 2.7, Caddy's `client_ip` is the visitor's, due to its `trusted_proxies`.
             client = _text(request.get("client_ip"))
             if client and client != logged.peer:
                 logged = replace(logged, client=self._visitors.peer_and_client(client)[0])
         return pageview(logged, self._options)
 
     def is_whole(self, line: bytes) -> bool:
-        """Every line is."""
+        """Return True: each line is a record."""
         return True
 
 
 def json_object(line: bytes) -> dict[str, Any]:
-    """The object on a line, also on one that a collector of logs has put something around.
+    """Parse the JSON object on a line, which may have a log collector's prefix or wrapper.
 
     Raises:
-        BrokenLineError: There is none.
+        BrokenLineError: The line has no JSON object.
     """
     if line[:1] != b"{" or line.startswith(b'{"log":') or b'"__REALTIME_TIMESTAMP"' in line:
         line = message_of(text_of(line)).encode("utf-8", "surrogateescape")
@@ -139,7 +139,7 @@ def json_object(line: bytes) -> dict[str, Any]:
         entry = msgspec.json.decode(line)
     except (ValueError, RecursionError):
         try:
-            # nginx writes bytes of a request as they came, whether they are UTF-8 or not.
+            # nginx writes the bytes of a request unchanged, even if they are not UTF-8.
             entry = msgspec.json.decode(line.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             raise BrokenLineError("not a JSON object") from None
@@ -149,7 +149,7 @@ def json_object(line: bytes) -> dict[str, Any]:
 
 
 def _of_caddy(entry: Mapping[str, Any], request: Mapping[str, Any]) -> dict[LogField, str]:
-    """An entry of `http.log.access`, as Caddy's documentation shows it."""
+    """Return the fields of an `http.log.access` entry, as shown in Caddy's documentation."""
     headers = _headers(request.get("headers"))
 
     def text(name: str) -> str:
@@ -173,10 +173,10 @@ def _of_caddy(entry: Mapping[str, Any], request: Mapping[str, Any]) -> dict[LogF
 
 
 def _first(entry: Mapping[str, Any], names: Iterable[str]) -> object:
-    """The first value that says something; `-` is nginx' word for nothing.
+    """Return the first value that is not empty; nginx writes an empty value as `-`.
 
     Returns:
-        An empty text when none does, None when there is no such name at all.
+        The value; an empty text if all values are empty, None if no name exists.
     """
     found = None
     for name in names:
@@ -191,7 +191,7 @@ def _first(entry: Mapping[str, Any], names: Iterable[str]) -> object:
 
 
 def _inner(entry: Mapping[str, Any], name: str) -> object:
-    """A value of an object within the object: `http.request.method`."""
+    """Return a value of a nested object by a name such as `http.request.method`."""
     value: object = entry
     for key in name.split("."):
         if not isinstance(value, dict):
@@ -201,7 +201,7 @@ def _inner(entry: Mapping[str, Any], name: str) -> object:
 
 
 def _text(value: object) -> str | None:
-    """A text, a whole number as one, or the first text of a list; None for anything else."""
+    """Return a text, an integer as a text, or a list's first text; None for other values."""
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, str):
@@ -210,7 +210,7 @@ def _text(value: object) -> str | None:
 
 
 def _headers(value: object) -> dict[str, str]:
-    """First value of each header, by lower-case name."""
+    """Return the first value of each header, by lower-case name."""
     if not isinstance(value, dict):
         return {}
     return {

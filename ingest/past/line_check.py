@@ -9,23 +9,23 @@ from ingest.past.lines import Lines
 from ingest.past.past_event import BrokenLineError, PastEvent, Reader, read_record
 
 LARGEST_SHARE: Final = 0.1
-"""Maximum share of broken lines; with more, the format is wrong or has changed."""
+"""Maximum share of broken lines. A larger share means that the format is wrong or has changed."""
 
 
 class LineCheck:
-    """Reads the lines that an import is to read, and counts those that are broken.
+    """Reads all lines before an import, and counts the broken ones.
 
     Attributes:
         counts: Counts of all lines, including those of earlier runs.
     """
 
     def __init__(self, reader: Reader, counts: ImportCounts, position: int) -> None:
-        """Begin with what an earlier run has left.
+        """Start where an earlier run has stopped.
 
         Args:
-            reader: Of the file's format; used for nothing else.
-            counts: What became of the lines before.
-            position: Bytes of the content that were read.
+            reader: Reader of the file's format, used only for this check.
+            counts: Counts of earlier runs.
+            position: Number of bytes that earlier runs have read.
         """
         self._reader = reader
         self._lines = Lines(reader)
@@ -34,23 +34,23 @@ class LineCheck:
 
     @property
     def fails(self) -> bool:
-        """Whether more than a tenth of the lines is broken."""
+        """Whether more than a tenth of the lines are broken."""
         return self.counts.broken_lines > self.counts.lines * LARGEST_SHARE
 
     def feed(self, piece: bytes) -> Iterator[tuple[bytes, int]]:
-        """See `Lines.feed`; passes over what was read before."""
+        """See `Lines.feed`. Skips the content that earlier runs have read."""
         passed = min(self._left, len(piece))
         self._left -= passed
         return self._lines.feed(piece[passed:])
 
     def take(self, records: Iterable[tuple[bytes, int]]) -> int:
-        """Look at records.
+        """Check records.
 
         Args:
-            records: With how many lines each has.
+            records: The records, each with its number of lines.
 
         Returns:
-            How many there were.
+            The number of records.
         """
         counts = self.counts
         taken = 0

@@ -1,4 +1,4 @@
-"""Splits a stream into records: lines, or several lines if a quoted text continues."""
+"""Splits a stream into records. A record is a line, or several lines with a quoted text."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,15 +7,15 @@ from typing import Final
 from ingest.past.past_event import LINE_BYTES, Reader
 
 RECORD_LINES: Final = 64
-"""Maximum number of lines of a record, to limit the cost of an unclosed quote."""
+"""Maximum number of lines in a record, to limit the cost of an unclosed quote."""
 
 SLICE_RECORDS: Final = 16
 SLICE_BYTES: Final = 16_384
-"""Records handled between two checkpoints: one to two milliseconds. Long lines are fewer."""
+"""Bytes of records processed between two checkpoints: one to two milliseconds of work."""
 
 
 def slice_of(records: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-    """The next of the records, as many as are handled at once."""
+    """Yield the records to process before the next checkpoint."""
     size = 0
     for record, lines in islice(records, SLICE_RECORDS):
         yield record, lines
@@ -25,29 +25,29 @@ def slice_of(records: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]
 
 
 class Lines:
-    """Cuts pieces into records; every byte is in exactly one of them."""
+    """Splits pieces into records. Each byte is in exactly one record."""
 
     def __init__(self, reader: Reader) -> None:
-        """Begin with nothing.
+        """Create the splitter.
 
         Args:
-            reader: Tells whether a record goes on.
+            reader: Decides whether a record continues on the next line.
         """
         self._reader = reader
         self._rest = b""
 
     @property
     def rest(self) -> bytes:
-        """What has come since the last whole record."""
+        """The bytes after the last complete record."""
         return self._rest
 
     def feed(self, piece: bytes) -> Iterator[tuple[bytes, int]]:
-        """The records that a piece ends; to be used up before the next piece is fed.
+        """Yield the records that a piece completes. Exhaust the iterator before the next call.
 
-        A line that is too long to be one is given in parts, so that it takes no more memory.
+        A line that exceeds the maximum length is returned in parts, to limit the memory.
 
         Returns:
-            Records with their last line's end, and how many lines each has.
+            The records with their line ends, each with its number of lines.
         """
         lines = (self._rest + piece).split(b"\n")
         self._rest = lines.pop()

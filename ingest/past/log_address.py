@@ -10,24 +10,24 @@ from ingest.past.past_event import BrokenLineError
 from ingest.request.client_address import TrustedProxies, resolve_client_ip
 
 NOTHING: Final = frozenset({"", "-"})
-"""How logs say that a field has no value."""
+"""Values that logs write for an empty field."""
 
 UNIX_SOCKET: Final = "unix:"
-"""What nginx writes for a peer without an address."""
+"""The value that nginx writes for a peer without an address."""
 
 LOCALHOST: Final = "localhost"
-"""The one name of a visitor's host that has no dot."""
+"""The only name of a visitor's host that has no dot."""
 
 _ADDRESSES: Final = 4096
-"""Texts remembered: the lines of a visit have the same address."""
+"""Size of the caches. The lines of a session have the same address."""
 _NAME: Final = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63})*\.?")
 _PORT: Final = re.compile(r":[0-9]{1,5}\Z")
 _UNNAMED: Final = frozenset({"", "-", "_", "*"})
-"""Hosts that say nothing: `_` is the usual name of nginx' default server."""
+"""Values without a host; `_` is the usual name of nginx's default server."""
 _UNTOLD: Final = frozenset({"", "-", "unknown"})
-"""Elements of a list of addresses that say nothing (RFC 7239 §6.2 has `unknown`)."""
+"""Elements without an address in a list of addresses (RFC 7239 §6.2 has `unknown`)."""
 _LONGEST: Final = 253
-"""Characters of a host's name (RFC 1035 §2.3.4)."""
+"""Maximum number of characters in a host's name (RFC 1035 §2.3.4)."""
 
 
 @lru_cache(maxsize=_ADDRESSES)
@@ -42,11 +42,11 @@ def is_address(text: str) -> bool:
 
 @lru_cache(maxsize=_ADDRESSES)
 def without_port(text: str) -> str:
-    """A host or an address without port and brackets."""
+    """Return a host or an address without port and brackets."""
     if text.startswith("["):
         inside, bracket, port = text[1:].partition("]")
         return inside if bracket and (not port or _PORT.fullmatch(port)) else text
-    # What has several colons is an IPv6 address; without brackets it has no port.
+    # A text with several colons is an IPv6 address, which has no port without brackets.
     return _PORT.sub("", text) if text.count(":") == 1 else text
 
 
@@ -54,7 +54,7 @@ def without_port(text: str) -> str:
 def is_visitor(text: str) -> bool:
     """Whether a text is an address, a list of them, or the name of a visitor's host.
 
-    A name has a dot and no number at its end: a word, as a log's prefix has, is none.
+    A name has a dot and does not end with a number, unlike the words in a log's prefix.
     """
     if addresses_in(text):
         return True
@@ -63,10 +63,10 @@ def is_visitor(text: str) -> bool:
 
 
 def addresses_in(text: str) -> list[str]:
-    """The addresses in a list with commas, as proxies forward them; ports are kept.
+    """Parse a list of addresses with commas, as in `X-Forwarded-For`.
 
     Returns:
-        Empty when there are none, or when an element is something else.
+        The addresses, with ports; empty if there are none or if an element is not an address.
     """
     found: list[str] = []
     for element in text.split(","):
@@ -79,19 +79,19 @@ def addresses_in(text: str) -> list[str]:
 
 
 def is_forwarded(text: str) -> bool:
-    """Whether a text that nobody explains is `X-Forwarded-For`.
+    """Whether an additional field of a line is `X-Forwarded-For`.
 
-    One with a port is the address of a server that the request was passed on to.
+    An address with a port is not: it is the upstream server's.
     """
     found = addresses_in(text)
     return bool(found) and all(map(is_address, found))
 
 
 def host_of(text: str) -> str:
-    """The host that a request was for, with its port; empty when the log says nothing.
+    """Return a request's host with its port; empty if the log has none.
 
     Raises:
-        BrokenLineError: It is no host.
+        BrokenLineError: The text is not a host.
     """
     if text in _UNNAMED:
         return ""
@@ -102,9 +102,9 @@ def host_of(text: str) -> str:
 
 @lru_cache(maxsize=_ADDRESSES)
 def is_virtual_host(text: str) -> bool:
-    """Whether a word before the visitor's address is the host that the request was for.
+    """Whether a word before the visitor's address is the request's host.
 
-    Without a port it has a dot and is no address: other words are something else.
+    A host has a port, or it has a dot and is not an address.
     """
     if text in _UNNAMED or text == LOCALHOST:
         return True
@@ -130,22 +130,22 @@ def _has_domain(name: str) -> bool:
 
 
 class Visitors:
-    """Tells the visitor's address from what a log has in the place of the peer's."""
+    """Finds the visitor's address in a log's field for the peer's address."""
 
     def __init__(self, proxies: TrustedProxies) -> None:
-        """Read for an import.
+        """Create the finder for an import.
 
         Args:
             proxies: Proxies whose forwarding headers are trusted.
         """
-        # Who logs a list in this place vouches for it: the peer that brought it is not told.
+        # Trust a list in this field, because the log does not have the peer that sent it.
         self._vouched = replace(proxies, everyone=True)
 
     def peer_and_client(self, text: str) -> tuple[str, str | None]:
-        """The peer, and the visitor where a list says who that is.
+        """Return the peer, and the visitor if the field is a list; otherwise None.
 
         Raises:
-            BrokenLineError: The text is no address, no list of them, and no name of a host.
+            BrokenLineError: The text is not an address, a list of addresses, or a host's name.
         """
         if is_address(text):
             return text, None

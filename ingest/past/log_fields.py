@@ -1,4 +1,4 @@
-"""What a line of a log says under any names: the fields that make a request, and their checks."""
+"""Names, parsing and checks of the fields of a request in a log line."""
 
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
@@ -10,33 +10,33 @@ from ingest.past.past_event import BrokenLineError
 
 LogField = Literal[
     "time",
-    "address",  # of the client: an address, a list as proxies forward it, or a host's name
-    "forwarded",  # `X-Forwarded-For`, or another header that gives an address behind a proxy
+    "address",  # of the client: an address, a list as in `X-Forwarded-For`, or a host's name
+    "forwarded",  # `X-Forwarded-For`, or another header with the address behind a proxy
     "host",
     "request",  # method, path and version: `GET /a HTTP/1.1`
     "method",
-    "path",  # with or without the query; also a whole address
+    "path",  # with or without the query; also a full URL
     "query",
     "status",
     "referrer",
     "user_agent",
     "content_type",  # of the response
-    "purpose",  # `Sec-Purpose`: whether a browser fetches the page in advance
+    "purpose",  # `Sec-Purpose`: whether a browser prefetches the page
 ]
-"""A part of what a log says of a request."""
+"""A field of a request in a log."""
 
 FIELDS: Final[Mapping[str, LogField]] = {field: field for field in get_args(LogField)}
-"""All of them."""
+"""All fields, by name."""
 
 Names = tuple[tuple[LogField, str], ...]
-"""Which name a log has for a field."""
+"""Pairs of a field and its name in the log."""
 
 
 def parse_names(text: str) -> Names:
-    """Read which names a log has for fields, `path=uri,status=response`.
+    """Parse a log's names of fields, such as `path=uri,status=response`.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The text is invalid.
     """
     names: list[tuple[LogField, str]] = []
     for part in text.split(","):
@@ -51,23 +51,23 @@ def parse_names(text: str) -> Names:
 
 
 NO_RESPONSE: Final = frozenset({"-", "0", "000"})
-"""Status of a request whose client went away first."""
+"""Values of the status if the client disconnected before the response."""
 
 
 def logged_request(
     values: Mapping[LogField, str], timestamp: int, visitors: Visitors
 ) -> LoggedRequest:
-    """The request that a line tells of.
+    """Create the request of a line.
 
-    A log that says nothing of the method has page views in it: it is taken for GET.
+    If the log has no method, GET is assumed.
 
     Args:
-        values: What the line says; `-` is the same as nothing.
-        timestamp: Unix seconds; the field for it is not looked at.
-        visitors: Tell the visitor's address.
+        values: The line's fields; `-` is an empty value.
+        timestamp: Unix seconds, used instead of the field `time`.
+        visitors: Finds the visitor's address.
 
     Raises:
-        BrokenLineError: Something is missing, or is not what it should be.
+        BrokenLineError: A field is missing or invalid.
     """
 
     def value(field: LogField) -> str:
@@ -80,7 +80,7 @@ def logged_request(
         first, rest = method_and_target(line)
         method, target = method or first, target or rest
     elif "request" in values or "method" in values:
-        pass  # what was sent was no request: no method
+        pass  # the client sent no valid request, so there is no method
     elif target:
         method = "GET"
     if not ("path" in values or "request" in values):
@@ -106,10 +106,10 @@ def logged_request(
 
 
 def status_of(text: str) -> int:
-    """The status of a response; 0 where there was none.
+    """Return the status of a response; 0 if there was no response.
 
     Raises:
-        BrokenLineError: It is none.
+        BrokenLineError: The status is missing or invalid.
     """
     if not text:
         raise BrokenLineError("has no status")

@@ -1,4 +1,4 @@
-"""Patterns of log lines, and what the parts of a line are by them."""
+"""Patterns of log lines, and the splitting of a line by its pattern."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,18 +13,18 @@ _NEEDED: Final[tuple[tuple[LogField, ...], ...]] = (
     ("status",),
     ("path", "request"),
 )
-"""One of each is needed."""
+"""The required fields: one of each group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A variable in a line, and where it ends.
+    """A variable in a line, and the end of its value.
 
     Attributes:
-        variable: Which one.
-        end: The text behind it; empty at the line's end, and before a path.
-        in_quotes: Whether it stands between quotes, so that its own are escaped.
-        before_path: Whether it ends where a path begins.
+        variable: The variable.
+        end: The text after the value; empty at the line's end, and before a path.
+        in_quotes: Whether the value is quoted, so that quotes in it are escaped.
+        before_path: Whether a path follows the value directly.
     """
 
     variable: Variable
@@ -33,10 +33,10 @@ class Part:
     before_path: bool = False
 
     def find_end(self, line: str, position: int) -> int:
-        """Where the value that begins at a position ends.
+        """Find the end of the value that begins at a position.
 
         Raises:
-            BrokenLineError: It does not.
+            BrokenLineError: The line does not have the text that ends the value.
         """
         if not self.end and not self.before_path:
             return len(line)
@@ -51,10 +51,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class LinePattern:
-    """How lines are made up.
+    """The structure of a log's lines.
 
     Attributes:
-        start: What they begin with.
+        start: The text at the beginning of each line.
         parts: The variables, in order.
     """
 
@@ -62,10 +62,10 @@ class LinePattern:
     parts: tuple[Part, ...]
 
     def cut(self, line: str) -> list[str]:
-        """The values of the parts, as they are written; takes linear time.
+        """Return the values of the parts, still escaped. Takes linear time.
 
         Raises:
-            BrokenLineError: The line is not made up so.
+            BrokenLineError: The line does not match the pattern.
         """
         if not line.startswith(self.start):
             raise BrokenLineError("does not begin as the pattern does")
@@ -81,10 +81,11 @@ class LinePattern:
 
 
 def parse_pattern(text: str) -> LinePattern:
-    """Read a pattern in nginx' or Apache's own language.
+    """Parse a pattern in nginx's or Apache's syntax.
 
     Raises:
-        ValueError: It lacks what a page view needs, or lines by it cannot be cut.
+        ValueError: The pattern lacks a field that pageviews need, or has no text between two
+            variables, so that lines cannot be split.
     """
     pieces = pieces_of(text)
     start = pieces[0] if pieces and isinstance(pieces[0], str) else ""
@@ -94,7 +95,7 @@ def parse_pattern(text: str) -> LinePattern:
         variable, following = pieces.pop(0), pieces[0] if pieces else ""
         assert isinstance(variable, Variable), "texts are taken with what is before"  # noqa: S101
         if variable.field == "path":
-            # Query and path are one part.
+            # Path and query are read as one part.
             while isinstance(following, Variable) and following.field == "query":
                 pieces.pop(0)
                 following = pieces[0] if pieces else ""

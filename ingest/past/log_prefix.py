@@ -1,4 +1,4 @@
-"""What collectors of logs put around a line: syslog, journald, Docker and Kubernetes."""
+"""Prefixes and wrappers that log collectors add: syslog, journald, Docker and Kubernetes."""
 
 import re
 from typing import Final
@@ -12,27 +12,27 @@ _TIME: Final = (
 )
 _TAG: Final = r"[\w./@-]{1,128}(?:\[\d{1,10}\])?: "
 _PREFIX: Final = re.compile(
-    # `docker compose logs` and `kubectl logs --prefix` name the container.
+    # Name of the container: `docker compose logs` and `kubectl logs --prefix`.
     r"(?:[\w.-]{1,128} {1,64}\| ?|\[pod/[^\]\s]{1,512}\] )?"
     r"(?:"
     # RFC 5424: <190>1 time host program process message [data]
     rf"(?:<\d{{1,3}}>)?1 {_TIME}(?: \S{{1,255}}){{4}} "
     r"(?:-|(?:\[[^\]]{0,1024}\]){1,8}) \ufeff?"
     r"|"
-    # RFC 3164 and journald: time, perhaps the host, a program: message
+    # RFC 3164 and journald: time, optional host, program: message
     r"(?:<\d{1,3}>)?"
     rf"(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{{1,9}})?|(?:[A-Z][a-z]{{2}} )?{_TIME}"
     r"|\d{10}\.\d{6})"
     rf" (?:[\w.:-]{{1,255}} )?{_TAG}"
     r"|"
-    # Docker with --timestamps, and Kubernetes' files
+    # Docker with --timestamps, and Kubernetes's files
     rf"{_TIME} (?:std(?:out|err) [FP] )?"
     r")?"
 )
 _DOCKER: Final = '{"log":'
 _JOURNAL: Final = '"__REALTIME_TIMESTAMP"'
 _OTHER_MESSAGE: Final = re.compile(
-    # The error logs of nginx and Apache; what containers and services say when they start.
+    # Error logs of nginx and Apache; messages of containers and services at their start.
     r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{2,8}\] "
     r"|\[[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d[.\d]{0,7} \d{4}\] \["
     r"|/docker-entrypoint\.sh: |\S{1,64}\.sh: (?:info|error|warn)"
@@ -41,13 +41,13 @@ _SYSTEMD: Final = re.compile(r" systemd\[\d{1,10}\]: \Z")
 
 
 def message_of(line: str) -> str:
-    """The line as the web server wrote it.
+    """Return the line as the web server wrote it.
 
     Args:
-        line: Without its end.
+        line: The line without its line end.
 
     Raises:
-        BrokenLineError: Something is around it that cannot be read.
+        BrokenLineError: The line has a wrapper that cannot be read.
     """
     if line.startswith("{"):
         return _wrapped(line)
@@ -56,10 +56,10 @@ def message_of(line: str) -> str:
 
 
 def is_other_message(line: str) -> bool:
-    """Whether a line tells of something else than a request, in words that servers are known for.
+    """Whether a line is a known message of a server and not a request.
 
     Args:
-        line: As it stands in the file.
+        line: The line with its prefix.
     """
     try:
         message = message_of(line)
@@ -71,7 +71,7 @@ def is_other_message(line: str) -> bool:
 
 
 def _wrapped(line: str) -> str:
-    """The message in an object of Docker's file driver, or of `journalctl --output json`."""
+    """Return the message in a JSON object of Docker's file driver or `journalctl --output json`."""
     if line.startswith(_DOCKER):
         name = "log"
     elif _JOURNAL in line:
@@ -80,7 +80,7 @@ def _wrapped(line: str) -> str:
         return line
     try:
         message = msgspec.json.decode(line.encode("utf-8", "surrogateescape"))[name]
-        # journald gives what is no UTF-8 as a list of bytes.
+        # journald writes a message that is not UTF-8 as a list of bytes.
         if isinstance(message, list):
             message = text_of(bytes(message))
         return str.rstrip(message, "\r\n")

@@ -1,4 +1,4 @@
-r"""Texts as servers write them between quotes, so that a log's lines stay whole."""
+r"""Quoted texts in log lines, in which servers escape quotes and line ends."""
 
 import re
 from typing import Final
@@ -6,14 +6,14 @@ from typing import Final
 from ingest.past.log_address import NOTHING
 
 QUOTED: Final = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
-"""A text in quotes, as part of a regular expression with `re.DOTALL`; takes linear time."""
+"""A quoted text, as part of a regular expression with `re.DOTALL`. Matches in linear time."""
 
 _ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 _CONTROLS: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
 
 
 def field(text: str | None) -> str | None:
-    """The value of a field; None where the log has none."""
+    """Return the value of a field; None if the log has none."""
     return None if text is None or text in NOTHING else unescape(text)
 
 
@@ -22,12 +22,12 @@ def unescape(text: str) -> str:
     if "\\" not in text:
         return text
     unescaped = _ESCAPE.sub(_character, text)
-    # Bytes of `\xHH` that are UTF-8 together become characters.
+    # Consecutive bytes of `\xHH` that are valid UTF-8 become characters.
     return unescaped.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def method_and_target(request: str) -> tuple[str, str]:
-    """The parts of a request's first line, `GET /a HTTP/1.1`; the version may be missing."""
+    """Split a request line such as `GET /a HTTP/1.1`. The version may be missing."""
     method, _, rest = request.partition(" ")
     target, _, version = rest.rpartition(" ")
     return method, target if version.startswith("HTTP/") else rest

@@ -1,4 +1,4 @@
-"""Times as logs and exports write them."""
+"""Parsers for the times in logs and exports."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,19 +20,19 @@ _SHORT_FORMATS: Final = {
     "%R": "%H:%M",
     "%e": "%d",
 }
-"""What C has, and `datetime.strptime` has not."""
+"""Directives of C's `strptime` that `datetime.strptime` lacks."""
 _SOME_TIME: Final = datetime(2026, 1, 31, 13, 55, 36, tzinfo=UTC)
 _LONGEST: Final = 200
-"""Characters of a time in a format."""
+"""Maximum number of characters in a time with a given format."""
 _LARGEST: Final = 2**32 - 1
-"""The column is a DateTime."""
+"""The largest time in Unix seconds; the column is a DateTime."""
 
 
 def common_time(text: str) -> int:
-    """Unix seconds of a time such as `10/Oct/2000:13:55:36 -0700`.
+    """Return the Unix seconds of a time such as `10/Oct/2000:13:55:36 -0700`.
 
     Raises:
-        BrokenLineError: It is none.
+        BrokenLineError: The text is not such a time.
     """
     if len(text) != 26 or text[17] != ":":
         raise BrokenLineError("the time is not like 10/Oct/2000:13:55:36 -0700")
@@ -43,10 +43,10 @@ def common_time(text: str) -> int:
 
 
 def iso_time(text: str) -> int:
-    """Unix seconds of a time in ISO 8601, UTC unless it says otherwise.
+    """Return the Unix seconds of a time in ISO 8601, in UTC unless it has an offset.
 
     Raises:
-        BrokenLineError: It is none.
+        BrokenLineError: The text is not such a time.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -58,12 +58,12 @@ def iso_time(text: str) -> int:
 
 
 def any_time(value: object) -> int:
-    """Unix seconds of a number of them, or of either form.
+    """Return the Unix seconds of a number, or of a text for `common_time` or `iso_time`.
 
-    A number may be in text, and of milliseconds or microseconds.
+    A number may be a text. It may be in seconds, milliseconds or microseconds.
 
     Raises:
-        BrokenLineError: It is none of these.
+        BrokenLineError: The value is none of these.
     """
     if isinstance(value, str):
         try:
@@ -74,17 +74,17 @@ def any_time(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BrokenLineError("the time is neither text nor a number")
     try:
-        # Seconds of a time beyond the year 5000 are milliseconds, or microseconds.
+        # If seconds would mean a year after 5000, the number is in milliseconds or microseconds.
         return within(int(value / (1e6 if value > 1e14 else 1e3 if value > 1e11 else 1)))
     except (ValueError, OverflowError):
         raise BrokenLineError("the time is no finite number") from None
 
 
 def strptime_format(form: str) -> str:
-    """A format of `strftime` in the words that `datetime.strptime` has.
+    """Convert a format of C's `strftime` to one of `datetime.strptime`.
 
     Raises:
-        ValueError: It has others.
+        ValueError: The format has directives that `datetime.strptime` lacks.
     """
     for short, long in _SHORT_FORMATS.items():
         form = form.replace(short, long)
@@ -96,10 +96,10 @@ def strptime_format(form: str) -> str:
 
 
 def formatted_time(text: str, form: str) -> int:
-    """Unix seconds of a time in a format of `datetime.strptime`, UTC unless it says otherwise.
+    """Return the Unix seconds of a time in a `datetime.strptime` format, in UTC without an offset.
 
     Raises:
-        BrokenLineError: It is none.
+        BrokenLineError: The text is not such a time.
     """
     try:
         moment = datetime.strptime(text[:_LONGEST], form)
@@ -111,10 +111,10 @@ def formatted_time(text: str, form: str) -> int:
 
 
 def within(seconds: int) -> int:
-    """The time, if rows can hold it.
+    """Return the time after checking that the database can store it.
 
     Raises:
-        BrokenLineError: They cannot.
+        BrokenLineError: The time is out of range.
     """
     if not 0 < seconds <= _LARGEST:
         raise BrokenLineError("the time is not between 1970 and 2106")
@@ -123,7 +123,7 @@ def within(seconds: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _minute(text: str, zone: str) -> int:
-    """Unix seconds of the minute of the common form; logs have many lines for each."""
+    """Return the Unix seconds of a minute; cached, as logs have many lines for each minute."""
     try:
         day, month, rest = text.split("/")
         year, hour, minute = rest.split(":")

@@ -58,8 +58,8 @@ _APACHE: Final[dict[str, tuple[LogField, int]]] = {
     "{sec-purpose}i": ("purpose", 2),
     "{purpose}i": ("purpose", 1),
 }
-"""What they are, and which is taken of several: the highest that says something. Others are passed
-over."""
+"""The field and the rank of each. Of several for the same field, the one with the highest rank that
+has a value is used. Others are ignored."""
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _DIRECTIVE: Final = re.compile(r"%(?:(%)|([!<>0-9,]*)(?:\{([^{}]*)\})?(\^[a-zA-Z]{2}|[a-zA-Z]))")
@@ -72,10 +72,11 @@ class Variable:
     """A variable or a directive in a pattern.
 
     Attributes:
-        name: As the pattern has it, for messages.
-        field: What it is; None for what is passed over.
-        rank: Which is taken of several: the highest that says something.
-        time_format: Of a time that `any_time` does not read, as `datetime.strptime` has it.
+        name: Its name in the pattern, for messages.
+        field: The field that it is; None if it is ignored.
+        rank: Of several variables for a field, the one with the highest rank that has a value is
+            used.
+        time_format: The `datetime.strptime` format of a time that `any_time` cannot parse.
     """
 
     name: str
@@ -85,17 +86,17 @@ class Variable:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text is a pattern and no format's name."""
+    """Whether a text is a pattern and not the name of a format."""
     return "$" in text or "%" in text
 
 
 def pieces_of(pattern: str) -> list[str | Variable]:
-    r"""The pieces of a pattern: variables, and what stands between them.
+    r"""Split a pattern into variables and the texts between them.
 
-    Quotes may be escaped, as they are in a configuration file.
+    Quotes may be escaped, as in a configuration file.
 
     Raises:
-        ValueError: A directive is not understood.
+        ValueError: The pattern has an unknown directive.
     """
     text = _ESCAPE.sub(lambda match: _CONTROLS.get(match[1], match[1]), pattern.strip())
     pieces: list[str | Variable] = []
@@ -129,7 +130,7 @@ def _of_apache(text: str) -> Iterator[str | Variable]:
             final = ">" if ">" in modifiers and letter == "s" else ""
             key = final + letter if argument is None else f"{{{argument.lower()}}}{letter}"
             if key in ("{c}a", "{c}h"):
-                key = letter  # of the connection itself
+                key = letter  # the connection's peer
             yield Variable(match[0], *_APACHE.get(key, (None, 0)))
         position = match.end()
     yield text[position:]

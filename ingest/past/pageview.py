@@ -1,4 +1,4 @@
-"""Which of the requests in a web server's log are page views, and the events that they are."""
+"""Selects the pageviews among the requests in a web server's log, and makes events of them."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +18,7 @@ from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_event
 
 NOT_FOUND: Final = "404"
-"""Name of the event for a page that is not there, as Plausible's trackers send it."""
+"""Name of the event for a page that does not exist, as in Plausible's trackers."""
 
 _SHOWN: Final = frozenset({200, 304})
 _PAGES: Final = ("text/html", "application/xhtml+xml")
@@ -32,27 +32,27 @@ zip gz tgz bz2 xz zst 7z rar tar dmg iso img exe msi apk ipa deb rpm jar whl
 torrent sig asc pem crt key sql bak yaml yml toml ini log env swf
 """
 ASSETS: Final = frozenset(_EXTENSIONS.split())
-"""Extensions of what is no page, lower case. Programs that make pages (`.php`, `.aspx`) are not
-among them, nor is what nobody has thought of."""
+"""Extensions of files that are not pages, in lower case. A path with another extension, such as
+`.php` or `.aspx`, counts as a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request as web servers log it.
+    """A request in a web server's log.
 
     Attributes:
         timestamp: Unix seconds.
-        peer: Address of the connection's other end, or its name where the server has looked it up.
-        method: As sent.
-        target: Path and query, or a whole address.
-        status: Of the response; 0 when the log does not say.
-        host: That the request was for; empty when the log does not say.
+        peer: Address of the connection's peer, or its name if the server has resolved it.
+        method: The method as sent.
+        target: Path and query, or a full URL.
+        status: Status of the response; 0 if there was no response.
+        host: The requested host; empty if not logged.
         referrer: None when absent.
         user_agent: None when absent.
         forwarded: The `X-Forwarded-For` header; None when absent or not logged.
-        content_type: Of the response; empty when absent or not logged.
-        purpose: What the browser says that it fetches the page for; empty when it does not.
-        client: The visitor's address, where the server has found it out by itself; None elsewhere.
+        content_type: Content type of the response; empty when absent or not logged.
+        purpose: The `Sec-Purpose` header; empty when absent or not logged.
+        client: The visitor's address, if the server has determined it; otherwise None.
     """
 
     timestamp: int
@@ -70,16 +70,16 @@ class LoggedRequest:
 
 
 def pageview(logged: LoggedRequest, options: ReaderOptions) -> PastEvent | SkipReason:
-    """The page view that a request was, or why it was none.
+    """Return the pageview of a request, or the reason why the request is not a pageview.
 
     Raises:
-        BrokenLineError: It would not have been a valid event.
+        BrokenLineError: The pageview would not be a valid event.
     """
     if logged.method != "GET":
         return SkipReason.METHOD
     host, target = logged.host, logged.target
     if not target.startswith("/"):
-        # As clients write to a proxy (RFC 9112 §3.2.2); the log's host is the server's own then.
+        # The form used with proxies (RFC 9112 §3.2.2). In this case the log's host is the server's.
         scheme, separator, rest = target.partition("://")
         if not separator or scheme.lower() not in ("http", "https"):
             return SkipReason.METHOD
@@ -118,10 +118,10 @@ def pageview(logged: LoggedRequest, options: ReaderOptions) -> PastEvent | SkipR
 
 
 def is_asset(path: str) -> bool:
-    """Whether a path is that of no page, by its extension.
+    """Whether a path has the extension of a file that is not a page.
 
     Args:
-        path: Without a query; not decoded.
+        path: The path without the query, not decoded.
     """
     name = path[path.rfind("/") + 1 :]
     dot = name.rfind(".")
@@ -129,7 +129,7 @@ def is_asset(path: str) -> bool:
 
 
 def is_page(content_type: str) -> bool:
-    """Whether a response's type is a page's; one that is not known may be."""
+    """Whether a response's content type is that of a page, or unknown."""
     return not content_type or content_type.lower().lstrip().startswith(_PAGES)
 
 
@@ -138,7 +138,7 @@ def _visitor_address(logged: LoggedRequest, options: ReaderOptions) -> str:
         return logged.client
     peer, forwarded = logged.peer, logged.forwarded
     local = peer in (UNIX_SOCKET, LOCALHOST)
-    # A name that the server has looked up is the visitor's: nobody knows it as a proxy's.
+    # A name that the server has resolved is taken as the visitor's, not as a proxy's.
     if forwarded and forwarded != "-" and (local or is_address(peer)):
         listed = {"x-forwarded-for": forwarded}
         found = resolve_client_ip(listed, peer, options.proxies).ip

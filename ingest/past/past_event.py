@@ -1,4 +1,4 @@
-"""What a line of a log or an export is: an event, something to skip, or broken."""
+"""The result of reading a line of a log or an export: an event, a skip reason, or an error."""
 
 import enum
 from dataclasses import dataclass
@@ -9,54 +9,54 @@ from ingest.request.client_address import TrustedProxies
 from ingest.request.invalid import InvalidRequest
 
 LINE_BYTES: Final = 65_536
-"""A longer line is broken. nginx and Apache take requests of 8 KiB, and write at most four bytes
-for each of theirs."""
+"""Maximum length of a line; a longer one is broken. nginx and Apache accept requests of 8 KiB, and
+write at most four bytes for each byte."""
 
 
 class SkipReason(enum.StrEnum):
-    """Why a line that can be read is no event."""
+    """The reason why a readable line is not an event."""
 
     EMPTY = "empty"
-    """It has nothing on it."""
+    """An empty line."""
     HEADER = "header"
-    """It names the columns."""
+    """A line that names the columns."""
     OTHER_MESSAGE = "other_message"
-    """It tells of something else than a request."""
+    """A message that is not about a request."""
     METHOD = "method"
-    """No GET: a form that was sent, a HEAD, an OPTIONS."""
+    """A method other than GET, such as POST, HEAD or OPTIONS."""
     STATUS = "status"
-    """Neither 200 nor 304: a redirect, an error."""
+    """A status other than 200 and 304, such as a redirect or an error."""
     ASSET = "asset"
-    """A picture, a script, a feed: no page."""
+    """A resource that is not a page, such as an image, a script or a feed."""
     PREFETCH = "prefetch"
-    """A browser that has fetched the page in case somebody asks for it."""
+    """A prefetch: the browser has loaded the page before the visitor opened it."""
     OTHER_SITE = "other_site"
-    """Of another site than the one asked for."""
+    """An event of a site other than the requested one."""
     EARLIER = "earlier"
-    """Before the time that is asked for."""
+    """An event before the requested period."""
     LATER = "later"
-    """After it."""
+    """An event after the requested period."""
 
 
 class BrokenLineError(ValueError):
-    """The line cannot be read. The message tells nothing of the line's content."""
+    """The line cannot be read. The message does not contain the line's content."""
 
 
 class NoHostError(BrokenLineError):
-    """The line does not say which site it is of, and nobody else does."""
+    """The line does not have its site, and no site was given for the import."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderOptions:
-    """What readers have to know.
+    """The options of readers.
 
     Attributes:
-        received: When the import began, Unix seconds.
-        site: Domain of the site that all lines are of; None: lines say so themselves.
+        received: Start of the import, Unix seconds.
+        site: Domain of the site of all lines; None if each line names its site.
         proxies: Proxies whose forwarding headers are trusted.
-        with_not_found: Whether a page that was not found is an event, `404`.
-        pattern: Of the lines, in nginx' or Apache's own language; None for formats that have none.
-        names: Which names the log has for fields, `path=uri,status=response`; empty for the usual.
+        with_not_found: Whether requests with status 404 are events named `404`.
+        pattern: Pattern of the lines, in nginx's or Apache's syntax; None for other formats.
+        names: The log's names of fields, `path=uri,status=response`; empty for the usual names.
     """
 
     received: int
@@ -69,13 +69,13 @@ class ReaderOptions:
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """An event as a line tells it.
+    """An event read from a line.
 
     Attributes:
-        request: The valid request that it would have been.
-        place: Where the visitor was, for sources that tell no address; None: to be looked up.
-        device: What the visitor used, for sources that tell no user agent; None: to be found out.
-        is_bot: Whether the source has found it to be a bot's.
+        request: The event as a valid request.
+        place: The visitor's location, for sources without addresses; None to look it up.
+        device: The visitor's device, for sources without user agents; None to detect it.
+        is_bot: Whether the source has marked the event as a bot's.
     """
 
     request: EventRequest
@@ -88,28 +88,28 @@ class Reader(Protocol):
     """Reads the lines of one format."""
 
     def read(self, line: bytes) -> PastEvent | SkipReason:
-        """Tell what a line is.
+        """Read a line.
 
         Args:
-            line: Without its end.
+            line: The line without its line end.
 
         Raises:
-            BrokenLineError: It cannot be read.
+            BrokenLineError: The line cannot be read.
         """
 
     def is_whole(self, line: bytes) -> bool:
-        """Whether a record ends with this line; otherwise the next one belongs to it, too."""
+        """Whether a record ends with this line; otherwise it continues on the next line."""
 
 
 def read_record(reader: Reader, record: bytes) -> PastEvent | SkipReason:
-    """What a record is.
+    """Read a record.
 
     Args:
-        reader: Of its format.
-        record: A line, or the lines of a record, with or without the last one's end.
+        reader: Reader of its format.
+        record: One or more lines, with or without the last line's end.
 
     Raises:
-        BrokenLineError: It cannot be read, or tells of the future.
+        BrokenLineError: The record cannot be read, or has a time in the future.
     """
     if len(record) > LINE_BYTES:
         raise BrokenLineError(f"has more than {LINE_BYTES} bytes")
@@ -122,12 +122,12 @@ def read_record(reader: Reader, record: bytes) -> PastEvent | SkipReason:
 
 
 def broken_by(invalid: InvalidRequest) -> BrokenLineError:
-    """An event's mistakes as a broken line."""
+    """Convert the errors of an invalid event to the error of a broken line."""
     return BrokenLineError(
         "; ".join(f"{field}: {', '.join(errors)}" for field, errors in invalid.errors.items())
     )
 
 
 def text_of(line: bytes) -> str:
-    """A line as text; bytes that are no UTF-8 become surrogates (see `ingest.model.event`)."""
+    """Decode a line. Bytes that are not UTF-8 become surrogates (see `ingest.model.event`)."""
     return line.decode("utf-8", "surrogateescape")

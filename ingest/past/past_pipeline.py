@@ -1,4 +1,4 @@
-"""The way of a line to its rows: the same steps in the same order as for an event of now."""
+"""Turns lines into rows, with the same steps in the same order as for live events."""
 
 import secrets
 from dataclasses import replace
@@ -17,38 +17,39 @@ from ingest.rows.layout import EventRows, rows_of
 from ingest.sessions.open_sessions import OpenSessions
 
 VISITS = 100_000
-"""Visits that may go on at a time; beyond it the one that was silent for longest is over."""
+"""Maximum number of open sessions. With more, the least recently active session ends."""
 
 AHEAD_SECONDS = 3600
-"""How much later than a line an earlier one may be. Visits further ahead are over, too: they are
-of another server's log, or of lines in the opposite order, and would be kept to the end."""
+"""How much later than a line an earlier line may be. Sessions whose last event is further ahead
+also end: they come from another server's log or from lines in reverse order, and would otherwise
+stay open until the end of the import."""
 
 
 class FixedPlace(NoGeoDatabase):
-    """Stands for a database when the source tells the place, so that the shields see it."""
+    """Replaces the database when the source has the location, so that shields can check it."""
 
     def __init__(self, place: Place) -> None:
-        """Know one place."""
+        """Use one place for all addresses."""
         self._place = place
 
     def lookup(self, address: str) -> Place:
-        """Give the place."""
+        """Return the place."""
         return self._place
 
 
 class PastPipeline:
-    """Turns the lines of one import into rows, and counts what becomes of them."""
+    """Turns the lines of one import into rows, and counts the outcomes."""
 
     def __init__(
         self, reader: Reader, selection: ImportSelection, visits: OpenSessions, counts: ImportCounts
     ) -> None:
-        """Go on with what an earlier run has left.
+        """Create the pipeline, with the state of an earlier run if there is one.
 
         Args:
-            reader: Of the file's format.
-            selection: Which events are wanted.
-            visits: Those that may go on.
-            counts: What became of the lines before.
+            reader: Reader of the file's format.
+            selection: The events to import.
+            visits: The open sessions.
+            counts: Counts so far, to be updated.
         """
         self._reader = reader
         self._selection = selection
@@ -56,15 +57,15 @@ class PastPipeline:
         self.counts = counts
 
     def take(self, record: bytes, lines: int, reference: Reference) -> list[EventRows]:
-        """Handle one record.
+        """Process one record.
 
         Args:
-            record: A line, or the lines of a record, with or without the last one's end.
-            lines: How many these are.
-            reference: What the steps look things up in, with the salts of this import.
+            record: One or more lines, with or without the last line's end.
+            lines: The number of lines.
+            reference: The reference data for the steps, with the salts of this import.
 
         Returns:
-            The rows of its event, one for each site that it is of; none for most lines.
+            The rows of its event, one element for each of its sites; empty for most lines.
         """
         counts = self.counts
         number = counts.lines + 1
@@ -101,7 +102,7 @@ class PastPipeline:
             return None
         if request.domains != (wanted.site,):
             return SkipReason.OTHER_SITE
-        # A host that is a site by itself is not a part of this one.
+        # A host that is a site in the sites file does not belong to this site.
         other = reference.registry.find(request.hostname)
         if other is not None and other is not reference.registry.find(wanted.site):
             return SkipReason.OTHER_SITE
@@ -139,7 +140,7 @@ class PastPipeline:
         return rows
 
     def _forget(self, now: int) -> None:
-        """Forget the visits that are over for an event at `now`, Unix seconds."""
+        """Forget the sessions that have ended before an event at `now`, Unix seconds."""
         visits = self.visits
         visits.expire(now)
         while any(visit.touched > now + AHEAD_SECONDS for visit in islice(visits, 1)):

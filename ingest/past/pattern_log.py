@@ -1,4 +1,4 @@
-"""Access logs in a format of their own, by its pattern."""
+"""Access logs in a custom format, read by its pattern."""
 
 from ingest.past.log_address import NOTHING, Visitors
 from ingest.past.log_fields import LogField, logged_request
@@ -17,13 +17,13 @@ from ingest.past.past_event import (
 
 
 class PatternLogReader:
-    """Reads lines by the pattern that the options have."""
+    """Reads lines by the pattern in the options."""
 
     def __init__(self, options: ReaderOptions) -> None:
-        """Read for an import.
+        """Create the reader for an import.
 
         Raises:
-            BrokenLineError: There is no pattern, or lines cannot be read by it.
+            BrokenLineError: The pattern is missing or invalid.
         """
         self._options = options
         self._visitors = Visitors(options.proxies)
@@ -32,7 +32,7 @@ class PatternLogReader:
         except ValueError as error:
             raise BrokenLineError(str(error)) from None
         numbered = enumerate(part.variable for part in self._pattern.parts)
-        # Of several, the later in this list is taken if it says something.
+        # Of several variables for a field, the last in this list that has a value is used.
         self._fields = sorted(
             (variable.rank, number, variable.field)
             for number, variable in numbered
@@ -53,14 +53,14 @@ class PatternLogReader:
         except BrokenLineError:
             if is_other_message(text):
                 return SkipReason.OTHER_MESSAGE
-            # Not before: what a line begins with may look like a collector's time.
+            # Not earlier: the beginning of a line may look like a log collector's time.
             message = message_of(text)
             if message == text:
                 raise
             return self._read(message)
 
     def is_whole(self, line: bytes) -> bool:
-        """Every line is."""
+        """Return True: each line is a record."""
         return True
 
     def _read(self, line: str) -> PastEvent | SkipReason:

@@ -1,4 +1,4 @@
-"""Tells by a file's content whether it, or its beginning, was imported before."""
+"""Finds out by a file's content whether the file, or its beginning, was imported before."""
 
 from collections.abc import Sequence
 
@@ -6,22 +6,22 @@ from ingest.past.import_state import HEAD_BYTES, ImportState, fresh_digest
 
 
 class PreviousImportSearch:
-    """Reads a file's content once, and compares it with what earlier imports have read.
+    """Reads a file's content once, and compares it with the content of earlier imports.
 
-    The name of a file tells nothing: logs are rotated, moved and compressed.
+    The file's name is not used, since logs are rotated, moved and compressed.
 
     Attributes:
-        found: The import that has read the longest beginning of the file, of two the later one;
-            None if none has read any.
-        changed: An import that has read a file with the same head, but otherwise another; looked at
-            only where none was found.
+        found: The import that has read the longest beginning of the file, or the latest of several;
+            None if there is none.
+        changed: An import of a file with the same head but different content; only meaningful if
+            `found` is None.
     """
 
     def __init__(self, known: Sequence[ImportState]) -> None:
         """Search these imports.
 
         Args:
-            known: Of the same format and the same site.
+            known: Imports with the same format and the same site.
         """
         self._digest = fresh_digest()
         self._seen = 0
@@ -37,11 +37,11 @@ class PreviousImportSearch:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing more to find out."""
+        """Whether the search is complete."""
         return not self._waiting
 
     def feed(self, piece: bytes) -> None:
-        """Take in the next piece of the content."""
+        """Add the next piece of the content."""
         start = 0
         while self._waiting and start < len(piece):
             target = self._lengths[0] if self._lengths else self._waiting[0].position
@@ -53,7 +53,7 @@ class PreviousImportSearch:
                 self._compare()
 
     def end(self) -> None:
-        """There is no more content."""
+        """Finish the search at the end of the content."""
         self._mismatched.extend(self._waiting)
         self._waiting = []
         self._conclude()
@@ -62,7 +62,7 @@ class PreviousImportSearch:
         digest = self._digest.hexdigest()
         if self._lengths and self._lengths[0] == self._seen:
             self._heads[self._lengths.pop(0)] = digest
-            # Files that begin in another way need not be looked at any further.
+            # Discard the imports of files with a different head.
             self._waiting = [
                 state
                 for state in self._waiting

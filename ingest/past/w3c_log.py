@@ -1,7 +1,7 @@
-"""Logs in W3C's extended format, whose `#Fields` lines name the columns: IIS', CloudFront's.
+"""Logs of IIS and CloudFront in the W3C extended format, whose `#Fields` lines name the columns.
 
-IIS separates columns by spaces and writes a space within one as `+`. CloudFront separates them by
-tabs and encodes what is in them, a `%` of the address, too.
+IIS separates columns by spaces and writes a space in a value as `+`. CloudFront separates columns
+by tabs and percent-encodes the values, including a `%` in the URL.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _COLUMNS: Final[dict[str, tuple[LogField, int]]] = {
     "c-ip": ("address", 1),
     "x-forwarded-for": ("forwarded", 2),
     "cs(x-forwarded-for)": ("forwarded", 1),
-    "x-host-header": ("host", 2),  # the visitor's; CloudFront's cs(Host) is its own name
+    "x-host-header": ("host", 2),  # the requested host; in CloudFront, cs(Host) is CloudFront's own
     "cs-host": ("host", 1),
     "cs(host)": ("host", 1),
     "cs-method": ("method", 1),
@@ -37,7 +37,8 @@ _COLUMNS: Final[dict[str, tuple[LogField, int]]] = {
     "cs(user-agent)": ("user_agent", 1),
     "sc-content-type": ("content_type", 1),
 }
-"""Columns in lower case, what they are, and which is taken of two: that with the higher number."""
+"""The field and the rank of each column, by name in lower case. Of two columns for a field, the one
+with the higher rank is used."""
 _NEEDED: Final = {
     "date": "date",
     "time": "time",
@@ -50,17 +51,17 @@ _ADDRESS_PARTS: Final[tuple[LogField, ...]] = ("path", "query")
 
 
 class W3cLogReader:
-    """Reads lines by the columns that the last `#Fields` line before them names."""
+    """Reads lines by the columns of the last `#Fields` line before them."""
 
     def __init__(self, options: ReaderOptions, lines: Sequence[bytes]) -> None:
-        """Read for an import.
+        """Create the reader for an import.
 
         Args:
-            options: What it has to know.
-            lines: The file's first; what is read may begin later.
+            options: The options of readers.
+            lines: The file's first lines; reading may begin after them.
 
         Raises:
-            BrokenLineError: None of them names the columns.
+            BrokenLineError: No line names the columns, or required columns are missing.
         """
         self._options = options
         self._visitors = Visitors(options.proxies)
@@ -91,7 +92,7 @@ class W3cLogReader:
         return pageview(logged_request(values, time, self._visitors), self._options)
 
     def is_whole(self, line: bytes) -> bool:
-        """Every line is."""
+        """Return True: each line is a record."""
         return True
 
     def _take_columns(self, header: str) -> None:
@@ -113,7 +114,7 @@ class W3cLogReader:
     def _text(self, text: str) -> str:
         if self._has_tabs:
             decoded = unquote(text, errors="surrogateescape")
-            # CloudFront has encoded texts twice until 2019.
+            # Until 2019, CloudFront encoded values twice.
             return unquote(decoded, errors="surrogateescape") if "%20" in decoded else decoded
-        # A plus behind a plus is one: `;++http://…`.
+        # Two pluses are a space and a plus: `;++http://…`.
         return text.replace("++", " \0").replace("+", " ").replace("\0", "+")
