@@ -1,1 +1,1 @@
-"""What is taken over from the PostgreSQL database of a Plausible (docs/plausible.md)."""
+"""Import of sites and salts from Plausible's PostgreSQL database (docs/plausible.md)."""

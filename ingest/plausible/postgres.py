@@ -1,4 +1,4 @@
-"""Reads Plausible's PostgreSQL: one transaction that can only read."""
+"""Reads Plausible's PostgreSQL database in one read-only transaction."""
 
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -23,18 +23,18 @@ _FORM: Final = "postgres://user:password@host:5432/database"
 
 
 class PlausibleError(Exception):
-    """Plausible's database cannot be read; the message says why, and shows no password."""
+    """Plausible's database cannot be read. The message says why, and contains no password."""
 
 
 def read_plausible(url: str) -> PlausibleData:
-    """Read everything that is taken over.
+    """Read all data to import.
 
     Args:
-        url: As Plausible's own `DATABASE_URL`. What it leaves out comes from libpq's variables
-            (`PGPASSWORD`, `PGSSLMODE`, …) and files.
+        url: A URL like Plausible's own `DATABASE_URL`. Missing parts are taken from libpq's
+            environment variables (`PGPASSWORD`, `PGSSLMODE`, …) and files.
 
     Raises:
-        PlausibleError: It cannot be read.
+        PlausibleError: The database cannot be read.
     """
     try:
         import psycopg
@@ -45,7 +45,7 @@ def read_plausible(url: str) -> PlausibleData:
     parameters = connection_parameters(url)
     try:
         with psycopg.connect(**{"connect_timeout": CONNECT_SECONDS, **parameters}) as connection:
-            # One state of the database for all tables.
+            # Read all tables from one snapshot.
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             return _read(connection)
@@ -56,11 +56,11 @@ def read_plausible(url: str) -> PlausibleData:
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
-    """What a URL says, by libpq's names.
+    """Return the parameters of a URL, by libpq's names.
 
     Raises:
-        PlausibleError: It is no such URL. Its text is not repeated, since a part of a password
-            might stand anywhere in it.
+        PlausibleError: The URL is invalid. The message does not contain the URL's text, since any
+            part of it might be a part of the password.
     """
     import psycopg
 
@@ -76,7 +76,7 @@ def connection_parameters(url: str) -> dict[str, Any]:
         port = urlsplit(url).port
     except (psycopg.Error, ValueError):
         raise problem from None
-    # libpq would take what is behind a sign in the password for the host or the database.
+    # After an unescaped character in the password, libpq would read the rest as host or database.
     host = str(parameters.get("host", ""))
     if "@" in host or "@" in str(parameters.get("dbname", "")) or port == 0:
         raise problem
@@ -95,7 +95,7 @@ def _read(connection: "Connection[Any]") -> PlausibleData:
 
 
 def _error_text(error: Exception, password: object) -> str:
-    """What libpq or the server says, on one line."""
+    """Return the message of libpq or the server, on one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     if password:
         text = text.replace(str(password), "…")

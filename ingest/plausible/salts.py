@@ -1,4 +1,4 @@
-"""Plausible's salts as ours, so that visitors keep their ids."""
+"""Converts Plausible's salts to Sluice's, so that visitors keep their ids."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,11 +13,11 @@ def salts_in_force(
     """Choose the salts that may still be used (spec/sessions.md §2).
 
     Args:
-        stored: The newest first.
+        stored: Plausible's salts, newest first.
         now: Unix seconds.
 
     Returns:
-        The salts, None without a current one; and what an operator ought to know, a line each.
+        The salts, or None if there is no current one; and notes for the operator, one line each.
     """
     notes: list[str] = []
     usable: list[Salt | None] = []

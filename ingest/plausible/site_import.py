@@ -1,9 +1,9 @@
-"""Decides what a sites file takes over from Plausible, and says what changes.
+"""Merges Plausible's sites into the sites file, and reports the changes.
 
-For a site that Plausible has, Plausible's word counts: its domain, its limits, its shields, its
-revenue goals. What Plausible cannot say stays as the file has it: networks among the addresses,
-`drop_server_clients`, `server_key`, and a previous domain that Plausible has forgotten. Sites that
-only the file has stay.
+For a site that exists in Plausible, the values of Plausible are used: domain, limits, shields and
+revenue goals. Settings that Plausible does not have stay as in the file: networks in lists of
+addresses, `drop_server_clients`, `server_key`, and a previous domain that Plausible has already
+deleted. Sites that exist only in the file stay.
 """
 
 from collections import defaultdict
@@ -36,20 +36,20 @@ _MOST: Final[Mapping[str, int]] = MappingProxyType(
 )
 
 _DEFAULT_SECONDS: Final = 60
-"""Plausible's window for a rate limit that names none."""
+"""Plausible's default window of a rate limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteImport:
-    """What becomes of the sites file.
+    """The changes to the sites file.
 
     Attributes:
-        changes: In the order of ids.
-        unchanged: How many sites are as Plausible has them.
+        changes: The changed sites, in the order of ids.
+        unchanged: Number of sites that already match Plausible.
         only_in_file: Sites that Plausible does not have; they stay.
-        not_imported: What cannot be taken over, and why, a line each.
-        conflicts: Sites of Plausible's that stay out until the file is changed, a line each.
-        notes: What an operator ought to know, a line each.
+        not_imported: Settings that cannot be imported, and why, one line each.
+        conflicts: Plausible's sites that are not imported until the file is changed, one line each.
+        notes: Notes for the operator, one line each.
     """
 
     changes: tuple[SiteChange, ...] = ()
@@ -61,16 +61,16 @@ class SiteImport:
 
     @property
     def sites(self) -> tuple[Site, ...]:
-        """The sites to be written."""
+        """The sites to write."""
         return tuple(change.site for change in self.changes)
 
 
 def merge_sites(data: PlausibleData, registry: SiteRegistry) -> SiteImport:
-    """Decide what changes.
+    """Merge Plausible's data into the sites of the file.
 
     Args:
-        data: What Plausible has.
-        registry: What the file has.
+        data: Plausible's data.
+        registry: The sites of the file.
     """
     not_imported: list[str] = []
     wanted: dict[int, Site] = {}
@@ -119,7 +119,7 @@ def _problem(row: PlausibleSite) -> str | None:
 def _site(
     row: PlausibleSite, old: Site | None, known: frozenset[str], not_imported: list[str]
 ) -> Site:
-    """The site but for its shields and goals."""
+    """Return the site without its shields and goals."""
     site = replace(old or Site(row.id, row.domain), domain=row.domain)
     if row.previous_domain is not None:
         expected = domain_problem(row.previous_domain)
@@ -153,7 +153,7 @@ def _limit(row: PlausibleSite, not_imported: list[str]) -> RateLimit | None:
 
 
 def _rules(site: Site, kind: str, rows: Sequence[Rule], not_imported: list[str]) -> tuple[str, ...]:
-    """A site's rules of one kind, those that stay in their order."""
+    """Return a site's rules of one kind. Rules that stay keep their order."""
     theirs: dict[str, str] = {}
     about = f"site {site.id} {site.domain}: {kind} rule"
     acting = "allow" if kind == "hostname" else "deny"
@@ -178,12 +178,12 @@ def _rules(site: Site, kind: str, rows: Sequence[Rule], not_imported: list[str])
 
 
 def _same(kind: str, rule: str) -> str:
-    """What two spellings of one rule have in common."""
+    """Return the normal form of a rule, equal for all its spellings."""
     return str(parse_network(rule)) if kind == "ip" else rule
 
 
 def _only_ours(kind: str, rule: str) -> bool:
-    """Whether Plausible has no means to say this: it knows single addresses."""
+    """Whether Plausible does not support a rule: it has single addresses, but no networks."""
     return kind == "ip" and parse_network(rule).num_addresses > 1
 
 
@@ -196,13 +196,13 @@ def _with_goals(site: Site, rows: Sequence[Goal], not_imported: list[str]) -> Si
             not_imported.append(f"{about}: {problem}")
         elif theirs.setdefault(row.event, row.currency) != row.currency:
             not_imported.append(f"{about}: {row.currency}, beside {theirs[row.event]}")
-    # Those that the file has stay in its order.
+    # Goals that the file has keep their order.
     goals = {event: theirs[event] for event in site.revenue_goals if event in theirs} | theirs
     return replace(site, revenue_goals=goals)
 
 
 def _leave_out_conflicts(wanted: dict[int, Site], registry: SiteRegistry) -> list[str]:
-    """Leave out sites whose domain is that of a site which stays in the file under another id."""
+    """Leave out sites whose domain the file has for another id that stays."""
     conflicts: list[str] = []
     while True:
         owners = {
@@ -215,7 +215,7 @@ def _leave_out_conflicts(wanted: dict[int, Site], registry: SiteRegistry) -> lis
         clash = next((site for site in wanted.values() if site.domain in owners), None)
         if clash is None:
             return conflicts
-        # The file's own entry for its id stays then, and may be in the way of others.
+        # The file's entry for this id now stays, and may conflict with other sites.
         del wanted[clash.id]
         conflicts.append(
             f"site {clash.id} {clash.domain}: the file has this domain under the id "
@@ -226,7 +226,7 @@ def _leave_out_conflicts(wanted: dict[int, Site], registry: SiteRegistry) -> lis
 def _free_previous_domains(
     wanted: dict[int, Site], registry: SiteRegistry, not_imported: list[str]
 ) -> None:
-    """Give up previous domains that another site has."""
+    """Remove previous domains that another site has."""
     staying = [site for site in registry if site.id not in wanted]
     taken = {site.domain for site in (*wanted.values(), *staying)}
     taken |= {site.previous_domain for site in staying if site.previous_domain is not None}

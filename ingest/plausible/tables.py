@@ -1,7 +1,7 @@
-"""The tables of Plausible's PostgreSQL that are read, in the shapes that its versions gave them.
+"""The tables to read from Plausible's PostgreSQL database, for all supported versions.
 
-Which columns there are is asked first: what a version does not have yet, or no longer, is left out
-and said, and the sites file keeps what it has there.
+The existing columns are queried first. If a version does not have a column, its setting is not
+imported but reported, and stays as in the sites file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,19 @@ COLUMNS: Final = (
     "SELECT table_name::text, column_name::text FROM information_schema.columns "
     "WHERE table_schema = ANY (current_schemas(false)) AND table_name = ANY (%s)"
 )
-"""Asks for the columns of `TABLES` that this user may read."""
+"""Selects the columns of `TABLES` that this user may read."""
 
 SALTS: Final = 2
-"""How many salts are in force: the current one, and the one before."""
+"""Number of salts in use: the current and the previous one."""
 
 _RULES: Final[Mapping[str, tuple[str, str]]] = {
-    # abbrev writes an address without the /32 that the type has.
+    # abbrev removes the /32 of a single address.
     "ip": ("shield_rules_ip", "abbrev(inet)"),
     "country": ("shield_rules_country", "country_code"),
     "page": ("shield_rules_page", "page_path"),
     "hostname": ("shield_rules_hostname", "hostname"),
 }
-"""By kind of rule: its table, and the rule as text."""
+"""The table, and the SQL of the rule's text, by kind of rule."""
 
 TABLES: Final = (
     *("sites", "teams", "users", "site_memberships", "goals", "salts"),
@@ -35,13 +35,13 @@ TABLES: Final = (
 )
 
 Columns = Mapping[str, frozenset[str]]
-"""By table: its columns."""
+"""The columns of each table."""
 
 Rows = Sequence[Sequence[Any]]
 
 
 class NotPlausibleError(ValueError):
-    """The database has no sites of Plausible's."""
+    """The database does not have Plausible's sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class PlausibleSite:
     Attributes:
         id: The `site_id` of its rows in ClickHouse.
         domain: The current one.
-        previous_domain: Accepted for some days after a change of domain.
-        limit_events: Events that pass in one window; None for no limit.
-        limit_seconds: The window's length.
-        accept_traffic_until: Of the team that it belongs to, or of the owner in older versions.
-        consolidated: Whether it only shows other sites together, and has no events of its own.
+        previous_domain: The previous domain, accepted for some days after a change.
+        limit_events: Maximum number of events in a window; None for no limit.
+        limit_seconds: Length of the window.
+        accept_traffic_until: Date set for the site's team, or for its owner in older versions.
+        consolidated: Whether the site only combines other sites, and has no events.
     """
 
     id: int
@@ -72,8 +72,8 @@ class Rule:
     """A row of a shield's table.
 
     Attributes:
-        site_id: Whose.
-        text: Address, country, or pattern.
+        site_id: Id of the site.
+        text: The address, country or pattern.
         action: `deny`, or `allow` for hostnames.
     """
 
@@ -96,7 +96,7 @@ class StoredSalt:
     """A row of `salts`.
 
     Attributes:
-        key: The secret. Never shown.
+        key: The secret, never shown.
         created_at: Unix seconds.
     """
 
@@ -106,12 +106,14 @@ class StoredSalt:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What to ask this version of the database.
+    """The queries for this version of the database.
 
     Attributes:
-        sql: By what it asks for: `sites`, a kind of rule, `goals`, `salts`; absent if it cannot.
-        known: What of a site the answers tell: keys of the sites file, and kinds of rules.
-        missing: What they do not tell, a line for each.
+        sql: The queries by name: `sites`, a kind of rule, `goals`, `salts`. A query is absent if
+            the database lacks its columns.
+        known: The settings of a site that the queries return: keys of the sites file, and kinds of
+            rules.
+        missing: The settings that they do not return, one line each.
     """
 
     sql: Mapping[str, str]
@@ -120,10 +122,10 @@ class Statements:
 
 
 def statements(columns: Columns) -> Statements:
-    """Choose what to ask, by the columns that there are.
+    """Choose the queries for the existing columns.
 
     Raises:
-        NotPlausibleError: Nothing of use is there.
+        NotPlausibleError: The database does not have Plausible's sites.
     """
     has = _Has(columns)
     if not has("sites", "id", "domain"):
@@ -220,13 +222,13 @@ def _until(has: _Has) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class PlausibleData:
-    """What a Plausible's database has for us.
+    """The data to import from Plausible's database.
 
     Attributes:
-        sites: All of them.
-        rules: By kind.
-        goals: Those with a currency.
-        salts: The newest first, at most `SALTS`.
+        sites: All sites.
+        rules: The shields' rules, by kind.
+        goals: The goals with a currency.
+        salts: The newest salts, newest first, at most `SALTS`.
         known: As for `Statements`.
         missing: As for `Statements`.
     """
@@ -240,11 +242,11 @@ class PlausibleData:
 
 
 def combine_answers(asked: Statements, answers: Mapping[str, Rows]) -> PlausibleData:
-    """Put the answers together.
+    """Combine the results of the queries.
 
     Args:
-        asked: The statements.
-        answers: The rows of each.
+        asked: The queries.
+        answers: The rows of each query.
     """
     return PlausibleData(
         sites=tuple(PlausibleSite(*row) for row in answers["sites"]),
