@@ -1,4 +1,4 @@
-"""How many events each site has sent in the current window (spec/ingestion.md §10)."""
+"""Counts of each site's events in the current window (spec/ingestion.md §10)."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ class RateLimiter:
         """Count an event.
 
         Args:
-            site: Whose event it is; sites without a limit are not counted.
+            site: The event's site; sites without a limit are not counted.
             now: The event's time, in Unix seconds.
 
         Returns:
@@ -46,7 +46,8 @@ class RateLimiter:
         if windows is None:
             windows = self._open(site.domain, now)
         window = (limit.seconds, now // limit.seconds)
-        # Taken out and put in again: the window used last stands last, the first is the one to go.
+        # Remove and insert again, so that the most recently used window is last and the first one
+        # can be deleted.
         count = windows.pop(window, 0) + 1
         windows[window] = count
         if len(windows) > KEPT_WINDOWS:
@@ -54,7 +55,7 @@ class RateLimiter:
         return count <= limit.events
 
     def used(self, site: Site, now: int) -> int:
-        """How many events of a site have been counted in the window of a time (Unix seconds)."""
+        """Return the number of a site's events in the window of a time (Unix seconds)."""
         if site.rate_limit is None:
             return 0
         seconds = site.rate_limit.seconds
@@ -86,5 +87,5 @@ class Forecast(RateLimiter):
         return site.rate_limit is None or self._limiter.used(site, now) < site.rate_limit.events
 
     def used(self, site: Site, now: int) -> int:
-        """As the other limiter has it."""
+        """Return the other limiter's count."""
         return self._limiter.used(site, now)

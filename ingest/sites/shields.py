@@ -20,12 +20,12 @@ _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def parse_network(text: str) -> IPNetwork:
-    """Read an address or a network, the network of one address.
+    """Parse an address or a network. An address is returned as a network of one address.
 
-    IPv6 forms of IPv4 (`::ffff:203.0.113.7`) are turned into IPv4, as those of clients are.
+    IPv6 forms of IPv4 (`::ffff:203.0.113.7`) are converted to IPv4, like those of clients.
 
     Raises:
-        ValueError: The text is neither, or an address inside a network was given for the network.
+        ValueError: The text is neither, or a network's address has host bits set.
     """
     if "%" in text:
         raise ValueError("an address without a zone")
@@ -46,9 +46,10 @@ def parse_network(text: str) -> IPNetwork:
 class Patterns:
     """Patterns in which `*` and `**` stand for any run of characters, `/` included.
 
-    They match whole texts, and case counts. A pattern without wildcard is looked up in a set, those
-    with one at an end go through `str.startswith` and `str.endswith`; the others are matched piece
-    by piece, each at its first place after the one before. No text makes that go back.
+    They match whole texts and are case-sensitive. Patterns without a wildcard are looked up in a
+    set. Patterns with one wildcard at an end use `str.startswith` and `str.endswith`. The others
+    are matched piece by piece, each piece at its first occurrence after the one before, without
+    backtracking.
     """
 
     __slots__ = ("_everything", "_exact", "_pieces", "_prefixes", "_split", "_suffixes")
@@ -96,7 +97,7 @@ class Patterns:
         )
 
     def find(self, text: str) -> str | None:
-        """The first pattern that matches the whole text; None where `match` is false."""
+        """Return the first pattern that matches the whole text; None if `match` is false."""
         for pattern, (start, *rest) in self._split:
             if not rest:
                 if text == start:
@@ -123,7 +124,7 @@ def _in_order(pieces: Sequence[str], text: str, begin: int, end: int) -> bool:
 
 
 def _by_length(networks: Iterable[IPNetwork]) -> tuple[tuple[int, int, dict[int, int]], ...]:
-    """Gather networks of one version and size: a look-up each, however many rules there are.
+    """Group networks by version and size, so that each group needs one look-up.
 
     Returns:
         IP version, number of host bits, and the index of the first network by its network bits.
@@ -140,14 +141,14 @@ def _by_length(networks: Iterable[IPNetwork]) -> tuple[tuple[int, int, dict[int,
 class Shields:
     """A site's rules, compiled. Without rules nothing is blocked.
 
-    Building one raises `ValueError` when an entry of `ips` is no address or network; all other
-    rules are taken as they are (the sites file's reader checks them).
+    The constructor raises `ValueError` if an entry of `ips` is not an address or network. Other
+    rules are not checked here, but by the reader of the sites file.
 
     Attributes:
-        ips: Addresses or networks that are blocked. Plausible knows single addresses only.
-        countries: ISO 3166-1 alpha-2 codes that are blocked; `ZZ` blocks unknown countries.
-        pages: Patterns of pathnames that are blocked.
-        hostnames: Patterns of the only hostnames that are allowed; empty allows all.
+        ips: Blocked addresses or networks. Plausible supports only single addresses.
+        countries: Blocked countries, as ISO 3166-1 alpha-2 codes; `ZZ` blocks unknown countries.
+        pages: Patterns of blocked pathnames.
+        hostnames: Patterns of allowed hostnames; empty allows all.
     """
 
     ips: tuple[str, ...] = ()
@@ -175,7 +176,7 @@ class Shields:
         return not self.hostnames or self._hostnames.match(hostname)
 
     def blocking_page(self, pathname: str) -> str | None:
-        """The first pattern that blocks a page, by its decoded path, fragment included.
+        """Return the first pattern that blocks a page, by its decoded path with the fragment.
 
         Returns:
             None when the page is not blocked.
@@ -185,12 +186,12 @@ class Shields:
         return None
 
     def blocking_network(self, client_ip: str) -> tuple[int, IPNetwork] | None:
-        """The first network that blocks an address, and which entry of `ips` it is, from 1.
+        """Return the first network that blocks an address, and its number in `ips`, from 1.
 
-        Results are not cached: that would keep addresses in memory.
+        Results are not cached, because that would keep addresses in memory.
 
         Args:
-            client_ip: An address in whichever form; other text is never blocked.
+            client_ip: An address in any form; other text is never blocked.
 
         Returns:
             None when the address is not blocked.
@@ -221,12 +222,12 @@ class Shields:
 
     @staticmethod
     def country_rule(country_code: str) -> str:
-        """The entry of `countries` that blocks a country."""
+        """Return the entry of `countries` that blocks a country."""
         return country_code.upper() or UNKNOWN_COUNTRY
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address in whichever form, IPv4 as IPv4; None for other text."""
+    """Parse an address in any form, with IPv4 as IPv4; return None for other text."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

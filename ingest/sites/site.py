@@ -1,4 +1,4 @@
-"""A site, and the registry that finds it by its domain."""
+"""A site, and the registry that finds sites by domain."""
 
 import hashlib
 import re
@@ -13,10 +13,10 @@ from typing import Final
 from ingest.sites.shields import NO_SHIELDS, Shields
 
 MAX_SITE_ID: Final = 2**64 - 1
-"""Site ids are UInt64 columns (spec/schema.md §1)."""
+"""The largest site id; the columns are UInt64 (spec/schema.md §1)."""
 
 MAX_DOMAIN_LENGTH: Final = 255
-"""Characters of a domain; the longest name that DNS knows has 253."""
+"""Maximum number of characters in a domain; the longest name in DNS has 253."""
 
 UNREGISTERED_IDS: Final = 2**62
 _NOT_IN_DOMAINS: Final = re.compile(r"[\s,\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -24,10 +24,10 @@ _NOT_IN_DOMAINS: Final = re.compile(r"[\s,\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How much a site may send (spec/ingestion.md §10).
+    """The rate limit of a site (spec/ingestion.md §10).
 
     Attributes:
-        events: Events that pass in one window; 0 blocks the site.
+        events: Maximum number of events in a window; 0 blocks the site.
         seconds: Length of the window.
     """
 
@@ -41,15 +41,15 @@ class Site:
 
     Attributes:
         id: The `site_id` of its rows.
-        domain: What its trackers send, without `www.`.
-        previous_domain: Still accepted after a change of domain.
-        rate_limit: None for no limit.
-        accept_traffic_until: Last day, in UTC, whose events are taken; None for no end.
-        drop_server_clients: Whether HTTP libraries (`python-requests`, …) count as bots here.
-        shields: What is blocked.
-        revenue_goals: Currency (ISO 4217) of the goal for each event name that has one.
+        domain: The domain that its trackers send, without `www.`.
+        previous_domain: A domain that is still accepted after a change of domain.
+        rate_limit: The limit; None for no limit.
+        accept_traffic_until: Last day, in UTC, on which events are accepted; None for no end.
+        drop_server_clients: Whether HTTP libraries (`python-requests`, …) count as bots.
+        shields: Rules on addresses, countries, pages and hostnames.
+        revenue_goals: Currencies (ISO 4217) of revenue goals, by event name.
         server_key: Secret with which the site's servers may send past events and events on behalf
-            of visitors; None when there is none.
+            of visitors; None if there is none.
     """
 
     id: int
@@ -101,43 +101,44 @@ class SiteRegistry:
         return iter(self.sites)
 
     def find(self, domain: str) -> Site | None:
-        """The site with exactly this current or previous domain (spec/ingestion.md §5)."""
+        """Return the site with exactly this current or previous domain (spec/ingestion.md §5)."""
         return self._by_domain.get(domain)
 
     def by_id(self, site_id: int) -> Site | None:
-        """The site with this id."""
+        """Return the site with this id."""
         return self._by_id.get(site_id)
 
     def accepting(self, domain: str) -> Site | None:
-        """As `find`, but a domain that is not registered makes a site without rules.
+        """Return the site as `find` does, or a site without rules for an unregistered domain.
 
-        Such sites are derived from the domain and not stored, so any number of domains may be sent.
+        Such sites are derived from the domain and not stored, so their number is not limited.
 
         Returns:
-            None only for text that could not be a site's domain either (`domain_problem`).
+            The site; None only for an invalid domain (`domain_problem`).
         """
         return self._by_domain.get(domain) or _unregistered_site(domain)
 
 
 def unregistered_site_id(domain: str) -> int:
-    """The id of a site that is not registered: the same in every process and on every machine.
+    """Return the id of an unregistered site, the same in every process and on every machine.
 
-    62 bits of a hash, from 2^62 to 2^63 - 1: far from ids given by hand, and small enough for
-    signed 64-bit integers. Among a million domains, the odds that any two share an id are one in
-    nine million. Who registers such a site later gives it this id, and keeps its history.
+    The id is 62 bits of a hash, from 2^62 to 2^63 - 1: far from ids chosen by hand, and within
+    signed 64-bit integers. Among a million domains, the probability that any two share an id is one
+    in nine million. To keep the history of such a site, register it with this id.
     """
     digest = hashlib.blake2b(domain.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return UNREGISTERED_IDS | int.from_bytes(digest) >> 2
 
 
 def domain_problem(domain: str) -> str | None:
-    """Why no tracker could name a site by this domain; None when one could.
+    """Return why trackers cannot send this domain; None if they can.
 
-    Domains of requests are split at commas and lose white space around them and a leading `www.`
-    (spec/ingestion.md §5); otherwise any text will do, such as `example.com/shop` or an app's name.
+    Domains in requests are split at commas, and stripped of surrounding white space and a leading
+    `www.` (spec/ingestion.md §5). Any other text is allowed, such as `example.com/shop` or an app's
+    name.
 
     Returns:
-        What was expected instead.
+        The expected text, for a message.
     """
     if not domain:
         return "a domain such as example.com"
@@ -153,7 +154,7 @@ def domain_problem(domain: str) -> str | None:
 
 
 def _unregistered_site(domain: str) -> Site | None:
-    # Length first: the cache below must not hold megabytes of hostile text.
+    # Check the length first, so that long hostile texts do not fill the cache below.
     return _derive(domain) if len(domain) <= MAX_DOMAIN_LENGTH else None
 
 

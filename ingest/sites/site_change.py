@@ -1,4 +1,4 @@
-"""What a change of a site is, as a person reads it."""
+"""Changes of sites, as shown to the operator."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from ingest.sites.site_file_schema import SHIELD_LISTS
 
 @dataclass(frozen=True, slots=True)
 class SiteChange:
-    """A site that is added or changed; its secret is not shown.
+    """An added or changed site. Its secret is not shown.
 
     Attributes:
-        before: As the file has it; None for a new one.
-        site: As it is to be.
+        before: The site in the file; None for a new site.
+        site: The site after the change.
     """
 
     before: Site | None
     site: Site
 
     def lines(self) -> Iterator[str]:
-        """The change as a person reads it: a line for the site, and one for each key."""
+        """Yield the change as readable lines: one for the site, and one for each key."""
         sign = "+" if self.before is None else "~"
         yield f"{sign} site {self.site.id} {self.site.domain}"
         old = self.before or Site(self.site.id, self.site.domain)

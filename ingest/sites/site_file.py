@@ -1,4 +1,4 @@
-"""Reads the sites file: TOML in, a registry or a list of all its mistakes out."""
+"""Reads the sites file: parses TOML to a registry, or reports all mistakes."""
 
 import re
 import tomllib
@@ -17,19 +17,19 @@ from ingest.sites.toml_lines import KeyPath, key_lines
 
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _OUTSIZED: Final = re.compile(r"[0-9_]{4301}|[eE][+-]?[0-9_]{18}")
-"""Numbers that Python does not read: too many digits, or an exponent beyond those of Decimal."""
+"""Numbers that Python cannot parse: too many digits, or an exponent too large for Decimal."""
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
-    """Something in a sites file that must be changed.
+    """A mistake in a sites file.
 
     Attributes:
-        line: Where, counted from 1.
-        key: Dotted name of the key at fault; empty when the file as a whole cannot be read.
-        problem: What was expected, and what was found.
+        line: The line, counted from 1.
+        key: Dotted name of the invalid key; empty if the whole file cannot be read.
+        problem: The expected and the actual content.
     """
 
     line: int
@@ -38,11 +38,11 @@ class Mistake:
 
 
 class SitesFileError(ValueError):
-    """A sites file cannot be used. Its text has one line per mistake, `file:line: key: problem`.
+    """A sites file is invalid. The message has one line per mistake, `file:line: key: problem`.
 
     Attributes:
         source: The file's name.
-        mistakes: All of them, in the order of lines.
+        mistakes: All mistakes, in the order of lines.
     """
 
     def __init__(self, source: str, mistakes: tuple[Mistake, ...]) -> None:
@@ -60,16 +60,16 @@ def read_sites(path: Path) -> SiteRegistry:
     """Read a sites file from disk.
 
     Raises:
-        SitesFileError: It cannot be read, is not UTF-8, or has mistakes.
+        SitesFileError: The file cannot be read, is not UTF-8, or has mistakes.
     """
     return parse_sites(read_sites_text(path), str(path))
 
 
 def read_sites_text(path: Path) -> str:
-    """The text of a sites file on disk.
+    """Return the text of a sites file on disk.
 
     Raises:
-        SitesFileError: It cannot be read, or is not UTF-8.
+        SitesFileError: The file cannot be read, or is not UTF-8.
     """
     try:
         content = path.read_bytes()
@@ -80,10 +80,10 @@ def read_sites_text(path: Path) -> str:
 
 
 def decode_sites(content: bytes, source: str) -> str:
-    """The text of a sites file's bytes.
+    """Decode the bytes of a sites file.
 
     Raises:
-        SitesFileError: They are not UTF-8.
+        SitesFileError: The bytes are not UTF-8.
     """
     try:
         return content.decode()
@@ -94,14 +94,14 @@ def decode_sites(content: bytes, source: str) -> str:
 
 
 def parse_sites(text: str, source: str) -> SiteRegistry:
-    """Read the text of a sites file. An empty one is a registry without sites.
+    """Parse the text of a sites file. An empty text gives a registry without sites.
 
     Args:
         text: TOML; a byte order mark is ignored.
         source: The file's name, for messages.
 
     Raises:
-        SitesFileError: The text has mistakes; it names all of them.
+        SitesFileError: The text has mistakes. The error has all of them.
     """
     text = text.removeprefix("\ufeff")
     document, lines = _parse_toml(text, source)
@@ -118,14 +118,14 @@ def parse_sites(text: str, source: str) -> SiteRegistry:
 
 
 def outdated_keys(text: str, source: str) -> Iterator[Mistake]:
-    """Keys that are still understood, with what to write instead.
+    """Find deprecated keys, and say what to write instead.
 
     Args:
         text: A file without mistakes.
         source: The file's name, for messages.
 
     Raises:
-        SitesFileError: The text is no TOML.
+        SitesFileError: The text is not TOML.
     """
     document, lines = _parse_toml(text.removeprefix("\ufeff"), source)
     for index, site in enumerate(document.get("site", ())):
@@ -158,7 +158,7 @@ def _parse_toml(text: str, source: str) -> tuple[dict[str, Any], dict[KeyPath, i
 
 
 def _duplicates(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """What may stand only once in the file; read from the raw tables, so that none is missed."""
+    """Find duplicates of unique values, in the raw tables, so that none is missed."""
     sites = document.get("site")
     first: dict[tuple[str, object], str] = {}
     for index, site in enumerate(sites if isinstance(sites, list) else ()):
@@ -205,7 +205,7 @@ def _dollar(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:
-    """The line of a key, or of the nearest table around it that stands in the file."""
+    """Return the line of a key, or of the nearest enclosing table in the file."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -213,7 +213,7 @@ def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:
 
 
 def _dotted(path: KeyPath) -> str:
-    """The key as one would write it in TOML, without the positions in arrays."""
+    """Return the key as a dotted TOML key, without positions in arrays."""
     return ".".join(
         part if _BARE_KEY.fullmatch(part) else show(part) for part in path if isinstance(part, str)
     )

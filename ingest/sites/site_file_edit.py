@@ -1,7 +1,7 @@
-"""Edits the text of a sites file: what is not edited stays as it was written, comments included.
+"""Edits the text of a sites file. The rest of the text stays unchanged, including comments.
 
-What comes out is read again before anybody gets to see it, and must hold exactly the sites that
-were asked for: a mistake never reaches the file.
+The result is parsed again before it is returned, and must have exactly the requested sites, so a
+faulty edit never reaches the file.
 """
 
 import re
@@ -28,26 +28,26 @@ from ingest.sites.toml_edit import (
 from ingest.sites.toml_lines import KeyPath, key_spans
 
 _SITE: Final[KeyPath] = ("site", 0)
-"""A site in the part of the file that holds no other."""
+"""The path of a site in a part of the file with only this site."""
 
 _REMOVED: Final = re.compile(r"^# Site (\d+) \(.*\) was removed on .*$\n?", re.MULTILINE)
 
 
 class EditError(ValueError):
-    """An edit is refused, and nothing is changed. The text says why, a line for each reason."""
+    """An edit is refused, and nothing is changed. The message has a line for each reason."""
 
 
 def put_sites(text: str, sites: Iterable[Site], source: str) -> str:
-    """Write sites into a file: those with an id that is there are changed, others are added.
+    """Write sites into a file. A site whose id exists is changed, others are added.
 
     Args:
-        text: The file.
-        sites: As they are to be; each id at most once.
+        text: The file's text.
+        sites: The new and changed sites; each id at most once.
         source: The file's name, for messages.
 
     Raises:
-        SitesFileError: The file has mistakes as it is.
-        EditError: It would have.
+        SitesFileError: The file already has mistakes.
+        EditError: The edited file would have mistakes.
     """
     registry = parse_sites(text, source)
     mark, parts = _split(text, registry)
@@ -70,18 +70,18 @@ def put_sites(text: str, sites: Iterable[Site], source: str) -> str:
 
 
 def remove_site(text: str, site_id: int, day: date, source: str) -> str:
-    """Take a site out of a file. A comment keeps its id, so that it is not given to another one.
+    """Remove a site from a file. A comment keeps its id, so that the id is not used again.
 
-    The comment directly above the site and those directly below its last key go with it.
+    The comments directly above the site and directly below its last key are removed as well.
 
     Args:
-        text: The file.
-        site_id: Of a site that is there.
+        text: The file's text.
+        site_id: Id of an existing site.
         day: Today, for the comment.
         source: The file's name, for messages.
 
     Raises:
-        SitesFileError: The file has mistakes as it is.
+        SitesFileError: The file already has mistakes.
         EditError: There is no such site.
     """
     registry = parse_sites(text, source)
@@ -98,23 +98,23 @@ def remove_site(text: str, site_id: int, day: date, source: str) -> str:
     )
     before = "".join(part.text for part in parts[:index])
     after = kept.lstrip("\r\n") + "".join(part.text for part in parts[index + 1 :])
-    # An empty line on both sides, or the note would be taken for part of a neighbour.
+    # Add empty lines before and after the note, so that it is not a part of a neighbour.
     edited = _with_gap(before, break_) + note + (break_ + after.lstrip("\r\n") if after else "")
     wanted = {other.id: other for other in registry if other is not site}
     return mark + _checked(edited, wanted, registry.exchange_rates, source)
 
 
 def put_exchange_rates(text: str, rates: Mapping[str, Decimal], source: str) -> str:
-    """Write exchange rates into a file; currencies that are not named keep theirs.
+    """Write exchange rates into a file. Other currencies keep their rates.
 
     Args:
-        text: The file.
+        text: The file's text.
         rates: Units per US dollar, by ISO 4217 code.
         source: The file's name, for messages.
 
     Raises:
-        SitesFileError: The file has mistakes as it is.
-        EditError: It would have.
+        SitesFileError: The file already has mistakes.
+        EditError: The edited file would have mistakes.
     """
     registry = parse_sites(text, source)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
@@ -128,37 +128,37 @@ def put_exchange_rates(text: str, rates: Mapping[str, Decimal], source: str) -> 
 
 
 def next_site_id(text: str, registry: SiteRegistry) -> int:
-    """An id for a new site: above all that are there and that removed sites have had.
+    """Return an id for a new site, above the ids of all existing and removed sites.
 
     Ids of sites that were accepted without being registered are not counted (`unregistered_site_id`
-    of `ingest.sites.site`): they come from a hash and lie far above the others.
+    of `ingest.sites.site`): they come from a hash and are far above the others.
     """
     taken = {site.id for site in registry} | {int(found[1]) for found in _REMOVED.finditer(text)}
     return max((site_id for site_id in taken if site_id < UNREGISTERED_IDS), default=0) + 1
 
 
 def removed_site_ids(text: str) -> frozenset[int]:
-    """Ids of sites that were removed from the file, whose rows may still be stored."""
+    """Return the ids of sites that were removed from the file. The store may still have rows."""
     return frozenset(int(found[1]) for found in _REMOVED.finditer(text))
 
 
 @dataclass(slots=True)
 class _TextPart:
-    """A piece of the file: one site with all its tables, or what is none."""
+    """A part of the file: one site with all its tables, or a text between sites."""
 
     text: str
     site: Site | None = None
 
 
 def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_TextPart]]:
-    """The byte order mark and the parts, which give the rest of the text when joined."""
+    """Split the text into its byte order mark and parts, which joined are the rest of the text."""
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     text = text.removeprefix(mark)
     cuts: list[tuple[int, Site | None]] = [(0, None)]
     index = -1
     for path, span in key_spans(text).items():
         if path == ("site",):
-            # `site = []` is given up for [[site]].
+            # `site = []` is replaced by [[site]].
             if len(registry):
                 raise EditError(
                     "the sites stand in an inline array; write each under [[site]] to have the "
@@ -185,7 +185,7 @@ def _split(text: str, registry: SiteRegistry) -> tuple[str, list[_TextPart]]:
 
 
 def _beginning(text: str, header: int) -> int:
-    """Where a table begins, with the comment directly above it unless that heads the file."""
+    """Return where a table begins, with the comment above it unless it is the file's header."""
     start = at = start_of_line(text, header)
     while at > 0:
         line = start_of_line(text, at - 1)
@@ -196,7 +196,7 @@ def _beginning(text: str, header: int) -> int:
 
 
 def _unattached(part: str) -> str:
-    """What stays of a site's part: comments behind an empty line."""
+    """Return the text of a site's part to keep: comments after an empty line."""
     last = max(span.end for span in key_spans(part).values())
     at = end_of_line(part, last)
     while at < len(part) and part[at : end_of_line(part, at)].lstrip(" \t").startswith("#"):
@@ -206,7 +206,7 @@ def _unattached(part: str) -> str:
 
 
 def _with_gap(text: str, break_: str) -> str:
-    """The text with an empty line at its end; nothing for none."""
+    """Return the text with an empty line at its end; a blank text stays unchanged."""
     if not text.strip():
         return text
     content = text.rstrip(" \t")
@@ -216,7 +216,7 @@ def _with_gap(text: str, break_: str) -> str:
 
 
 def _add(parts: list[_TextPart], added: Iterable[str], break_: str) -> None:
-    """Put new sites behind the last one."""
+    """Add new sites after the last site."""
     indices = [index for index, part in enumerate(parts) if part.site is not None]
     last = indices[-1] if indices else len(parts) - 1
     followed = any(part.text.strip() for part in parts[last + 1 :])
@@ -238,7 +238,7 @@ def _new(site: Site, break_: str) -> str:
 
 
 def _plain(site: Site) -> Iterator[tuple[str, str | None]]:
-    """The keys with a single value, as TOML; None for those that need not stand in the file."""
+    """Yield the keys with a single value, as TOML; None for keys with their default."""
 
     def optional(value: Any) -> str | None:
         return literal(value) if value else None
@@ -293,7 +293,7 @@ def _change_rules(text: str, old: Site, new: Site) -> str:
 def _change_goals(text: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
     path = (*_SITE, "revenue_goals")
     if path in key_spans(text):
-        # An inline array: written anew.
+        # Rewrite an inline array.
         goals = [inline_table({"event": event, "currency": new[event]}) for event in new]
         return set_value(text, path, f"[{', '.join(goals)}]")
     for position, event in reversed(list(enumerate(old))):
@@ -312,7 +312,7 @@ def _change_goals(text: str, old: Mapping[str, str], new: Mapping[str, str]) -> 
 def _checked(
     text: str, sites: Mapping[int, Site], rates: Mapping[str, Decimal], source: str
 ) -> str:
-    """The text, if it holds these sites and rates and nothing else."""
+    """Return the text after checking that it has exactly these sites and rates."""
     try:
         registry = parse_sites(text, source)
     except SitesFileError as error:

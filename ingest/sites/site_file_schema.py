@@ -1,4 +1,4 @@
-"""What may stand in a sites file, and how a mistake in it is put into words."""
+"""The schema of the sites file, and the messages for its mistakes."""
 
 import difflib
 import json
@@ -26,7 +26,7 @@ from ingest.sites.site import MAX_SITE_ID, domain_problem
 from ingest.sites.toml_lines import KeyPath
 
 MAX_EVENT_NAME_LENGTH: Final = 120
-"""An event with a longer name is refused (spec/ingestion.md §3)."""
+"""Maximum length of an event's name; longer ones are refused (spec/ingestion.md §3)."""
 
 _LEAST_RATE: Final = Decimal("1e-9")
 _GREATEST_RATE: Final = Decimal("1e12")
@@ -34,7 +34,7 @@ _SHOWN_LENGTH: Final = 60
 
 
 def show(value: object) -> str:
-    """A value as one would write it in TOML, on one line, cut when long; tables only named."""
+    """Format a value as TOML on one line; shorten long values, and only name tables."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -54,7 +54,7 @@ def show(value: object) -> str:
 
 
 def _expected(what: str) -> WrapValidator:
-    """Put whatever is wrong with a value into one sentence."""
+    """Report any error of a value as one sentence."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
@@ -66,7 +66,7 @@ def _expected(what: str) -> WrapValidator:
 
 
 def _text(problem: Callable[[str], str | None], what: str) -> WrapValidator:
-    """A string in which `problem` finds nothing; it returns what was expected instead."""
+    """Accept a string for which `problem` returns None; otherwise it returns what was expected."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> str:
         if not isinstance(value, str):
@@ -159,7 +159,7 @@ _Rate = Annotated[Decimal, WrapValidator(_rate)]
 
 
 MIN_SERVER_KEY: Final = 16
-"""Characters."""
+"""Minimum number of characters in a server key."""
 
 _KEY: Final = re.compile(rf"[!-~]{{{MIN_SERVER_KEY},}}")
 
@@ -167,7 +167,7 @@ _KEY: Final = re.compile(rf"[!-~]{{{MIN_SERVER_KEY},}}")
 def _server_key(value: object, _: Any) -> str:
     if isinstance(value, str) and _KEY.fullmatch(value):
         return value
-    # The mistake is not shown: it is a secret all the same.
+    # Do not show the value, since an invalid secret is still a secret.
     raise _mistake(f"at least {MIN_SERVER_KEY} ASCII characters without spaces", "something else")
 
 
@@ -179,14 +179,14 @@ class _Table(BaseModel):
 
 
 class RateLimitModel(_Table):
-    """`rate_limit`."""
+    """The table `rate_limit`."""
 
     events: _Count
     seconds: _Seconds
 
 
 class ShieldsModel(_Table):
-    """`[site.shields]`."""
+    """The table `[site.shields]`."""
 
     ips: Annotated[list[_Network], Field(max_length=MAX_IP_RULES)] = []
     countries: Annotated[list[_Country], Field(max_length=MAX_COUNTRY_RULES)] = []
@@ -195,23 +195,23 @@ class ShieldsModel(_Table):
 
 
 OUTDATED_KEY: Final = "allow_server_clients"
-"""Of a site; it meant the opposite of `drop_server_clients`, and its absence meant false."""
+"""A deprecated key of a site, the opposite of `drop_server_clients`. The default was false."""
 
 SHIELD_LISTS: Final[Mapping[str, str]] = MappingProxyType(
     {"ip": "ips", "country": "countries", "page": "pages", "hostname": "hostnames"}
 )
-"""The keys of `[site.shields]`, by what one calls a single rule."""
+"""The keys of `[site.shields]`, by the name of a single rule."""
 
 
 class RevenueGoalModel(_Table):
-    """`[[site.revenue_goals]]`."""
+    """The table `[[site.revenue_goals]]`."""
 
     event: _Event
     currency: _Currency
 
 
 class SiteModel(_Table):
-    """`[[site]]`; `allow_server_clients` is an outdated way to write `drop_server_clients`."""
+    """The table `[[site]]`. `allow_server_clients` is deprecated; use `drop_server_clients`."""
 
     id: _Id
     domain: _Domain
@@ -242,17 +242,17 @@ _TABLES: Final[dict[KeyPath, type[_Table]]] = {
 
 
 def problem_of_rule(kind: str, rule: str) -> str | None:
-    """Why a rule may not stand in the file; None if it may.
+    """Return why a rule is invalid; None if it is valid.
 
     Args:
         kind: A key of `SHIELD_LISTS`.
-        rule: One entry of that list.
+        rule: An entry of that list.
     """
     return _problem_of_entry(ShieldsModel, {SHIELD_LISTS[kind]: [rule]})
 
 
 def problem_of_goal(event: str, currency: str) -> str | None:
-    """Why a revenue goal may not stand in the file; None if it may."""
+    """Return why a revenue goal is invalid; None if it is valid."""
     return _problem_of_entry(RevenueGoalModel, {"event": event, "currency": currency})
 
 
@@ -268,7 +268,7 @@ _ARRAYS_OF_TABLES: Final[frozenset[KeyPath]] = frozenset({("site",), ("site", "r
 
 
 def explain(error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
-    """Say where each mistake is and what was expected there."""
+    """Yield the key of each mistake, and what was expected there."""
     for details in error.errors(include_url=False):
         path = tuple(part for part in details["loc"] if part != "[key]")
         names = tuple(part for part in path if isinstance(part, str))

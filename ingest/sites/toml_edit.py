@@ -1,8 +1,8 @@
-"""Changes single values of a TOML document and leaves every other character where it is.
+"""Changes single values of a TOML document and keeps all other characters.
 
-The positions come from `ingest.sites.toml_lines`; tomlkit writes the values, and changes arrays and
-inline tables, whose comments it keeps. (Whole documents it does not leave as they are: it moves
-tables that stand apart, and takes comments for part of the table before them.)
+The positions come from `ingest.sites.toml_lines`. tomlkit formats the values, and edits arrays and
+inline tables, with their comments. It is not used for whole documents, because it would move
+separated tables, and treats comments as a part of the table before them.
 """
 
 import re
@@ -15,11 +15,11 @@ import tomlkit.exceptions
 from ingest.sites.toml_lines import KeyPath, TextSpan, key_spans
 
 _WIDTH: Final = 88
-"""Characters of a line beyond which a new array is written over several."""
+"""Maximum number of characters in a line; a longer new array is written on several lines."""
 
 
 def literal(value: Any) -> str:
-    """A text, number, date, truth value or list as one writes it in TOML."""
+    """Format a text, number, date, boolean or list as TOML."""
     if isinstance(value, list | tuple):
         items = [literal(item) for item in value]
         line = f"[{', '.join(items)}]"
@@ -28,39 +28,39 @@ def literal(value: Any) -> str:
 
 
 def inline_table(pairs: Mapping[str, Any]) -> str:
-    """An inline table."""
+    """Format an inline table."""
     return "{ " + ", ".join(f"{key} = {literal(value)}" for key, value in pairs.items()) + " }"
 
 
 def newline(text: str) -> str:
-    """How the document ends its lines."""
+    """Return the line end that the document uses."""
     return "\r\n" if "\r\n" in text else "\n"
 
 
 def end_of_line(text: str, offset: int) -> int:
-    """Where the line ends that an offset is in, behind its end."""
+    """Return the offset after the end of the line that contains an offset."""
     found = text.find("\n", offset)
     return len(text) if found < 0 else found + 1
 
 
 def start_of_line(text: str, offset: int) -> int:
-    """Where the line begins that an offset is in."""
+    """Return the offset of the beginning of the line that contains an offset."""
     return text.rfind("\n", 0, offset) + 1
 
 
 def set_value(text: str, path: KeyPath, value: str) -> str:
-    """Give a key a value.
+    """Set a key's value.
 
-    A key that is there keeps its place. A new one goes where its table stands: behind the last key
-    of the table's section, or into the inline table.
+    An existing key keeps its place. A new one is added to its table: after the last key of the
+    table's section, or in the inline table.
 
     Args:
         text: The document.
-        path: The key. Its table is there, or its table's table is.
-        value: As TOML.
+        path: The key. Its table, or the parent of its table, exists.
+        value: The value as TOML.
 
     Raises:
-        KeyError: Neither is.
+        KeyError: Neither exists.
     """
     spans = key_spans(text)
     span = spans.get(path)
@@ -69,7 +69,7 @@ def set_value(text: str, path: KeyPath, value: str) -> str:
     table, name = path[:-1], str(path[-1])
     home = spans.get(table)
     if home is None:
-        # The table is implied by dotted keys of the table around it.
+        # The table only exists as dotted keys of its parent.
         table, name = table[:-1], f"{table[-1]}.{name}"
         home = spans[table]
     if not home.header:
@@ -79,9 +79,9 @@ def set_value(text: str, path: KeyPath, value: str) -> str:
 
 
 def drop(text: str, path: KeyPath) -> str:
-    """Take a key with its line, or a table with its section, out of the document.
+    """Remove a key with its line, or a table with its section, from the document.
 
-    Comments above stay, those behind the value go. What is not there is no mistake.
+    Comments above are kept, comments after the value are removed. A missing key is no error.
     """
     gone = False
     while True:
@@ -89,7 +89,7 @@ def drop(text: str, path: KeyPath) -> str:
         found = next((key for key in spans if key[: len(path)] == path), None)
         if found is None or gone:
             return text
-        # The table behind one that is dropped from an array has its path then.
+        # After an array's element is removed, the next element has its path.
         gone = isinstance(path[-1], int)
         span = spans[found]
         parent = spans.get(found[:-1])
@@ -105,13 +105,13 @@ def drop(text: str, path: KeyPath) -> str:
 
 
 def set_array(text: str, path: KeyPath, before: Sequence[str], after: Sequence[str]) -> str:
-    """Change the entries of an array of texts; those that stay keep their lines and comments.
+    """Change the entries of an array of texts. Remaining entries keep their lines and comments.
 
     Args:
         text: The document.
         path: As for `set_value`.
-        before: What the array has.
-        after: What it is to have.
+        before: The current entries.
+        after: The new entries.
     """
     span = key_spans(text).get(path)
     if span is None:
@@ -122,7 +122,7 @@ def set_array(text: str, path: KeyPath, before: Sequence[str], after: Sequence[s
 
 
 def append_section(text: str, section: str) -> str:
-    """Add a section behind all others of the document, before the empty lines at its end."""
+    """Add a section after all others, before the empty lines at the document's end."""
     content = text.rstrip()
     tail = text[len(content) :].lstrip(" \t") or newline(text)
     between = 2 * newline(text) if content else ""
@@ -142,7 +142,7 @@ def _add_line(text: str, home: TextSpan, spans: Mapping[KeyPath, TextSpan], line
 
 
 def _end_of_section(text: str, header: TextSpan, spans: Mapping[KeyPath, TextSpan]) -> int:
-    """Where the lines of a section end; comments behind its last key are no part of it."""
+    """Return where the lines of a section end, without comments after its last key."""
     following = [span.start for span in spans.values() if span.header]
     limit = min((start for start in following if start > header.start), default=len(text))
     last = max(span.end for span in spans.values() if header.start <= span.start < limit)
@@ -150,7 +150,7 @@ def _end_of_section(text: str, header: TextSpan, spans: Mapping[KeyPath, TextSpa
 
 
 def _changed(written: str, changes: Mapping[str, str | None]) -> str:
-    """An inline table with some keys set or, for None, taken out."""
+    """Return an inline table with some keys set or, for None, removed."""
     document = tomlkit.parse(f"table = {written}")
     table: Any = document["table"]
     for name, value in changes.items():
@@ -159,12 +159,12 @@ def _changed(written: str, changes: Mapping[str, str | None]) -> str:
         else:
             table[name] = tomlkit.value(value)
     changed = str(tomlkit.dumps(document)).removeprefix("table = ")
-    # tomlkit leaves the spaces inside the braces one-sided.
+    # tomlkit leaves a space on only one side inside the braces.
     return f"{{ {changed[1:-1].strip()} }}" if "\n" not in changed else changed
 
 
 def _changed_array(written: str, before: Sequence[str], after: Sequence[str]) -> str | None:
-    """The array with its entries added and removed; None where tomlkit does not manage that."""
+    """Return the array with entries added and removed; None if tomlkit fails to do that."""
     try:
         document = tomlkit.parse(f"array = {written}")
         array: Any = document["array"]

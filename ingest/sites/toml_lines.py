@@ -1,4 +1,4 @@
-"""Where in a TOML document each key stands, which the standard library's reader does not tell."""
+"""Finds the positions of keys in a TOML document, which the standard library does not return."""
 
 import re
 import tomllib
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Final
 
 KeyPath = tuple[str | int, ...]
-"""Keys, and positions in arrays, from the document's root to a value."""
+"""Keys and array positions from the document's root to a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextSpan:
-    """Where something stands, in characters from the beginning of the document.
+    """A position in the document, as character offsets.
 
     Attributes:
-        start: Of the key, the array's element, or the header's first bracket.
-        value: Where its value begins; for a header, where it ends.
-        end: Behind the value, or behind the header's last bracket.
-        header: Whether it is the header of a table.
+        start: Start of the key, the array's element, or the header's first bracket.
+        value: Start of the value; for a header, its end.
+        end: Offset after the value, or after the header's last bracket.
+        header: Whether this is the header of a table.
     """
 
     start: int
@@ -44,16 +44,16 @@ def key_lines(document: str) -> dict[KeyPath, int]:
     """Find the line, counted from 1, of every key, table and array element.
 
     Args:
-        document: TOML that `tomllib` has read without complaint; what other text gives is not
-            defined, except that the function returns or raises `ValueError` or `RecursionError`.
+        document: TOML that `tomllib` can parse. For other text the result is undefined, but the
+            function returns or raises `ValueError` or `RecursionError`.
     """
     return _Scanner(document.replace("\r\n", "\n")).scan()
 
 
 def key_spans(document: str) -> dict[KeyPath, TextSpan]:
-    """Find where every key, header and array element begins and ends, in the document's order.
+    """Find the span of every key, header and array element, in the document's order.
 
-    Tables that are only implied, as `a` by `a.b = 1` or by `[a.b]`, have no span.
+    Implicit tables, such as `a` in `a.b = 1` or `[a.b]`, have no span.
 
     Args:
         document: As for `key_lines`.
@@ -64,7 +64,7 @@ def key_spans(document: str) -> dict[KeyPath, TextSpan]:
 
 
 class _Scanner:
-    """Follows the document's structure. Values matter only for where they end."""
+    """Follows the document's structure. Of values, it only finds the end."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -104,7 +104,7 @@ class _Scanner:
         return path
 
     def _current(self, path: KeyPath) -> KeyPath:
-        """The table last begun, where the path leads to an array of tables."""
+        """Return the path with the position of the latest table in each array of tables."""
         return (*path, self._tables[path] - 1) if path in self._tables else path
 
     def _pair(self, table: KeyPath) -> None:
@@ -118,7 +118,7 @@ class _Scanner:
         self.spans[path] = TextSpan(start, value, self._at)
 
     def _key(self) -> list[str]:
-        """A dotted key and the white space after it."""
+        """Read a dotted key and the white space after it."""
         parts = []
         while True:
             self._skip_space()
@@ -143,7 +143,7 @@ class _Scanner:
             found = _STRING.match(self._text, self._at) or _SCALAR.match(self._text, self._at)
             if found is None:
                 raise ValueError("a value was expected")
-            # White space before a comment or the line's end is no part of the value.
+            # White space before a comment or the line's end is not a part of the value.
             self._at = found.start() + len(found.group().rstrip())
 
     def _array(self, path: KeyPath) -> None:
@@ -162,7 +162,7 @@ class _Scanner:
             self._pair(path)
 
     def _ends(self, bracket: str) -> bool:
-        """Skip what is between two elements; whether the closing bracket has come, too."""
+        """Skip the text between two elements; return whether the closing bracket was reached."""
         self._skip_blank()
         if self._text.startswith(",", self._at):
             self._at += 1
