@@ -1,4 +1,4 @@
-"""The browser or other client that a user agent names, and its version."""
+"""Finds the browser or other client, and its version, in a user agent."""
 
 from typing import Final
 
@@ -21,16 +21,17 @@ _IN_APP: Final = PatternSet(IN_APP_PATTERNS)
 _SYSTEM_FAMILIES: Final = frozenset(
     {"Android", "Apple Mail", "AppleWebKit", "Mobile Safari UI/WKWebView", "Other"}
 )
-"""Families that say no more than which system it is."""
+"""Families that only name the system."""
 
 _NO_FAMILIES: Final = frozenset({"HbbTV", "Other"})
 
 
 def name_browser(agent: ParsedAgent) -> tuple[str, str]:
-    """The client's name and the first two parts of its version.
+    """Return the client's name and the first two parts of its version.
 
     Returns:
-        Both may be empty; `Mobile App` for applications with a browser inside and without.
+        The name and the version, which may both be empty. The name is `Mobile App` for applications
+        with or without an embedded browser.
     """
     text, family = agent.ua_string, agent.browser.family
     named = _NAMED.find(text)
@@ -48,7 +49,7 @@ def name_browser(agent: ParsedAgent) -> tuple[str, str]:
         return _ENGINES.find(text) or ("", "")
     library = LIBRARIES.get(family.lower())
     if library is not None and not agent.is_browser:
-        # Without a version it is more likely a word that begins like the library's name.
+        # Without a version, it is probably another word that begins with the library's name.
         version = agent.browser.version_string
         return (library, version) if version else ("", "")
     name = BROWSERS.get(family, family)

@@ -1,8 +1,7 @@
 """Names of browsers and other clients.
 
-The targets are the names of Matomo's device detection after the renames of spec/enrichment.md §2,
-so that rows of both origins group together. A family of ua-parser's that is not listed keeps its
-name.
+The names are those of Matomo's device detection after the renames of spec/enrichment.md §2, so that
+rows from both sources can be grouped. A family of ua-parser that is not listed keeps its name.
 """
 
 from types import MappingProxyType
@@ -145,7 +144,8 @@ _PRODUCTS: Final = MappingProxyType(
         r"mCent": "mCent",
     }
 )
-"""Products with a version, in agents in which ua-parser sees what they are made of."""
+"""Products with a version, for agents in which ua-parser finds the browser that they are based
+on."""
 
 _VERSIONLESS: Final = MappingProxyType(
     {
@@ -157,7 +157,7 @@ _VERSIONLESS: Final = MappingProxyType(
         r"^Safari/?[0-9.]+ CFNetwork": "Safari",
     }
 )
-"""The same without a version."""
+"""Such products without a version."""
 
 BROWSER_PATTERNS: Final = (
     *((f"(?i){product}{_VERSION}", name) for product, name in _PRODUCTS.items()),
@@ -165,7 +165,7 @@ BROWSER_PATTERNS: Final = (
     (r"com\.huawei\.hmos\.browser", "Huawei Browser"),
     *_VERSIONLESS.items(),
 )
-"""Names in an agent, in order of precedence."""
+"""Names of browsers in an agent, in order of precedence."""
 
 ENGINE_PATTERNS: Final = (
     (r"(?i)^opera/.*\bversion/([0-9]+)\.([0-9]+)", "Opera"),
@@ -181,7 +181,7 @@ ENGINE_PATTERNS: Final = (
         "Android Browser",
     ),
 )
-"""What a browser is made of, where ua-parser sees none, or sees a word of the model."""
+"""Engines of browsers, for agents in which ua-parser finds no browser or a word of the model."""
 
 VERSIONLESS_BROWSERS: Final = frozenset(
     {"Android", "Apple Mail", "AppleWebKit", "Mobile Safari UI/WKWebView"}
@@ -248,7 +248,7 @@ APPS: Final = frozenset(
         "iTunes",
     }
 )
-"""Families that are applications with a browser inside: `Mobile App`, without a version."""
+"""Families that are applications with an embedded browser: `Mobile App`, without a version."""
 
 IN_APP_PATTERNS: Final = (
     r"\bFB(?:AN|AV|_IAB|IOS)\b|\bInstagram |\bWhatsApp/|\bBarcelona ",
@@ -263,4 +263,4 @@ IN_APP_PATTERNS: Final = (
     r"FancyPlayer",
     r"(?i)podcast|^[^/()]*(?:pod|cast|music|radio)[^/()]*(?:[/(]|$)",
 )
-"""Words of applications with a browser inside, and of those that have none."""
+"""Words of applications with or without an embedded browser."""

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 CLICK_IDS: Final = ("gclid", "gbraid", "wbraid", "msclkid", "fbclid", "twclid")
-"""Parameters that advertisers add to links, in the order in which they are looked for. Which one is
-there is stored; its value, which would identify the visitor, is not."""
+"""Parameters that advertisers add to links, in order of precedence. The name of the parameter is
+stored. Its value is not, because it would identify the visitor."""
 
 _INFERRED: Final = {("Google", "gclid"): "(gclid)", ("Bing", "msclkid"): "(msclkid)"}
 
 
 def click_id_param(query: Mapping[str, str]) -> str:
-    """The name of the first click id present; empty for none."""
+    """Return the name of the first click id in the query; empty for none."""
     for name in CLICK_IDS:
         if name in query:
             return name
@@ -19,6 +19,6 @@ def click_id_param(query: Mapping[str, str]) -> str:
 
 
 def medium(query: Mapping[str, str], source: str, click_id: str) -> str:
-    """The medium: as tagged, even if empty; else inferred from source and click id."""
+    """Return the tagged medium, even if empty; else infer it from source and click id."""
     tag = query.get("utm_medium")
     return _INFERRED.get((source, click_id), "") if tag is None else tag

@@ -1,4 +1,4 @@
-"""The acquisition channel: what kind of source a visit came from (spec/enrichment.md §7)."""
+"""The acquisition channel: the kind of source of a session (spec/enrichment.md §7)."""
 
 import re
 from collections.abc import Callable
@@ -19,17 +19,17 @@ _REFERRAL: Final = frozenset({"referral", "app", "link"})
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What the rules look at, in lower case.
+    """The values that the rules check, in lower case.
 
     Attributes:
         source: Canonical name of the source.
         medium: `utm_medium`, tagged or inferred.
         campaign: `utm_campaign`.
         tag: `utm_source` as tagged.
-        click_id: Name of the click id; in its own case.
-        category: The source's, empty when unknown.
-        paid_medium: Whether the medium means that the visit was paid for.
-        paid: Whether the medium or the tag does.
+        click_id: Name of the click id, in its original case.
+        category: Category of the source; empty when unknown.
+        paid_medium: Whether the medium means paid traffic.
+        paid: Whether the medium or the tag means paid traffic.
         shopping: Whether the source or the campaign is about shopping.
     """
 
@@ -93,7 +93,7 @@ RULES: Final[tuple[tuple[str, Callable[[Signs], bool]], ...]] = (
     ("Mobile Push Notifications", _push),
     ("Referral", lambda signs: signs.medium in _REFERRAL or signs.source != ""),
 )
-"""Channels and when they fit; the first that does wins."""
+"""Channels and their conditions, in order of precedence."""
 
 OTHERWISE: Final = "Direct"
 
@@ -101,7 +101,7 @@ OTHERWISE: Final = "Direct"
 def acquisition_channel(
     referrer_source: str, utm_medium: str, utm_campaign: str, utm_source: str, click_id_param: str
 ) -> str:
-    """Find the channel of a visit from the columns that describe its source."""
+    """Return the channel of a session, from the columns that describe its source."""
     source, medium, campaign = referrer_source.lower(), utm_medium.lower(), utm_campaign.lower()
     tag = utm_source.lower()
     category = _TABLES.categories.get(source, "")

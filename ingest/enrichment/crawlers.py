@@ -86,7 +86,7 @@ _LIBRARIES_LISTED: Final = frozenset(
         r"sindresorhus\/got",
     }
 )
-"""Patterns of the list that name HTTP libraries: these are senders, and apps are made with them."""
+"""Patterns of the list that match HTTP libraries, which are used by servers and apps."""
 
 _WORDS_OF_CRAWLERS: Final = (
     r"crawl|spider|(?:^|[^u])bot\b",  # Cubot makes telephones
@@ -111,7 +111,7 @@ _MORE_NAMES: Final = (
     r"catchpoint|thousandeyes|gomez ?agent|dejaclick|alertsite|statuscake|site24x7|speedcurve",
     r"dareboost|browsershots|ghostinspector|lighthouse|pagespeed|web ?preview|convertify|mixnode",
     r"\b(?:cypress|phantomjs|playwright|puppeteer|selenium|slimerjs|splash|webdriver)/",
-    # Those of the great services.
+    # Clients of the large services.
     r"\bgoogle-(?:[a-z]{4}|ads)|google_partner|\(KHTML, like Gecko; Google",
     r"facebook(?:external|catalog|platform)|meta-external",
     r"^(?:ApacheBench|arachni|COMODO|ELB-HealthChecker|PayPal IPN|Amazon.Route ?53|k6)\b",
@@ -119,7 +119,7 @@ _MORE_NAMES: Final = (
 """Names of clients that the list does not have."""
 
 _UNLESS_PLATFORM: Final = (
-    # What a program does, as a verb, a noun or its name; not a part of another word: checkout.
+    # Activities of programs, as a verb, a noun or a name; not as a part of a word like checkout.
     r"(?:analy[sz]|archiv|check|collect|detect|discover|expand|extract|fetch|grab|harvest|index|"
     r"lookup|monitor|preview|prob|resolv|scan|scrap|search|validat|verif)"
     r"(?:ation|e|er|ers|es|ication|ing|ion|or|ory|s|y)?(?:\b|_)",
@@ -136,14 +136,14 @@ _UNLESS_PLATFORM: Final = (
     r"artillery|gatling|jmeter|locust|\bsiege/|vegeta|wallabag|pinboard|hootsuite|sprinklr",
     r"^google|proxy|feed(?:er|parser|reader|s)?(?:\b|_)|\bfeed[a-z]|\brss\b.*reader",
 )
-"""Words in the agents of programs that do not say what they run on."""
+"""Words in the agents of programs, if the agent does not name a platform."""
 
 _WEB_ADDRESS: Final = PatternSet((r"(?i)https?://",))
 _ADDRESS: Final = PatternSet(
     (r"(?i)https?://|[a-z0-9]\.(?:ch|com|dev|eu|fm|fun|info|io|net|org|party|site)\b",)
 )
 _PODCASTS: Final = PatternSet((r"(?i)cast|pod|omea|torrent|breaker",))
-"""Words in the agents of applications that people use and that name their home page."""
+"""Words in the agents of users' applications that contain a home page."""
 
 _BROWSER: Final = re.compile(r"(?:Mozilla/[45]\.0 ?\((?!compatible)|Dalvik/|Opera/)")
 _MOZILLA: Final = re.compile(r"Mozilla/5\.0 ?\S")
@@ -187,10 +187,10 @@ def begins_as_browser(user_agent: str) -> bool:
 
 
 def is_crawler(user_agent: str) -> bool:
-    """Whether an agent is on the list of known crawlers, or calls itself one.
+    """Whether an agent is on the list of known crawlers, or has a crawler's words.
 
-    Patterns ignore case. In a browser's agent, words count only in the part that names clients: a
-    phone may be called Spider 8, and a company Banca Caboto.
+    Patterns ignore case. In a browser's agent, words only count in the part with the names of
+    clients, because a device may be called Spider 8, and a company Banca Caboto.
     """
     if _LISTED.matches(user_agent) or _COMPATIBLE.match(user_agent) is not None:
         return True
@@ -208,7 +208,7 @@ def is_crawler(user_agent: str) -> bool:
 
 
 def _clients(user_agent: str) -> str:
-    """The agent of a browser without what its first brackets say of the device."""
+    """Return a browser's agent without the device description in its first brackets."""
     device, _, clients = user_agent.partition(")")
     _, _, compatible = device.partition("compatible;")
     return compatible + clients

@@ -1,4 +1,4 @@
-"""The class of device that a user agent names: what is stored as `screen_size`."""
+"""Finds the device class in a user agent, which is stored as `screen_size`."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -33,17 +33,17 @@ _TV_MODELS: Final = PatternSet(
         r"(?i)iptv|dvb|chromecast|\bmedia ?player|movie|\bhome ?theat",
         r"(?i)(?:^|[^0-9a-z]|smart)[248]k(?:$|[^0-9a-z])|ultra ?hd|as4k",
         r"(?i)(?:^|[ _])shell(?:$|[ _])",
-        # The screen's inches, letters and a number: 43LU1204.
+        # Screen size in inches, letters and a number: 43LU1204.
         r"(?:^|[^0-9A-Za-z]|[A-Z])(?:19|2[0-8]|3[29]|4[0-39]|5[05-8]|6[05]|7[057]|8[0-6])"
         r"[A-Z]{1,5}[-_]?[0-9]{2}",
-        # Boxes that many makers sell under the same name, and makers of nothing else.
+        # TV boxes sold by many makers under the same name, and makers of only such boxes.
         r"\b(?:A95X|A5X|H96|X96|X88|T95|TX[2-9]|MX[QR]|Q96|HK1|M8S)[A-Za-z_ )-]",
         r"(?i)\b(?:beelink|formuler|mecool|minix|neo-[ux]|pendoo|rombica|tanix|ugoos|vorke|zidoo)",
         r"(?i)\b(?:evpad|invin|nexus player|iconbit (?:xds|movie))",
     )
 )
 _TV_BUILD: Final = PatternSet((r"Build/[M-Z]T[A-Z][0-9A-Z]?\.[0-9]",))
-"""Android for television sets is built from a branch of its own."""
+"""Build ids of Android for television sets, which has a separate branch."""
 
 _APPLE_DEVICES: Final = PatternSet((r"iPhone|iPad|iPod|Mozilla|Mac",))
 _CAR: Final = PatternSet((r"\bTesla/", "QtCarBrowser"))
@@ -72,9 +72,9 @@ _TABLETS: Final = PatternSet(
         r"(?i)tab(?:$|[^a-z])|tablet|[a-z]tab[0-9]|\bslate\b|\bmid(?:$|[^a-z])",
         r"(?i)pad(?:$|[^a-z])|\bipa2[0-9]{3}|iplay[_ ]?[0-9]|\bkindle|\bnook\b|\bxoom\b|playbook",
         r"(?i)\bnexus (?:7|9|10)\b|transformer|iconia|\bstreak 7|surfer|irulu|\byoga (?:tab|book)",
-        # 7 or 10.1 inches, before the mobile network that they have as well.
+        # 7 or 10.1 inches, before the name of the mobile network.
         r"(?i)(?:^|[^0-9a-z])m?(?:7|8|70|80|97|101)[a-z]{0,2}[ _-]?(?:3g|4g|lte)\b",
-        # The makers' schemes of numbers.
+        # The makers' model numbers.
         r"\bSM-[TPX][0-9]|\bGT-P[0-9]|\bKF[A-Z]{2,6}\b|\bSGP[0-9]{3}|\bOPD[0-9]{4}|\bRMP[0-9]{4}",
         r"\bLenovo (?:TB|YT)|\bTB-?[A-Z]?[0-9X]|\bLenovo (?:A[2-7][0-9]{3}-|A[78]-|S[56]000)",
         r"\b[A-Z0-9]{3,4}K?-(?:W[0-9]{2}|L0[39]HN)|\b2[0-9]{4}RP|\bP[AD]2[0-9]{3}\b|\bLG-V[0-9]{3}",
@@ -117,18 +117,18 @@ _DESKTOP_SYSTEMS: Final = frozenset(
         "Xubuntu",
     }
 )
-"""Systems of devices that are desktops unless the agent says otherwise."""
+"""Systems whose devices are desktops, unless the agent has another class."""
 
 
 def device_class(agent: ParsedAgent, system: str) -> str:
-    """What is stored as `screen_size` (spec/enrichment.md §2).
+    """Return the value of `screen_size` (spec/enrichment.md §2).
 
     Args:
-        agent: What ua-parser reads.
+        agent: The parsed agent.
         system: The operating system's name.
 
     Returns:
-        Mobile, Tablet or Desktop; empty for other devices and where nothing is told.
+        Mobile, Tablet or Desktop; empty for other or unknown devices.
     """
     text = agent.ua_string
     if _NO_CLASS.matches(text) or _is_bare_app(agent.ua_string, system):
@@ -155,7 +155,7 @@ def device_class(agent: ParsedAgent, system: str) -> str:
 
 
 def _is_bare_app(text: str, system: str) -> bool:
-    """Whether it is an application on Apple's network library that names no device."""
+    """Whether the agent is an application with Apple's network library and without a device."""
     return system == "iOS" and "CFNetwork" in text and not _APPLE_DEVICES.matches(text)
 
 
@@ -174,7 +174,7 @@ def _android_class(agent: ParsedAgent) -> str:
 
 
 def _open_harmony_class(text: str) -> str:
-    # `(Phone; OpenHarmony 5.0)`: the first word says what it is.
+    # In `(Phone; OpenHarmony 5.0)`, the first word is the class.
     if "(PC;" in text or "(2in1;" in text:
         return "Desktop"
     return "Tablet" if "(Tablet;" in text else "Mobile"

@@ -1,4 +1,4 @@
-"""Where an address is, by a MaxMind-format database (spec/enrichment.md §3)."""
+"""Looks up the location of an address in a MaxMind-format database (spec/enrichment.md §3)."""
 
 import csv
 import ipaddress
@@ -18,32 +18,32 @@ import maxminddb
 from ingest.model.event import NOWHERE, Place
 
 ANONYMOUS_VPN: Final = Place(country_code="A1")
-"""The place of an address that a proxy says to be a VPN's; it is not looked up."""
+"""The place of an address that a proxy has marked as a VPN's; it is not looked up."""
 
 UNKNOWN_COUNTRIES: Final = frozenset({"ZZ", "XX", "T1"})
-"""Codes in records that name no country (spec/enrichment.md §3)."""
+"""Codes in records for an unknown country (spec/enrichment.md §3)."""
 
 CACHE_SIZE: Final = 10_000
-"""Addresses whose place is remembered, per database."""
+"""Number of cached addresses per database."""
 
 _MAX_ADDRESS_LENGTH: Final = 64  # characters; with a zone, an IPv6 address has some 50
-_SAMPLE: Final = 1000  # records looked at to tell what a database holds
+_SAMPLE: Final = 1000  # records read to find out the kind of database
 _MAX_GEONAME_ID: Final = 2**32 - 1  # the column is a UInt32
 
 
 class GeoDatabaseError(Exception):
-    """A geo database cannot be used. The message has one line and names the file."""
+    """A geo database cannot be used. The message has one line, with the file's name."""
 
 
 class NoGeoDatabase:
-    """Used without a database: every address has an unknown place."""
+    """Replaces a database when there is none: every address has an unknown place."""
 
     path: Path | None = None
     type: str = ""
     built_at: int = 0
 
     def lookup(self, address: str) -> Place:
-        """Give `NOWHERE`."""
+        """Return `NOWHERE`."""
         return NOWHERE
 
     def close(self) -> None:
@@ -59,17 +59,17 @@ class GeoDatabase:
     MaxMind's native reader, which is ten times as fast as the Python one, can only map files.
 
     Attributes:
-        path: The file it was read from.
-        type: What its metadata call it, such as `GeoLite2-City`.
-        built_at: When it was built, Unix seconds.
+        path: The file.
+        type: The type in its metadata, such as `GeoLite2-City`.
+        built_at: Build time, Unix seconds.
     """
 
     def __init__(self, path: Path) -> None:
         """Read a database. Takes some 50 ms per 100 MB.
 
         Raises:
-            GeoDatabaseError: The file is missing, unreadable, damaged, changing, or it is a
-                database of something else than places.
+            GeoDatabaseError: The file is missing, unreadable or damaged, is being changed, or is
+                not a database of places.
         """
         self.path = path
         self._reader = _open(path)
@@ -87,7 +87,7 @@ class GeoDatabase:
         self._cached: Callable[[str], Place] = lru_cache(CACHE_SIZE)(self._find)
 
     def lookup(self, address: str) -> Place:
-        """Find an address's place; unknown for other text. Never raises.
+        """Return an address's place, or an unknown place for other text. Never raises.
 
         Args:
             address: IPv4 or IPv6, as text.
@@ -95,7 +95,7 @@ class GeoDatabase:
         return self._cached(address) if len(address) <= _MAX_ADDRESS_LENGTH else NOWHERE
 
     def close(self) -> None:
-        """Release the copy. Afterwards every place is unknown."""
+        """Release the copy. Afterwards, every place is unknown."""
         self._cached = lambda _: NOWHERE
         self._reader.close()
 
@@ -106,7 +106,7 @@ class GeoDatabase:
                 ip = ip.ipv4_mapped
             return _place(self._reader.get(ip))
         except (ValueError, maxminddb.InvalidDatabaseError):
-            # No address; IPv6 in a database of IPv4 only; a record that cannot be decoded.
+            # Not an address, IPv6 in an IPv4-only database, or a record that cannot be decoded.
             return NOWHERE
 
 
@@ -138,7 +138,7 @@ def _overrides() -> Mapping[int, int]:
 
 
 CITY_OVERRIDES: Final = _overrides()
-"""GeoNames ids of districts, and those of their cities."""
+"""GeoNames ids of cities, by the ids of their districts."""
 
 
 def _place(record: object) -> Place:
@@ -163,7 +163,7 @@ def _place(record: object) -> Place:
 
 
 def _country(record: object) -> str:
-    """A record's country; empty when it has none, or none that fits a two-letter column."""
+    """Return a record's country; empty if it has none, or not a code of two letters."""
     if not isinstance(record, dict):
         return ""
     code = _text(record.get("country"), "iso_code") or _text(record, "country_code")

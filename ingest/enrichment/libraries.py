@@ -1,4 +1,4 @@
-"""HTTP libraries, whose agents are those of programs that send events, not of crawlers."""
+"""Detects HTTP libraries, which are used by programs that send events and are not crawlers."""
 
 import re
 from types import MappingProxyType
@@ -75,11 +75,11 @@ LIBRARIES: Final = MappingProxyType(
         "wget2": "Wget",
     }
 )
-"""Product names of HTTP libraries, lower case, and what they are called in rows."""
+"""Names of HTTP libraries in rows, by product name in lower case."""
 
 LIBRARY_NAMES: Final = frozenset(LIBRARIES.values())
 
-# An agent is a library's if it begins with its product; what follows may still betray a crawler.
+# A library's agent begins with its product. The rest may still identify a crawler.
 _LIBRARY: Final = re.compile(
     r"(?:python/[0-9.]+ )?"
     rf"(?P<name>{'|'.join(map(re.escape, sorted(LIBRARIES, key=len, reverse=True)))})"
@@ -91,11 +91,11 @@ _LIBRARY: Final = re.compile(
 
 
 def find_library(user_agent: str) -> tuple[str, str] | None:
-    """Recognise the agent of an HTTP library, such as `python-requests/2.31.0`.
+    """Find an HTTP library in an agent, such as `python-requests/2.31.0`.
 
     Returns:
-        The library's name and the first two parts of its version, which may be empty; None for all
-        other agents, among them crawlers made with a library that add a name of their own.
+        The library's name and the first two parts of its version, which may be empty; None for
+        other agents, including crawlers that use a library and add their name.
     """
     match = _LIBRARY.match(user_agent)
     if match is None or is_crawler(user_agent[match.end() :]):

@@ -1,4 +1,4 @@
-"""The operating system that a user agent names, and its version."""
+"""Finds the operating system and its version in a user agent."""
 
 import re
 from typing import Final
@@ -43,7 +43,7 @@ _IPADOS_MAJOR: Final = 13
 
 
 def name_system(agent: ParsedAgent) -> tuple[str, str]:
-    """The system's name and the first two parts of its version; both may be empty."""
+    """Return the system's name and the first two parts of its version; both may be empty."""
     text, family, version = agent.ua_string, agent.os.family, agent.os.version_string
     named = _NAMED.find(text)
     if named is not None:
@@ -94,7 +94,7 @@ def _webos_version(text: str) -> str:
 
 
 def _mac_version(darwin: int) -> str:
-    # Darwin counts on by one with each version; macOS changed from 10.x to whole numbers.
+    # Darwin's version increases by one each time; macOS changed from 10.x to integers.
     if darwin < _FIRST_MAC_OS_DARWIN:
         return ""
     return f"10.{darwin - 4}" if darwin < 20 else str(darwin - 9)

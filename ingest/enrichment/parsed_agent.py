@@ -1,4 +1,4 @@
-"""What ua-parser reads in a user agent, and which part of it is the device's."""
+"""A user agent parsed by ua-parser, and the part of it that describes the device."""
 
 from functools import cached_property
 from typing import Final
@@ -20,18 +20,18 @@ _SYSTEMS_OF_ANDROID: Final = frozenset({"Linux", "Other"})
 
 
 class ParsedAgent(user_agents.parsers.UserAgent):  # type: ignore[misc]  # the library has no types
-    """The library's device classes, on ua-parser's native resolver: twenty times as fast."""
+    """The library's device classes with ua-parser's native resolver, which is 20 times as fast."""
 
     def __init__(self, user_agent: str) -> None:
-        """Read an agent.
+        """Parse an agent.
 
         Args:
-            user_agent: Without lone surrogates.
+            user_agent: A user agent without lone surrogates.
         """
         result = _PARSER.parse(user_agent).with_defaults()
         browser, system, device = result.user_agent, result.os, result.device
         self.ua_string = user_agent
-        # Not the library's `parse_browser` and so on: their whole numbers lose the 0 of 22.04.
+        # Do not use the library's `parse_browser` etc., whose integers lose the 0 of 22.04.
         self.browser = user_agents.parsers.Browser(
             browser.family, (), join_version(browser.major, browser.minor)
         )
@@ -42,24 +42,24 @@ class ParsedAgent(user_agents.parsers.UserAgent):  # type: ignore[misc]  # the l
 
     @cached_property
     def is_browser(self) -> bool:
-        """Whether it has the form of a browser's agent; if not, it is an application's."""
+        """Whether it has the form of a browser's agent, and not of an application's."""
         return _BROWSER.matches(self.ua_string)
 
     @cached_property
     def is_android(self) -> bool:
-        """Whether its system is Android, or made of it."""
+        """Whether its system is Android, or based on it."""
         return self.os.family == "Android" or (
             self.os.family in _SYSTEMS_OF_ANDROID and _ANDROID.matches(self.ua_string)
         )
 
     @cached_property
     def model(self) -> str:
-        """The part that holds the device's model, with words of other meanings.
+        """The part that contains the device's model, among other words.
 
-        Browsers put it into their first brackets.
+        In a browser's agent, it is in the first brackets.
         """
         return self.ua_string.partition(")")[0].partition(" Build/")[0]
 
     def _is_android_tablet(self) -> bool:
-        # Chrome's convention. What is no browser tells nothing: rather one of the many phones.
+        # Chrome's convention. Other clients do not follow it and are more likely phones.
         return "mobile" not in self.ua_string.lower() and "Safari/" in self.ua_string

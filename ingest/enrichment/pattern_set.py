@@ -1,4 +1,4 @@
-"""Many patterns tried on a text at once.
+"""Matches a text against many patterns at once.
 
 Both classes use ua-parser's native matcher. It first searches for the literals of all patterns, and
 tries only the patterns whose literals it has found. This takes some microseconds for a thousand
@@ -12,7 +12,7 @@ from ua_parser_rs import UserAgentExtractor
 
 
 class PatternSet:
-    """Patterns of which a text may match any."""
+    """A set of patterns; a text matches if any pattern does."""
 
     __slots__ = ("_extractor",)
 
@@ -43,23 +43,23 @@ class NamePatterns:
         """Compile the patterns.
 
         Args:
-            patterns: Each with the name that it stands for. Its groups, if there are any, are the
-                first and the second part of the version.
+            patterns: Pairs of a pattern and its name. The pattern's groups, if any, are the first
+                and the second part of the version.
 
         Raises:
-            ValueError: One of them is not a regular expression.
+            ValueError: A pattern is not a regular expression.
         """
-        # The matcher takes the first group for the name.
+        # The matcher uses the first group as the name.
         self._extractor = UserAgentExtractor(
             (f"()(?:{pattern})", name, None, None, None, None) for pattern, name in patterns
         )
 
     def find(self, text: str) -> tuple[str, str] | None:
-        """The name of the first pattern that is found in the text, and the version.
+        """Return the name of the first pattern that is found in the text, and the version.
 
         Returns:
-            The version has at most two parts and is empty when it is not told. None if no pattern
-            is found.
+            The name, and a version of at most two parts, which may be empty; None if no pattern is
+            found.
         """
         found = self._extractor.extract(text)
         if found is None:
@@ -68,5 +68,5 @@ class NamePatterns:
 
 
 def join_version(major: str | None, minor: str | None) -> str:
-    """The two parts of a version that are kept (spec/enrichment.md §2)."""
+    """Join the two parts of a version that are stored (spec/enrichment.md §2)."""
     return f"{major}.{minor}" if major and minor else major or ""

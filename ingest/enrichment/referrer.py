@@ -1,4 +1,4 @@
-"""Referrers: which count, and what of them is stored (spec/enrichment.md §4)."""
+"""Parses referrers (spec/enrichment.md §4)."""
 
 from functools import lru_cache
 from typing import Final
@@ -13,11 +13,11 @@ _SCHEMES: Final = frozenset({"http", "https", ANDROID_APP})
 
 
 class Referral(msgspec.Struct, frozen=True, gc=False):
-    """A referrer that counts: another site or an app.
+    """A valid referrer: another site or an app.
 
     Attributes:
-        host: Without `www.`; with the scheme in front for an app.
-        path: As sent, without slashes at its end.
+        host: The host without `www.`; for an app, with the scheme.
+        path: The path as sent, without trailing slashes.
     """
 
     host: str
@@ -25,21 +25,21 @@ class Referral(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def referrer(self) -> str:
-        """What the column `referrer` holds: no scheme, port, query or fragment."""
+        """The value of the column `referrer`, without scheme, port, query and fragment."""
         return self.host + self.path
 
 
 def parse_referral(referrer: str | None, page_hostname: str) -> Referral | None:
-    """Read a referrer.
+    """Parse a referrer.
 
     Args:
-        referrer: The address as sent; None when absent.
-        page_hostname: The page's host without `www.`, which is no referrer of itself. Its
+        referrer: The URL as sent; None when absent.
+        page_hostname: The page's host without `www.`, which is not a valid referrer. Its
             sub-domains are.
 
     Returns:
-        None when the visit came from nowhere that counts: another scheme than the web's or an
-        app's, no host, the page's own host, `localhost`.
+        The referrer; None if it is not valid: a scheme other than the web's or an app's, no host,
+        the page's own host, or `localhost`.
     """
     if not referrer:
         return None

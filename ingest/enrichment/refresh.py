@@ -1,6 +1,6 @@
 """Rebuilds the shipped tables from the published lists: `python -m ingest.enrichment.refresh DIR`.
 
-`data/README.md` says where the lists come from. Needs PyYAML, a development dependency.
+`data/README.md` has the origin of the lists. Requires PyYAML, a development dependency.
 """
 
 import argparse
@@ -25,11 +25,11 @@ SPAMMERS: Final = "referrer_spammers.txt"
 def source_hosts(
     lists: Iterable[Mapping[str, Any]], renames: Mapping[str, str]
 ) -> list[tuple[str, str]]:
-    """Hosts and names of Matomo's lists, sorted by host.
+    """Return the hosts and names of Matomo's lists, sorted by host.
 
     Args:
-        lists: In the order in which they count: of a host that is in several, the first.
-        renames: Our names for those of Matomo's that differ.
+        lists: The lists in order of precedence, for hosts that are in several.
+        renames: Sluice's names, by Matomo's, where they differ.
     """
     names: dict[str, str] = {}
     for sources in lists:
@@ -40,14 +40,14 @@ def source_hosts(
 
 
 def _hosts(entries: Iterable[Any]) -> Iterator[str]:
-    """The hosts of a source, which has them in groups with other things, or in a plain list."""
+    """Yield the hosts of a source, which has them in groups with other keys, or in a plain list."""
     for entry in entries:
         for host in entry["urls"] if isinstance(entry, dict) else [entry]:
-            # A country in front or in the middle needs no pattern: the domain behind it is looked
-            # up, too.
+            # A country at the beginning or in the middle needs no pattern, because the domain after
+            # it is looked up, too.
             host = host.lower().removeprefix("www.")
             host = host.partition("{}.")[2] or host
-            # An app's address in a notation of its own (`android-app//…`) is no host.
+            # An app's address in a special notation (`android-app//…`) is not a host.
             if "." in host.partition("/")[0]:
                 yield host
 
@@ -55,11 +55,11 @@ def _hosts(entries: Iterable[Any]) -> Iterator[str]:
 def source_categories(
     published: Iterable[tuple[str, str]], ours: Mapping[str, Iterable[str]]
 ) -> list[tuple[str, str]]:
-    """Sources and categories, sorted by source; where both name a source, the published one wins.
+    """Return sources and categories, sorted by source. Published categories take precedence.
 
     Args:
-        published: Source and `SOURCE_CATEGORY_…`.
-        ours: Sources by category.
+        published: Pairs of a source and `SOURCE_CATEGORY_…`.
+        ours: Sluice's additional sources, by category.
     """
     categories = {source: category for category, sources in ours.items() for source in sources}
     for source, category in published:
@@ -68,7 +68,7 @@ def source_categories(
 
 
 def table(heading: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    """The text of a CSV file."""
+    """Return the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading)
@@ -80,8 +80,8 @@ def refresh(lists: Path, data: Path = DATA) -> None:
     """Rebuild the tables.
 
     Args:
-        lists: The directory that holds the published lists.
-        data: The directory that holds the tables, and what is kept by hand.
+        lists: The directory of the published lists.
+        data: The directory of the tables and of the lists that are edited by hand.
 
     Raises:
         OSError: A list is missing.

@@ -1,4 +1,4 @@
-"""The source of a visit: what a tag says, else the name of the referring site."""
+"""Finds the source of a session: the value of a tag, or the name of the referring site."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from ingest.enrichment.referrer import ANDROID_APP, Referral
 from ingest.enrichment.source_tables import COUNTRY, source_tables
 
 TAGS: Final = ("utm_source", "source", "ref")
-"""Query parameters that name the source, in the order in which they are looked at."""
+"""Query parameters for the source, in order of precedence."""
 
 _TABLES: Final = source_tables()
 _COUNTRY: Final = re.compile(r"\.(?:(?:co|com|org|net|edu|gov)\.[a-z]{2}|[a-z]{2}|com|cat)\Z")
@@ -17,18 +17,18 @@ _APP: Final = f"{ANDROID_APP}://"
 _CACHED_LENGTH: Final = 300
 
 _MAX_HOST: Final = 253
-"""Characters of a host name (RFC 1035); a longer one is in no table."""
+"""Maximum number of characters in a host name (RFC 1035); a longer one is in no table."""
 
 
 def source_of(query: Mapping[str, str], referral: Referral | None) -> str:
-    """Name the source (spec/enrichment.md §5).
+    """Return the source's name (spec/enrichment.md §5).
 
     Args:
-        query: The page's query parameters. A tag that is there but empty means no source.
-        referral: What the visit came from; None when nothing counts.
+        query: The page's query parameters. An empty tag means no source.
+        referral: The referrer; None if there is no valid one.
 
     Returns:
-        A canonical name where there is one, else the tag or the host as it is; empty for none.
+        The canonical name if there is one, else the unchanged tag or host; empty for none.
     """
     tag = tagged(query)
     if tag is not None:
@@ -41,7 +41,7 @@ def source_of(query: Mapping[str, str], referral: Referral | None) -> str:
 
 
 def tagged(query: Mapping[str, str]) -> str | None:
-    """The value of the first tag that is there; None when there is none."""
+    """Return the value of the first tag in the query; None if there is none."""
     for tag in TAGS:
         value = query.get(tag)
         if value is not None:
@@ -57,7 +57,7 @@ def _name(referral: Referral) -> str:
     for suffix, family in _TABLES.families.items():
         if host == suffix or host.endswith(f".{suffix}"):
             return family
-    # The tables list an app under its package name, beside the hosts.
+    # The tables have apps by package name, among the hosts.
     listed = _listed(host.removeprefix(_APP), f"{referral.path}/")
     return referral.host if listed is None else _TABLES.names.get(listed.lower(), listed)
 
@@ -66,9 +66,9 @@ _cached_name = lru_cache(maxsize=4096)(_name)
 
 
 def _listed(host: str, path: str) -> str | None:
-    """The name in the host tables: of the host, else of the nearest domain above it.
+    """Return the name of the host, or of its nearest parent domain, from the host tables.
 
-    The path ends in a slash, as do some of the beginnings that it is compared with.
+    The path ends with a slash, like some of the prefixes that it is compared with.
     """
     for candidate in _candidates(host):
         for beginning, name in _TABLES.paths.get(candidate, ()):
@@ -81,7 +81,7 @@ def _listed(host: str, path: str) -> str | None:
 
 
 def _candidates(host: str) -> Iterator[str]:
-    """The host and the domains above it, each also as a family's member (`google.{}`)."""
+    """Yield the host and its parent domains, each also as a host family (`google.{}`)."""
     if len(host) > _MAX_HOST:
         return
     country = _COUNTRY.search(host)

@@ -10,20 +10,20 @@ from types import MappingProxyType
 from typing import Any, Final
 
 COUNTRY: Final = "{}"
-"""Stands for a country's or general top-level domain in the hosts of a family (`google.{}`)."""
+"""Placeholder for a country's or generic top-level domain in a host family (`google.{}`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTables:
-    """What sources are called.
+    """The names and categories of sources.
 
     Attributes:
-        names: Canonical name of each known key: lower-case names, aliases and hosts.
-        hosts: Name of the source by host, or by host family.
-        paths: For some hosts: beginnings of paths with a name of their own, longest first.
-        families: Name by the suffix that all hosts of a source share.
-        paid: Lower-case values of `utm_source` that mean an advertisement.
-        categories: Category (`SEARCH`, `SOCIAL`, …) of a lower-case source name.
+        names: Canonical names, by lower-case name, alias or host.
+        hosts: Names of sources, by host or host family.
+        paths: For some hosts, prefixes of paths with a separate name, longest first.
+        families: Names, by the suffix that all hosts of a source share.
+        paid: Lower-case values of `utm_source` for advertisements.
+        categories: Categories (`SEARCH`, `SOCIAL`, …), by lower-case source name.
     """
 
     names: Mapping[str, str]
@@ -40,7 +40,7 @@ def source_tables() -> SourceTables:
     aliases: dict[str, Any] = json.loads(_text("source_aliases.json"))
     hosts: dict[str, str] = {}
     paths: dict[str, dict[str, str]] = {}
-    # Later entries win: ours over the published lists.
+    # Later entries take precedence: Sluice's additions over the published lists.
     for file in ("source_hosts.csv", "source_additions.csv"):
         for host, name in _rows(file):
             host, slash, path = host.partition("/")
@@ -66,7 +66,7 @@ def source_tables() -> SourceTables:
 
 @cache
 def spam_hosts() -> frozenset[str]:
-    """Hosts that send visits which nobody made."""
+    """Return the hosts of referrer spam."""
     return frozenset(_text("referrer_spammers.txt").split())
 
 

@@ -1,4 +1,4 @@
-"""Referrer spam: visits that nobody made, sent to be seen in statistics (spec/enrichment.md §8)."""
+"""Referrer spam: fake visits that advertise a site in statistics (spec/enrichment.md §8)."""
 
 from ingest.enrichment.source_tables import spam_hosts
 from ingest.model.url import clean_host, split_url
@@ -7,9 +7,9 @@ _SPAM = spam_hosts()
 
 
 def spam_host(referrer: str | None) -> str | None:
-    """The entry of the list that a referrer's host is; None when it is none.
+    """Return the entry of the spam list that equals a referrer's host; None if there is none.
 
-    The host is compared without `www.`, exactly, in its letters' case.
+    The host is compared without `www.`, and is case-sensitive.
     """
     if not referrer:
         return None

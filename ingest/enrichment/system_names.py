@@ -1,6 +1,6 @@
-"""Names of operating systems, as Matomo's device detection has them.
+"""Names of operating systems in Matomo's device detection.
 
-A family of ua-parser's that is not listed is unknown: most of those are makes of television sets.
+A family of ua-parser that is not listed counts as unknown. Most of these are television brands.
 """
 
 from types import MappingProxyType
@@ -83,7 +83,7 @@ FIRE_OS_VERSIONS: Final = MappingProxyType(
         "11": "8",
     }
 )
-"""Fire OS by the Android that it is made of, which is all that its browser tells."""
+"""Fire OS versions by the Android version that they are based on; browsers only send the latter."""
 
 LINEAGE_OS_VERSIONS: Final = MappingProxyType(
     {
@@ -99,7 +99,7 @@ LINEAGE_OS_VERSIONS: Final = MappingProxyType(
         "15": "22",
     }
 )
-"""LineageOS by the Android that it is made of."""
+"""LineageOS versions by the Android version that they are based on."""
 
 WEBOS_VERSIONS: Final = MappingProxyType(
     {
@@ -113,7 +113,7 @@ WEBOS_VERSIONS: Final = MappingProxyType(
         "120": "25",
     }
 )
-"""webOS for television sets by its Chromium, which stays the same for the life of a version."""
+"""webOS TV versions by their Chromium version, which does not change within a version."""
 
 _VERSION: Final = r"([0-9]+)(?:\.([0-9]+))?"
 
@@ -165,7 +165,7 @@ SYSTEM_PATTERNS: Final = (
     (rf"Series60/{_VERSION}", "Symbian OS Series 60"),
     (rf"\bMRE/{_VERSION}", "MRE"),
 )
-"""Systems that ua-parser does not know, or takes for those that they are made of."""
+"""Systems that ua-parser does not know, or confuses with the systems they are based on."""
 
 FALLBACK_PATTERNS: Final = (
     (r"\bMTK[; ]|\bMTK/Nucleus|Nucleus", "MTK / Nucleus"),
@@ -180,4 +180,4 @@ FALLBACK_PATTERNS: Final = (
     (r"(?i)j2me|midp|cldc", "Java ME"),
     (r"Linux", "GNU/Linux"),
 )
-"""What is tried where ua-parser knows no system."""
+"""Systems to look for if ua-parser finds none."""

@@ -1,4 +1,4 @@
-"""What the visitor uses, told from the `User-Agent` header (spec/enrichment.md §2)."""
+"""Parses the `User-Agent` header to browser, system and device (spec/enrichment.md §2)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,20 +13,20 @@ from ingest.enrichment.parsed_agent import ParsedAgent
 from ingest.model.event import UNKNOWN_DEVICE, Device
 
 MAX_LENGTH: Final = 768
-"""Characters that are looked at: 0.7 ms at worst, and linear in their number.
+"""Number of characters that are parsed. The time is linear, and at most 0.7 ms.
 
-Real agents stay well below; the longest are those of browsers inside apps, with some 500.
+Real agents are shorter: the longest, of browsers embedded in apps, have about 500.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What a user agent says.
+    """The information in a user agent.
 
     Attributes:
         device: Browser, system and device class.
         is_bot: Whether it is a crawler or a headless browser.
-        is_library: Whether it is an HTTP library of a program that sends events.
+        is_library: Whether it is an HTTP library, as used by programs that send events.
     """
 
     device: Device
@@ -34,10 +34,10 @@ class Client:
     is_library: bool = False
 
     def is_unwanted(self, drop_server_clients: bool) -> bool:
-        """Whether its events are to be dropped as those of a bot.
+        """Whether its events must be dropped as a bot's.
 
         Args:
-            drop_server_clients: The site's setting: HTTP libraries count as bots.
+            drop_server_clients: The site's setting; if true, HTTP libraries count as bots.
         """
         return self.is_bot or (self.is_library and drop_server_clients)
 
@@ -46,11 +46,11 @@ _UNKNOWN: Final = Client(UNKNOWN_DEVICE)
 
 
 def describe(user_agent: str | None) -> Client:
-    """Tell browser, system, device class, and whether a person sits before it.
+    """Return browser, system, device class, and whether the client is a bot or library.
 
     Args:
-        user_agent: The header as sent; None when it is missing. Neither None nor an empty or
-            meaningless text makes a bot: their fields are just unknown.
+        user_agent: The header as sent; None when missing. A missing, empty or meaningless header
+            does not mean a bot; its fields are unknown.
     """
     return _describe(user_agent[:MAX_LENGTH]) if user_agent else _UNKNOWN
 
@@ -75,5 +75,5 @@ def _describe(user_agent: str) -> Client:
 
 
 def forget() -> None:
-    """Forget what agents that were seen before say."""
+    """Clear the cache of user agents."""
     _describe.cache_clear()
