@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat; each prints ratios within one run."""
+"""Repeatable benchmarks. Each prints ratios within one run."""

@@ -1,7 +1,7 @@
-"""Access logs as a small site would have them: `python -m benchmarks.access_logs LINES`.
+"""Generates an access log like a small site's: `python -m benchmarks.access_logs LINES`.
 
-The same lines each time. Visits with a few pages each, pictures and scripts of these pages, some
-crawlers, probes for what is not there, redirects and forms; in the order of time.
+The lines are the same each time, and in order of time. They have sessions of a few pageviews, with
+the pages' images and scripts, some crawlers, probes for missing files, redirects and forms.
 """
 
 import argparse
@@ -49,7 +49,7 @@ _PROBES = ("/wp-login.php", "/.env", "/xmlrpc.php", "/admin/config")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Request:
-    """A line of a log, before it is written in a format."""
+    """A line of a log, independent of the format."""
 
     timestamp: int
     number: int
@@ -62,13 +62,13 @@ class Request:
 
 
 def requests(lines: int, host: str = "example.com", seed: int = 42) -> Iterator[Request]:
-    """That many requests, in the order of time."""
+    """Yield this many requests, in order of time."""
     chance = random.Random(seed)  # noqa: S311 - the same log each time
     waiting: list[Request] = []
     time = float(START)
     number = written = 0
     while written < lines:
-        # A visit, or what else comes, has some seven lines.
+        # A session, crawl or probe has about seven lines.
         time += chance.expovariate(LINES_PER_DAY / 7 / 86_400)
         while waiting and waiting[0].timestamp <= time and written < lines:
             yield heapq.heappop(waiting)
@@ -114,7 +114,7 @@ def _visit(chance: random.Random, start: int, host: str, number: int) -> Iterato
 
 
 def combined(request: Request) -> str:
-    """As Apache and nginx write it by default."""
+    """Format a request like Apache and nginx do by default."""
     time = datetime.fromtimestamp(request.timestamp, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
     return (
         f'{request.address} - - [{time}] "{request.method} {request.target} HTTP/1.1" '
@@ -123,7 +123,7 @@ def combined(request: Request) -> str:
 
 
 def caddy(request: Request, host: str = "example.com") -> str:
-    """As Caddy writes it by default."""
+    """Format a request like Caddy does by default."""
     headers = {"User-Agent": [request.user_agent]}
     if request.referrer != "-":
         headers["Referer"] = [request.referrer]

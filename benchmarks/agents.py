@@ -1,13 +1,13 @@
-"""How far user agents are read as another database reads them.
+"""Compares the parsing of user agents with another database.
 
-`python -m benchmarks.agents FILE` compares with a file of JSON lines, plain or compressed with
-gzip. Each line has a `kind` (of device or of program), the agent as `ua`, and what is right: either
+`python -m benchmarks.agents FILE` reads a file of JSON lines, plain or compressed with gzip. Each
+line has a `kind` (of device or program), the agent as `ua`, and the expected result: either
 `"bot": true`, or the five fields of a row (`browser`, `browser_version`, `operating_system`,
 `operating_system_version`, `screen_size`).
 
-It prints shares for two halves of the file, divided at random but always alike, so that rules can
-be made from one half and measured with the other; then the largest classes of disagreement of the
-first half; then the time of an agent that was not seen before.
+It prints shares for two halves of the file, which are split at random but the same each time, so
+that rules can be written with one half and measured with the other. It then prints the largest
+classes of disagreement in the first half, and the time for an agent that is not cached.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Pair = tuple[Expected, Client]
 
 
 def main() -> None:
-    """Compare, and print."""
+    """Compare and print the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--classes", type=int, default=15, help="classes shown for each field")
@@ -75,7 +75,7 @@ def _read(path: Path) -> Iterator[Expected]:
 
 
 def shares(pairs: Sequence[Pair]) -> list[str]:
-    """The number of agents, then shares in per cent; those of fields are of people who are kept."""
+    """Return the number of agents, then percentages; for fields, of visitors that are kept."""
     people = [pair for pair in pairs if not pair[0].get("bot")]
     bots = [client for expected, client in pairs if expected.get("bot")]
     kept = [pair for pair in people if not pair[1].is_bot]
@@ -110,7 +110,7 @@ def _disagreements() -> dict[str, Callable[[Pair], str | None]]:
             found = getattr(client.device, key)
             if found == expected[key]:
                 return None
-            # Versions by the name that they belong to: each by itself would be a class of its own.
+            # Group versions by name; otherwise each version would be a separate class.
             name = key.removesuffix("_version")
             if name == key:
                 return f"{expected['kind']}: {expected[key] or '-'}, not {found or '-'}"
@@ -127,7 +127,7 @@ def _disagreements() -> dict[str, Callable[[Pair], str | None]]:
 
 
 def _print_times(agents: Sequence[str]) -> None:
-    """The processor time of agents that are not remembered: those of the file, and hostile ones."""
+    """Print the CPU time of agents that are not cached: the file's, and hostile ones."""
     describe(agents[0])
     times = sorted(_times(agents))
     slowest = max(

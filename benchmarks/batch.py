@@ -1,6 +1,7 @@
-"""Events per second in batches, beside single ones: `python -m benchmarks.batch`.
+"""Events per second in batches and as single events: `python -m benchmarks.batch`.
 
-The server on one core, the sender on another; the embedded store and the journal, as shipped.
+The server runs on one core, the sender on another, with the default settings: embedded store and
+journal.
 """
 
 import http.client
@@ -19,7 +20,7 @@ SIZES = (10, 100, 1000, 5000)
 
 
 def bodies(size: int, count: int) -> list[bytes]:
-    """Batches of events of the last hours, for many visitors, sites and pages."""
+    """Return batches of events of the last hours, for many visitors, sites and pages."""
     chance = random.Random(42)  # noqa: S311 - the same traffic each time
     agents = [
         f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{n}.0.0.0"
@@ -47,7 +48,7 @@ def send(port: int, batches: list[bytes], seconds: float) -> int:
     """Send batches one after the other over one connection.
 
     Returns:
-        Events accepted.
+        The number of accepted events.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
@@ -61,7 +62,7 @@ def send(port: int, batches: list[bytes], seconds: float) -> int:
 
 
 def main() -> None:
-    """Print a table; the factor is to single events."""
+    """Print a table; the factor is relative to single events."""
     os.sched_setaffinity(0, {LOAD_CORE})
     seconds = 8.0
     print(f"{'events in a request':<22}{'events/s':>10}{'factor':>8}{'µs cpu':>8}")

@@ -1,7 +1,7 @@
-"""What the log costs: `python -m benchmarks.durability`.
+"""The cost of the log: `python -m benchmarks.durability`.
 
-Three tables, each with ratios to its first line: ways to write a run of events to a disk; events
-through the pipeline, from the intake to the writer; events through a real server over HTTP.
+Prints three tables, each with ratios to its first line: ways to write a run of events to a disk;
+events through the pipeline, from the intake to the writer; events through a real server over HTTP.
 """
 
 import argparse
@@ -48,7 +48,7 @@ AGENT = (
 )
 APPENDS = 500
 RUN = 64
-"""Events in a run, as many as a busy stage handles between two checkpoints."""
+"""Number of events in a run, as in a busy stage between two checkpoints."""
 
 
 DESCRIPTION = Description(session_seconds=1800)
@@ -56,7 +56,7 @@ NOW = 1_790_078_400
 
 
 def a_run() -> list[EnrichedEvent]:
-    """Pageviews."""
+    """Return a run of pageviews."""
     event = EnrichedEvent(
         "example.com", 36, 1, Visitor(2**63 + 1, None), NOW, NOW, "pageview", "example.com",
         "/blog/a-post-of-usual-length", (("plan", "pro"),), True, 0, 0,
@@ -67,14 +67,14 @@ def a_run() -> list[EnrichedEvent]:
 
 
 def a_log(directory: Path, fsync: Any = "interval") -> FileLog:
-    """A new log."""
+    """Create a log."""
     return FileLog.open(
         directory, description=DESCRIPTION, limit_bytes=10**9, fsync=fsync, log_time=NOW
     )
 
 
 def seconds_each(work: Callable[[], object], times: int) -> float:
-    """The median of five rounds."""
+    """Return the seconds for one call, as the median of five rounds."""
     rounds = []
     for _ in range(5):
         started = time.perf_counter()
@@ -100,7 +100,7 @@ async def append_runs(directory: Path, run: list[EnrichedEvent]) -> None:
 
 
 def writes(directory: Path) -> None:
-    """Ways to write one run of events."""
+    """Measure ways to write one run of events."""
     run = a_run()
     as_run = Run(1, 0, 0, NOW, run)
     data = encode_run(as_run)
@@ -135,7 +135,7 @@ def writes(directory: Path) -> None:
 
 
 class Sink:
-    """A store that takes everything at once."""
+    """A store that accepts everything immediately."""
 
     name = "sink"
     findings: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class Sink:
 
 
 async def through_the_pipeline(fsync: str, events: int, directory: Path) -> float:
-    """Events a second that 200 clients get accepted."""
+    """Return the accepted events per second of 200 clients."""
     source: Log = (
         MemoryLog(DESCRIPTION, limit_events=10**6, log_time=NOW)
         if fsync == "memory"
@@ -210,7 +210,7 @@ async def through_the_pipeline(fsync: str, events: int, directory: Path) -> floa
 
 
 def pipeline(directory: Path, events: int) -> None:
-    """The accept path without HTTP."""
+    """Measure the accept path without HTTP."""
     lines = []
     for name in ("memory", "never", "interval", "always"):
         home = directory / f"pipeline-{name}"
@@ -222,7 +222,7 @@ def pipeline(directory: Path, events: int) -> None:
 
 @contextmanager
 def server(directory: Path, **environment: str) -> Iterator[int]:
-    """A real server; gives its port."""
+    """Run a real server; yield its port."""
     directory.mkdir()
     shutil.copytree(ROOT / "config", directory / "config")
     process = subprocess.Popen(
@@ -247,7 +247,7 @@ def server(directory: Path, **environment: str) -> Iterator[int]:
 
 
 def load(port: int, seconds: float, connections: int) -> float:
-    """Accepted events a second over keep-alive connections."""
+    """Return the accepted events per second over keep-alive connections."""
     accepted = [0] * connections
     end = time.perf_counter() + seconds
 
@@ -273,7 +273,7 @@ def load(port: int, seconds: float, connections: int) -> float:
 
 
 def over_http(directory: Path, seconds: float) -> None:
-    """The whole way, with the embedded store."""
+    """Measure the whole path, with the embedded store."""
     lines: list[tuple[str, float]] = []
     for name, environment in (
         ("memory", {"SLUICE_DURABILITY": "memory"}),

@@ -1,4 +1,4 @@
-"""Empty endpoints: what HTTP alone costs, in the servers that people use.
+"""Empty endpoints in common servers, to measure the cost of HTTP alone.
 
 `python -m benchmarks.floors NAME PORT` serves one of them until it is stopped.
 """
@@ -24,12 +24,12 @@ async def empty(scope: Any, receive: Any, send: Any) -> None:
 
 
 def hypercorn_raw(port: int) -> None:
-    """Raw ASGI on stock hypercorn with trio."""
+    """Serve raw ASGI with unmodified hypercorn on trio."""
     _hypercorn(empty, port)
 
 
 def hypercorn_quart(port: int) -> None:
-    """An empty Quart-Trio endpoint on stock hypercorn with trio."""
+    """Serve an empty Quart-Trio endpoint with unmodified hypercorn on trio."""
     from quart import request
     from quart_trio import QuartTrio
 
@@ -55,7 +55,7 @@ def _hypercorn(app: Any, port: int) -> None:
 
 
 def uvicorn_httptools(port: int) -> None:
-    """Raw ASGI on uvicorn with httptools."""
+    """Serve raw ASGI with uvicorn and httptools."""
     import uvicorn
 
     uvicorn.run(

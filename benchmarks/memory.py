@@ -1,4 +1,4 @@
-"""Memory by open visits and by sites, and what an event costs then.
+"""Memory per open session and per site, and the cost of an event with many of them.
 
 Run as `python -m benchmarks.memory`.
 """
@@ -23,7 +23,7 @@ PLACES = [Place("DE", city_geoname_id=n) for n in range(500)]
 
 
 def event(visitor: int, timestamp: int) -> EnrichedEvent:
-    """A pageview; what the look-ups' caches share is shared here, too."""
+    """Return a pageview that shares objects like events from the look-ups' caches do."""
     return EnrichedEvent(
         "example.com", 36, 1 + visitor % 50, Visitor(visitor * 7_919 + 2**40, None), timestamp,
         timestamp, "pageview", f"host{visitor % 50}.example", f"/blog/post-{visitor % 1000}", (),
@@ -33,13 +33,13 @@ def event(visitor: int, timestamp: int) -> EnrichedEvent:
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
 
 
 def measure_sessions(count: int) -> None:
-    """Open that many visits, then see what the next event of some of them costs."""
+    """Open this many sessions, then measure the cost of the next event of some of them."""
     gc.collect()
     before = resident()
     sessions = OpenSessions(1800, 60)
@@ -65,7 +65,7 @@ def measure_sessions(count: int) -> None:
 
 
 def measure_sites(count: int) -> None:
-    """Register that many sites, then look some up."""
+    """Register this many sites, then measure look-ups."""
     before = resident()
     registry = SiteRegistry(Site(n + 1, f"site{n}.example") for n in range(count))
     used = resident() - before
@@ -78,7 +78,7 @@ def measure_sites(count: int) -> None:
 
 
 def main() -> None:
-    """Measure each in a process of its own, where nothing was freed before."""
+    """Run each measurement in a new process, in which no memory was freed before."""
     if len(sys.argv) == 3:
         kind, count = sys.argv[1], int(sys.argv[2])
         (measure_sessions if kind == "sessions" else measure_sites)(count)

@@ -11,7 +11,7 @@ from benchmarks.servers import ROOT
 
 
 def main() -> None:
-    """Bars of requests per second, on a logarithmic axis."""
+    """Draw bars of requests per second, on a logarithmic axis."""
     document = json.loads((ROOT / "benchmarks" / "results" / "throughput.json").read_text())
     lines = document["lines"][::-1]
     figure, axes = pyplot.subplots(figsize=(9, 4.2))

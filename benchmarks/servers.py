@@ -1,4 +1,4 @@
-"""Servers under measurement: each a process on one core."""
+"""The measured servers; each runs as a process on one core."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 START_SECONDS: Final = 60.0
 SITES: Final = 50
-"""As many as `traffic.lua` sends for."""
+"""Number of sites for which `traffic.lua` sends events."""
 
 NGINX: Final = """
 worker_processes 1;
@@ -38,23 +38,23 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running one.
+    """A running server.
 
     Attributes:
-        port: Where it listens.
-        pid: Its process, or that of its only worker.
+        port: The port on which it listens.
+        pid: The id of its process, or of its only worker.
     """
 
     port: int
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Processor time that it has used, all threads."""
+        """Return the CPU time of all threads so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> dict[str, float]:
-        """Megabytes now (`VmRSS`) and at most so far (`VmHWM`)."""
+        """Return the current (`VmRSS`) and the maximum memory (`VmHWM`) in megabytes."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         pairs = (line.partition(":") for line in lines)
         return {
@@ -65,14 +65,14 @@ class Server:
         }
 
     def metrics(self) -> dict[str, float]:
-        """Sluice's own figures, by name and labels."""
+        """Return Sluice's metrics, by name and labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
             lines = answer.read().decode().splitlines()
         pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}
 
     def accepted(self) -> float:
-        """Events accepted so far."""
+        """Return the number of accepted events so far."""
         figures = self.metrics().items()
         return sum(
             value for name, value in figures if name.startswith("sluice_events_accepted_total")
@@ -80,7 +80,7 @@ class Server:
 
 
 def write_sites(path: Path, sites: int = SITES) -> None:
-    """The sites that the traffic is for."""
+    """Write a sites file with the sites of the traffic."""
     path.write_text(
         "".join(
             f'[[site]]\nid = {number + 1}\ndomain = "site{number}.example"\n'
@@ -91,7 +91,7 @@ def write_sites(path: Path, sites: int = SITES) -> None:
 
 @contextmanager
 def sluice(directory: Path, core: int, **environment: str) -> Iterator[Server]:
-    """The real server, with a fresh state directory."""
+    """Run the real server with a new state directory."""
     directory.mkdir(parents=True)
     write_sites(directory / "sites.toml", int(environment.pop("sites", SITES)))
     settings = {
@@ -108,7 +108,7 @@ def sluice(directory: Path, core: int, **environment: str) -> Iterator[Server]:
 
 @contextmanager
 def floor(name: str, directory: Path, core: int) -> Iterator[Server]:
-    """An empty endpoint of `benchmarks.floors`, or nginx."""
+    """Run an empty endpoint of `benchmarks.floors`, or nginx."""
     directory.mkdir(parents=True)
     port = free_port()
     if name == "nginx":
@@ -161,13 +161,13 @@ def _answers(port: int) -> bool:
 
 
 def _worker(master: int) -> int:
-    """The one child that does nginx's work."""
+    """Return the process id of nginx's only worker."""
     children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     return int(children[0])
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
+    """Return an unused port of the loopback interface."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,8 +1,8 @@
-"""How much room rows take: a million events through the pure pipeline into the embedded store.
+"""The disk space of rows: a million events through the pure pipeline into the embedded store.
 
-Run as `python -m benchmarks.sizing [EVENTS]`. The traffic has a month of time, as many visitors,
-pages, referrers and browsers as a busy site's, and the kinds of events that trackers send: for each
-pageview an engagement, and now and then a custom event with properties.
+Run as `python -m benchmarks.sizing [EVENTS]`. The traffic covers a month, with the visitors, pages,
+referrers and browsers of a busy site. For each pageview, it has an engagement event, and sometimes
+a custom event with properties.
 """
 
 import heapq
@@ -40,9 +40,9 @@ MONTH: Final = 30 * 86_400
 SITES: Final = 20
 PAGES: Final = 2_000
 BATCH: Final = 1_000
-"""Events of a flush: few enough that a visit's pageviews are mostly in different ones."""
+"""Events in a flush: few enough that most pageviews of a session are in different flushes."""
 VIEWS: Final = (1, 1, 1, 1, 1, 1, 2, 2, 3, 5, 8)
-"""Pageviews of a visit: more than half of all visits see one page."""
+"""Numbers of pageviews in a session, to choose from. More than half of the sessions have one."""
 
 SYSTEMS: Final = (
     "Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64",
@@ -68,20 +68,20 @@ Sent = tuple[int, str, str, dict[str, object]]
 
 
 class Traffic(NoGeoDatabase):
-    """Made-up visits in the order of time; also the geo database that knows their places."""
+    """Generates sessions in order of time; also the geo database of their places."""
 
     def __init__(self) -> None:
-        """Begin, the same way each time."""
+        """Start with the same random seed each time."""
         self._random = random.Random(42)  # noqa: S311
 
     def lookup(self, address: str) -> Place:
-        """A place for an address, the same each time."""
+        """Return a place for an address, the same each time."""
         number = int(address.rpartition(".")[2])
         country = COUNTRIES[number % len(COUNTRIES)]
         return Place(country, f"{country}-{number % 16}", "", 2_900_000 + number)
 
     def bodies(self, visits: int) -> Iterator[Sent]:
-        """All events in the order of time; visits overlap."""
+        """Yield all events in order of time; sessions overlap."""
         waiting: list[tuple[int, int, Sent]] = []
         numbers = count()
         for number in range(visits):
@@ -116,7 +116,7 @@ class Traffic(NoGeoDatabase):
 
 
 def rows(traffic: Traffic, visits: int) -> Iterator[EventRows]:
-    """What the pipeline would store."""
+    """Yield the rows that the pipeline would store."""
     reference = Reference(
         SiteRegistry([Site(n + 1, f"site{n}.example") for n in range(SITES)]),
         traffic,
@@ -149,13 +149,13 @@ def rows(traffic: Traffic, visits: int) -> Iterator[EventRows]:
 
 
 async def measure(events: int) -> None:
-    """Store them as the batcher would, and read what the tables take."""
+    """Store the rows like the batcher does, and report the size of the tables."""
     with tempfile.TemporaryDirectory() as directory:
         store = EmbeddedStore(EmbeddedAddress(Path(directory) / "chdb"))
         await store.open()
         opened = resident()
         batch, stored, started = Batch(), 0, time.perf_counter()
-        # About five events a visit.
+        # A session has about five events.
         for each in rows(Traffic(), events // 5):
             batch.add(each)
             if len(batch) == BATCH:
@@ -173,7 +173,7 @@ async def measure(events: int) -> None:
 
 
 async def report(store: EmbeddedStore, *, settled: bool) -> None:
-    """Print what the tables take; `settled` once all parts of a month are merged into one."""
+    """Print the size of the tables; `settled` means that all parts of a month were merged."""
     if settled:
         for table in ("events_v2", "sessions_v2"):
             await store._execute(f"OPTIMIZE TABLE {table} FINAL")

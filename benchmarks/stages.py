@@ -1,4 +1,4 @@
-"""What each pure stage costs, warm: `python -m benchmarks.stages`, with pyperf's options."""
+"""The cost of each pure stage, warm: `python -m benchmarks.stages`, with pyperf's options."""
 
 import json
 from collections.abc import Callable
@@ -46,20 +46,20 @@ PRIVATE = TrustedProxies.parse("private")
 
 
 def gate(event: Event) -> EventContext:
-    """What the gate does with an event that passes."""
+    """Run the gate's steps for an event that passes."""
     context = EventContext(event)
     run_steps(GATE, context, REFERENCE)
     return context
 
 
 def enrich(context: EventContext) -> EnrichedEvent:
-    """What enrichment does with an event that passes."""
+    """Run enrichment's steps for an event that passes."""
     run_steps(ENRICHMENT, context, REFERENCE)
     return context.enriched(7)
 
 
 def stages() -> dict[str, Callable[[], object]]:
-    """The stages in the order of an event's way."""
+    """Return the stages, in the order of the pipeline."""
     head = "POST /api/event HTTP/1.1\r\nHost: a\r\nUser-Agent: {}\r\nAccept: */*\r\n"
     head += (
         "X-Forwarded-For: 198.51.100.7\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n"
@@ -109,7 +109,7 @@ def stages() -> dict[str, Callable[[], object]]:
 
 
 def main() -> None:
-    """Measure all of them."""
+    """Measure all stages."""
     runner = pyperf.Runner()
     for name, stage in stages().items():
         runner.bench_func(name, stage)

@@ -1,7 +1,7 @@
-"""Events per second on one core, beside empty endpoints: `python -m benchmarks.throughput`.
+"""Events per second on one core, compared with empty endpoints: `python -m benchmarks.throughput`.
 
-All servers run in turn on the same core, the load generator (wrk) on another, with the traffic of
-`traffic.lua`. Prints one table, and writes it with the machine's description to
+All servers run in turn on the same core. The load generator (wrk) runs on another, with the traffic
+of `traffic.lua`. Prints a table, and writes it with the machine's description to
 `benchmarks/results/throughput.json`.
 """
 
@@ -31,14 +31,14 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw.
+    """The result of wrk.
 
     Attributes:
         rate: Requests per second.
-        p50: Milliseconds.
-        p99: Milliseconds.
-        p999: Milliseconds.
-        errors: Requests that failed or were not answered with 2xx.
+        p50: Median latency in milliseconds.
+        p99: 99th percentile in milliseconds.
+        p999: 99.9th percentile in milliseconds.
+        errors: Number of requests that failed or had no 2xx response.
     """
 
     rate: float
@@ -53,12 +53,12 @@ class Line:
     """One server's figures.
 
     Attributes:
-        name: Which.
-        full: At full load.
-        cpu: Microseconds of processor time for a request, all threads.
-        half: At about half that load; None where it is not of interest.
-        lag: Longest delay of the event loop that was seen, milliseconds; None for the others.
-        memory: Megabytes at most.
+        name: Name of the server.
+        full: Results at full load.
+        cpu: CPU time per request in microseconds, all threads.
+        half: Results at about half that load; None if not measured.
+        lag: Longest observed lag of the event loop in milliseconds; None for other servers.
+        memory: Maximum memory in megabytes.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Line:
 
 
 def wrk(port: int, seconds: float, wait: float = 0) -> Load:
-    """Run the load; `wait` milliseconds between an answer and the next request."""
+    """Run the load, with `wait` milliseconds between a response and the next request."""
     command = [
         "taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s",
         "--timeout", "10s", "-s", str(ROOT / "benchmarks" / "traffic.lua"),
@@ -98,7 +98,7 @@ def measure(
         cpu, accepted = server.cpu_seconds(), _accepted(server, ours)
         full = wrk(server.port, seconds)
         if ours:
-            # Until what was accepted is stored: its cost belongs to the events.
+            # Wait until all accepted events are stored, to include the cost of storing.
             while server.metrics()["sluice_journal_backlog_events"]:
                 time.sleep(0.1)
         used = server.cpu_seconds() - cpu
@@ -119,7 +119,7 @@ def _accepted(server: Server, ours: bool) -> float:
 
 
 def _longest_lag(server: Server, seconds: float) -> float:
-    """Look at the loop's lag while it is under full load."""
+    """Return the longest lag of the event loop under full load."""
     load = subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", _LOAD.format(port=server.port, seconds=seconds)], cwd=ROOT
     )
@@ -134,7 +134,7 @@ _LOAD = "from benchmarks.throughput import wrk; wrk({port}, {seconds})"
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Return a description of the machine."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -152,7 +152,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(lines: list[Line]) -> str:
-    """The figures as text; the factor is to the first line."""
+    """Format the figures as text; the factor is relative to the first line."""
     header = (
         f"{'server':<44}{'req/s':>8}{'factor':>8}{'µs cpu':>8}{'p50':>7}{'p99':>7}"
         f"{'| half: req/s':>14}{'p50':>6}{'p99':>7}{'p99.9':>7}{'lag':>6}{'MB':>6}"
@@ -174,7 +174,7 @@ def table(lines: list[Line]) -> str:
 
 
 def main() -> None:
-    """Measure everything, print the table, write it down."""
+    """Measure everything, and print and save the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="of load for each figure")
     parser.add_argument("--only", default="", help="servers whose name has this in it")
