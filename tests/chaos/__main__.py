@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the server under load and faults; is anything lost or doubled?"""
+"""`python -m tests.chaos`: check the server for lost and duplicate events under load and faults."""
 
 import argparse
 import secrets
@@ -18,10 +18,10 @@ LONGEST_SECONDS: Final = 3600.0
 
 
 def main() -> int:
-    """Run, and print what came of it.
+    """Run, and print the results.
 
     Returns:
-        0 when nothing was lost or doubled and all audits agree.
+        0 if no event was lost or duplicated and all audits passed.
     """
     options = _options()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does, so that everything started is stopped."""
+    """Exit like Ctrl-C does, so that all started processes are stopped."""
     raise KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""Compares what clients were told with what the store holds. Pure: rows in, findings out."""
+"""Compares the responses to clients with the rows in the store. A pure function."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -9,7 +9,7 @@ from tests.chaos.traffic import ENGAGEMENT, IMPRESSION, PAGEVIEW, parse_uid
 
 
 class Outcome(Enum):
-    """What the client knows of an event."""
+    """The outcome of an event, as known to the client."""
 
     ACKNOWLEDGED = "acknowledged"
     DROPPED = "dropped"
@@ -22,13 +22,13 @@ class Sent:
     """An event that was sent once.
 
     Attributes:
-        uid: Its name.
-        visitor: Who sent it.
-        sequence: Its number among the visitor's.
-        name: Of the event.
-        pathname: The page.
-        outcome: What the client was told.
-        status: The answer's status code; 0 when there was no answer.
+        uid: Its unique id.
+        visitor: Number of the visitor.
+        sequence: Its number among the visitor's events.
+        name: The event's name.
+        pathname: The page's path.
+        outcome: The outcome known to the client.
+        status: Status code of the response; 0 if there was none.
     """
 
     uid: str
@@ -53,7 +53,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the row of a visit says: `start` in Unix seconds, `duration` in seconds."""
+    """The figures in a session's row: `start` in Unix seconds, `duration` in seconds."""
 
     events: int
     pageviews: int
@@ -66,14 +66,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A visit in `sessions_v2`, after rows that cancel each other are taken away.
+    """A session in `sessions_v2`, without rows that cancel each other.
 
     Attributes:
         session_id: Its id.
         signs: Sum of `sign` over all its rows.
-        rows: How many rows are left.
-        sums: `events`, `pageviews`, `duration` and `is_bounce`, summed with their signs.
-        figures: Those of the row that is left.
+        rows: Number of remaining rows.
+        sums: Sums of `events`, `pageviews`, `duration` and `is_bounce`, multiplied by `sign`.
+        figures: The figures of the remaining row.
     """
 
     session_id: int
@@ -95,7 +95,7 @@ CHECKS = (
     "visitor split",
     "session wrong",
 )
-"""All kinds of violations, in the order in which they are reported."""
+"""All kinds of violations, in the order of the report."""
 
 
 @dataclass(slots=True)
@@ -103,16 +103,16 @@ class Findings:
     """The audit's result.
 
     Attributes:
-        outcomes: Events by what their clients were told.
-        statuses: Answers by status code; 0 for none.
-        stored: Different events in the store.
-        unknown_stored: Of those without an answer, how many were stored.
-        set_aside: Events in dead letters that are not in the store.
-        dropped_later: Engagement events without a visit that were acknowledged while the fold did
-            not read on, which alone could know.
-        sessions: Visits checked.
-        visitors: Visitors checked.
-        violations: For each of `CHECKS`, a line for each case.
+        outcomes: Number of events by outcome.
+        statuses: Number of responses by status code; 0 for none.
+        stored: Number of different events in the store.
+        unknown_stored: Number of stored events without a response.
+        set_aside: Number of events in dead letters that are not in the store.
+        dropped_later: Number of engagement events without a session that were acknowledged while
+            the fold was paused, so that the drop was only detected later.
+        sessions: Number of checked sessions.
+        visitors: Number of checked visitors.
+        violations: Lines with the violations, for each of `CHECKS`.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -129,7 +129,7 @@ class Findings:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no violations."""
         return not any(self.violations.values())
 
 
@@ -139,13 +139,13 @@ def audit(
     sessions: Iterable[StoredSession],
     set_aside: Collection[str],
 ) -> Findings:
-    """Compare.
+    """Compare the sent events with the store.
 
     Args:
-        sent: All that the clients have sent, each event once.
+        sent: All events that the clients have sent, each once.
         events: All rows of `events_v2`.
-        sessions: All visits of `sessions_v2`.
-        set_aside: Names of the events in dead letters.
+        sessions: All sessions of `sessions_v2`.
+        set_aside: Ids of the events in dead letters.
     """
     findings = Findings()
     by_uid = {event.uid: event for event in sent}
@@ -209,7 +209,7 @@ def _check_stored(event: Sent, copies: Sequence[StoredEvent], findings: Findings
 
 
 def _check_drops(sent: Iterable[Sent], found: Collection[str], findings: Findings) -> None:
-    """A drop is right for what was set aside, and for engagement before any other event."""
+    """Check that dropped events are in dead letters, or are engagement before any other event."""
     events = list(sent)
     opened = _first_events(events)
     for event in events:
@@ -222,7 +222,7 @@ def _check_drops(sent: Iterable[Sent], found: Collection[str], findings: Finding
 
 
 def _first_events(sent: Iterable[Sent]) -> dict[int, int]:
-    """By visitor, the number of the first acknowledged event that opened a visit."""
+    """Return the number of each visitor's first acknowledged event that opened a session."""
     first: dict[int, int] = {}
     for event in sent:
         if event.outcome is Outcome.ACKNOWLEDGED and event.name != ENGAGEMENT:
@@ -232,12 +232,12 @@ def _first_events(sent: Iterable[Sent]) -> dict[int, int]:
 
 
 def _has_no_visit(event: Sent, opened: dict[int, int]) -> bool:
-    """Whether it is an engagement event before any that opens a visit."""
+    """Whether an event is an engagement event before any event that opens a session."""
     return event.name == ENGAGEMENT and opened.get(event.visitor, event.sequence) >= event.sequence
 
 
 def _check_visitors(rows: Iterable[StoredEvent], findings: Findings) -> None:
-    """Nobody pauses for longer than a visit lasts, so a visitor has one."""
+    """Check that each visitor has one session, as no visitor pauses for longer than its timeout."""
     visits: defaultdict[int, dict[int, str]] = defaultdict(dict)
     for row in sorted(rows, key=lambda row: row.uid):
         visits[parse_uid(row.uid)[0]].setdefault(row.session_id, row.uid)
@@ -286,10 +286,10 @@ def _session_problem(rows: list[StoredEvent], session: StoredSession | None) -> 
 
 
 def figures_of(rows: Iterable[StoredEvent]) -> Figures | None:
-    """What a visit's row must say, given its events in order.
+    """Return the expected figures of a session's row, given its events in order.
 
     Returns:
-        None when there is none but engagement.
+        The figures; None if there are only engagement events.
     """
     counted = [row for row in rows if row.name != ENGAGEMENT]
     if not counted:

@@ -1,4 +1,4 @@
-"""Steady load from many connections; remembers what each event's sender was told."""
+"""Steady load from many connections, with a record of each event's response."""
 
 import contextlib
 import http.client
@@ -18,8 +18,8 @@ VISITORS_EACH: Final = 14
 EVENTS_PER_SECOND: Final = 200.0
 
 ANSWER_SECONDS: Final = 60.0
-"""Longer than the server may take: an event given up while it is on its way could overtake, or be
-overtaken by, the visitor's next."""
+"""Timeout of a response. It is longer than the server's own: otherwise an abandoned event could
+arrive out of order with the visitor's next event."""
 
 RECONNECT_SECONDS: Final = 0.03
 REQUESTS_PER_CONNECTION: Final = 200
@@ -28,16 +28,16 @@ REQUESTS_PER_CONNECTION: Final = 200
 class Load:
     """Clients in threads. Each has some visitors, and sends one event at a time, in order.
 
-    An event is sent once, whatever the answer: what a client would repeat is left to the audit,
-    which could not tell a repeated event from a doubled one.
+    An event is sent only once, whatever the response, because the audit could not distinguish a
+    retried event from a duplicate.
     """
 
     def __init__(self, port: int, seed: int) -> None:
-        """Start nothing yet.
+        """Create the clients without starting them.
 
         Args:
-            port: Of the server, on loopback; it may come and go.
-            seed: Decides visitors, events and pauses.
+            port: The server's port on loopback. The server may be down at times.
+            seed: Determines visitors, events and pauses.
         """
         self._port = port
         self._seed = seed
@@ -54,10 +54,10 @@ class Load:
             thread.start()
 
     def stop(self) -> list[Sent]:
-        """Finish what is on its way.
+        """Wait for pending requests and stop.
 
         Returns:
-            All that was sent.
+            All sent events.
         """
         self._stopping.set()
         for thread in self._threads:
@@ -65,7 +65,7 @@ class Load:
         return [event for events in self._sent for event in events]
 
     def acknowledged_since(self, marks: list[int]) -> int:
-        """Events acknowledged after `marks` was taken."""
+        """Return the number of events acknowledged since `marks` was called."""
         return sum(
             event.outcome is Outcome.ACKNOWLEDGED
             for events, mark in zip(self._sent, marks, strict=True)
@@ -73,7 +73,7 @@ class Load:
         )
 
     def marks(self) -> list[int]:
-        """Where each client stands."""
+        """Return the current position of each client."""
         return [len(events) for events in self._sent]
 
     def _run(self, number: int) -> None:
@@ -98,7 +98,7 @@ class Load:
         connection.close()
 
     def _events(self, number: int, random: Random) -> Iterator[Planned]:
-        """Events of this client's visitors, at random among them; new ones come as others leave."""
+        """Yield events of this client's visitors in random order; new visitors replace old ones."""
         newcomer = number
         present: list[Iterator[Planned]] = []
         while True:
@@ -114,20 +114,20 @@ class Load:
 
 
 class Connection:
-    """A connection that is opened again whenever it is gone."""
+    """A connection that is reopened when it was closed."""
 
     def __init__(self, port: int, stopping: threading.Event) -> None:
-        """Open nothing yet."""
+        """Create the connection without opening it."""
         self._port = port
         self._stopping = stopping
         self._http: http.client.HTTPConnection | None = None
         self._requests = 0
 
     def ready(self) -> bool:
-        """Connect if need be, however long the server is away.
+        """Connect if necessary, and wait as long as the server is down.
 
         Returns:
-            False when the load was stopped meanwhile.
+            False if the load was stopped meanwhile.
         """
         if self._requests >= REQUESTS_PER_CONNECTION or self._gone():
             self.close()
@@ -144,7 +144,7 @@ class Connection:
         return True
 
     def _gone(self) -> bool:
-        """Whether the server has closed it, so that an event sent on it would be wasted."""
+        """Whether the server has closed the connection, so that an event would be lost."""
         if self._http is None or self._http.sock is None:
             return True
         return bool(select.select([self._http.sock], [], [], 0)[0])
@@ -153,7 +153,7 @@ class Connection:
         """Send an event on an open connection.
 
         Returns:
-            What became of it, and the status code; 0 when there was no answer.
+            The outcome, and the status code; 0 if there was no response.
         """
         assert self._http is not None
         self._requests += 1
@@ -193,7 +193,7 @@ RUDE: Final = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00",
     b"",
 )
-"""What some clients send. None of it is an event."""
+"""Invalid data that some clients send. None of it is an event."""
 
 RUDE_PAUSE_SECONDS: Final = 0.15
 SLOW_CONNECTIONS: Final = 20
@@ -201,9 +201,9 @@ FIRST_HASTY_VISITOR: Final = 100_000
 
 
 class RudeClients:
-    """Clients that send garbage, half requests, too much, too slowly, or leave without an answer.
+    """Misbehaving clients: garbage, half requests, too much or too slow data, early disconnects.
 
-    Those who leave (`hasty`) have sent a whole event, which may or may not be stored.
+    Clients that disconnect (`hasty`) have sent a whole event, which may or may not be stored.
     """
 
     def __init__(self, port: int, seed: int) -> None:
@@ -224,7 +224,7 @@ class RudeClients:
         """End.
 
         Returns:
-            The events of those who left.
+            The events of the clients that disconnected.
         """
         self._stopping.set()
         self._thread.join(30)
@@ -264,7 +264,7 @@ class RudeClients:
         event = next(visit(self._seed, FIRST_HASTY_VISITOR + len(self._hasty)))
         head = "".join(f"{name}: {value}\r\n" for name, value in event.headers.items())
         with self._connect() as connection:
-            # Before it is sent: it may arrive although this end sees an error.
+            # Record it before sending, because it may arrive even if this side gets an error.
             self._hasty.append(
                 Sent(event.uid, event.visitor, 0, event.name, event.pathname, Outcome.UNKNOWN, 0)
             )
@@ -278,7 +278,7 @@ def _drip(connection: socket.socket) -> bool:
     """Send one more byte of an endless header.
 
     Returns:
-        Whether the server still puts up with it.
+        Whether the connection is still open.
     """
     try:
         connection.sendall(b"x")

@@ -16,10 +16,10 @@ class SmallDisk:
     """A file system in memory, mounted on a directory."""
 
     def __init__(self, directory: Path) -> None:
-        """Mount it.
+        """Mount the file system.
 
         Raises:
-            OSError: That is not permitted here.
+            OSError: Mounting is not permitted.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -36,10 +36,10 @@ class SmallDisk:
             raise OSError(result.stderr.strip() or "mount failed")
 
     def fill(self) -> None:
-        """Leave no room."""
+        """Fill all free space."""
         descriptor = os.open(self.directory / BALLAST, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            # What is deleted or cut off meanwhile is taken, too, down to the last page.
+            # Also fill space that is freed meanwhile, down to the last page.
             with contextlib.suppress(OSError):
                 while True:
                     os.write(descriptor, _CHUNK)
@@ -50,14 +50,14 @@ class SmallDisk:
             os.close(descriptor)
 
     def free(self) -> None:
-        """Give the room back."""
+        """Free the space."""
         (self.directory / BALLAST).unlink(missing_ok=True)
 
     def unmount(self, keep_in: Path | None = None) -> None:
-        """Take it away.
+        """Unmount the file system.
 
         Args:
-            keep_in: Where its content is copied before; None to let it go.
+            keep_in: Directory to which its content is copied before; None to discard it.
         """
         self.free()
         if keep_in is not None:

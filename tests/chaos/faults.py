@@ -1,4 +1,4 @@
-"""Does to the server what the plan says, and waits until it has recovered."""
+"""Inflicts the planned faults on the server, and waits until it has recovered."""
 
 import signal
 import time
@@ -16,26 +16,26 @@ from tests.end_to_end.clickhouse_server import ClickHouseServer
 
 RECOVERY_SECONDS: Final = 120.0
 RECOVERY_EVENTS: Final = 40
-"""Events acknowledged after a fault before the next one may come."""
+"""Number of events that must be acknowledged after a fault, before the next one."""
 
 CRASHES_PER_PROCESS: Final = 6
-"""The supervisor gives up at eleven restarts in a minute."""
+"""Maximum number of crashes; the supervisor gives up at eleven restarts in a minute."""
 
 EXIT_ACTORS_FAILED: Final = 70
 
 FAULTY_SHARE: Final = 0.5
-"""Of the processes, those in which faults can be had from inside; the others are as shipped."""
+"""Share of processes that support internal faults. The others run the unmodified server."""
 
 
 class Saboteur:
     """Inflicts faults on one server and its store.
 
     Attributes:
-        inflicted: How often each fault was survived.
-        skipped: Faults that cannot be had here, and how often they would have come.
+        inflicted: Number of survived faults, by fault.
+        skipped: Number of faults that are not possible on this machine, by fault.
         moments: Steps at which the server was killed.
-        longest: Seconds from the longest fault's beginning to recovery, and which it was.
-        failures: Faults that were not survived, each with what happened.
+        longest: Longest time from a fault to recovery in seconds, and the fault.
+        failures: Faults that were not survived, each with a description.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class Saboteur:
         load: Load,
         random: Random,
     ) -> None:
-        """Do nothing yet.
+        """Create the saboteur.
 
         Args:
-            server: The server, running.
-            clickhouse: Its store, running; None when it is embedded.
-            disk: Where its state directory is; None when no disk could be made.
-            load: Shows that the server has recovered.
-            random: Decides when and how long.
+            server: The running server.
+            clickhouse: Its running store; None if it is embedded.
+            disk: The disk of its state directory; None if no disk could be created.
+            load: The load, used to detect recovery.
+            random: Determines times and durations.
         """
         self._server = server
         self._clickhouse = clickhouse
@@ -69,10 +69,10 @@ class Saboteur:
         self.failures: list[str] = []
 
     def inflict(self, fault: Fault) -> None:
-        """Do it, undo it, and wait for recovery.
+        """Inflict a fault, undo it, and wait for recovery.
 
         Raises:
-            ServerError: The server could not even be started again.
+            ServerError: The server could not be restarted.
         """
         if fault in DISK_FAULTS and self._disk is None:
             self.skipped[fault] += 1
@@ -105,7 +105,7 @@ class Saboteur:
         """Wait until the server acknowledges events again.
 
         Raises:
-            ServerError: It does not.
+            ServerError: The server did not recover in time.
         """
         marks = self._load.marks()
         deadline = time.monotonic() + RECOVERY_SECONDS
@@ -189,7 +189,7 @@ class Saboteur:
         self._server.kill()
 
     def _kill_at(self, moment: str) -> None:
-        """Have the server end itself at a step of an event's way; at the latest while it drains."""
+        """Make the server kill itself at a step of the pipeline, at the latest while draining."""
         self._have_faulty_server()
         self._server.signal(signal_of(moment))
         if moment in SELDOM:
@@ -202,7 +202,7 @@ class Saboteur:
             raise ServerError(f"exit code {code} instead of an end {moment}")
 
     def _tear_journal(self) -> None:
-        """Leave what a loss of power leaves: the beginning of a run that nobody was told of."""
+        """Append the beginning of an unacknowledged run, as after a power failure."""
         files = [path for path in (self._server.state / "journal").iterdir() if path.is_file()]
         segments = [path for path in files if path.suffix == ".journal"]
         if segments:

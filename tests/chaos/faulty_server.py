@@ -1,8 +1,8 @@
-"""`python -m tests.chaos.faulty_server`: `sluice serve` with faults to be had by a signal.
+"""`python -m tests.chaos.faulty_server`: `sluice serve` with faults that signals trigger.
 
-SIGUSR1 makes one call fail with an exception that nobody expects, the next of `FAILING` in turn;
-SIGUSR2 makes the stages fail again and again between messages, until the supervisor gives up.
-`signal_of` a moment has the process kill itself, as `kill -9` would, when that moment has come.
+SIGUSR1 makes one call, the next of `FAILING` in turn, fail with an unexpected exception. SIGUSR2
+makes the stages fail repeatedly between messages, until the supervisor gives up. `signal_of` a
+moment makes the process kill itself at that moment, like `kill -9`.
 """
 
 import functools
@@ -30,26 +30,27 @@ from ingest.fold.fold import Fold
 from tests.chaos.moments import MOMENTS, SELDOM, signal_of
 
 AGAIN_AND_AGAIN: Final = 0.3
-"""Share of runs at which a stage fails after SIGUSR2. Not all: the first actor would let nothing
-through to the others, and its back-off alone is long."""
+"""Share of runs at which a stage fails after SIGUSR2. If all failed, the first actor would pass
+nothing to the others, and its back-off alone takes long."""
 
 LATEST_CALL: Final = 3
-"""A moment comes with the first to third call: rows of visits, events and counters alternate."""
+"""Maximum number of the call at which a moment occurs. Rows of sessions, events and counters
+alternate, so it is one of the first three calls."""
 
 OUTLET: Final = "outlet"
 FAILING: Final = ("gate", "enrichment", "sessions", "insert", "prepare", "append")
 
 
 class Sabotage:
-    """What is to fail or to end, and when."""
+    """The pending failures and kills."""
 
     def __init__(self) -> None:
-        """Nothing is."""
+        """Start without any."""
         self._failures: Counter[str] = Counter()
         self._calls_left: dict[str, int] = {}
         self._share = 0.0
         self._random = random.Random(os.getpid())  # noqa: S311 - not secret
-        # The process's number, so that not every process begins with the same call.
+        # Use the process id, so that not every process begins with the same call.
         turn = os.getpid() % len(FAILING)
         self._turns = itertools.cycle(FAILING[turn:] + FAILING[:turn])
 
@@ -73,12 +74,12 @@ class Sabotage:
             signal.signal(signal_of(moment), die_at)
 
     def install(self, owner: type, method: str, name: str) -> None:
-        """Have a method fail, or the process end before or after it, when it is due.
+        """Make a method fail, or kill the process before or after it, when that is due.
 
         Args:
             owner: The method's class.
-            method: Its name.
-            name: What it is called in `FAILING` and `MOMENTS`.
+            method: The method's name.
+            name: Its name in `FAILING` and `MOMENTS`.
         """
         original: Callable[..., Any] = getattr(owner, method)
 

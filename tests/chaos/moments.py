@@ -16,19 +16,19 @@ MOMENTS: Final = (
     "before retire",
     "after retire",
 )
-"""Events go into the log (append), a batch is cut (prepare), its rows are stored, table by table
-(insert), which is noted (commit), the fold is saved (checkpoint), and the log lets go of what is
-before it (retire)."""
+"""Events are appended to the log (append), a batch is cut (prepare), its rows are stored, table by
+table (insert), the batch is committed (commit), the fold is saved (checkpoint), and the log deletes
+the records before it (retire)."""
 
 SELDOM: Final = frozenset(
     {"before checkpoint", "after checkpoint", "before retire", "after retire"}
 )
-"""These come once a minute, or with a shutdown."""
+"""Moments that occur once a minute, or at a shutdown."""
 
 _FIRST: Final = signal.SIGRTMIN + 8
-"""ClickHouse, which may be in the same process, uses some of the first ones."""
+"""The first signal. ClickHouse, which may be in the same process, uses some before it."""
 
 
 def signal_of(moment: str) -> int:
-    """The signal that asks for it."""
+    """Return the signal that requests a moment."""
     return _FIRST + MOMENTS.index(moment)

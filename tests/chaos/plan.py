@@ -1,4 +1,4 @@
-"""Which faults, in which order: decided by the seed before anything runs."""
+"""The plan of faults, determined by the seed before the run."""
 
 from collections.abc import Iterator
 from enum import Enum
@@ -9,7 +9,7 @@ from tests.chaos.traffic import seeded
 
 
 class Fault(Enum):
-    """What is done to the server; the value is what the report calls it."""
+    """A fault of the server or its environment; the value is its name in the report."""
 
     KILL = "server: kill -9"
     KILL_IN_START = "server: kill -9, and again while it starts"
@@ -39,7 +39,7 @@ SERVER_KILLS: Final = {
     Fault.STORE_PAUSE_KILL: 1,
     Fault.STORE_KILL_KILL: 1,
 }
-"""How often each kills the server."""
+"""How often each fault kills the server."""
 
 STORE_OUTAGES: Final = frozenset(fault for fault in Fault if fault.name.startswith("STORE_"))
 DISK_FAULTS: Final = frozenset({Fault.DISK_FULL, Fault.DISK_FULL_KILL})
@@ -93,11 +93,11 @@ FULL_DECKS: Final = 4
 
 
 def faults(store: str, seed: int) -> Iterator[Fault]:
-    """Faults without end: each kind as often as it should come, in random order.
+    """Yield faults endlessly, each kind with its planned frequency, in random order.
 
     Args:
         store: `chdb` or `clickhouse`.
-        seed: Of the run.
+        seed: Seed of the run.
     """
     for number in count():
         random = seeded(seed, "plan", store, number)
@@ -109,13 +109,13 @@ def faults(store: str, seed: int) -> Iterator[Fault]:
 
 
 def short_plan(store: str, seed: int) -> list[Fault]:
-    """A few faults of the most telling kinds."""
+    """Return a few faults of the most important kinds."""
     plan = list(_SHORT[store])
     seeded(seed, "short", store).shuffle(plan)
     return plan
 
 
 def full_plan(store: str, seed: int) -> list[Fault]:
-    """As many as the full run has."""
+    """Return the faults of the full run."""
     length = FULL_DECKS * sum(_DECKS[store].values()) + 1
     return list(islice(faults(store, seed), length))

@@ -1,4 +1,4 @@
-"""Puts results into words."""
+"""Formats the results."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,16 +9,16 @@ from tests.chaos.plan import SERVER_KILLS, STORE_OUTAGES, Fault
 from tests.chaos.run import Result
 
 SHOWN: Final = 5
-"""Violations of a kind that are shown in full."""
+"""Maximum number of violations of a kind that are shown in full."""
 
 
 def table(result: Result) -> str:
-    """A run's table, and its verdicts."""
+    """Return a run's table and its verdicts."""
     return "\n".join(_lines(result)) + "\n"
 
 
 def summary(results: Iterable[Result], seed: int) -> str:
-    """All runs together, in a few lines."""
+    """Return a summary of all runs, in a few lines."""
     results = list(results)
     kills = sum(
         SERVER_KILLS.get(fault, 0) * times

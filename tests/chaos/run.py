@@ -27,24 +27,24 @@ DRAIN_SECONDS: Final = 120.0
 
 @dataclass(slots=True)
 class Result:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         store: `chdb` or `clickhouse`.
-        directory: Where everything was; gone when the run passed.
-        inflicted: Faults survived.
-        skipped: Faults that could not be had on this machine.
+        directory: Directory of the run; deleted if the run passed.
+        inflicted: Survived faults.
+        skipped: Faults that were not possible on this machine.
         moments: Steps at which the server was killed.
-        longest: Seconds until the server had recovered from the worst of them, and which it was.
-        failures: What else went wrong.
-        notes: What to know of the circumstances.
-        findings: The audit's; None when it did not come to one.
-        put_back: Dead letters of rows that were put back before the audit.
-        rude: Connections of clients who do not behave.
-        generations: Processes started.
-        peak_kb: The largest resident memory of any of them.
-        load_seconds: How long the load lasted.
-        seconds: How long everything took.
+        longest: Longest time to recovery in seconds, and the fault.
+        failures: Other failures.
+        notes: Notes on the circumstances of the run.
+        findings: Result of the audit; None if there was no audit.
+        put_back: Number of dead letters of rows that were redriven before the audit.
+        rude: Number of connections of misbehaving clients.
+        generations: Number of started processes.
+        peak_kb: Largest resident memory of any process.
+        load_seconds: Duration of the load.
+        seconds: Duration of the whole run.
     """
 
     store: str
@@ -65,7 +65,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing went wrong."""
+        """Whether there were no failures and violations."""
         return not self.failures and self.findings is not None and self.findings.passed
 
 
@@ -74,9 +74,9 @@ def run(store: str, seed: int, plan: Iterable[Fault], seconds: float) -> Result:
 
     Args:
         store: `chdb` or `clickhouse`.
-        seed: Decides traffic, faults and their moments.
+        seed: Determines traffic, faults and their moments.
         plan: The faults, in order.
-        seconds: How long the load lasts at most, whatever is left of the plan.
+        seconds: Maximum duration of the load, even if the plan is not complete.
     """
     began = time.monotonic()
     result = Result(store, Path(tempfile.mkdtemp(prefix=f"sluice-chaos-{store}-")))
@@ -133,7 +133,7 @@ def _run(
 
 
 def _audit(server: SluiceProcess, sent: list[Sent], result: Result) -> None:
-    """Let the server drain, stop and start, and compare."""
+    """Wait for the server to drain, restart it, and run the audit."""
     _await_stored(server)
     server.terminate()
     server.start()

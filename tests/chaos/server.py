@@ -1,4 +1,4 @@
-"""The server's process: one generation after the other, on one port, with one state directory."""
+"""The server's processes, one after the other, on one port and with one state directory."""
 
 import contextlib
 import http.client
@@ -25,31 +25,31 @@ WATCH_SECONDS: Final = 0.2
 
 FAST_PATH: Final = ("on", "off")
 FSYNC: Final = ("interval", "always", "never")
-"""The processes take turns: each finds what another has left."""
+"""Values for the processes in turn, so that each starts with the state of another value."""
 
 
 class ServerError(Exception):
-    """The server did what it must not do."""
+    """The server behaved incorrectly."""
 
 
 class SluiceProcess:
     """`sluice serve`, killed and started again.
 
     Attributes:
-        port: Always the same, so that clients find it again.
-        generations: Processes started so far.
-        peak_kb: Largest resident memory of any of them, as the kernel has seen it.
-        faulty: Whether the running process is one whose actors can be made to fail.
+        port: The port, the same for all processes, so that clients can reconnect.
+        generations: Number of processes started so far.
+        peak_kb: Largest resident memory of any process, measured by the kernel.
+        faulty: Whether the running process supports internal faults.
     """
 
     def __init__(self, directory: Path, state: Path, port: int, store_url: str) -> None:
-        """Start nothing yet.
+        """Prepare the server without starting it.
 
         Args:
-            directory: For sites file and log.
-            state: The state directory, which may be on a disk of its own.
-            port: To listen on.
-            store_url: `CLICKHOUSE_URL`.
+            directory: Directory for sites file and log.
+            state: The state directory, which may be on a separate disk.
+            port: The port to listen on.
+            store_url: Value of `CLICKHOUSE_URL`.
         """
         self.directory = directory
         self.state = state
@@ -71,7 +71,7 @@ class SluiceProcess:
             "SLUICE_STATE_DIR": str(state),
             "SLUICE_DURABILITY": "journal",
             "SLUICE_FLUSH_SECONDS": "0.5",
-            # Small, so that a few seconds fill batches and segments.
+            # Small values, so that batches and segments are full after a few seconds.
             "SLUICE_FLUSH_ROWS": "100",
             "SLUICE_JOURNAL_MEGABYTES": "4",
             "SLUICE_SHUTDOWN_SECONDS": str(SHUTDOWN_SECONDS),
@@ -106,7 +106,7 @@ class SluiceProcess:
         """Start a process and wait until it answers.
 
         Raises:
-            ServerError: It does not.
+            ServerError: It did not answer in time.
         """
         self.launch(faulty=faulty)
         self.await_answer()
@@ -115,7 +115,7 @@ class SluiceProcess:
         """Wait until the running process answers.
 
         Raises:
-            ServerError: It does not.
+            ServerError: It did not answer in time.
         """
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -138,7 +138,7 @@ class SluiceProcess:
 
     @property
     def pid(self) -> int:
-        """Of the latest process."""
+        """Id of the latest process."""
         assert self._process is not None
         return self._process.pid
 
@@ -148,7 +148,7 @@ class SluiceProcess:
         return self._process is not None and self._process.poll() is None
 
     def check_alive(self) -> None:
-        """Raise `ServerError` when the process has ended by itself."""
+        """Raise `ServerError` if the process has exited by itself."""
         assert self._process is not None
         if not self.running:
             raise ServerError(
@@ -162,17 +162,17 @@ class SluiceProcess:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """`kill -9`, also of a process that has just begun."""
+        """Kill the process like `kill -9`, even if it has just started."""
         assert self._process is not None
         self._note_memory()
         self._process.kill()
         self._process.wait()
 
     def wait(self, seconds: float = STOP_SECONDS) -> int:
-        """The exit code of a process that is to end.
+        """Wait for the process to exit, and return its exit code.
 
         Raises:
-            ServerError: It does not end.
+            ServerError: The process did not exit.
         """
         assert self._process is not None
         try:
@@ -181,10 +181,10 @@ class SluiceProcess:
             raise ServerError(f"no end within {seconds:g} s\n{self.log_tail()}") from None
 
     def terminate(self) -> None:
-        """SIGTERM, and wait for the end.
+        """Send SIGTERM, and wait for the process to exit.
 
         Raises:
-            ServerError: It does not end, or not with 0.
+            ServerError: The process did not exit, or its exit code was not 0.
         """
         self._note_memory()
         self.signal(signal.SIGTERM)
@@ -193,13 +193,13 @@ class SluiceProcess:
             raise ServerError(f"exit code {code} after SIGTERM\n{self.log_tail()}")
 
     def close(self) -> None:
-        """End whatever is running."""
+        """Stop any running process."""
         self._watching.set()
         if self.running:
             self.kill()
 
     def command(self, *arguments: str) -> str:
-        """What `sluice ARGUMENTS` prints."""
+        """Return the output of `sluice ARGUMENTS`."""
         return subprocess.run(
             [sys.executable, "-m", "ingest", *arguments],
             env=self._environment,
@@ -211,17 +211,17 @@ class SluiceProcess:
         ).stdout
 
     def ready(self) -> dict[str, Any]:
-        """What `/ready` says.
+        """Return the response of `/ready`.
 
         Raises:
-            OSError: Nothing answers.
-            http.client.HTTPException: The same.
+            OSError: There is no response.
+            http.client.HTTPException: There is no valid response.
         """
         report: dict[str, Any] = json.loads(self._request("GET", "/ready", timeout=60.0)[1])
         return report
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of the store.
+        """Return the rows of a query.
 
         Raises:
             ServerError: The query failed.
@@ -244,7 +244,7 @@ class SluiceProcess:
             connection.close()
 
     def log_tail(self) -> str:
-        """The end of the log."""
+        """Return the end of the log."""
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
 
     def _watch_memory(self) -> None:
@@ -262,10 +262,10 @@ class SluiceProcess:
 
 
 def fixed_port(random: Random) -> int:
-    """A free port that stays free while nothing listens on it.
+    """Return a free port that stays free while nothing listens on it.
 
-    Not one that the kernel gives to outgoing connections: a client that keeps trying to reach such
-    a port while its server is away ends up connected to itself.
+    It is outside the kernel's range for outgoing connections. Otherwise, a client that retries
+    while the server is down could connect to itself.
     """
     while True:
         port = random.randint(20_000, 32_000)

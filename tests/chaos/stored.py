@@ -1,4 +1,4 @@
-"""Reads what the server has kept: rows of the store, and dead letters."""
+"""Reads the rows in the store, and the dead letters."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.chaos.server import SluiceProcess
 from tests.chaos.traffic import UID, UID_PROP
 
 ROWS_PER_QUERY: Final = 250_000
-"""Well below what one query may return."""
+"""Number of rows per query, well below the limit of a query's result."""
 
 _EVENTS: Final = f"""
 SELECT meta.value[indexOf(meta.key, '{UID_PROP}')] AS uid, name, pathname,
@@ -31,7 +31,7 @@ FROM sessions_v2 FINAL
 
 
 def read_events(server: SluiceProcess) -> Iterator[StoredEvent]:
-    """All rows of `events_v2`."""
+    """Yield all rows of `events_v2`."""
     count = int(server.query("SELECT count() AS rows FROM events_v2")[0]["rows"])
     parts = count // ROWS_PER_QUERY + 1
     for part in range(parts):
@@ -42,7 +42,7 @@ def read_events(server: SluiceProcess) -> Iterator[StoredEvent]:
 
 
 def read_sessions(server: SluiceProcess) -> Iterator[StoredSession]:
-    """All visits of `sessions_v2`."""
+    """Yield all sessions of `sessions_v2`."""
     left: dict[str, list[dict[str, Any]]] = {}
     for row in server.query(_FINAL):
         left.setdefault(row["session"], []).append(row)
@@ -71,12 +71,12 @@ def _figures(row: dict[str, Any]) -> Figures:
 
 
 def set_aside(state: Path) -> set[str]:
-    """Names of the events in dead letters."""
+    """Return the ids of the events in dead letters."""
     return {match[0] for path in _letters(state) for match in UID.finditer(path.read_text("utf-8"))}
 
 
 def letters_of_rows(state: Path) -> list[str]:
-    """Ids of the letters that hold rows: events that were acknowledged, and failed later."""
+    """Return the ids of letters with rows, whose events were acknowledged and failed later."""
     return [path.stem for path in _letters(state) if json.loads(path.read_text())["kind"] == "rows"]
 
 

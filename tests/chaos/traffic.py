@@ -1,4 +1,4 @@
-"""The visitors and what they do: the same for the same seed, whatever happens to the server."""
+"""The visitors and their events, the same for the same seed, whatever happens to the server."""
 
 import json
 import re
@@ -11,7 +11,7 @@ PAGEVIEW: Final = "pageview"
 ENGAGEMENT: Final = "engagement"
 SIGNUP: Final = "Signup"
 IMPRESSION: Final = "Impression"
-"""The one that is sent with `i: false`: it does not end a bounce."""
+"""Name of the event that is sent with `i: false`, so that it does not end a bounce."""
 
 DOMAINS: Final = ("example.com", "shop.example")
 UID: Final = re.compile(r"ev-(\d{6})-(\d{5})")
@@ -46,13 +46,13 @@ class Planned:
     """An event that a visitor is about to send.
 
     Attributes:
-        uid: Names it everywhere: `ev-VISITOR-SEQUENCE`.
+        uid: Its unique id, `ev-VISITOR-SEQUENCE`.
         visitor: Number of the visitor.
         sequence: Number of the event among the visitor's, from 0.
-        name: Of the event.
-        pathname: The page's path, as it is stored.
-        headers: Of the request.
-        body: Of the request.
+        name: The event's name.
+        pathname: The page's path, as stored.
+        headers: Headers of the request.
+        body: Body of the request.
     """
 
     uid: str
@@ -65,15 +65,15 @@ class Planned:
 
 
 def uid_of(visitor: int, sequence: int) -> str:
-    """The name of a visitor's event."""
+    """Return the unique id of a visitor's event."""
     return f"ev-{visitor:06d}-{sequence:05d}"
 
 
 def parse_uid(uid: str) -> tuple[int, int]:
-    """Visitor and sequence of a name.
+    """Return the visitor and sequence of a unique id.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not such an id.
     """
     match = UID.fullmatch(uid)
     if match is None:
@@ -82,23 +82,23 @@ def parse_uid(uid: str) -> tuple[int, int]:
 
 
 def seeded(seed: int, *purpose: object) -> Random:
-    """Random numbers of their own for each purpose: more of one does not change another's."""
+    """Return an independent random generator for each purpose."""
     return Random("/".join(map(str, (seed, *purpose))))  # noqa: S311 - repeatable, not secret
 
 
 def visit(seed: int, visitor: int) -> Iterator[Planned]:
-    """All events of one visitor, in order: 70 % pageviews, 20 % engagement, 10 % others.
+    """Yield all events of one visitor, in order: 70 % pageviews, 20 % engagement, 10 % others.
 
     Args:
-        seed: Of the run.
-        visitor: The visitor's number; decides address, browser, site and events.
+        seed: Seed of the run.
+        visitor: The visitor's number; determines address, browser, site and events.
     """
     random = seeded(seed, "visitor", visitor)
     domain = random.choice(DOMAINS)
     headers = {
         "content-type": "text/plain",
         "user-agent": random.choice(_AGENTS).format(version=random.randint(100, 140)),
-        # Of the networks set aside for benchmarks (RFC 2544): no one's address.
+        # From the networks that are reserved for benchmarks (RFC 2544).
         "x-forwarded-for": f"198.{18 + (visitor >> 16 & 1)}.{visitor >> 8 & 255}.{visitor & 255}",
     }
     referrer, page = random.choice(_REFERRERS), random.choice(_PAGES)
