@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page, by the rules of WCAG 2.1, levels A and AA."""
+"""Checks a page with axe-core, by the rules of WCAG 2.1, levels A and AA."""
 
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ AXE: Final = Package(
     "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
 )
 TAGS: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice")
-"""Which of its rules; those of the last are no criteria, but what readers of screens expect."""
+"""Tags of the rules to check. The last one has no WCAG criteria, but common practice."""
 
 _CACHE = Path(__file__).parents[2] / ".cache" / "axe"
 
@@ -30,10 +30,10 @@ _RUN = """async (tags) => {
 
 @cache
 def axe() -> str:
-    """Its source; fetched once.
+    """Return the source of axe-core, which is downloaded once.
 
     Raises:
-        RuntimeError: npm is missing or fails, or the archive is not the one that was tested.
+        RuntimeError: npm is missing or fails, or the archive has a wrong checksum.
     """
     directory = _CACHE / "node_modules" / AXE.name
     unpack(AXE, directory, _CACHE)
@@ -41,12 +41,12 @@ def axe() -> str:
 
 
 def violations(page: Page) -> list[str]:
-    """What does not follow the rules, an entry for each element; the page is left as it was.
+    """Return the violations of a page, one entry per element. The page is not changed.
 
-    The source is evaluated, not inserted: the page's own policy allows no foreign script.
+    The source is evaluated and not inserted, because the page's policy forbids foreign scripts.
 
     Raises:
-        RuntimeError: There is no axe-core, or it has found nothing to look at.
+        RuntimeError: axe-core is missing, or has found nothing to check.
     """
     page.evaluate(axe())
     outcome: dict[str, Any] = page.evaluate(_RUN, list(TAGS))

@@ -1,4 +1,4 @@
-"""Trackers out of npm packages as web sites use them: bundled by esbuild for a page.
+"""Trackers from npm packages, bundled by esbuild for a page, as on web sites.
 
 `python -m tests.end_to_end.bundler` minifies Sluice's own tracker after a change.
 """
@@ -45,10 +45,10 @@ PACKAGES = (ESBUILD, OFFICIAL, PLAUSIBLE_TRACKER, PLAUSIBLE_CLIENT, LODASH)
 
 @cache
 def node_modules() -> Path:
-    """The directory with all packages, where Node and esbuild look for them.
+    """Return the directory of all packages, in which Node and esbuild look for them.
 
     Raises:
-        RuntimeError: One cannot be fetched.
+        RuntimeError: A package cannot be downloaded.
     """
     pins = "".join(package.integrity for package in PACKAGES)
     trackers = ROOT / ".cache" / "trackers"
@@ -60,17 +60,17 @@ def node_modules() -> Path:
 
 @cache
 def bundle(package: Package) -> str:
-    """A package as one script that puts what it exports into the page's `tracker`."""
+    """Bundle a package as one script that assigns its exports to the page's `tracker`."""
     return bundle_source(f'import * as tracker from "{package.name}"; window.tracker = tracker')
 
 
 def bundle_source(source: str) -> str:
-    """A module that imports packages, as one script for a page."""
+    """Bundle a module that imports packages as one script for a page."""
     return _esbuild(source, "--bundle", "--format=iife", "--target=es2020")
 
 
 def minify_own() -> str:
-    """Sluice's own tracker as it is served, from its source."""
+    """Return Sluice's own tracker in its served form, minified from its source."""
     return _esbuild(OWN_SOURCE.read_text(), "--minify", "--target=es2017", "--charset=utf8")
 
 

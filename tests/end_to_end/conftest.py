@@ -1,4 +1,4 @@
-"""The same tests against both stores, with the fast path and without; and a browser.
+"""Fixtures that run the same tests with both stores, with and without the fast path; a browser.
 
 The stores are chDB in the server's process, and a ClickHouse server.
 """
@@ -18,7 +18,7 @@ from tests.end_to_end.sluice import Sluice
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
-    """Let what the tests start hear Ctrl-C, which a shell has its background jobs ignore."""
+    """Let started processes receive Ctrl-C, which is ignored in a shell's background jobs."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -35,13 +35,13 @@ def store(request: pytest.FixtureRequest) -> str:
 
 
 def fast_path(store: str) -> dict[str, str]:
-    """The setting of the fast path that a case asks for."""
+    """Return the setting of the fast path for a case."""
     return {"SLUICE_FAST_PATH": "off" if store.endswith("hypercorn") else "on"}
 
 
 @pytest.fixture(scope="session")
 def clickhouse_url(store: str, request: pytest.FixtureRequest) -> str:
-    """The `CLICKHOUSE_URL` of a store that the whole run of tests shares."""
+    """The `CLICKHOUSE_URL` of a store that all tests share."""
     if store.startswith("chdb"):
         return "chdb://chdb"
     server: ClickHouseServer = request.getfixturevalue("clickhouse")
@@ -52,14 +52,14 @@ def clickhouse_url(store: str, request: pytest.FixtureRequest) -> str:
 def sluice(
     clickhouse_url: str, store: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sluice]:
-    """A server that the whole run of tests shares; tests tell their events apart by page."""
+    """A server that all tests share; each test has its own pages to identify its events."""
     with Sluice(tmp_path_factory.mktemp(store), clickhouse_url, **fast_path(store)) as server:
         yield server
 
 
 @pytest.fixture
 def fresh(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sluice]:
-    """A server, not yet started, with a store of its own."""
+    """A server, not yet started, with a separate store."""
     if store.startswith("chdb"):
         url = "chdb://chdb"
     else:
@@ -72,7 +72,7 @@ def fresh(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A browser that the whole run of tests shares; each test is a visitor of its own in it."""
+    """A browser that all tests share; each test is a separate visitor."""
     program = find_chromium()
     if program is None:
         message = "no Chromium on this machine: tests/end_to_end/provide_chromium installs it"
@@ -85,6 +85,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def pages() -> Iterator[Pages]:
-    """A web server for the test's own pages, on another origin than the collector's."""
+    """A web server for the test's pages, with a different origin than the collector."""
     with Pages() as server:
         yield server

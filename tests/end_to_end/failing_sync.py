@@ -1,6 +1,6 @@
 """`python -m tests.end_to_end.failing_sync`: `sluice serve` on a disk that fails after SIGUSR1.
 
-From then on no sync of a file succeeds, as the system reports it for a disk that has lost a write.
+After the signal, each sync of a file fails with the system's error for a disk with a lost write.
 """
 
 import errno
@@ -13,7 +13,7 @@ from ingest.cli import main
 
 
 def fail(descriptor: int) -> None:
-    """Stands for a sync."""
+    """Fail in place of a sync."""
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 

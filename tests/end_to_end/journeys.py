@@ -1,7 +1,7 @@
-"""Journeys of visitors through pages with a tracker, and the rows that have to come of them.
+"""Journeys of visitors through pages with a tracker, and the rows expected from them.
 
-A journey has a site of its own, so that its visitor is one that no other test knows, and its rows
-can be told from all others. Each step waits for the rows that it caused.
+Each journey has a separate site, so that its visitor and its rows differ from those of all other
+tests. Each step waits for its rows.
 """
 
 import re
@@ -23,10 +23,10 @@ Row = Mapping[str, Any]
 
 STEP_SECONDS = 60.0
 END = "end.example"
-"""A site for events that show that those before them are stored."""
+"""A site for events that are sent last, to detect that all earlier events are stored."""
 
 VOLATILE = frozenset({"timestamp", "start", "user_id", "session_id", "batch"})
-"""Columns that differ from run to run; how those of one visit belong together is checked."""
+"""Columns that differ from run to run. Only their consistency within a session is checked."""
 
 PAGE = """<!doctype html>
 <title>{title}</title>
@@ -39,7 +39,7 @@ PAGE = """<!doctype html>
 <a id="mail" href="mailto:somebody@example.com">mail</a>
 <form id="form" action="/thanks"><input name="q"><button>send</button></form>
 """
-"""A page with everything that trackers look at. A window of 720 pixels shows 24 % of it."""
+"""A page with everything that trackers observe. A window of 720 pixels shows 24 % of it."""
 
 PLAIN_EVENT: Row = {
     "hostname": "",
@@ -71,7 +71,7 @@ PLAIN_EVENT: Row = {
     "scroll_depth": 0,
     "engagement_time": 0,
 }
-"""All columns of an event's row that a step does not name."""
+"""Default columns of an event's row, unless a step has others."""
 
 PLAIN_VISIT: Row = {
     **{
@@ -85,29 +85,29 @@ PLAIN_VISIT: Row = {
     "sign": 1,
     "is_bounce": 0,
 }
-"""All columns of a visit's row that a journey does not name."""
+"""Default columns of a session's row, unless a journey has others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Equals every whole number from `low` to `high`, also written down."""
+    """Equals every integer from `low` to `high`, also as text."""
 
     low: int
     high: int
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is in between."""
+        """Whether the number is in the range."""
         number = int(other) if isinstance(other, str) and other.isdecimal() else other
         return isinstance(number, int) and self.low <= number <= self.high
 
     def __hash__(self) -> int:
-        """As frozen values have it."""
+        """Return a hash, as frozen values do."""
         return hash((self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Who makes a journey.
+    """The visitor of a journey.
 
     Attributes:
         page: The tab.
@@ -124,7 +124,7 @@ Act = Callable[[Guest], object]
 
 
 def does(*acts: Act) -> Act:
-    """One after the other."""
+    """Do several acts in order."""
 
     def act(guest: Guest) -> None:
         for one in acts:
@@ -134,12 +134,12 @@ def does(*acts: Act) -> Act:
 
 
 def opens(path: str, referrer: str | None = None, host: str | None = None) -> Act:
-    """Comes to a page, by a link on another where a referrer is given.
+    """Open a page, through a link on another page if a referrer is given.
 
     Args:
-        path: The page's.
-        referrer: The address of the page with the link.
-        host: The page's, if it is another than the journey's.
+        path: Path of the page.
+        referrer: URL of the page with the link.
+        host: Host of the page, if not the journey's.
     """
     return lambda guest: guest.page.goto(
         guest.pages.url(path, host or guest.site), referer=referrer
@@ -147,24 +147,24 @@ def opens(path: str, referrer: str | None = None, host: str | None = None) -> Ac
 
 
 def leaves() -> Act:
-    """Goes to another site by typing its address."""
+    """Go to another site by typing its URL."""
     return lambda guest: guest.page.goto(guest.pages.url("/", "elsewhere.example"))
 
 
 def runs(script: str) -> Act:
-    """Does what only the page's own code can; `collector` is where it would send events."""
+    """Run a script in the page, in which `collector` is the collector's origin."""
     return lambda guest: guest.page.evaluate(
         f"async () => {{ const collector = document.body.dataset.collector; {script} }}"
     )
 
 
 def clicks(selector: str, **options: Any) -> Act:
-    """Clicks on something, and waits for the page that it may lead to."""
+    """Click on an element, and wait for the page that may open."""
     return lambda guest: guest.page.click(selector, **options)
 
 
 def scrolls(top: int) -> Act:
-    """Scrolls until the page's pixel `top` is the window's first, and until the page knows."""
+    """Scroll to the page's pixel `top`, and wait until the page has noticed."""
     return lambda guest: guest.page.evaluate(
         "top => new Promise(done => {"
         "addEventListener('scroll', done, {once: true}); scrollTo(0, top) })",
@@ -173,18 +173,18 @@ def scrolls(top: int) -> Act:
 
 
 def stays(milliseconds: int) -> Act:
-    """Looks at the page for a while; its clock is put forward."""
+    """Stay on the page for a while, by advancing its clock."""
     return lambda guest: guest.page.clock.fast_forward(milliseconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that a visitor does.
+    """A step of a visitor.
 
     Attributes:
-        did: In words.
-        act: Does it.
-        rows: What has to come of it, in any order: of each row what differs from `PLAIN_EVENT`.
+        did: A description.
+        act: Performs the step.
+        rows: The expected rows in any order, each with its differences from `PLAIN_EVENT`.
     """
 
     did: str
@@ -194,20 +194,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """A visit from its first page to its end.
+    """A session from its first page to its end.
 
     Attributes:
-        tracker: What is tried, in words.
+        tracker: A description of the tested tracker or feature.
         site: The site's domain and its pages' host.
-        head: What the pages' heads hold; `COLLECTOR` stands for the collector's origin.
-        steps: What the visitor does.
-        attribution: What all rows say alike.
-        visit: What the visit's row says besides: of it what differs from `PLAIN_VISIT`; None when
-            there is to be no visit.
+        head: Content of the pages' heads; `COLLECTOR` stands for the collector's origin.
+        steps: The visitor's steps.
+        attribution: Columns that are the same in all rows.
+        visit: The expected session row's differences from `PLAIN_VISIT`; None if no session is
+            expected.
         scripts: Further content for the page server, by path.
         hosts: Further hosts of its pages.
-        prepare: What is done to the profile before the first page.
-        clock: Whether time in the pages can be put forward.
+        prepare: Prepares the profile before the first page.
+        clock: Whether the pages' clock can be advanced.
     """
 
     tracker: str
@@ -223,7 +223,7 @@ class Journey:
 
 
 def sites_file(journeys: Sequence[Journey], *others: str) -> str:
-    """A sites file with a site for each journey, and for further domains."""
+    """Return a sites file with a site for each journey and each further domain."""
     sites = [
         f'[[site]]\nid = {number}\ndomain = "{domain}"\n'
         f'[[site.revenue_goals]]\nevent = "Purchase"\ncurrency = "EUR"\n'
@@ -236,18 +236,18 @@ class Collected:
     """The rows of one site."""
 
     def __init__(self, sluice: Sluice, domain: str) -> None:
-        """Look at a site of a running collector.
+        """Read the rows of a site from a running collector.
 
         Args:
             sluice: The collector.
-            domain: A domain of its sites file.
+            domain: A domain in its sites file.
         """
         self._sluice = sluice
         numbers = re.findall(r'id = (\d+)\ndomain = "([^"]+)"', sluice.sites.read_text())
         self.site_id = next(int(number) for number, name in numbers if name == domain)
 
     def events(self) -> list[dict[str, Any]]:
-        """The events' rows, in no order."""
+        """Return the events' rows, in no particular order."""
         rows = self._sluice.query(
             "SELECT *, toString(revenue_source_amount) AS source_amount, "
             "toString(revenue_reporting_amount) AS reporting_amount, acquisition_channel "
@@ -260,7 +260,7 @@ class Collected:
         return rows
 
     def visits(self) -> list[dict[str, Any]]:
-        """The visits' rows as they are in the end."""
+        """Return the final rows of the sessions."""
         rows = self._sluice.query(
             "SELECT *, acquisition_channel FROM sessions_v2 FINAL "
             f"WHERE site_id = {self.site_id} ORDER BY start"
@@ -271,26 +271,26 @@ class Collected:
         return rows
 
     def settle(self) -> None:
-        """Wait until what the collector has received by now is stored."""
+        """Wait until all events that the collector has received so far are stored."""
         path = f"/{secrets.token_hex(8)}"
         self._sluice.send(url=f"http://{END}{path}", domain=END)
         self._sluice.events(f"pathname = '{path}'")
 
     def wait_for(self, count: int, explain: Callable[[], str] = lambda: "") -> None:
-        """Wait until there are that many events."""
+        """Wait until there are this many events."""
         wait_until(lambda: len(self.events()) >= count, STEP_SECONDS, explain)
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What came of a journey.
+    """The result of a journey.
 
     Attributes:
-        rows: The new events after each step, without what differs from run to run.
-        visits: The visits' rows, likewise.
-        problems: What the pages complained of, and how the rows do not belong together.
-        posted: Bodies that the pages sent to the collector while they were there, to tell what
-            went wrong.
+        rows: The new events after each step, without the columns that differ from run to run.
+        visits: The sessions' rows, also without these columns.
+        problems: Errors of the pages, and inconsistencies between the rows.
+        posted: Bodies that the pages sent to the collector while they were open, for error
+            messages.
     """
 
     rows: list[list[dict[str, Any]]]
@@ -300,13 +300,13 @@ class Walked:
 
 
 def walk(journey: Journey, browser: Browser, pages: Pages, sluice: Sluice) -> Walked:
-    """Have a visitor make a journey.
+    """Run a journey.
 
     Args:
         journey: The journey.
-        browser: Where it is made.
-        pages: Serves its pages, under all paths that have nothing else.
-        sluice: Collects; it has to know the journey's site.
+        browser: The browser.
+        pages: Serves the journey's page for all paths without other content.
+        sluice: The collector, whose sites file has the journey's site.
     """
     collected = Collected(sluice, journey.site)
     problems: list[str] = []
@@ -344,13 +344,13 @@ def walk(journey: Journey, browser: Browser, pages: Pages, sluice: Sluice) -> Wa
 
 
 def note_post(sent: Request, posted: list[str]) -> None:
-    """Remember an event on its way to the collector."""
+    """Record an event that is sent to the collector."""
     if sent.method == "POST" and sent.url.endswith("/api/event"):
         posted.append((sent.post_data_buffer or b"").decode("utf-8", "replace"))
 
 
 def serve_pages(journey: Journey, pages: Pages, sluice: Sluice) -> None:
-    """Put a journey's pages on the page server."""
+    """Add a journey's pages to the page server."""
     page = PAGE.format(title=journey.tracker, head=journey.head, port=pages.port)
     page = page.replace("COLLECTOR", f"http://collect.example:{sluice.port}")
     pages.content.update({path: make() for path, make in journey.scripts.items()})
@@ -358,7 +358,7 @@ def serve_pages(journey: Journey, pages: Pages, sluice: Sluice) -> None:
 
 
 def without(rows: Sequence[dict[str, Any]], known: Sequence[Row]) -> list[dict[str, Any]]:
-    """Those of the rows that are new."""
+    """Return the rows that are not known yet."""
     new = list(rows)
     for row in known:
         new.remove(dict(row))
@@ -366,12 +366,12 @@ def without(rows: Sequence[dict[str, Any]], known: Sequence[Row]) -> list[dict[s
 
 
 def steady(row: Row) -> dict[str, Any]:
-    """A row without what differs from run to run."""
+    """Return a row without the columns that differ from run to run."""
     return {name: value for name, value in row.items() if name not in VOLATILE | {"site_id"}}
 
 
 def expected_rows(journey: Journey, step: Step, port: int) -> list[dict[str, Any]]:
-    """The full rows of a step, with the page server's port for `:PORT`."""
+    """Return the full rows of a step, with the page server's port in place of `:PORT`."""
     rows = [
         {**PLAIN_EVENT, "hostname": journey.site, **journey.attribution, **row} for row in step.rows
     ]
@@ -384,7 +384,7 @@ def expected_rows(journey: Journey, step: Step, port: int) -> list[dict[str, Any
 
 
 def expected_visits(journey: Journey) -> list[dict[str, Any]]:
-    """The full row of a journey's visit, if there is one."""
+    """Return the full row of a journey's session, if one is expected."""
     if journey.visit is None:
         return []
     visit = {
@@ -398,11 +398,11 @@ def expected_visits(journey: Journey) -> list[dict[str, Any]]:
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
-    """Rows in an order that does not hang on which request was faster."""
+    """Sort rows, so that their order does not depend on the requests' timing."""
     return sorted(rows, key=lambda row: (row["name"], row["pathname"], str(row["props"])))
 
 
 def collector_for(journeys: Sequence[Journey], directory: Path, *others: str) -> Sluice:
-    """A collector, not yet started, that knows the journeys' sites and further domains."""
+    """Create a collector, not yet started, with the journeys' sites and further domains."""
     directory.joinpath("sites.toml").write_text(sites_file(journeys, *others))
     return Sluice(directory, "chdb://chdb", SLUICE_FLUSH_SECONDS="0.05")

@@ -1,4 +1,4 @@
-"""What a log's files hold, and where, for tests that damage them."""
+"""Finds the runs in a log's files, for tests that damage them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +14,10 @@ class StoredRun(NamedTuple):
 
     Attributes:
         path: The segment.
-        begin: Where its frame begins.
-        end: Where it ends.
+        begin: Offset of the beginning of its frame.
+        end: Offset of the end of its frame.
         first: Position of its first record.
-        pages: Of its events.
+        pages: Pages of its events.
     """
 
     path: Path
@@ -28,12 +28,12 @@ class StoredRun(NamedTuple):
 
 
 def segments_of(state: Path) -> list[Path]:
-    """The segments, oldest first."""
+    """Return the segments, oldest first."""
     return sorted((state / "journal").glob(SEGMENTS))
 
 
 def runs_of(state: Path) -> list[StoredRun]:
-    """All runs of undamaged segments."""
+    """Return all runs of undamaged segments."""
     found: list[StoredRun] = []
     for path in segments_of(state):
         begin = HEADER_BYTES

@@ -1,4 +1,4 @@
-"""A proxy before a ClickHouse server that can lose the server's answer to an insert."""
+"""A proxy for a ClickHouse server that can drop the server's response to an insert."""
 
 import contextlib
 import socket
@@ -9,20 +9,21 @@ from typing import Self
 
 
 class LossyProxy:
-    """Passes bytes both ways on loopback, until it is told to lose an acknowledgement.
+    """Forwards bytes in both directions on loopback, until it must drop an acknowledgement.
 
-    The native protocol's insert goes back and forth: the statement, the server's description of the
-    columns, the rows, the server's end of stream. A lossy proxy passes the first three on and keeps
-    the last: the rows are stored, and the client never learns it.
+    An insert in the native protocol has four parts: the client's statement, the server's
+    description of the columns, the client's rows, and the server's end of stream. The proxy
+    forwards the first three parts and drops the last. So the rows are stored, but the client does
+    not get the acknowledgement.
     """
 
     def __init__(self, port: int) -> None:
         """Listen on a free port.
 
         Args:
-            port: The server's.
+            port: The server's port.
 
-        What clients have sent is kept in `sent`; statements stand in it as text.
+        The bytes from clients are stored in `sent`, with statements as text.
         """
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -48,7 +49,7 @@ class LossyProxy:
         self.cut()
 
     def lose_next(self, statement: str) -> None:
-        """Lose the acknowledgement of the next insert whose statement has this text in it."""
+        """Drop the acknowledgement of the next insert whose statement contains this text."""
         self.lost.clear()
         self._lose = statement.encode()
 
@@ -73,7 +74,7 @@ class LossyProxy:
             threading.Thread(target=passage.answers, daemon=True).start()
 
     def takes(self, sent: bytes) -> bool:
-        """Whether these bytes of a client are the statement that was waited for."""
+        """Whether these bytes of a client are the expected statement."""
         if self._lose is None or self._lose not in sent:
             return False
         self._lose = None

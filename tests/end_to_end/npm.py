@@ -1,4 +1,4 @@
-"""Packages of the npm registry that tests need: one version of each, known by its checksum."""
+"""Packages of the npm registry for tests, each with a fixed version and checksum."""
 
 import base64
 import hashlib
@@ -15,9 +15,9 @@ class Package:
     """One version of a package.
 
     Attributes:
-        name: With its scope.
+        name: Name with its scope.
         version: The version.
-        integrity: Checksum of its archive, as the registry and lock files write it: `sha512-…`.
+        integrity: Checksum of its archive, as in the registry and in lock files: `sha512-…`.
     """
 
     name: str
@@ -26,20 +26,20 @@ class Package:
 
     @property
     def archive(self) -> str:
-        """The name of its archive."""
+        """The file name of its archive."""
         return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
 
 def unpack(package: Package, directory: Path, archives: Path) -> None:
-    """Have a package's files in a directory; fetched with npm and unpacked once.
+    """Download a package with npm and unpack it to a directory, once.
 
     Args:
         package: The package.
-        directory: For its files. If it is there, nothing is done.
-        archives: Where its archive is kept.
+        directory: Directory for its files. If it exists, nothing is done.
+        archives: Directory for its archive.
 
     Raises:
-        RuntimeError: npm is missing or fails, or the archive is not the one that was tested.
+        RuntimeError: npm is missing or fails, or the archive has a wrong checksum.
     """
     if directory.exists():
         return
@@ -48,11 +48,12 @@ def unpack(package: Package, directory: Path, archives: Path) -> None:
     if not archive.exists():
         _pack(package, archive)
     _verify(package, archive)
-    # Unpacked aside and renamed, so that what is there is whole, whoever else unpacks it.
+    # Unpack to a temporary directory and rename it, so that the result is always complete, even if
+    # other processes unpack it as well.
     partial = archives / f"unpacking-{os.getpid()}"
     try:
         with tarfile.open(archive) as content:
-            # Python knows filters from 3.11.4 on; the checksum vouches for what is in it anyway.
+            # Python has filters since 3.11.4. Without them, the checksum ensures a safe archive.
             content.extraction_filter = getattr(tarfile, "data_filter", None)
             content.extractall(partial)  # noqa: S202
         directory.parent.mkdir(parents=True, exist_ok=True)

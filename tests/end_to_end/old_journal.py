@@ -1,4 +1,4 @@
-"""Writes a state directory as the versions with a journal of rows left it."""
+"""Writes a state directory like those of versions with a journal of rows."""
 
 import json
 import time
@@ -18,10 +18,10 @@ VISITORS = 20
 
 
 def leave_old_journal(state: Path, events: int) -> list[str]:
-    """Leave a backlog of which a first batch is planned, and visits saved in the middle of it.
+    """Write a backlog with a planned first batch, and sessions saved in the middle of it.
 
     Returns:
-        The events' pages.
+        The pages of the events.
     """
     now = int(time.time()) - 60
     sessions = OpenSessions(1800)

@@ -1,4 +1,4 @@
-"""Each feature of Sluice's own tracker: what a visitor does, and the rows that come of it."""
+"""Each feature of Sluice's own tracker: a visitor's steps, and the expected rows."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ from tests.end_to_end.trackers import ELSEWHERE, SHORT, engagement, event, pagev
 
 
 def tag(site: str, attributes: str = "") -> str:
-    """The tracker's tag."""
+    """Return the tracker's tag."""
     return f'<script defer src="COLLECTOR/js/script.js" data-domain="{site}" {attributes}></script>'
 
 
 def visit(pathname: str, pageviews: int = 1, events: int | None = None, **columns: Any) -> Row:
-    """A visit that began at a page and, unless said otherwise, ended there."""
+    """Return a session that began at a page and, by default, also ended there."""
     return {
         "entry_page": pathname,
         "exit_page": pathname,
@@ -40,7 +40,7 @@ def visit(pathname: str, pageviews: int = 1, events: int | None = None, **column
 
 
 def has(name: str, value: str) -> Any:
-    """Has the browser's `navigator` say something."""
+    """Set a property of the browser's `navigator`."""
 
     def prepare(context: BrowserContext) -> None:
         context.add_init_script(
@@ -51,24 +51,24 @@ def has(name: str, value: str) -> Any:
 
 
 def ends_at(pathname: str, props: Row | None = None, **columns: Any) -> Step:
-    """Leaves a page of which only the first screen was seen, and that briefly."""
+    """Leave a page after a short time, with only the first screen seen."""
     return Step("leaves", leaves(), [{**engagement(pathname, props or {}), **columns}])
 
 
 def comes_back(guest: Guest) -> None:
-    """Goes back to a page that the browser has kept, which has set `window.kept`."""
+    """Go back to a page in the browser's back/forward cache, which has set `window.kept`."""
     guest.page.evaluate("setTimeout(() => history.back())")
     guest.page.wait_for_function("window.kept")
 
 
 def stop_time(context: BrowserContext) -> None:
-    """Have the pages' clock stand, so that it moves only when it is put forward."""
+    """Stop the pages' clock, so that it only moves when it is advanced."""
     context.clock.install(time=0)
     context.clock.pause_at(1000)
 
 
 def gives(script: str, expected: Any) -> Act:
-    """Does what only the page's own code can, and sees what it gives."""
+    """Run a script in the page, and check its result."""
 
     def act(guest: Guest) -> None:
         got = guest.page.evaluate(f"async () => {{ {script} }}")
@@ -78,13 +78,13 @@ def gives(script: str, expected: Any) -> Act:
 
 
 def keeps_nothing(guest: Guest) -> None:
-    """Looks for what the browser was made to remember."""
+    """Check that the browser has stored nothing."""
     assert guest.page.context.cookies() == []
     assert guest.page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
 def sends_nothing(journey: str, site: str, attributes: str = "", **options: Any) -> Journey:
-    """A journey of which nothing is to be told."""
+    """Return a journey that must send no events."""
     return Journey(
         tracker=journey,
         site=site,
@@ -120,7 +120,7 @@ SHOW = (
     "delete document.visibilityState; "
     "document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
 )
-"""A window without a screen is always in front and in focus, so the pages are told otherwise."""
+"""Sets the visibility, because a headless browser's window is always visible and in focus."""
 
 NEVER_TOLD = [
     sends_nothing("Do Not Track", "own-dnt.example", "data-dnt", prepare=has("doNotTrack", "'1'")),
@@ -473,7 +473,7 @@ plausible("Early too", {revenue: {amount: "19.90", currency: "USD"}})
 
 
 def opens_tab(guest: Guest, **options: Any) -> None:
-    """Clicks on a link that opens another tab, and closes that."""
+    """Click on a link that opens another tab, and close that tab."""
     with guest.page.context.expect_page() as opened:
         guest.page.click("#outbound b", **options)
     opened.value.wait_for_load_state()

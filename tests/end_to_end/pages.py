@@ -1,4 +1,4 @@
-"""A small web server for the pages that tests open in a browser, on an origin of its own."""
+"""A small web server, with a separate origin, for pages that tests open in a browser."""
 
 import threading
 from collections.abc import Mapping
@@ -13,32 +13,33 @@ PLAIN = "text/plain; charset=utf-8"
 
 
 class Pages:
-    """Serves what it is given, under every host name that leads to this machine."""
+    """Serves the given content, for every host name that resolves to this machine."""
 
     def __init__(self, content: Mapping[str, str] | None = None) -> None:
-        """Listen, and serve nothing yet.
+        """Listen without serving yet.
 
         Args:
-            content: By path. The type follows from the path's ending; without one it is a page.
+            content: Content by path. The path's extension determines the type; without one, the
+                content is a page.
         """
         self.content = dict(content or {})
         self.pages_of_hosts: dict[str, str] = {}
-        """By host, what all paths there are that have no content of their own."""
+        """The default content of all other paths, by host."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port on which it listens."""
         return int(self._server.server_address[1])
 
     def url(self, path: str = "/", host: str = "example.com") -> str:
-        """The address of a page for a browser that resolves every name to this machine."""
+        """Return the URL of a page for a browser that resolves every name to this machine."""
         return f"http://{host}:{self.port}{path}"
 
     def __enter__(self) -> Self:
-        """Serve."""
+        """Start to serve."""
         self._thread.start()
         return self
 
@@ -48,7 +49,7 @@ class Pages:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Serve no longer."""
+        """Stop serving."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -71,13 +72,13 @@ class Pages:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Tests say what they need to."""
+                """Log nothing."""
 
         return Handler
 
 
 def type_of(path: str) -> str:
-    """The media type of what is found under a path."""
+    """Return the media type of a path's content."""
     name = path.rpartition("/")[2]
     if name.endswith(".js"):
         return SCRIPT

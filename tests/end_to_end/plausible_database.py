@@ -1,4 +1,4 @@
-"""A ClickHouse database as Plausible's migrations leave it, of this year or of an earlier one."""
+"""A ClickHouse database with Plausible's migrations, of this year or an earlier one."""
 
 import json
 import urllib.error
@@ -16,15 +16,15 @@ SCHEMA = Path(__file__).with_name("plausible_schema.sql")
 
 
 class PlausibleDatabase:
-    """Plausible's side of a database on a test server: makes it, and asks it what it has."""
+    """Creates and queries Plausible's database on a test server."""
 
     def __init__(self, server: ClickHouseServer, name: str, *, month: str = NEWEST) -> None:
-        """Make the database.
+        """Create the database.
 
         Args:
-            server: Where.
-            name: Of the database.
-            month: Whose migrations are the last, as YYYY-MM.
+            server: The server.
+            name: Name of the database.
+            month: Month of the last migrations, as YYYY-MM.
         """
         self.server = server
         self.name = name
@@ -51,7 +51,7 @@ class PlausibleDatabase:
 
     @property
     def url(self) -> str:
-        """What `CLICKHOUSE_URL` is."""
+        """The value for `CLICKHOUSE_URL`."""
         return self.server.url(self.name)
 
     def run(self, sql: str) -> str:
@@ -67,16 +67,16 @@ class PlausibleDatabase:
             raise AssertionError(f"{refused.read().decode()[:2000]}\n{sql}") from None
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         return [json.loads(line) for line in self.run(f"{sql} FORMAT JSONEachRow").splitlines()]
 
     def fill(self, table: str, rows: Iterable[tuple[str, ...]]) -> None:
-        """Insert rows of texts."""
+        """Insert rows with text values."""
         lines = "\n".join(json.dumps(row) for row in rows)
         self.run(f"INSERT INTO {self.name}.{table} FORMAT JSONCompactEachRow\n{lines}")
 
     def structure(self) -> dict[str, str]:
-        """The statement that would make each object again, by name."""
+        """Return the statements that create the database's objects, by name."""
         return {
             row["name"]: self.run(f"SHOW CREATE {self.name}.{row['name']}")
             for row in self.rows(f"SELECT name FROM system.tables WHERE database = '{self.name}'")

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, from the system's package, in a directory of its own on loopback."""
+"""A real PostgreSQL for tests: the system's package, in a temporary directory, on loopback."""
 
 import os
 import shutil
@@ -15,22 +15,22 @@ import pytest
 from tests.end_to_end.clickhouse_server import free_port
 
 USER, PASSWORD = "plausible", "qzx1/qzx2@qzx3:qzx4?qzx5#"
-"""The password has every sign that a URL gives a meaning to."""
+"""Name and password of the user. The password has all characters with a meaning in URLs."""
 
 START_SECONDS = 60.0
 
 _UNPRIVILEGED = "postgres"
-"""Whom root starts it as: PostgreSQL refuses to run as root."""
+"""The user to run as if the tests run as root, which PostgreSQL refuses."""
 
 
 class PostgresServer:
     """A server whose only user is `USER`, with a password."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
+        """Prepare the server without starting it."""
         self.port = free_port()
         self._as: dict[str, Any] = {}
-        # Not below pytest's directory, which is closed to other users.
+        # Not in pytest's directory, which other users cannot access.
         self._directory = Path(tempfile.mkdtemp(prefix="sluice-postgres-"))
         if os.geteuid() == 0:
             self._as = {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED, "extra_groups": []}
@@ -38,7 +38,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Make a cluster and start it."""
+        """Create a cluster and start the server."""
         programs = programs_directory()
         assert programs is not None
         data, secret = self._directory / "data", self._directory / "password"
@@ -78,14 +78,14 @@ class PostgresServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop it and remove its data."""
+        """Stop the server and delete its data."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def connect(self, database: str) -> psycopg.Connection[Any]:
-        """A connection that commits each statement."""
+        """Return a connection that commits each statement."""
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
@@ -103,7 +103,7 @@ class PostgresServer:
 
 
 def programs_directory() -> Path | None:
-    """Where the server's programs are; None where it is not installed."""
+    """Return the directory of the server's programs; None if it is not installed."""
     on_path = shutil.which("initdb")
     found = [Path(on_path).parent] if on_path else []
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -111,7 +111,7 @@ def programs_directory() -> Path | None:
 
 
 def require_postgres() -> None:
-    """Skip a test where there is no PostgreSQL; in CI that is a failure."""
+    """Skip a test if PostgreSQL is not installed; in CI, fail."""
     if programs_directory() is None:
         message = "PostgreSQL is not installed: apt-get install postgresql"
         if os.environ.get("CI") == "true":

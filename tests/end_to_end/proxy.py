@@ -1,4 +1,4 @@
-"""Real proxies in front of a server, with the configurations of the documentation."""
+"""Real proxies in front of a server, with the documented configurations."""
 
 import os
 import shutil
@@ -27,11 +27,11 @@ START_SECONDS = 60.0
 
 
 class Proxy:
-    """nginx or Caddy on a free port of loopback, in a directory of its own.
+    """nginx or Caddy on a free port of loopback, in a separate directory.
 
-    `appends` is nginx that adds to the `X-Forwarded-For` that it is sent, as proxies do that stand
-    behind others, instead of replacing it. `cloudflare` is nginx that believes `CF-Connecting-IP`.
-    `server` is another server of nginx than the documentation's.
+    `appends` is nginx that appends to the received `X-Forwarded-For` instead of replacing it, like
+    a proxy behind another proxy. `cloudflare` is nginx that trusts `CF-Connecting-IP`. `server` is
+    an nginx server block other than the documented one.
     """
 
     def __init__(

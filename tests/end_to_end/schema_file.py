@@ -1,4 +1,4 @@
-"""Reads the SQL files of Plausible's tables, as of some month."""
+"""Reads the SQL files of Plausible's tables in the version of a month."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,11 @@ NEWEST = "9999-12"
 
 
 def statements(path: Path, month: str = NEWEST) -> list[str]:
-    """The file's statements, without what came after a month.
+    """Return the file's statements, without the changes after a month.
 
     Args:
-        path: The file. Lines may end in a comment `since YYYY-MM` or `until YYYY-MM`.
-        month: The last one whose changes are there, as YYYY-MM.
+        path: The file. Lines may end with a comment `since YYYY-MM` or `until YYYY-MM`.
+        month: The last month whose changes are included, as YYYY-MM.
     """
     lines = []
     for line in path.read_text().splitlines():
@@ -20,6 +20,6 @@ def statements(path: Path, month: str = NEWEST) -> list[str]:
         if line.startswith("--") or (since and since > month) or (until and until <= month):
             continue
         lines.append(text)
-    # The line that was last in a list may be gone.
+    # The last line of a list may have been removed.
     text = re.sub(r",\n\)", "\n)", "\n".join(lines) + "\n")
     return [statement.strip() for statement in text.split(";\n") if statement.strip()]

@@ -1,4 +1,4 @@
-"""Programs that send events without a browser, and the rows that have to come of it."""
+"""Programs that send events without a browser, and the expected rows."""
 
 import re
 import subprocess
@@ -22,21 +22,21 @@ SITE = "servers.example"
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Equals every text that a pattern describes."""
+    """Equals every text that matches a pattern."""
 
     pattern: str
 
     def __eq__(self, other: object) -> bool:
-        """Whether the whole text does."""
+        """Whether the whole text matches."""
         return isinstance(other, str) and re.fullmatch(self.pattern, other) is not None
 
     def __hash__(self) -> int:
-        """As frozen values have it."""
+        """Return a hash, as frozen values do."""
         return hash(self.pattern)
 
 
 def program(name: str | Matches, version: str | Matches = "") -> Row:
-    """What is known of the device of a program that is no browser."""
+    """Return the device columns of a program that is not a browser."""
     return {
         "browser": name,
         "browser_version": version,
@@ -46,7 +46,7 @@ def program(name: str | Matches, version: str | Matches = "") -> Row:
 
 
 NODE = Matches("Node|undici")
-"""Up to version 18 it goes by the name of its HTTP client."""
+"""Name of Node; up to version 18, it is the name of its HTTP client."""
 
 ON_A_MAC: Row = {
     "browser_version": "131.0",
@@ -60,10 +60,10 @@ class ServerClient:
     """A program.
 
     Attributes:
-        name: Which.
-        did: What it does, in words.
-        command: Its arguments for a collector's origin.
-        rows: What has to come of it: of each row what differs from `PLAIN_EVENT`.
+        name: Name of the program.
+        did: A description of what it sends.
+        command: Returns its arguments for a collector's origin.
+        rows: The expected rows, each with its differences from `PLAIN_EVENT`.
     """
 
     name: str
@@ -73,12 +73,12 @@ class ServerClient:
 
 
 def node(script: str) -> Callable[[str], Sequence[str]]:
-    """A command that has Node run a script."""
+    """Return a command that runs a script with Node."""
     return lambda origin: ["node", "-e", script.replace("COLLECTOR", origin)]
 
 
 def curl(body: str, *options: str) -> Callable[[str], Sequence[str]]:
-    """A command that has curl post a body."""
+    """Return a command that posts a body with curl."""
     return lambda origin: [
         *("curl", "--silent", "--show-error", "--fail", "--noproxy", "*", *options),
         *("--data", body, f"{origin}/api/event"),
@@ -145,7 +145,7 @@ SERVER_CLIENTS = [
 
 
 def run(client: ServerClient, sluice: Sluice) -> list[dict[str, Any]]:
-    """Have a program send, and give the rows that came of it."""
+    """Run a program, and return the stored rows."""
     collected = Collected(sluice, SITE)
     before = collected.events()
     subprocess.run(
@@ -160,5 +160,5 @@ def run(client: ServerClient, sluice: Sluice) -> list[dict[str, Any]]:
 
 
 def expected(client: ServerClient) -> list[dict[str, Any]]:
-    """The full rows of what a program sends."""
+    """Return the full expected rows of a program."""
     return [{**PLAIN_EVENT, "hostname": SITE, **row} for row in client.rows]

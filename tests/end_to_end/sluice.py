@@ -1,4 +1,4 @@
-"""A real server in a process of its own, on a real port, with a real store."""
+"""A real server in a separate process, with a real port and a real store."""
 
 import json
 import os
@@ -67,10 +67,10 @@ STORE_AWAY = "the connection to ClickHouse failed"
 
 
 class Sluice:
-    """`sluice serve` in a directory of its own.
+    """`sluice serve` in a separate directory.
 
     Attributes:
-        program: The module that is run, and its arguments.
+        program: The module to run, and its arguments.
     """
 
     program: Sequence[str] = ("ingest", "serve")
@@ -97,7 +97,7 @@ class Sluice:
         self.log = directory / "log"
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line to its end."""
+        """Run a command and wait for its end."""
         return subprocess.run(
             [sys.executable, "-m", "ingest", *arguments],
             env=self.environment,
@@ -146,7 +146,7 @@ class Sluice:
             return False
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """End the process and give its exit code."""
+        """Stop the process and return its exit code."""
         assert self.process is not None
         self.client.close()
         self.process.send_signal(number)
@@ -171,7 +171,7 @@ class Sluice:
         headers: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> httpx.Response:
-        """Post an event as the official tracker does."""
+        """Post an event like the official tracker."""
         body = {"n": name, "u": url, "d": domain, **fields}
         return self.client.post(
             "/api/event",
@@ -180,7 +180,7 @@ class Sluice:
         )
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """The query's rows, once the store is there."""
+        """Return the query's rows, once the store is reachable."""
         deadline = time.monotonic() + ROWS_SECONDS
         while STORE_AWAY in (response := self._ask(sql)).text and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -192,7 +192,7 @@ class Sluice:
         return self.client.post("/api/query", content=sql, headers=headers)
 
     def rows(self, sql: str, at_least: int = 1) -> list[dict[str, Any]]:
-        """The query's rows, once there are that many."""
+        """Return the query's rows, once there are at least this many."""
         wait_until(lambda: len(self.query(sql)) >= at_least, ROWS_SECONDS, self.log_text)
         return self.query(sql)
 
@@ -200,7 +200,7 @@ class Sluice:
         return self.rows(f"SELECT * FROM events_v2 WHERE {where} ORDER BY timestamp", at_least)
 
     def dropped(self, domain: str, reason: str) -> bool:
-        """Whether the counters know of the drop, once they are flushed."""
+        """Whether the flushed counters include the drop."""
         figures = self.client.get("/metrics").text
         return any(
             line.startswith("sluice_events_dropped_total{")
@@ -211,7 +211,7 @@ class Sluice:
 
 
 def wait_until(condition: Any, seconds: float, explain: Any = lambda: "") -> None:
-    """Poll another process until it is where it should be."""
+    """Poll until a condition on another process is true."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s\n{explain()[-4000:]}"

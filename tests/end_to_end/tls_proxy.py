@@ -1,6 +1,6 @@
-"""A proxy that speaks TLS on behalf of a ClickHouse server, with certificates made for the test.
+"""A TLS proxy for a ClickHouse server, with certificates created for the test.
 
-The test server is built without TLS, so this stands where `tcp_port_secure` would be.
+The test server is built without TLS, so the proxy replaces its `tcp_port_secure`.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ import pytest
 
 
 class Authority:
-    """A certificate authority of its own, in a directory of its own, made with openssl."""
+    """A certificate authority in a separate directory, created with openssl."""
 
     def __init__(self, directory: Path) -> None:
-        """Make its key and certificate.
+        """Create its key and certificate.
 
         Args:
-            directory: For these, and for the certificates that it signs; made if need be.
+            directory: Directory for these and for signed certificates; created if necessary.
         """
         if shutil.which("openssl") is None:
             pytest.skip("openssl is not installed (apt-get install openssl)")
@@ -38,7 +38,7 @@ class Authority:
         )
 
     def sign(self, name: str) -> ssl.SSLContext:
-        """What a server of that name needs to speak TLS."""
+        """Return the TLS context for a server with this name."""
         key, request, certificate = (f"{name}.{end}" for end in ("key", "csr", "pem"))
         (self._directory / "extensions").write_text(f"subjectAltName=DNS:{name}\n")
         _openssl(
@@ -57,14 +57,14 @@ class Authority:
 
 
 class TlsProxy:
-    """Accepts TLS on a free port of loopback and passes what it hears on to a server, and back."""
+    """Accepts TLS on a free port of loopback, and forwards the bytes to a server and back."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
         """Listen.
 
         Args:
-            port: The server's.
-            context: With the certificate to show.
+            port: The server's port.
+            context: TLS context with the certificate.
         """
         self._target = port
         self._context = context
@@ -82,7 +82,7 @@ class TlsProxy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Accept no more."""
+        """Stop accepting connections."""
         self._listener.close()
 
     def _accept(self) -> None:
@@ -95,7 +95,7 @@ class TlsProxy:
 
     def _pass(self, plain: socket.socket) -> None:
         with plain, contextlib.suppress(OSError):
-            # A client that shakes no hands is left waiting no longer than a server would.
+            # Time out a client without a TLS handshake, like a server does.
             plain.settimeout(10)
             with (
                 self._context.wrap_socket(plain, server_side=True) as client,

@@ -1,4 +1,4 @@
-"""What each tracker is made to do, and the rows that have to come of it."""
+"""The journeys of each tracker, and the expected rows."""
 
 from functools import partial
 from typing import Any
@@ -19,16 +19,16 @@ from tests.end_to_end.journeys import (
 )
 
 ENGAGED = Between(5000, 30_000)
-"""Milliseconds of a page whose clock was put forward by five seconds; starting took some, too."""
+"""Milliseconds on a page whose clock was advanced by five seconds, plus time for its start."""
 
 BRIEF = Between(0, 25_000)
-"""Milliseconds of a page that was left as soon as the machine, which may be busy, got to it."""
+"""Milliseconds on a page that was left immediately; a busy machine may take long to do so."""
 
 SHORT = Between(0, 60)
-"""Seconds of a visit."""
+"""Duration of a session in seconds."""
 
 SCREEN = 24
-"""Per cent of a page that are seen without scrolling."""
+"""Percentage of a page that is visible without scrolling."""
 
 HACKER_NEWS = "http://news.ycombinator.com/item?id=1"
 FROM_HACKER_NEWS: Row = {
@@ -44,26 +44,26 @@ IN_EUROS: Row = {
     "revenue_reporting_amount": "9.95",
     "revenue_reporting_currency": "EUR",
 }
-"""19.90 dollars where the goal's currency is the euro and a dollar is worth half of one."""
+"""19.90 dollars, if the goal's currency is the euro and a dollar is worth 0.50 euros."""
 
 
 def event(name: str, pathname: str, props: Row, **columns: Any) -> Row:
-    """A row of an event."""
+    """Return the row of an event."""
     return {"name": name, "pathname": pathname, "props": props, **columns}
 
 
 def pageview(pathname: str, props: Row) -> Row:
-    """A row of a pageview."""
+    """Return the row of a pageview."""
     return event("pageview", pathname, props)
 
 
 def engagement(pathname: str, props: Row, depth: int = SCREEN, time: Between = BRIEF) -> Row:
-    """A row of an engagement: per cent of the page seen, milliseconds."""
+    """Return the row of an engagement: percentage of the page seen, and milliseconds."""
     return event("engagement", pathname, props, scroll_depth=depth, engagement_time=time)
 
 
 def arrives(props: Row) -> Step:
-    """The first page."""
+    """Return the step that opens the first page."""
     return Step(
         "comes from Hacker News with a campaign's address",
         opens("/landing?utm_campaign=launch", HACKER_NEWS),
@@ -72,14 +72,14 @@ def arrives(props: Row) -> Step:
 
 
 def the_usual(site: str, track: str, props: Row, *, depth_after_push: int) -> list[Step]:
-    """What trackers with all features are made to do.
+    """Return the steps for trackers with all features.
 
     Args:
         site: The pages' host.
-        track: The function that sends a custom event, as the page calls it.
-        props: Those of all events.
-        depth_after_push: Per cent told of a page that an application showed while the page before
-            was still scrolled to its middle.
+        track: The function with which the page sends a custom event.
+        props: The properties of all events.
+        depth_after_push: Reported percentage of a page that an application showed while the
+            previous page was still scrolled to its middle.
     """
     return [
         arrives(props),
@@ -144,7 +144,7 @@ def the_usual(site: str, track: str, props: Row, *, depth_after_push: int) -> li
 
 
 def the_usual_visit(props: Row) -> Row:
-    """The visit that comes of the usual."""
+    """Return the session of the steps in `the_usual`."""
     return {
         "entry_page": "/landing",
         "entry_props": props,
@@ -177,7 +177,7 @@ tracker.init({
 
 
 def goes_through_hashes(props: Row) -> list[Step]:
-    """An application that keeps its pages in the fragment."""
+    """Return the steps for an application whose pages are in the fragment."""
     return [
         Step("opens an application", opens("/app#/one"), [pageview("/app#/one", props)]),
         Step(
@@ -322,7 +322,7 @@ tracker.enableEngagementTracking(plausible)
         ),
         Step(
             "follows a link to another site",
-            # A click by the mouse would scroll to the link first, which is engagement again.
+            # A mouse click would first scroll to the link, which would be another engagement.
             runs("setTimeout(() => document.querySelector('#outbound').click())"),
             [event("Outbound Link: Click", "/pricing", {"url": ELSEWHERE, "text": "elsewhere"})],
         ),

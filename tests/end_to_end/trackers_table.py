@@ -1,7 +1,7 @@
-"""Prints what each tracker did and the rows that came of it, as Markdown.
+"""Prints the steps of each tracker and their rows, as Markdown.
 
-`python -m tests.end_to_end.trackers_table` starts a browser, a collector and a page server, has
-every journey made, and says in the end how many rows there were and what was not as it had to be.
+`python -m tests.end_to_end.trackers_table` starts a browser, a collector and a page server, runs
+every journey, and finally prints the number of rows and the differences from the expected rows.
 """
 
 import sys
@@ -27,14 +27,14 @@ from tests.end_to_end.sluice import Sluice
 from tests.end_to_end.trackers import JOURNEYS
 
 LONGEST = 120
-"""Characters of a row's properties that are shown."""
+"""Maximum number of characters shown of a row's properties."""
 
 
 class Table:
-    """The table as far as it is printed, and what is to be said at its end."""
+    """Prints the table, and collects the summary for its end."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Start with an empty summary."""
         self.rows = 0
         self.wrong: list[str] = []
 
@@ -43,7 +43,7 @@ class Table:
         print(f"\n### {title}\n\n| did | rows |\n|---|---|")
 
     def add(self, did: str, rows: Sequence[Row], expected: Sequence[Row]) -> None:
-        """Print what came of something."""
+        """Print a step and its rows."""
         self.rows += len(rows)
         right = in_order(rows) == in_order(expected)
         if not right:
@@ -52,7 +52,7 @@ class Table:
         print(f"| {did} | {told}{'' if right else ' **not as expected**'} |", flush=True)
 
     def end(self, visits: Sequence[Row], expected: Sequence[Row]) -> None:
-        """Print the visits of a tracker."""
+        """Print the sessions of a tracker."""
         self.rows += len(visits)
         if list(visits) != list(expected):
             self.wrong.append("the visit")
@@ -61,7 +61,7 @@ class Table:
 
 
 def in_short(row: Row) -> str:
-    """An event's row in one line: what its kind is about."""
+    """Return a one-line summary of an event's row, depending on its kind."""
     props = ", ".join(f"{name}={value}" for name, value in sorted(row["props"].items()))
     if len(props) > LONGEST:
         props = f"{props[:LONGEST]}…"
@@ -80,7 +80,7 @@ def in_short(row: Row) -> str:
 
 
 def visit_in_short(visit: Row) -> str:
-    """A visit's row in one line."""
+    """Return a one-line summary of a session's row."""
     source = ", ".join(
         str(visit[name])
         for name in ("referrer_source", "utm_campaign", "acquisition_channel")
@@ -94,14 +94,14 @@ def visit_in_short(visit: Row) -> str:
 
 
 def walks(program: Path, sluice: Sluice) -> Iterator[tuple[Journey, Walked, int]]:
-    """Have all journeys made, one after the other."""
+    """Run all journeys, one after the other."""
     with running_browser(program) as browser, Pages() as pages:
         for journey in [*JOURNEYS, *FEATURES, *NEVER_TOLD]:
             yield journey, walk(journey, browser, pages, sluice), pages.port
 
 
 def main() -> None:
-    """Print the table; exit with 1 if a row was not as it had to be."""
+    """Print the table; exit with 1 if a row differed from the expected one."""
     program = find_chromium()
     if program is None:
         sys.exit("no Chromium on this machine: tests/end_to_end/provide_chromium installs it")
