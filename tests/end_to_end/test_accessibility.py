@@ -1,4 +1,4 @@
-"""The live page for those who do not see it or do not use a pointer."""
+"""The live page with screen readers and without a pointer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ PATIENCE_MS = 15_000
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 HEADLINES = {"healthy": "All is well", "store-down": "Events are taken and kept, but not stored"}
 
-# Where the focus is, and whether that shows; a choice's button is hidden, its label shows it.
+# The focused element, and whether its focus is visible; a hidden button shows it on its label.
 FOCUS = """() => {
   const at = document.activeElement;
   const seen = at.type === "radio" ? at.nextElementSibling : at;
@@ -38,7 +38,7 @@ def state(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def server(state: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
-    """A server that has taken some events; its store is well, or cannot be reached."""
+    """A server with some events; its store is reachable or not."""
     nobody = f"clickhouse://127.0.0.1:{free_port()}/nobody"
     url = "chdb://chdb" if state == "healthy" else nobody
     with Sluice(tmp_path_factory.mktemp(state), url) as sluice:
@@ -46,7 +46,7 @@ def server(state: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slu
         sluice.send(url="https://example.com/seen", headers=BOT)
         sluice.send(url="https://nobody.example/", domain="nobody.example")
         sluice.send("Signup", url="https://shop.example/", domain="shop.example")
-        # More than the list has room for without being scrolled.
+        # More than the list can show without scrolling.
         for number in range(30):
             sluice.send(url=f"https://example.com/{number}")
         yield sluice
@@ -54,7 +54,7 @@ def server(state: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slu
 
 @contextmanager
 def shown(browser: Browser, server: Sluice, headline: str, size: str = "desktop") -> Iterator[Page]:
-    """The page, once it has all that it shows."""
+    """Open the page, and wait until its content is complete."""
     with visitor(browser) as context:
         page = context.new_page()
         page.set_viewport_size({**SIZES[size]})  # type: ignore[typeddict-item]
@@ -136,7 +136,7 @@ def test_only_the_verdict_is_announced(browser: Browser, server: Sluice, state: 
 
 
 def test_what_is_read_stays_in_place(browser: Browser, server: Sluice, state: str) -> None:
-    """Figures go on beside it: what has been marked stays marked, and a reader keeps the place."""
+    """The figures change, but selected text stays selected, and a screen reader keeps its place."""
     with shown(browser, server, HEADLINES[state]) as page:
         page.evaluate("getSelection().selectAllChildren(document.querySelector('#tiles dt'))")
         accepted = page.locator("#tiles dd .remark").first
@@ -149,7 +149,7 @@ def test_what_is_read_stays_in_place(browser: Browser, server: Sluice, state: st
 def test_a_moment_of_the_chart_keeps_its_value(
     browser: Browser, server: Sluice, state: str
 ) -> None:
-    """Its place among the bars goes on; were that its value, each step would be read out."""
+    """Its position among the bars changes; as a value, each change would be read out."""
     with shown(browser, server, HEADLINES[state]) as page:
         chart = page.locator("#chart")
         chart.focus()

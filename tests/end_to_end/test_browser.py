@@ -1,4 +1,4 @@
-"""The browser of the tests, and that it works beside pytest-trio's tests."""
+"""The tests' browser, also together with pytest-trio's tests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The queries of `docs/operating.md`, word for word, on events that can be counted by hand."""
+"""The exact queries of `docs/operating.md`, on a few events with known results."""
 
 import time
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ QUERIES = {
 }
 DAY = 86_400
 NOON = int(time.time()) // DAY * DAY - DAY // 2
-"""Of yesterday, UTC."""
+"""Yesterday at noon, UTC."""
 
 YESTERDAY = time.strftime("%Y-%m-%d", time.gmtime(NOON))
 
-# Two visitors: one looks at two pages and signs up, the other comes twice, for one page each time.
+# Two visitors: one views two pages and signs up, the other has two sessions of one page each.
 EVENTS: list[dict[str, Any]] = [
     {"after": 0, "ip": BRITISH, "n": "pageview", "u": "/a", "r": GOOGLE},
     {"after": 10, "ip": BRITISH, "n": "engagement", "u": "/a", "sd": 40, "e": 10_000},
@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
         SLUICE_ADMIN_TOKEN=TOKEN,
     ) as server:
         items = [item for domain in ("example.com", "shop.example") for item in items_of(domain)]
-        # The second site has one more: nothing of it may be seen.
+        # The second site has one more event, which must not be in the results.
         items += items_of("shop.example", shift=20_000)[:1]
         answer = server.client.post(
             "/api/events", json=items, headers={"authorization": f"Bearer {TOKEN}"}
@@ -125,7 +125,7 @@ def test_a_period_that_begins_between_a_page_and_its_engagement(server: Sluice) 
     second = [{**visit, "n": "pageview", "timestamp": begin + 120}]
     for version, items in enumerate((first, second), 1):
         server.client.post("/api/events", json=items, headers={"authorization": f"Bearer {TOKEN}"})
-        # Each in an insert of its own: else the states that are over would not be written.
+        # Send each in a separate insert, so that the intermediate states are written.
         server.rows(f"SELECT 1 FROM sessions_v2 WHERE start = {begin} AND events = {version}")
     period = f"toDateTime({begin + 30}) AS since, toDateTime({begin + DAY}) AS until"
     query = QUERIES["views per visit"].replace("FROM sessions_v2", "FROM sessions_v2 FINAL")
@@ -138,5 +138,5 @@ def test_a_period_that_begins_between_a_page_and_its_engagement(server: Sluice) 
 
 
 def _number(value: Any) -> Any:
-    """ClickHouse writes 64-bit integers as text where a client may lack them."""
+    """Convert a 64-bit integer, which ClickHouse writes as text for clients without them."""
     return int(value) if isinstance(value, str) and value.isdigit() else value

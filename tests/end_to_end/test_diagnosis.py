@@ -1,4 +1,4 @@
-"""An event dropped for each reason, explained before, with the answer, and afterwards."""
+"""An event dropped for each reason, explained before sending, in the response, and afterwards."""
 
 import json
 import signal
@@ -139,7 +139,7 @@ def test_each_reason_is_explained(
     headers = PUBLIC | headers
     body = json.dumps(sent)
 
-    # Before: nothing is stored, nothing is counted, however often one asks.
+    # Before: repeated requests store and count nothing.
     for _ in range(3):
         told = server.client.post("/api/event/validate", content=body, headers=BEARER | headers)
         (trace,) = told.json()["domains"]
@@ -147,7 +147,7 @@ def test_each_reason_is_explained(
     name = "x-sluice-drop-reasons"
     foretold = told.json()["answer"]["headers"][name]
 
-    # With the answer, for those who show the token.
+    # In the response, for requests with the token.
     answer = server.client.post("/api/event", content=body, headers=BEARER | headers)
     assert answer.headers[name] == foretold
     assert foretold.startswith(f"{sent['domain']}={reason};rule=")
@@ -159,7 +159,7 @@ def test_each_reason_is_explained(
     for drop in shown.json()["drops"]:
         assert (drop["domain"], drop["reason"], drop["rule"]) == (sent["domain"], reason, rule)
 
-    # Never who sent it.
+    # Never the sender.
     agent = headers.get("user-agent", CHROME)
     for text in (told.text, str(answer.headers), shown.text):
         assert headers["x-forwarded-for"] not in text
@@ -254,6 +254,6 @@ def test_a_follower_does_not_delay_the_end(tmp_path: Path) -> None:
         assert next(lines) == "retry: 2000"
         assert server.process is not None
         server.process.send_signal(signal.SIGTERM)
-        # One that was waited for would be there for the forty seconds that requests have.
+        # If the server waited for the request, it would take the request timeout of 40 seconds.
         assert server.process.wait(timeout=30) == 0
         assert list(lines) == [""]

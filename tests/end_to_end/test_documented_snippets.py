@@ -1,4 +1,4 @@
-"""Every snippet of docs/trackers.md does what it says, with the names that it has there."""
+"""Every snippet of docs/trackers.md sends the documented events."""
 
 import os
 import re
@@ -24,7 +24,7 @@ THE_SITES_OWN = [head for head in TAGS if "data-api" in head]
 
 
 def events_of(code: str) -> list[str]:
-    """The custom events that a snippet sends."""
+    """Return the names of the custom events that a snippet sends."""
     return re.findall(r'(?:plausible|track|trackEvent|sendEvent)\("([^"]+)"', code)
 
 
@@ -44,16 +44,16 @@ def compare(
     *,
     port: int | None = None,
 ) -> None:
-    """Open a page and leave it, and compare the names of the rows that come of it.
+    """Open and leave a page, and compare the names of the stored events.
 
     Args:
-        head: What is on the page; `COLLECTOR` stands for the collector's origin.
-        code: What it finds as `/code.js`; the same.
-        expected: The names.
-        browser: Opens it.
-        pages: Serves it.
-        collector: Collects.
-        port: That the browser asks for it; the page server's own, if there is nothing in front.
+        head: Content of the page's head; `COLLECTOR` stands for the collector's origin.
+        code: Content of `/code.js`, likewise.
+        expected: The expected names.
+        browser: The browser.
+        pages: The page server.
+        collector: The collector.
+        port: The port for the browser; None for the page server's own port.
     """
     collected = Collected(collector, SITE)
     before = collected.events()
@@ -82,7 +82,7 @@ def test_tags(head: str, browser: Browser, pages: Pages, collector: Sluice) -> N
 def test_the_sites_own_host(
     browser: Browser, pages: Pages, collector: Sluice, tmp_path: Path
 ) -> None:
-    """nginx serves the site's pages, and passes two of its paths on."""
+    """nginx serves the site's pages, and forwards two paths."""
     (head,) = THE_SITES_OWN
     (locations,) = blocks(TRACKERS, "nginx")
     server = (
@@ -96,7 +96,7 @@ def test_the_sites_own_host(
 
 @pytest.mark.parametrize("code", blocks(TRACKERS, "js"))
 def test_code(code: str, browser: Browser, pages: Pages, collector: Sluice) -> None:
-    """Modules are bundled; what calls `plausible` is run on a page with our own tracker."""
+    """Bundle modules; run code that calls `plausible` on a page with Sluice's own tracker."""
     expected = ["pageview", *events_of(code)]
     head = '<script src="/code.js"></script>'
     if "@plausible-analytics" in code:

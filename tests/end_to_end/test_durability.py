@@ -1,4 +1,4 @@
-"""What is promised for crashes, restarts and full disks, tried on real processes."""
+"""The guarantees for crashes, restarts and full disks, tested with real processes."""
 
 import itertools
 import json
@@ -29,10 +29,10 @@ def backlog(sluice: Sluice) -> int:
 
 
 class Visitors:
-    """Visitors who go on from page to page, whatever happens to the server.
+    """Visitors who keep sending pageviews, whatever happens to the server.
 
     Attributes:
-        accepted: Pages that were answered with 202, by visitor.
+        accepted: Pages with the response 202, by visitor.
     """
 
     def __init__(self, port: int) -> None:
@@ -55,7 +55,7 @@ class Visitors:
                     answer = client.post("/api/event", json=body)
                 except httpx.TransportError:
                     self._leave.wait(0.05)
-                    continue  # nobody knows what became of it, so it is not sent again
+                    continue  # do not retry, since the event may have been accepted
                 if answer.status_code == 202 and "x-plausible-dropped" not in answer.headers:
                     self.accepted[number].append(path)
                 self._leave.wait(0.01)
@@ -196,7 +196,7 @@ def test_a_start_on_a_full_disk_stores_the_backlog_and_so_makes_room(
             assert sluice.client.get("/ready").json()["journal"]["reason"]
             server.start()
             wait_until(lambda: backlog(sluice) == 0, 60, sluice.log_text)
-            # The disk is as full as before, but for what the journal has let go of.
+            # The disk is as full as before, except for the space that the journal has freed.
             wait_until(
                 lambda: sluice.send(url="https://example.com/more").status_code == 202,
                 90,

@@ -1,4 +1,4 @@
-"""What comes out of the store for what goes in over HTTP."""
+"""The stored rows of events sent over HTTP."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ COLUMNS = (
 
 
 def test_the_documented_examples(sluice: Sluice) -> None:
-    """The two requests of the README, from one visitor."""
+    """Send the two requests of the README as one visitor."""
     for body in (
         {
             "name": "pageview",

@@ -1,4 +1,4 @@
-"""`sluice import` with the real store, in its own process and through a running server."""
+"""`sluice import` with the real store, in a separate process and through a running server."""
 
 import gzip
 import json
@@ -27,12 +27,12 @@ TOTALS = (
 
 @pytest.fixture(scope="session", params=["chdb", "clickhouse"])
 def store(request: pytest.FixtureRequest) -> str:
-    """Both stores; an import does not depend on the fast path."""
+    """Run with both stores; an import does not depend on the fast path."""
     return str(request.param)
 
 
 def with_a_store(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command, again if need be: a kill may take the test server with it for a moment."""
+    """Run a command, and retry it if necessary: a kill may briefly stop the test server as well."""
     deadline = time.monotonic() + 30
     while STORE_AWAY in (run := sluice.command(*arguments)).stderr and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -40,7 +40,7 @@ def with_a_store(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess
 
 
 def imported(sluice: Sluice, *arguments: str) -> dict[str, str]:
-    """The summary's figures by their names, and how it ended under the empty name."""
+    """Return the summary's figures by name; the empty name has the result."""
     run = with_a_store(sluice, "import", *arguments)
     assert run.returncode == 0, run.stderr
     first, *lines = run.stdout.splitlines()
@@ -63,7 +63,7 @@ def log(tmp_path: Path) -> str:
 
 @pytest.fixture
 def whole(log: str, fresh: Sluice) -> dict[str, int]:
-    """What the log comes to, as a dry run says; the store has nothing of it."""
+    """The figures of the whole log, from a dry run, which stores nothing."""
     summary = imported(fresh, log, "--site", "example.com", "--dry-run")
     return {
         "events": int(summary["events accepted"].replace(",", "")),
@@ -106,7 +106,7 @@ def test_other_formats_and_standard_input(fresh: Sluice, tmp_path: Path) -> None
     some = list(requests(500))
     path = tmp_path / "caddy.json"
     path.write_text("".join(caddy(request) + "\n" for request in some))
-    summary = imported(fresh, str(path))  # each line says of which site it is
+    summary = imported(fresh, str(path))  # each line names its site
     run = subprocess.run(
         [sys.executable, "-m", "ingest", "import", "-", "--site", "example.com", "--dry-run"],
         input="".join(combined(request) + "\n" for request in some).encode(),
@@ -120,7 +120,7 @@ def test_other_formats_and_standard_input(fresh: Sluice, tmp_path: Path) -> None
 
 
 def killed_at(sluice: Sluice, arguments: list[str], seconds: float) -> None:
-    """Begin an import, and kill the command after some time of work."""
+    """Begin an import, and kill the command after some time."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ingest", "import", *arguments],
         env=sluice.environment,
@@ -144,7 +144,7 @@ def killed_at(sluice: Sluice, arguments: list[str], seconds: float) -> None:
 
 
 def test_killed_again_and_again(fresh: Sluice, log: str, whole: dict[str, int]) -> None:
-    """At moments after its first state file was written: while the store is given the rows."""
+    """Kill it after its first state file was written, while rows are sent to the store."""
     arguments = [log, "--site", "example.com"]
     for seconds in (0.0, 0.02, 0.1):
         killed_at(fresh, arguments, seconds)
@@ -154,7 +154,7 @@ def test_killed_again_and_again(fresh: Sluice, log: str, whole: dict[str, int]) 
 
 
 def test_while_a_server_runs(fresh: Sluice, log: str, whole: dict[str, int]) -> None:
-    """Events of now go on; the server is killed in the middle, and goes on with the import."""
+    """Live events continue; the server is killed during the import, and then continues it."""
     arguments = [log, "--site", "example.com"]
     with fresh:
         assert fresh.send(url="https://example.com/now").status_code == 202
@@ -193,7 +193,7 @@ def test_interrupted_by_ctrl_c(fresh: Sluice, log: str, whole: dict[str, int]) -
     wait_until(lambda: os.path.exists(fresh.state / "imports"), 60)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    # It may have come to the end before the signal.
+    # It may have finished before the signal.
     assert process.returncode in (130, 0)
     assert (b"stopped: the same command goes on" in output) is (process.returncode == 130)
     imported(fresh, *arguments)

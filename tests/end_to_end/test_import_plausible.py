@@ -1,4 +1,4 @@
-"""Sites, rules and salts out of a real PostgreSQL with Plausible's tables."""
+"""Import of sites, rules and salts from a real PostgreSQL with Plausible's tables."""
 
 import re
 import time
@@ -56,7 +56,7 @@ Make = Callable[..., "Plausible"]
 
 
 class Plausible:
-    """A database of Plausible's, as of some month."""
+    """Plausible's database, in the version of a month."""
 
     def __init__(self, server: PostgresServer, name: str, month: str) -> None:
         with server.connect("postgres") as connection:
@@ -297,7 +297,7 @@ def test_versions(make: Make, file: Path, month: str, missing: list[str]) -> Non
     site, _ = read_sites(file)
     assert site.rate_limit == RateLimit(5, 60)
     assert str(site.accept_traffic_until) == ("None" if missing else "2099-01-01")
-    # What an old version cannot tell stays as it is.
+    # Settings that an old version does not have stay unchanged.
     assert site.shields.ips == (("10.0.0.0/8", "192.0.2.9") if missing else ("10.0.0.0/8",))
 
 
@@ -352,7 +352,7 @@ def test_the_password_may_stand_in_the_environment(
 
 
 def test_the_database_is_only_read(make: Make, file: Path) -> None:
-    """Even where reading would write, as with a view that keeps a record of its readers."""
+    """Test also a read that would write, such as a view that logs its readers."""
     plausible = make()
     plausible.run("ALTER TABLE sites RENAME TO sites_of_today")
     plausible.run("CREATE TABLE readers (at timestamp)")
@@ -422,7 +422,7 @@ def test_salts_need_a_stopped_server(make: Make, file: Path) -> None:
 
 
 def test_visitors_keep_their_ids(make: Make, tmp_path: Path) -> None:
-    """From the database through the command to the stored row, beside a hash of our own making."""
+    """Compare the stored row, after an import by the command, with an independent hash."""
     plausible = make()
     plausible.site(42, "kept.example")
     plausible.salt(YESTERDAY, time.time() - 86_400)

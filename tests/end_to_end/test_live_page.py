@@ -1,4 +1,4 @@
-"""The live page, as people see it: in a real browser, from a real server."""
+"""The live page in a real browser, from a real server."""
 
 import re
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from tests.end_to_end.sluice import Sluice
 BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
 SHIELDED = {"x-forwarded-for": "203.0.113.7"}
 PATH = re.compile(r"^M")
-"""Something is drawn."""
+"""Matches a path that draws something."""
 
 PATIENCE_MS = 60_000
 PHONE = {"width": 360, "height": 740}
 TOKEN = "a-long-enough-token"
 MARKUP = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
-# Text whose colour stands out too little from what is behind it (WCAG 2.2, criterion 1.4.3).
+# Text with too little contrast to its background (WCAG 2.2, criterion 1.4.3).
 FAINT = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
   const luminance = ([r, g, b]) => [r, g, b]
@@ -57,7 +57,7 @@ FAINT = """() => {
 
 
 class Watched:
-    """A page with all that it complained of and asked for."""
+    """A page with its errors and requests."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.page = context.new_page()
@@ -76,7 +76,7 @@ class Watched:
 
 @contextmanager
 def opened(browser: Browser, address: str) -> Iterator[Watched]:
-    """The page, which must complain of nothing and ask nobody else."""
+    """Open the page, which must have no errors and send no requests to other hosts."""
     with visitor(browser) as context:
         watched = Watched(context, address)
         yield watched
@@ -235,7 +235,7 @@ def test_the_keyboard_reads_the_chart(browser: Browser, server: Sluice) -> None:
 
 
 def test_another_name_for_this_machine_is_refused(browser: Browser, server: Sluice) -> None:
-    """DNS rebinding: the browser of these tests takes every name for this machine."""
+    """DNS rebinding: the tests' browser resolves every name to this machine."""
     with visitor(browser) as context:
         page = context.new_page()
         answer = page.goto(f"http://rebound.example:{server.port}/")

@@ -1,4 +1,4 @@
-"""Acknowledged events that cannot be read again: they are counted and named, the others stored."""
+"""Unreadable acknowledged events are counted and reported; all other events are stored."""
 
 import re
 import shutil
@@ -19,11 +19,11 @@ VISITORS = 8
 PAGE_BYTES = 4096
 
 Damage = Callable[[list[Path], list[StoredRun]], tuple[Path, int, int]]
-"""Damages a segment; tells which, and what range of bytes is gone."""
+"""Damages a segment; returns the segment, and the start and end of the lost bytes."""
 
 
 def a_server(directory: Path) -> Sluice:
-    """One that keeps its events in the log, in small segments."""
+    """Create a server that keeps its events in the log, in small segments."""
     return Sluice(
         directory,
         "chdb://chdb",
@@ -35,7 +35,7 @@ def a_server(directory: Path) -> Sluice:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The state that `kill -9` has left, and the pages that were accepted."""
+    """The state directory after `kill -9`, and the accepted pages."""
     sluice = a_server(tmp_path_factory.mktemp("killed"))
     pages = leave_segments(sluice, 3)
     return sluice.state, pages
@@ -49,7 +49,7 @@ def sluice(tmp_path: Path) -> Iterator[Sluice]:
 
 
 def send_pages(sluice: Sluice, first: int, last: int) -> list[str]:
-    """Send pages of all visitors in turn, a few with each request; all are accepted."""
+    """Send pageviews of all visitors in turn, a few per request; all are accepted."""
     pages = [f"/{number}" for number in range(first, last)]
     for start in range(0, len(pages), 5):
         items = [
@@ -75,7 +75,7 @@ def note_of(sluice: Sluice) -> Note:
 
 
 def leave_segments(sluice: Sluice, count: int) -> list[str]:
-    """Leave so many segments with synced events behind by `kill -9`; returns the events' pages."""
+    """Write this many segments of synced events, then `kill -9`; return the events' pages."""
     pages: list[str] = []
     with sluice:
         while len(segments_of(sluice.state)) < count:
@@ -187,7 +187,7 @@ def test_damage_is_told_and_all_other_events_are_stored(
 
 
 def test_an_unsynced_tail_is_no_damage(sluice: Sluice) -> None:
-    """A loss of power may take what was not synced yet."""
+    """A power failure may lose records that were not synced."""
     with sluice:
         pages = send_pages(sluice, 0, 50)
         wait_until(lambda: note_of(sluice).synced.number >= len(pages), 30)

@@ -22,12 +22,12 @@ VISITORS = 4
 
 
 class Sender:
-    """Visitors who go on from page to page until the server is gone.
+    """Visitors who keep sending pageviews until the server has exited.
 
     Attributes:
-        accepted: Pages that were answered with 202.
-        refused: Pages that were answered with 503.
-        others: Other answers.
+        accepted: Pages with the response 202.
+        refused: Pages with the response 503.
+        others: Other responses.
     """
 
     def __init__(self, url: str) -> None:
@@ -75,7 +75,7 @@ class Sender:
 
 
 def ready(sluice: Sluice) -> tuple[int, str]:
-    """The status of `/ready`, and the log's in it."""
+    """Return the status code of `/ready`, and the log's status in it."""
     answer = sluice.client.get("/ready")
     return answer.status_code, str(answer.json()["journal"]["status"])
 
@@ -138,7 +138,7 @@ def refuses_and_ends(sluice: Sluice, fail: Callable[[Sluice], None]) -> None:
     text = sluice.log_text()
     assert "log is broken, it takes no more events" in text
     assert "the store has not taken all of it" not in text
-    # Another process stores nothing again. It may find events that were refused because they could
+    # Another process stores no duplicates. It may find events that were refused because they could
     # not be synced.
     with sluice:
         wait_until(lambda: not backlog(sluice), 30, sluice.log_text)

@@ -1,4 +1,4 @@
-"""The Grafana dashboard and the documentation's alerts ask for figures that there are."""
+"""The Grafana dashboard and the documented alerts only use existing metrics."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def shown(sluice: Sluice) -> dict[str, set[str]]:
-    """The labels of each figure that a server shows which has counted one of everything."""
+    """Return the labels of each metric, from a server that has counted one of everything."""
     sluice.send()
     sluice.send(domain="nowhere.example")
     sluice.send(domain=None)
@@ -65,7 +65,7 @@ def test_every_figure_exists(shown: dict[str, set[str]], title: str, expression:
     names = set(_NAME.findall(expression))
     assert names or expression.startswith("up{")
     assert names <= shown.keys()
-    # What no event has counted yet shows no labels.
+    # Metrics without a count show no labels.
     known = [labels for name in names if (labels := shown[name])]
     if known:
         used = {

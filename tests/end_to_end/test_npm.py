@@ -10,7 +10,7 @@ from tests.end_to_end.npm import Package, unpack
 
 
 def an_archive(directory: Path) -> tuple[Path, str]:
-    """An npm package with one file, and its checksum."""
+    """Create an npm package with one file; return it and its checksum."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         entry = tarfile.TarInfo("package/lib/index.js")
@@ -23,7 +23,7 @@ def an_archive(directory: Path) -> tuple[Path, str]:
 
 
 def an_npm(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that stands for npm: its fifth argument is where archives go."""
+    """Create a program in place of npm; its fifth argument is the directory of archives."""
     npm = directory / "npm"
     npm.write_text(f"#!/bin/sh\n{script}\n")
     npm.chmod(0o755)

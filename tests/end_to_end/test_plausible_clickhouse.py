@@ -1,4 +1,4 @@
-"""A server of ours on a ClickHouse database that Plausible's migrations made."""
+"""Sluice with a ClickHouse database created by Plausible's migrations."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +71,7 @@ def database(version: str, clickhouse: ClickHouseServer) -> PlausibleDatabase:
 
 @pytest.fixture(scope="module")
 def structure(database: PlausibleDatabase) -> dict[str, str]:
-    """What Plausible has left, from before Sluice was there."""
+    """Plausible's tables before Sluice was started."""
     return database.structure()
 
 
@@ -102,7 +102,7 @@ def test_it_is_recognised(collector: Sluice, version: str) -> None:
 
 
 def test_events_and_visits(collector: Sluice, database: PlausibleDatabase) -> None:
-    """One visit of three events, as Plausible's own queries see it."""
+    """Check one session of three events with Plausible's own queries."""
     visitor = {"x-forwarded-for": "2.125.160.217"}
     page = "https://example.com/in?utm_source=newsletter"
     collector.send(url=page, headers=visitor, p={"plan": "pro"})
@@ -166,7 +166,7 @@ def test_channels_agree(
     referrer: str,
     channel: str,
 ) -> None:
-    # The case is its own page, and its own visitor.
+    # Each case has a separate page and visitor.
     path = f"/channel/{query}/{referrer}".translate(dict.fromkeys(map(ord, ":/?&="), "-"))
     collector.send(
         url=f"https://example.com/{path}?{query}",
@@ -207,7 +207,7 @@ def test_counters(collector: Sluice, database: PlausibleDatabase) -> None:
 def test_a_lost_acknowledgement_doubles_nothing(
     database: PlausibleDatabase, structure: dict[str, str], tmp_path: Path
 ) -> None:
-    """These tables know no tokens: before an insert is repeated its rows are looked for."""
+    """These tables do not support tokens, so Sluice looks for the rows before it retries."""
     with LossyProxy(database.server.tcp_port) as proxy:
         url = f"clickhouse://default@127.0.0.1:{proxy.port}/{database.name}"
         with Sluice(tmp_path, url) as server:
@@ -218,7 +218,7 @@ def test_a_lost_acknowledgement_doubles_nothing(
                 server.send(url=f"https://example.com{page}", headers={"x-forwarded-for": page})
                 assert proxy.lost.wait(20), server.log_text()
                 proxy.cut()
-                # What follows is stored behind what is repeated.
+                # Later events are stored after the retried ones.
                 server.send(url=f"https://example.com{page}-next")
                 following = f"SELECT count() AS n FROM events_v2 WHERE pathname = '{page}-next'"
                 wait_until(

@@ -1,4 +1,4 @@
-"""Who the visitor is behind a proxy, with each of the settings that `docs/operating.md` names."""
+"""The visitor's address behind a proxy, with each setting in `docs/operating.md`."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from tests.end_to_end.proxy import Proxy
 from tests.end_to_end.sluice import CHROME, Sluice
 
 Visitor = Callable[[str, Mapping[str, str]], int]
-"""Sends a pageview from an address of loopback, with headers, and gives the visitor's id."""
+"""Sends a pageview from a loopback address, with headers; returns the visitor's id."""
 
 FORGED = {"x-forwarded-for": "203.0.113.1"}
 FORGED_OTHERWISE = {
@@ -89,7 +89,7 @@ def test_errors_bear_the_id_that_the_proxy_gave(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{proxy.port}/api/event"
         answer = httpx.post(url, content="{}", headers={"x-request-id": "mine"})
     assert answer.status_code == 400
-    # nginx makes 32 hexadecimal digits, Sluice 16.
+    # nginx generates 32 hexadecimal digits, Sluice 16.
     assert len(answer.headers["x-request-id"]) == 32
 
 
@@ -108,7 +108,7 @@ def test_figures_are_not_shown_through_a_proxy(tmp_path: Path, kind: str) -> Non
     [("127.0.0.1/32", True), ("private", True), ("192.0.2.0/24", False)],
 )
 def test_cloudflare_s_header(tmp_path: Path, trusted: str, believed: bool) -> None:
-    """Cloudflare itself is played by requests from this machine that bear its headers."""
+    """Simulate Cloudflare by requests from this machine with its headers."""
     with Sluice(tmp_path, "chdb://chdb", SLUICE_TRUSTED_PROXIES=trusted) as server:
         found = []
         for address in ("203.0.113.1", "203.0.113.2"):
@@ -125,6 +125,6 @@ def test_nginx_behind_cloudflare(tmp_path: Path) -> None:
         one = visitor(ONE, {"cf-connecting-ip": "203.0.113.1"})
         assert visitor(ONE, {"cf-connecting-ip": "203.0.113.2"}) != one
         assert visitor(ONE, {"cf-connecting-ip": "203.0.113.1", **FORGED}) == one
-        # Who does not come through Cloudflare is whoever connects.
+        # Without Cloudflare, the visitor is the connecting client.
         other = visitor(OTHER, {})
         assert visitor(OTHER, {"cf-connecting-ip": "203.0.113.1"}) == other != one

@@ -1,4 +1,4 @@
-"""The server as its operator, its clients and its enemies see it."""
+"""The server from the view of operators, clients and attackers."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from tests.end_to_end.sluice import CHROME, SITES, Sluice, wait_until
 
 
 def raw(sluice: Sluice, sent: bytes, *, half_close: bool = True) -> bytes:
-    """What comes back for bytes on a socket, until the server closes it."""
+    """Send bytes on a socket; return all received bytes until the server closes it."""
     with socket.create_connection(("127.0.0.1", sluice.port), timeout=60) as connection:
         received = b""
         try:
@@ -104,7 +104,7 @@ def test_a_body_over_the_limit(
 
 
 ONE_STORE = pytest.mark.parametrize("store", ["chdb"], indirect=True)
-"""For what takes its time and has nothing to do with the store."""
+"""For slow tests that do not depend on the store."""
 
 
 @ONE_STORE
@@ -167,7 +167,7 @@ def test_routes(
 ) -> None:
     response = sluice.client.request(method, path, headers=headers)
     assert response.status_code == status
-    # Errors of routing are for any page, as they tell nothing.
+    # Routing errors are readable by any page, as they contain no information.
     is_open = path in OPEN_ROUTES or status == 405
     assert ("access-control-allow-origin" in response.headers) is is_open
     if method in ("OPTIONS", "HEAD") and not is_open:
@@ -274,7 +274,7 @@ def test_sigterm_under_load_loses_nothing(fresh: Sluice) -> None:
             worker.result()
     answer = fresh.command("query", "SELECT count() AS n FROM events_v2")
     stored = json.loads(answer.stdout)["n"]
-    # A client may miss the answer to what it was sending when the server closed the connection.
+    # A client may miss the response to a pending request when the server closes the connection.
     assert accepted <= stored <= accepted + 16, answer.stderr
 
 
@@ -335,7 +335,7 @@ def test_without_a_journal_what_a_dead_store_does_not_take_is_kept_as_letters(
 def test_kill_9_loses_and_doubles_nothing(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, store_up: bool
 ) -> None:
-    """Killed with events in memory, then again while it replays."""
+    """Kill it with events in memory, then again during the replay."""
     with ClickHouseServer(tmp_path_factory.mktemp("killed")) as server:
         sluice = Sluice(tmp_path, server.url("killed"), SLUICE_FLUSH_SECONDS="0.2")
         pages = 0

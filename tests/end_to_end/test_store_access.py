@@ -1,4 +1,4 @@
-"""A ClickHouse server behind TLS, and users of it who may do less than everything."""
+"""A ClickHouse server behind TLS, and users with limited rights."""
 
 import urllib.request
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def tls(clickhouse: ClickHouseServer, authority: Authority) -> Iterator[TlsProxy
 
 
 def store_section(sluice: Sluice) -> list[str]:
-    """What `sluice check` says of the store: the lines of a problem, none of a stack trace."""
+    """Return the store's lines in the output of `sluice check`, which has no stack trace."""
     checked = sluice.command("check")
     assert "Traceback" not in checked.stdout + checked.stderr
     section = checked.stdout.partition("\nstore\n")[2].partition("\nmachine\n")[0]
@@ -94,7 +94,7 @@ def test_what_cannot_be_reached_over_tls_is_told_and_waited_for(
 
 
 def test_tls_to_a_port_without(tmp_path: Path, authority: Authority) -> None:
-    # A server of its own: this build may abort at what it does not understand.
+    # Use a separate server, because this build may abort on invalid input.
     with ClickHouseServer(tmp_path / "clickhouse") as server:
         url = f"clickhouses://default@localhost:{server.tcp_port}/x"
         told, _ = store_section(Sluice(tmp_path, f"{url}?ca_certs={authority.certificate}"))
@@ -150,7 +150,7 @@ def user(name: str, grants: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
-    """A server with a database in which users have the documented rights, or one less."""
+    """A server whose users have the documented rights, or all but one of them."""
     users = "".join(user(name, grants) for name, grants in USERS.items())
     with ClickHouseServer(tmp_path_factory.mktemp("guarded"), users=users) as server:
         execute(server, "CREATE DATABASE stats")
@@ -174,7 +174,7 @@ def test_the_documented_grants_suffice(guarded: ClickHouseServer, tmp_path: Path
         sluice.send(url="https://example.com/least")
         assert len(sluice.events("pathname = '/least'")) == 1
         assert sluice.stop() == 0
-    # Each line of the log that tells of the store was as it should be.
+    # All log lines about the store were as expected.
     assert "left out" not in sluice.log_text()
     execute(guarded, "ALTER TABLE stats.events_v2 DROP COLUMN scroll_depth")
     section = store_section(as_user(guarded, "least", tmp_path))

@@ -1,4 +1,4 @@
-"""Traces on their way to a receiver of OTLP over HTTP."""
+"""Export of traces to an OTLP receiver over HTTP."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.end_to_end.sluice import Sluice, wait_until
 
 
 class Receiver(HTTPServer):
-    """Takes spans; a list of (name, attributes, trace id)."""
+    """Collects spans in a list of (name, attributes, trace id)."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_inserts_and_requests_are_traced(tmp_path: Path, receiver: Receiver) -> 
 
 
 def test_a_receiver_that_is_away_holds_nothing_up(tmp_path: Path) -> None:
-    # A port that takes connections and never answers.
+    # A port that accepts connections and never answers.
     silent = HTTPServer(("127.0.0.1", 0), _Handler)
     server = Sluice(
         tmp_path,

@@ -1,4 +1,4 @@
-"""What each tracker does in a real browser, and the rows that come of it, compared in full."""
+"""Journeys with each tracker in a real browser, and a full comparison of their rows."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +30,7 @@ MORE_SITES = ["both-a.example", "both-b.example", "headless.example"]
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
-    """A collector that knows all journeys' sites."""
+    """A collector with the sites of all journeys."""
     directory = tmp_path_factory.mktemp("trackers")
     journeys = [*JOURNEYS, *FEATURES, *NEVER_TOLD]
     with collector_for(journeys, directory, SITE, *MORE_SITES) as server:
@@ -38,7 +38,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
 
 
 def compare(journey: Journey, walked: Walked, port: int) -> None:
-    """Compare what came of a journey with what had to."""
+    """Compare the result of a journey with the expected rows."""
     for step, rows in zip(journey.steps, walked.rows, strict=True):
         assert in_order(rows) == in_order(expected_rows(journey, step, port)), step.did
     assert walked.visits == expected_visits(journey)
@@ -89,7 +89,7 @@ def test_our_own_tells_two_sites(browser: Browser, pages: Pages, collector: Slui
 def test_a_browser_without_a_window_is_a_bot(
     journey: Journey, browser: Browser, pages: Pages, collector: Sluice
 ) -> None:
-    """That is why the tests' browser has another name."""
+    """For this reason the tests' browser has another user agent."""
     site = "headless.example"
     head = journey.head.replace(journey.site, site)
     serve_pages(replace(journey, site=site, head=head), pages, collector)
@@ -103,7 +103,7 @@ def test_a_browser_without_a_window_is_a_bot(
 
 
 def test_our_own_is_served_as_its_source_says() -> None:
-    """`python -m tests.end_to_end.bundler` makes it so."""
+    """`python -m tests.end_to_end.bundler` updates it."""
     assert minify_own() == OWN_MINIFIED.read_text()
 
 

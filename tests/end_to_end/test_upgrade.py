@@ -1,4 +1,4 @@
-"""A start on what a version with an old journal has left, and a change of `SLUICE_DURABILITY`."""
+"""A start with the state of a version with an old journal; a change of `SLUICE_DURABILITY`."""
 
 import itertools
 import signal
@@ -19,10 +19,10 @@ OLD_EVENTS = 3000
 
 
 class Traffic:
-    """One visitor, who goes on from page to page whatever happens to the server.
+    """A visitor who keeps sending pageviews, whatever happens to the server.
 
     Attributes:
-        accepted: Pages that were answered with 202.
+        accepted: Pages with the response 202.
     """
 
     def __init__(self, port: int) -> None:
@@ -41,7 +41,7 @@ class Traffic:
                     answer = client.post("/api/event", json=body)
                 except httpx.TransportError:
                     self._leave.wait(0.05)
-                    continue  # nobody knows what became of it, so it is not sent again
+                    continue  # do not retry, since the event may have been accepted
                 if answer.status_code == 202:
                     self.accepted.append(page)
                 self._leave.wait(0.01)
@@ -62,13 +62,13 @@ def backlog(sluice: Sluice) -> int:
 
 
 def check_stored(sluice: Sluice, accepted: list[str], visits: int, *, unknown: int = 0) -> None:
-    """See that the store has each accepted event once, and each visit's sums are right.
+    """Check that the store has each accepted event once, and that the sessions' sums are correct.
 
     Args:
-        sluice: Runs.
-        accepted: Pages.
-        visits: How many there are.
-        unknown: How many more events it may have, whose senders got no answer.
+        sluice: The running server.
+        accepted: The accepted pages.
+        visits: The number of sessions.
+        unknown: The maximum number of additional events, whose requests had no response.
     """
     wait_until(lambda: backlog(sluice) == 0, 60, sluice.log_text)
     rows = sluice.query("SELECT pathname, toString(session_id) AS visit FROM events_v2")
@@ -86,7 +86,7 @@ def check_stored(sluice: Sluice, accepted: list[str], visits: int, *, unknown: i
 
 
 def names(sluice: Sluice) -> set[str]:
-    """Files of the old version that are left."""
+    """Return the names of the old version's remaining files."""
     journal = sluice.state / "journal"
     found = {path.name for path in journal.glob("[0-9]" * 20 + ".journal")}
     found |= {
@@ -125,7 +125,7 @@ def test_killed_under_load(tmp_path: Path) -> None:
 def test_durability_is_changed_while_the_store_is_away(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """From an old journal with a new log behind it to memory, and to a log on disk again."""
+    """Change from an old journal plus a new log to memory, and back to a log on disk."""
     with ClickHouseServer(tmp_path_factory.mktemp("changed")) as server:
         sluice = Sluice(tmp_path, server.url("changed"), SLUICE_SHUTDOWN_SECONDS="5")
         pages = leave_old_journal(sluice.state, 300)
@@ -136,7 +136,7 @@ def test_durability_is_changed_while_the_store_is_away(
 
         with sluice:
             server.kill()
-        # The store was there at the start, so some of it may be stored.
+        # The store was reachable at the start, so some events may be stored.
         with sluice:
             for number in range(20):
                 visit(f"/disk/{number}")
@@ -147,7 +147,7 @@ def test_durability_is_changed_while_the_store_is_away(
             sluice.stop(signal.SIGKILL)
         with sluice:
             visit("/memory/0")
-            # Keeps what is in memory only as letters.
+            # Events in memory are only kept as dead letters.
             assert sluice.stop() == 0
         server.start()
         with sluice:
