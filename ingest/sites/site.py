@@ -44,7 +44,7 @@ class Site:
         domain: The domain that its trackers send, without `www.`.
         previous_domain: A domain that is still accepted after a change of domain.
         rate_limit: The limit; None for no limit.
-        accept_traffic_until: Last day, in UTC, on which events are accepted; None for no end.
+        accept_traffic_until: Last day, in UTC, whose events are accepted; None for no end.
         drop_server_clients: Whether HTTP libraries (`python-requests`, …) count as bots.
         shields: Rules on addresses, countries, pages and hostnames.
         revenue_goals: Currencies (ISO 4217) of revenue goals, by event name.

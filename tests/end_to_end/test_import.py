@@ -120,7 +120,7 @@ def test_other_formats_and_standard_input(fresh: Sluice, tmp_path: Path) -> None
 
 
 def killed_at(sluice: Sluice, arguments: list[str], seconds: float) -> None:
-    """Begin an import, and kill the command after some time."""
+    """Begin an import, and kill the command after it has worked for some time."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ingest", "import", *arguments],
         env=sluice.environment,
