@@ -19,7 +19,7 @@ _Tags = tuple[tuple[str, str], ...]
 
 
 def attribute(referrer: str | None, hostname: str, query: Mapping[str, str]) -> Attribution:
-    """Attribute a visit (spec/enrichment.md §4 to §7).
+    """Attribute a session (spec/enrichment.md §4 to §7).
 
     Args:
         referrer: The referring address as sent; None when absent.
