@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
-from tests.end_to_end.sluice import Sluice
+from tests.end_to_end.sluice import SITES, Sluice
 
 BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
 SHIELDED = {"x-forwarded-for": "203.0.113.7"}
@@ -111,7 +111,9 @@ def test_all_is_well(browser: Browser, server: Sluice) -> None:
         expect(page.locator("#chart .bars.dropped")).to_have_attribute("d", PATH)
         expect(page.locator("#inserts")).to_contain_text("events_v2", timeout=PATIENCE_MS)
         expect(page.locator("#stages li")).to_have_count(6)
-        expect(page.locator("#process")).to_contain_text("Sites registered6")
+        expect(page.locator("#process")).to_contain_text(
+            f"Sites registered{SITES.count('[[site]]')}"
+        )
         page.locator("#settings-title").click()
         row = page.locator("#settings tr", has_text="SLUICE_FLUSH_SECONDS")
         expect(row).to_contain_text("0.1set")
