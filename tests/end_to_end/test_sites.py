@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.sluice import Sluice
+from tests.end_to_end.sluice import SITES, Sluice
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def test_edits_take_effect(running: Sluice) -> None:
     assert dropped(running, "new.example")
     added = running.command("sites", "add", "new.example")
     assert added.returncode == 0, added.stderr
-    assert "new.example is site 7 in" in added.stdout
+    number = SITES.count("[[site]]") + 1
+    assert f"new.example is site {number} in" in added.stdout
     assert "The running server has taken it over." in added.stdout
     assert not dropped(running, "new.example")
 
@@ -35,7 +36,7 @@ def test_edits_take_effect(running: Sluice) -> None:
     shielded = running.command("shield", "add", "new.example", "page", "/admin/**")
     assert "The running server has taken it over." in shielded.stdout
     assert dropped(running, "new.example", "/admin/users")
-    running.command("shield", "add", "7", "ip", "192.0.2.0/24")
+    running.command("shield", "add", str(number), "ip", "192.0.2.0/24")
     assert dropped(running, "new.example", address="192.0.2.77")
     assert not dropped(running, "new.example")
     assert running.sites.read_text().startswith(before[: before.index("[exchange_rates]")])
@@ -43,7 +44,7 @@ def test_edits_take_effect(running: Sluice) -> None:
     removed = running.command("sites", "remove", "new.example", "--yes")
     assert "The running server has taken it over." in removed.stdout
     assert dropped(running, "new.example")
-    rows = running.events("site_id = 7", 3)
+    rows = running.events(f"site_id = {number}", 3)
     assert {row["hostname"] for row in rows} == {"new.example"}
 
 
