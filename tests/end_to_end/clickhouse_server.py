@@ -168,6 +168,8 @@ class ClickHouseServer:
     def pause(self) -> None:
         """Pause the server: it accepts connections, but does not respond."""
         os.kill(self.pid, signal.SIGSTOP)
+        # Until then one of its threads may still answer.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Resume the server."""
