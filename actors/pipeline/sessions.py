@@ -200,10 +200,12 @@ class Sessions(Actor):
         assert run is not None  # noqa: S101 - `run` has begun it
         records = run.records
         while self._next < len(records):
-            record = records[self._next]
-            error = self._take(record, run.first + self._next)
-            if error is not None:
-                await self._set_aside_record(record, run.first + self._next, error)
+            record, position = records[self._next], run.first + self._next
+            error = self._take(record, position)
+            if error is not None and position < self._silent_until.position:
+                self._take_again(record, position)
+            elif error is not None:
+                await self._set_aside_record(record, position, error)
             self._next += 1
         # No trio checkpoint from here to the end, so cursor and fold change together.
         counters = self.fold.take_counters()
@@ -237,6 +239,22 @@ class Sessions(Actor):
         elif type(outcome) is Verdict and type(record) is EnrichedEvent:
             self._drops[position] = record, outcome
         return None
+
+    def _take_again(self, record: Record, position: int) -> None:
+        """Fold a record that the store has, after a failure.
+
+        It becomes no letter, because the letter would store it twice. If it fails again, its
+        session goes on without it.
+        """
+        error = self._take(record, position)
+        if error is not None:
+            log.error(
+                "stored record cannot be folded again, its session goes on without it",
+                position=position,
+                error=type(error).__name__,
+                stack=stack_of(error),
+            )
+            self.fold.pass_over(record)
 
     async def _set_aside_record(self, record: Record, position: int, error: Exception) -> None:
         """Turn a record into a letter; wait until it is on disk."""

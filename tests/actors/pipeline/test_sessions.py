@@ -333,6 +333,25 @@ async def test_a_record_is_synced_before_its_letter_is_kept(
     log.close()
 
 
+@pytest.mark.parametrize(("times", "events"), [(1, 3), (float("inf"), 2)])
+async def test_an_event_that_the_store_has_becomes_no_letter(
+    tmp_path: Path, times: float, events: int
+) -> None:
+    """It would be redriven and stored twice. A failure that passes changes no session."""
+    log = open_log(tmp_path / "log")
+    folded = FoldedLog(tmp_path, log)
+    await folded.append(an_event(1, "/a"), an_event(2, "/bad"))
+    await log.commit(log.end)
+    await folded.append(an_event(3, "/b"))
+    folded = FoldedLog(tmp_path, log)
+    fail_on(folded, "/bad", times=times)
+    runs = await folded.fold()
+    assert pages(runs) == ["/b"]
+    assert runs[-1].rows[0].sessions[-1][11] == events
+    assert list(folded.letters.ids()) == []
+    log.close()
+
+
 @pytest.mark.parametrize("redriven", [False, True], ids=["letter", "mark"])
 async def test_replay_passes_over_what_was_set_aside(tmp_path: Path, redriven: bool) -> None:
     """Although it can be folded now: its letter may have found another place."""
