@@ -21,9 +21,17 @@ table (insert), the batch is committed (commit), the fold is saved (checkpoint),
 the records before it (retire)."""
 
 SELDOM: Final = frozenset(
-    {"before checkpoint", "after checkpoint", "before retire", "after retire"}
+    {
+        "before commit",
+        "after commit",
+        "before checkpoint",
+        "after checkpoint",
+        "before retire",
+        "after retire",
+    }
 )
-"""Moments that occur once a minute, or at a shutdown."""
+"""Moments that are rare under load, but occur at a shutdown: a batch is usually committed with the
+next one's `prepare`, and a checkpoint is saved once a minute."""
 
 _FIRST: Final = signal.SIGRTMIN + 8
 """The first signal. ClickHouse, which may be in the same process, uses some before it."""
