@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Names of usable programs; `SLUICE_TEST_CHROMIUM` can be set to another."""
@@ -60,9 +60,11 @@ def running_browser(program: Path) -> Iterator[Browser]:
     Meanwhile, Playwright's event loop counts as running in this thread, so no other asyncio loop
     can run in it. A trio loop can.
     """
+    expect.set_options(timeout=ACTION_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program,
+            timeout=ACTION_SECONDS * 1000,
             args=list(ARGUMENTS),
             ignore_default_args=list(NOT_OF_PLAYWRIGHTS),
             # Do not use the environment's proxies, which do not know the names of the test.

@@ -61,7 +61,7 @@ class PlausibleDatabase:
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(address, sql.encode(), timeout=30) as answer:
+            with opener.open(address, sql.encode(), timeout=60) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as refused:
             raise AssertionError(f"{refused.read().decode()[:2000]}\n{sql}") from None

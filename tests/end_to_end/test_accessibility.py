@@ -13,7 +13,7 @@ from tests.end_to_end.clickhouse_server import free_port
 from tests.end_to_end.sluice import Sluice, wait_until
 
 BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 HEADLINES = {"healthy": "All is well", "store-down": "Events are taken and kept, but not stored"}
 

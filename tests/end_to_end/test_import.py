@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.access_logs import caddy, combined, requests
-from tests.end_to_end.sluice import STORE_AWAY, Sluice, wait_until
+from tests.end_to_end.sluice import ROWS_SECONDS, START_SECONDS, STORE_AWAY, Sluice, wait_until
 
 LINES = 30_000
 LOG = b"".join(combined(request).encode() + b"\n" for request in requests(LINES))
@@ -33,7 +33,7 @@ def store(request: pytest.FixtureRequest) -> str:
 
 def with_a_store(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command, and retry it if necessary: a kill may briefly stop the test server as well."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + ROWS_SECONDS
     while STORE_AWAY in (run := sluice.command(*arguments)).stderr and time.monotonic() < deadline:
         time.sleep(0.1)
     return run
@@ -168,7 +168,7 @@ def test_while_a_server_runs(fresh: Sluice, log: str, whole: dict[str, int]) -> 
         wait_until(lambda: list((fresh.state / "imports").glob("*.import")), 60)
         assert fresh.send(url="https://example.com/now").status_code == 202
         fresh.stop(signal.SIGKILL)
-        _, message = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=START_SECONDS)
         assert process.returncode == 75, message
         assert b"the same command goes on" in message
     with fresh:
@@ -192,7 +192,7 @@ def test_interrupted_by_ctrl_c(fresh: Sluice, log: str, whole: dict[str, int]) -
     )
     wait_until(lambda: os.path.exists(fresh.state / "imports"), 60)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=START_SECONDS)
     # It may have finished before the signal.
     assert process.returncode in (130, 0)
     assert (b"stopped: the same command goes on" in output) is (process.returncode == 130)

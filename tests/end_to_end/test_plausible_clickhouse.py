@@ -154,7 +154,7 @@ def test_events_and_visits(collector: Sluice, database: PlausibleDatabase) -> No
         "city": "Boxford",
         "host": "example.com",
     }
-    wait_until(lambda: database.rows(visits) == [expected], 20, lambda: str(database.rows(visits)))
+    wait_until(lambda: database.rows(visits) == [expected], 60, lambda: str(database.rows(visits)))
 
 
 @pytest.mark.parametrize("version", ["newest"], indirect=True)
@@ -216,7 +216,7 @@ def test_a_lost_acknowledgement_doubles_nothing(
                 events = f"SELECT count() AS n FROM events_v2 WHERE pathname = '{page}'"
                 proxy.lose_next(f"`{table}`")
                 server.send(url=f"https://example.com{page}", headers={"x-forwarded-for": page})
-                assert proxy.lost.wait(20), server.log_text()
+                assert proxy.lost.wait(60), server.log_text()
                 proxy.cut()
                 # Later events are stored after the retried ones.
                 server.send(url=f"https://example.com{page}-next")

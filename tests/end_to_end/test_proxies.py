@@ -39,7 +39,8 @@ def behind(
         def visitor(address: str, headers: Mapping[str, str]) -> int:
             page = f"/{next(PAGES)}"
             body = {"n": "pageview", "u": f"https://example.com{page}", "d": "example.com"}
-            with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as client:
+            transport = httpx.HTTPTransport(local_address=address)
+            with httpx.Client(transport=transport, timeout=60) as client:
                 answer = client.post(
                     f"http://127.0.0.1:{proxy.port}/api/event",
                     content=json.dumps(body),
@@ -87,7 +88,7 @@ def test_errors_bear_the_id_that_the_proxy_gave(tmp_path: Path) -> None:
         Proxy("nginx", tmp_path / "proxy", server.port) as proxy,
     ):
         url = f"http://127.0.0.1:{proxy.port}/api/event"
-        answer = httpx.post(url, content="{}", headers={"x-request-id": "mine"})
+        answer = httpx.post(url, content="{}", headers={"x-request-id": "mine"}, timeout=60)
     assert answer.status_code == 400
     # nginx generates 32 hexadecimal digits, Sluice 16.
     assert len(answer.headers["x-request-id"]) == 32
@@ -99,8 +100,9 @@ def test_figures_are_not_shown_through_a_proxy(tmp_path: Path, kind: str) -> Non
         Sluice(tmp_path, "chdb://chdb") as server,
         Proxy(kind, tmp_path / "proxy", server.port) as proxy,
     ):
-        assert httpx.get(f"http://127.0.0.1:{proxy.port}/metrics").status_code == 403
-        assert httpx.get(f"http://127.0.0.1:{proxy.port}/health").status_code == 200
+        url = f"http://127.0.0.1:{proxy.port}"
+        assert httpx.get(f"{url}/metrics", timeout=60).status_code == 403
+        assert httpx.get(f"{url}/health", timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_authorities_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     assert told.startswith("problem  ca_certs: ")
     assert told.endswith(str(path))
     assert advice == "→ correct CLICKHOUSE_URL"
-    assert sluice.launch().wait(30) == 1
+    assert sluice.launch().wait(60) == 1
     assert "sluice: CLICKHOUSE_URL: ca_certs: " in sluice.log_text()
 
 
@@ -159,7 +159,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServ
 
 def execute(server: ClickHouseServer, sql: str) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://127.0.0.1:{server.http_port}/", sql.encode(), timeout=20) as answer:
+    with opener.open(f"http://127.0.0.1:{server.http_port}/", sql.encode(), timeout=60) as answer:
         assert answer.status == 200
 
 
@@ -219,7 +219,7 @@ def test_queries_have_a_user_of_their_own(guarded: ClickHouseServer, tmp_path: P
 
 def test_a_server_whose_user_may_not_insert(guarded: ClickHouseServer, tmp_path: Path) -> None:
     sluice = as_user(guarded, "noinsert", tmp_path)
-    assert sluice.launch().wait(30) == 1
+    assert sluice.launch().wait(60) == 1
     assert "CLICKHOUSE_URL: the user noinsert may not insert into" in sluice.log_text()
 
 
@@ -229,4 +229,4 @@ def test_tables_that_may_not_be_made(guarded: ClickHouseServer, tmp_path: Path) 
     assert told.startswith("problem")
     assert "nocreate: Not enough privileges" in told
     assert "the grant CREATE TABLE ON stats.ingest_counters" in told
-    wait_until(guarded.answers, 5)
+    wait_until(guarded.answers, 60)
