@@ -29,7 +29,7 @@ lock:
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet pip-tools
 	.cache/lock/bin/pip-compile $(LOCK) --strip-extras --output-file requirements/runtime.txt pyproject.toml
-	.cache/lock/bin/pip-compile $(LOCK) --no-strip-extras --extra embedded --extra plausible --extra telemetry --extra dev \
+	.cache/lock/bin/pip-compile $(LOCK) --no-strip-extras --extra embedded --extra kafka --extra plausible --extra telemetry --extra dev \
 		--constraint requirements/runtime.txt --output-file requirements/development.txt pyproject.toml
 
 # Asks PyPI for known vulnerabilities of the pinned versions; fails for those that it is not told of.
