@@ -76,32 +76,29 @@ class Fold:
             The rows of an event, or the verdict that drops it. None for other records, and for
             records that were taken before.
         """
-        if type(record) is EnrichedEvent:
+        if type(record) is EnrichedEvent or type(record) is DropCounts:
             source = record.source
             if source is None:
-                return self._visit(record)
+                return self._apply(record)
             if self.sources.has_taken(source):
                 return None
-            outcome = self._visit(record)
+            outcome = self._apply(record)
             self.sources.take(source, self.log_time)
             return outcome
         match record:
-            case DropCounts(counts=counts):
-                for count in counts:
-                    self._count(
-                        (
-                            count.minute,
-                            count.domain,
-                            count.site_id,
-                            count.metric,
-                            count.tracker_version,
-                        ),
-                        count.events,
-                    )
             case EndOfSource(name=name):
                 self.sources.end(name)
             case Description():
                 self.describe(record)
+        return None
+
+    def _apply(self, record: EnrichedEvent | DropCounts) -> EventRows | Verdict | None:
+        if type(record) is EnrichedEvent:
+            return self._visit(record)
+        assert type(record) is DropCounts  # noqa: S101 - the only other kind
+        for count in record.counts:
+            key = count.minute, count.domain, count.site_id, count.metric, count.tracker_version
+            self._count(key, count.events)
         return None
 
     def pass_over(self, record: Record) -> None:

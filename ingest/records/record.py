@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.model.event import EnrichedEvent
+from ingest.model.event import EnrichedEvent, Source
 
 EXPIRY_MARGIN_SECONDS: Final = 60
 """How much longer than its timeout a session is kept in a single process, by the log's time."""
@@ -39,9 +39,11 @@ class DropCounts(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
 
     Attributes:
         counts: One for each metric.
+        source: Who produced them; None when this log's process counted them itself.
     """
 
     counts: tuple[MetricCount, ...]
+    source: Source | None = None
 
 
 class EndOfSource(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):

@@ -52,7 +52,8 @@ class Run(msgspec.Struct, frozen=True, gc=False):
         first: Position of the first record.
         number: Number of events in the log before them, since the log was created.
         log_time: When they entered the log, Unix seconds.
-        records: In order of their positions, which have no gaps within a run.
+        records: In order of their positions, which have no gaps between them.
+        gap: Number of unused positions after the last record.
     """
 
     source_id: int
@@ -60,11 +61,12 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     number: int
     log_time: int
     records: Sequence[Record]
+    gap: int = 0
 
     @property
     def end(self) -> int:
-        """The position after the last record."""
-        return self.first + len(self.records)
+        """Where the next run may start: after the last record and the gap."""
+        return self.first + len(self.records) + self.gap
 
     @property
     def events(self) -> int:
@@ -73,7 +75,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def end_point(self) -> LogPoint:
-        """The point after the last record."""
+        """The point at `end`."""
         return LogPoint(self.end, self.number + self.events)
 
     def starting_at(self, position: int) -> "Run":
@@ -87,6 +89,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
             self.number + sum(type(record) is EnrichedEvent for record in passed),
             self.log_time,
             self.records[position - self.first :],
+            self.gap,
         )
 
 

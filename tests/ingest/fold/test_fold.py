@@ -112,6 +112,16 @@ def test_takes_a_source_s_records_once() -> None:
     assert dict(folded.fold.take_counters()) == {(NOON, "example.com", 1, ACCEPTED.metric, 0): 1}
 
 
+def test_takes_a_source_s_drop_counts_once() -> None:
+    folded = Folded()
+    count = MetricCount(NOON, "example.com", 1, "dropped_spam_referrer", 0, 7)
+    for number in (4, 4, 3, 5):
+        folded.take(NOON, DropCounts((count,), Source("front:a", number)))
+    assert dict(folded.fold.take_counters()) == {
+        (NOON, "example.com", 1, "dropped_spam_referrer", 0): 14
+    }
+
+
 def test_what_has_become_a_letter_counts_as_taken() -> None:
     folded = Folded()
     record = an_enriched_event(source=Source("letter:a", 1))

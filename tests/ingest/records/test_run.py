@@ -199,6 +199,12 @@ def test_a_run_that_begins_later_is_whole(position: int) -> None:
     assert run.starting_at(position) is run
 
 
+def test_a_gap_follows_the_last_record() -> None:
+    run = replace(a_run(OTHERS), gap=61)
+    assert run.end_point == LogPoint(run.first + len(OTHERS) + 61, 40)
+    assert run.starting_at(run.first + 1).end_point == run.end_point
+
+
 def test_only_events_have_numbers() -> None:
     run = a_run([*OTHERS, an_enriched_event(), an_enriched_event()])
     assert (run.events, run.end, run.end_point) == (2, 105, LogPoint(105, 42))
