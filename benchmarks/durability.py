@@ -26,7 +26,7 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.log.file_log import FileLog
-from actors.log.log import Log
+from actors.log.log import WritableLog
 from actors.log.memory_log import MemoryLog
 from actors.pipeline.topology import Collector, CollectorOptions
 from ingest.enrichment.geo import NoGeoDatabase
@@ -165,7 +165,7 @@ class Sink:
 
 async def through_the_pipeline(fsync: str, events: int, directory: Path) -> float:
     """Return the accepted events per second of 200 clients."""
-    source: Log = (
+    source: WritableLog = (
         MemoryLog(DESCRIPTION, limit_events=10**6, log_time=NOW)
         if fsync == "memory"
         else a_log(directory / "log", fsync)

@@ -13,10 +13,10 @@ from actors.log.disk import Disk
 from actors.log.log import (
     TAIL_BYTES,
     TAIL_RECORDS,
-    Log,
     LogBrokenError,
     LogError,
     LogPoint,
+    WritableLog,
 )
 from actors.log.note import NOTE
 from actors.log.opening import Opening, open_directory
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 Fsync = Literal["always", "interval", "never"]
 
 
-class FileLog(Log):
+class FileLog(WritableLog):
     """Segments in a directory.
 
     Writes and reads use the page cache, on the event loop. Syncs run in a thread.

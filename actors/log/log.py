@@ -32,25 +32,22 @@ class LogBrokenError(LogError):
 
 
 class Log(ABC):
-    """Records in order of their positions. One process appends, one fold reads.
+    """Records in order of their positions, as one fold reads and commits them.
 
     Attributes:
         id: Prefix of the tokens of batches; unique for each log.
-        source_id: Random, 64 bits; a new one at each start after an unclean shutdown.
         partition: The cluster's partition that this log holds; 0 in a single process.
         durable: Whether records survive the process.
         first: Position of the first record that can be read.
-        end: The point of the next record. Advances when `append` returns.
+        end: The point of the next record, as far as is known.
         committed: Everything before it is in the store, or in letters.
         prepared: End of the batch that the store may have; None if there is none. The batch starts
             at `committed`.
         lost: Number of acknowledged events that are missing.
         problem: Why the last write failed; None if it did not.
-        broken: Why the log can no longer be trusted; None while it can.
     """
 
     id: str
-    source_id: int
     partition: int = 0
     durable: bool
     first: int
@@ -59,25 +56,6 @@ class Log(ABC):
     prepared: LogPoint | None = None
     lost: int = 0
     problem: str | None = None
-    broken: str | None = None
-
-    @abstractmethod
-    async def append(self, records: Sequence[Record], log_time: int) -> int:
-        """Append records, as durably as the setting requires.
-
-        They become visible in `end` and `read` when this returns. Several tasks may append; runs do
-        not interleave. If this is cancelled, the records may or may not be kept.
-
-        Args:
-            records: At least one.
-            log_time: Now, in Unix seconds.
-
-        Returns:
-            The position of the first record; the others follow it.
-
-        Raises:
-            LogError: The records are not kept.
-        """
 
     @abstractmethod
     async def read(self, position: int) -> Run | None:
@@ -87,7 +65,7 @@ class Log(ABC):
         position. Missing records are added to `lost`.
 
         Returns:
-            None if the position is the end and the log is sealed.
+            None if the position is the end and no record will follow.
 
         Raises:
             LogError: It cannot be read now.
@@ -128,6 +106,64 @@ class Log(ABC):
         """Release records before a position, which are no longer needed. Never raises."""
 
     @abstractmethod
+    def close(self) -> None:
+        """Close files and threads. Do not use the log afterwards."""
+
+    @property
+    def wants_room(self) -> bool:
+        """Whether a checkpoint is needed soon, so that stored records can be released."""
+        return False
+
+    @property
+    def reclaimable(self) -> bool:
+        """Whether a checkpoint would release any records."""
+        return False
+
+    @property
+    def backlog(self) -> int:
+        """Number of events that the store has not acknowledged."""
+        return self.end.number - self.committed.number
+
+    @abstractmethod
+    def status(self) -> dict[str, object]:
+        """The log's part of the readiness report."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, float]:
+        """Gauges by their names in `/metrics`."""
+
+
+class WritableLog(Log):
+    """A log that this process appends to.
+
+    Attributes:
+        source_id: Random, 64 bits; a new one at each start after an unclean shutdown.
+        end: Advances when `append` returns.
+        broken: Why the log can no longer be trusted; None while it can.
+    """
+
+    source_id: int
+    broken: str | None = None
+
+    @abstractmethod
+    async def append(self, records: Sequence[Record], log_time: int) -> int:
+        """Append records, as durably as the setting requires.
+
+        They become visible in `end` and `read` when this returns. Several tasks may append; runs do
+        not interleave. If this is cancelled, the records may or may not be kept.
+
+        Args:
+            records: At least one.
+            log_time: Now, in Unix seconds.
+
+        Returns:
+            The position of the first record; the others follow it.
+
+        Raises:
+            LogError: The records are not kept.
+        """
+
+    @abstractmethod
     def seal(self) -> None:
         """Refuse further records; readers reach the end after the last record."""
 
@@ -144,29 +180,6 @@ class Log(ABC):
         """Whether the log refuses records for lack of room."""
 
     @property
-    def wants_room(self) -> bool:
-        """Whether a checkpoint is needed soon, so that stored records can be released."""
-        return False
-
-    @property
-    def reclaimable(self) -> bool:
-        """Whether a checkpoint would release any records."""
-        return False
-
-    @property
     def accepting(self) -> bool:
         """Whether the log accepts events at all."""
         return not self.full and self.broken is None
-
-    @property
-    def backlog(self) -> int:
-        """Number of events that the store has not acknowledged."""
-        return self.end.number - self.committed.number
-
-    @abstractmethod
-    def status(self) -> dict[str, object]:
-        """The log's part of the readiness report."""
-
-    @abstractmethod
-    def figures(self) -> dict[str, float]:
-        """Gauges by their names in `/metrics`."""

@@ -7,13 +7,13 @@ from typing import Final
 
 import trio
 
-from actors.log.log import Log, LogError, LogFullError, LogPoint
+from actors.log.log import LogError, LogFullError, LogPoint, WritableLog
 from actors.log.tail import Tail
 from ingest.records.record import Description, Record
 from ingest.records.run import Run
 
 
-class MemoryLog(Log):
+class MemoryLog(WritableLog):
     """Keeps records until they are committed."""
 
     durable: Final = False  # type: ignore[misc]

@@ -117,10 +117,9 @@ class Partition:
         }
 
     async def take_rest(self) -> list[Flush]:
-        """The remaining events of a log in memory, as flushes."""
+        """The remaining events of a sealed log in memory, as flushes."""
         if self.log.durable:
             return []
-        self.log.seal()
         flushes = self.batcher.take_rest()
         with trio.move_on_after(REST_SECONDS) as folding:
             while (folded := await self.sessions.fold_next()) is not None:

@@ -7,7 +7,7 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.letters.dead_letters import DeadLetters
-from actors.log.log import Log, LogError
+from actors.log.log import LogError, WritableLog
 from actors.pipeline.setting_aside import set_event_aside
 from actors.pipeline.stage import Stage
 from actors.pipeline.verdicts import Verdicts
@@ -31,7 +31,7 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
     def __init__(
         self,
         inbox: trio.MemoryReceiveChannel[Sequence[TicketedEvent]],
-        log: Log,
+        log: WritableLog,
         clock: Clock,
         verdicts: Verdicts,
         letters: DeadLetters,

@@ -158,7 +158,7 @@ class Sessions(Actor):
                     if self.cursor.position >= end.position:
                         return None
                     # Its last records are missing.
-                    run = Run(self._log.source_id, *end, self.fold.log_time, ())
+                    run = Run(0, *end, self.fold.log_time, ())
                 await self._begin(run)
             self._unsent = await self._fold_run()
         return self._unsent

@@ -20,7 +20,7 @@ from actors.keepers.watchdog import Watchdog
 from actors.letters.dead_letters import DeadLetters
 from actors.letters.letter_writer import LetterWriter
 from actors.log.checkpoint_file import CheckpointFile
-from actors.log.log import Log
+from actors.log.log import WritableLog
 from actors.observation.broadcast import Broadcast
 from actors.pipeline.enrichment import Enrichment
 from actors.pipeline.flush import Flush
@@ -82,7 +82,7 @@ class Collector:
         reference: Reference,
         store: Store,
         clock: Clock,
-        source: Log,
+        source: WritableLog,
         state: FoldState,
         letters_directory: Path,
         options: CollectorOptions | None = None,
@@ -240,6 +240,7 @@ class Collector:
 
     async def _leave_rest(self) -> None:
         """Save to disk the rows that the store has not taken, and the open sessions."""
+        self.log.seal()
         rows = self.writer.spill(await self.partition.take_rest())
         if rows:
             log.error("rows kept on disk for the next start", rows=rows)

@@ -13,7 +13,7 @@ from actors.letters.dead_letters import DeadLetters
 from actors.letters.letter_directory import LetterDirectory
 from actors.log.checkpoint_file import CheckpointFile
 from actors.log.file_log import FileLog
-from actors.log.log import Log, LogPoint
+from actors.log.log import Log, LogPoint, WritableLog
 from actors.log.memory_log import MemoryLog
 from actors.log.old_journal import OldJournal
 from actors.log.opening import has_log
@@ -58,7 +58,7 @@ class KeptEvents:
             there is none.
     """
 
-    log: Log
+    log: WritableLog
     state: FoldState
     checkpoints: CheckpointFile
     predecessor: PredecessorFactory | None

@@ -10,17 +10,17 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.log.log import TAIL_RECORDS, Log, LogError, LogFullError, LogPoint
+from actors.log.log import TAIL_RECORDS, LogError, LogFullError, LogPoint, WritableLog
 from ingest.model.event import EnrichedEvent
 from ingest.records.record import Description, Record
 from ingest.records.run import Run
 from tests.actors.log.records import COUNTS, DESCRIPTION, END_OF_SOURCE, an_event, events, numbers
 from tests.examples import NOON
 
-Check = Callable[[Log], Awaitable[None]]
+Check = Callable[[WritableLog], Awaitable[None]]
 
 
-async def read_runs(log: Log, position: int = 0) -> list[Run]:
+async def read_runs(log: WritableLog, position: int = 0) -> list[Run]:
     """What is there from a position on."""
     runs: list[Run] = []
     while position < log.end.position:
@@ -31,16 +31,16 @@ async def read_runs(log: Log, position: int = 0) -> list[Run]:
     return runs
 
 
-async def read_numbers(log: Log, position: int = 0) -> list[int]:
+async def read_numbers(log: WritableLog, position: int = 0) -> list[int]:
     """The events that are there from a position on, by their numbers."""
     return [number for run in await read_runs(log, position) for number in numbers(run)]
 
 
-async def append_events(log: Log, first: int, last: int) -> int:
+async def append_events(log: WritableLog, first: int, last: int) -> int:
     return await log.append(events(first, last), NOON)
 
 
-async def fill(log: Log, events_in_run: int = 1000) -> int:
+async def fill(log: WritableLog, events_in_run: int = 1000) -> int:
     """Append until the log is full; returns how many runs it took."""
     run = events(0, events_in_run)
     for runs in range(1000):
@@ -51,7 +51,7 @@ async def fill(log: Log, events_in_run: int = 1000) -> int:
     raise AssertionError("the log is never full")
 
 
-async def it_begins_with_its_description(log: Log) -> None:
+async def it_begins_with_its_description(log: WritableLog) -> None:
     assert log.first == 0
     assert log.end.number == 0
     assert log.committed == LogPoint(0, 0)
@@ -62,7 +62,7 @@ async def it_begins_with_its_description(log: Log) -> None:
     assert (run.source_id, run.first, run.end) == (log.source_id, 0, log.end.position)
 
 
-async def records_come_back_as_they_were_appended(log: Log) -> None:
+async def records_come_back_as_they_were_appended(log: WritableLog) -> None:
     """Text that is no UTF-8 included."""
     start = log.end
     records: list[Record] = [an_event(1), COUNTS, an_event(2, "/caf\udce9"), END_OF_SOURCE]
@@ -80,7 +80,7 @@ async def records_come_back_as_they_were_appended(log: Log) -> None:
     assert {run.source_id for run in (first, second, third)} == {log.source_id}
 
 
-async def what_was_appended_stays_as_it_was(log: Log) -> None:
+async def what_was_appended_stays_as_it_was(log: WritableLog) -> None:
     """Whatever the caller does with the list."""
     records = events(0, 3)
     position = await log.append(records, NOON)
@@ -88,7 +88,7 @@ async def what_was_appended_stays_as_it_was(log: Log) -> None:
     assert await read_numbers(log, position) == [0, 1, 2]
 
 
-async def positions_follow_the_order_of_calls(log: Log) -> None:
+async def positions_follow_the_order_of_calls(log: WritableLog) -> None:
     start = log.end.position
     positions: dict[int, int] = {}
 
@@ -104,7 +104,7 @@ async def positions_follow_the_order_of_calls(log: Log) -> None:
     assert await read_numbers(log, start) == expected
 
 
-async def readers_see_nothing_before_its_append_has_returned(log: Log) -> None:
+async def readers_see_nothing_before_its_append_has_returned(log: WritableLog) -> None:
     returned: set[int] = set()
     start = log.end.position
 
@@ -126,7 +126,7 @@ async def readers_see_nothing_before_its_append_has_returned(log: Log) -> None:
                 nursery.start_soon(append, number)
 
 
-async def a_reader_waits_for_records(log: Log) -> None:
+async def a_reader_waits_for_records(log: WritableLog) -> None:
     seen: list[list[int]] = []
     start = log.end.position
 
@@ -150,7 +150,7 @@ async def a_reader_waits_for_records(log: Log) -> None:
             log.seal()
 
 
-async def a_reader_can_give_up_waiting(log: Log) -> None:
+async def a_reader_can_give_up_waiting(log: WritableLog) -> None:
     with trio.CancelScope() as scope:
         scope.cancel()
         await log.read(log.end.position)
@@ -163,7 +163,7 @@ async def a_reader_can_give_up_waiting(log: Log) -> None:
     assert await read_numbers(log, position) == [0]
 
 
-async def a_reader_may_begin_anywhere(log: Log) -> None:
+async def a_reader_may_begin_anywhere(log: WritableLog) -> None:
     first = await log.append([*events(0, 2), COUNTS, *events(2, 4)], NOON)
     await append_events(log, 4, 6)
     for position, number, expected in (
@@ -179,7 +179,7 @@ async def a_reader_may_begin_anywhere(log: Log) -> None:
         assert (run.first, run.number, numbers(run)) == (position, number, expected)
 
 
-async def a_reader_may_be_far_behind(log: Log) -> None:
+async def a_reader_may_be_far_behind(log: WritableLog) -> None:
     """Beyond what is in memory."""
     start = log.end.position
     for first in range(0, TAIL_RECORDS + 2000, 1000):
@@ -190,12 +190,12 @@ async def a_reader_may_be_far_behind(log: Log) -> None:
     assert numbers(run) == list(range(1500, 2000))
 
 
-async def reading_is_a_checkpoint(log: Log) -> None:
+async def reading_is_a_checkpoint(log: WritableLog) -> None:
     with trio.testing.assert_checkpoints():
         await log.read(0)
 
 
-async def a_sealed_log_takes_no_more(log: Log) -> None:
+async def a_sealed_log_takes_no_more(log: WritableLog) -> None:
     position = await append_events(log, 0, 2)
     log.seal()
     with pytest.raises(LogError):
@@ -208,7 +208,7 @@ async def a_sealed_log_takes_no_more(log: Log) -> None:
     assert log.backlog == 0
 
 
-async def batches_are_prepared_and_committed(log: Log) -> None:
+async def batches_are_prepared_and_committed(log: WritableLog) -> None:
     await log.append([*events(0, 4), COUNTS, COUNTS], NOON)
     begin, end = log.committed, log.end
     middle = LogPoint(end.position - 4, 2)
@@ -222,7 +222,7 @@ async def batches_are_prepared_and_committed(log: Log) -> None:
     assert log.lost == 0
 
 
-async def what_is_not_committed_can_be_read(log: Log) -> None:
+async def what_is_not_committed_can_be_read(log: WritableLog) -> None:
     position = await append_events(log, 0, 5)
     middle = LogPoint(position + 2, 2)
     for point in (log.committed, middle):
@@ -234,7 +234,7 @@ async def what_is_not_committed_can_be_read(log: Log) -> None:
         )
 
 
-async def a_full_log_takes_more_once_it_has_room(log: Log) -> None:
+async def a_full_log_takes_more_once_it_has_room(log: WritableLog) -> None:
     runs = await fill(log)
     end = log.end
     assert end.number == 1000 * runs
@@ -246,7 +246,7 @@ async def a_full_log_takes_more_once_it_has_room(log: Log) -> None:
     assert await fill(log) >= runs - 1
 
 
-async def a_reader_behind_what_is_gone_begins_at_the_first(log: Log) -> None:
+async def a_reader_behind_what_is_gone_begins_at_the_first(log: WritableLog) -> None:
     await fill(log)
     await log.commit(log.end)
     log.retire(log.end.position)
@@ -258,7 +258,7 @@ async def a_reader_behind_what_is_gone_begins_at_the_first(log: Log) -> None:
     assert log.lost == 0
 
 
-async def a_cancelled_append_is_whole_or_nothing(log: Log) -> None:
+async def a_cancelled_append_is_whole_or_nothing(log: WritableLog) -> None:
     start = log.end.position
     with trio.CancelScope() as scope:
         scope.cancel()
@@ -269,7 +269,7 @@ async def a_cancelled_append_is_whole_or_nothing(log: Log) -> None:
     assert log.end == LogPoint(position + 2, len(seen))
 
 
-async def it_syncs_what_it_has(log: Log) -> None:
+async def it_syncs_what_it_has(log: WritableLog) -> None:
     await log.sync()
     position = await append_events(log, 0, 3)
     await log.sync()
@@ -277,7 +277,7 @@ async def it_syncs_what_it_has(log: Log) -> None:
     assert await read_numbers(log, position) == [0, 1, 2]
 
 
-async def it_tells_how_it_is(log: Log) -> None:
+async def it_tells_how_it_is(log: WritableLog) -> None:
     await append_events(log, 0, 3)
     status = log.status()
     assert status["status"] == "ok"
@@ -289,7 +289,7 @@ async def it_tells_how_it_is(log: Log) -> None:
     assert log.status()["events_lost"] == log.figures()["sluice_journal_events_lost"] == 7
 
 
-async def events_are_counted_not_records(log: Log) -> None:
+async def events_are_counted_not_records(log: WritableLog) -> None:
     await log.append([Description(60), COUNTS], NOON)
     await log.append(events(0, 2), NOON)
     assert log.backlog == 2

@@ -1,6 +1,6 @@
 import pytest
 
-from actors.log.log import Log, LogFullError, LogPoint
+from actors.log.log import LogFullError, LogPoint, WritableLog
 from actors.log.memory_log import MemoryLog
 from tests.actors.log.checks import CHECKS, Check, append_events
 from tests.actors.log.records import COUNTS, DESCRIPTION
@@ -13,7 +13,7 @@ def a_log(limit_events: int = 25_000) -> MemoryLog:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_it_is_a_log(check: Check) -> None:
-    log: Log = a_log()
+    log: WritableLog = a_log()
     await check(log)
     log.close()
 

@@ -11,7 +11,7 @@ from actors.clock.wall_clock import Clock
 from actors.keepers.salt_keeper import SaltKeeper, load_salts
 from actors.log.checkpoint_file import CheckpointFile
 from actors.log.file_log import FileLog
-from actors.log.log import Log
+from actors.log.log import WritableLog
 from actors.log.memory_log import MemoryLog
 from actors.observation.broadcast import Broadcast
 from actors.pipeline.topology import Collector, CollectorOptions
@@ -69,7 +69,7 @@ class Pipeline:
             SiteRegistry([site]), NoGeoDatabase(), load_salts(salts_file, start), RateLimiter()
         )
         checkpoints = CheckpointFile(directory / "checkpoint") if on_disk else None
-        self.log: Log
+        self.log: WritableLog
         if on_disk:
             self.log = FileLog.open(
                 directory / "log",

@@ -11,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.clock.wall_clock import Clock
 from actors.letters import dead_letters
 from actors.log.file_log import FileLog
-from actors.log.log import Log, LogBrokenError, LogError, LogFullError
+from actors.log.log import LogBrokenError, LogError, LogFullError, WritableLog
 from actors.log.memory_log import MemoryLog
 from actors.pipeline.recorder import Recorder
 from actors.pipeline.verdicts import Ticket, Verdicts
@@ -37,7 +37,7 @@ BOT = Verdict(DropReason.BOT)
 class RunRecorder:
     """A recorder, the log that it appends to, and the requests that wait."""
 
-    def __init__(self, directory: Path, log: Log | None = None) -> None:
+    def __init__(self, directory: Path, log: WritableLog | None = None) -> None:
         self.log = log or MemoryLog(DESCRIPTION, limit_events=100, log_time=NOON)
         self.drops = DropCounter()
         self.verdicts = Verdicts(self.drops, Metrics(lambda domain: True), no_broadcast())

@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.letters import dead_letters
 from actors.log.file_log import FileLog
-from actors.log.log import Log, LogError, LogPoint
+from actors.log.log import LogError, LogPoint, WritableLog
 from actors.log.memory_log import MemoryLog
 from actors.log.note import NOTE, NoteFile
 from actors.pipeline import sessions as sessions_module
@@ -51,7 +51,7 @@ class Told:
         self.calls.append("waits")
 
 
-def first_state(log: Log, position: int = 0, **fields: Any) -> FoldState:
+def first_state(log: WritableLog, position: int = 0, **fields: Any) -> FoldState:
     values: dict[str, Any] = {
         "log_id": log.id,
         "position": position,
@@ -71,7 +71,7 @@ class FoldedLog:
     def __init__(
         self,
         directory: Path,
-        log: Log | None = None,
+        log: WritableLog | None = None,
         *,
         room: int = 1_000,
         state: FoldState | None = None,
