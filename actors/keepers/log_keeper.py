@@ -6,8 +6,8 @@ import structlog
 import trio
 
 from actors.files.atomic import is_full
-from actors.letters.dead_letters import DeadLetters
-from actors.log.checkpoint_file import CheckpointFile
+from actors.letters.letters import Letters
+from actors.log.checkpoints import Checkpoints
 from actors.log.log import Log, LogError, LogPoint
 from actors.pipeline.batcher import Batcher
 from actors.pipeline.sessions import Sessions
@@ -42,8 +42,8 @@ class LogKeeper(Actor):
         source: Log,
         sessions: Sessions,
         batcher: Batcher,
-        file: CheckpointFile,
-        letters: DeadLetters,
+        checkpoints: Checkpoints,
+        letters: Letters,
         metrics: Metrics,
     ) -> None:
         """Create the keeper.
@@ -52,14 +52,14 @@ class LogKeeper(Actor):
             source: The log.
             sessions: The fold to save.
             batcher: Ends a batch at each checkpoint.
-            file: The checkpoint's file.
+            checkpoints: Where they are saved.
             letters: Their marks are deleted once a checkpoint has passed them.
             metrics: Receive the duration of syncs.
         """
         self._log = source
         self._sessions = sessions
         self._batcher = batcher
-        self._file = file
+        self._checkpoints = checkpoints
         self._letters = letters
         self._metrics = metrics
         self._saved_at = trio.current_time()
@@ -104,10 +104,10 @@ class LogKeeper(Actor):
         self._saved_at = trio.current_time()
         state = await self._sessions.freeze()
         try:
-            with await self._file.write(state) as checkpoint:
+            with await self._checkpoints.write(state) as checkpoint:
                 await self._batcher.cut_at(LogPoint(state.position, state.number))
                 await checkpoint.publish()
-        except (OSError, trio.TooSlowError) as error:
+        except (OSError, LogError, trio.TooSlowError) as error:
             log.error("checkpoint cannot be saved", error=str(error) or "the disk hangs")
             if isinstance(error, OSError) and is_full(error):
                 self._make_room()
@@ -129,6 +129,6 @@ class LogKeeper(Actor):
         self._full_since = min(self._full_since, now)
         if self._log.reclaimable and now >= self._full_since + FULL_SECONDS:
             log.warning("disk is full, deleting stored events before a checkpoint is saved")
-            self._file.forget()
+            self._checkpoints.forget()
             self._saved_position = -1
             self._log.retire(self._log.committed.position)

@@ -15,6 +15,7 @@ import trio
 from actors.letters.letter_directory import LetterDirectory, LetterNotFoundError, Writing
 from actors.letters.letter_index import Entry, LetterIndex, key_of
 from actors.letters.letter_queue import FileChange, Told, Waiting
+from actors.letters.letters import Letters
 from actors.threads.serial_thread import SerialThread
 from ingest.letters.dead_letter import Content, DeadLetter, LogPosition, describe, kind_of
 from ingest.rows.batch import Insert
@@ -27,7 +28,7 @@ LETTERS_BYTES: Final = 256_000_000
 problem has gone unnoticed."""
 
 
-class DeadLetters:
+class DeadLetters(Letters):
     """The index of the letters, and the queue of letters to be written.
 
     Only `flush` waits for the disk. A `LetterWriter` writes the queued letters and checks every two
@@ -113,7 +114,7 @@ class DeadLetters:
         return [found for found in self._index.marked() if found not in self._settled]
 
     def set_aside_positions(self, log: str, partition: int) -> set[int]:
-        """The positions of records that have a letter, or had one that was settled or dropped."""
+        """See `Letters.set_aside_positions`."""
         found = (
             LogPosition.of_letter(letter_id)
             for ids in (self._index.letters, self._index.marks, self.waiting)
@@ -147,25 +148,7 @@ class DeadLetters:
         position: LogPosition | None = None,
         told: Told = lambda kept: None,
     ) -> bool:
-        """Queue a letter. Never raises, never waits.
-
-        Args:
-            actor: Name of the actor that could not handle it.
-            content: The event or the rows; the address in an event must have been shortened to its
-                network.
-            error: Why: an exception, the store's message, or None when the actor had stopped.
-            redrive: Whether to redrive it automatically at the next start. A shutdown leaves such
-                letters; they have no limit.
-            key: Letters with the same key are kept only once; None for no key.
-            letter: Id of the letter that it was redriven from. The letter is updated and waits for
-                the operator again.
-            position: Its position in the log; a record is kept only once.
-            told: If this returns True, called with whether the letter is on disk; immediately if it
-                was there before.
-
-        Returns:
-            Whether it is queued; False if the limits are reached.
-        """
+        """See `Letters.keep`. A letter is durable when it is on disk."""
         try:
             return self._queue(actor, content, error, redrive, key, letter, position, told)
         except Exception as failure:  # its text might contain visitor data
@@ -251,7 +234,7 @@ class DeadLetters:
             log.warning("dead letter could not be unmarked", id=letter_id, error=str(error))
 
     def forget_marks(self, log: str, partition: int, before: int) -> None:
-        """Delete the marks of a log's positions below `before`."""
+        """See `Letters.forget_marks`."""
         marks = self._index.marks_before(LogPosition(log, partition, before))
         if marks:
             self._change(FileChange(partial(self._forget, marks), marks=marks))
@@ -268,7 +251,7 @@ class DeadLetters:
         self._wake()
 
     async def written(self) -> None:
-        """Wait until every letter that is queued now is on disk or given up."""
+        """See `Letters.written`."""
         for waiting in list(self.waiting.values()):
             while not waiting.over:
                 await self._event.wait()

@@ -7,8 +7,8 @@ import trio
 from msgspec.structs import replace
 
 from actors.keepers.log_keeper import LogKeeper
-from actors.letters.dead_letters import DeadLetters
-from actors.log.checkpoint_file import CheckpointFile
+from actors.letters.letters import Letters
+from actors.log.checkpoints import Checkpoints
 from actors.log.log import Log
 from actors.pipeline.batcher import Batcher
 from actors.pipeline.flush import Flush
@@ -49,12 +49,12 @@ class Partition:
         state: FoldState,
         outlet: trio.MemorySendChannel[Flush],
         verdicts: FoldVerdicts,
-        letters: DeadLetters,
+        letters: Letters,
         metrics: Metrics,
         *,
         flush_rows: int,
         flush_seconds: float,
-        checkpoints: CheckpointFile | None = None,
+        checkpoints: Checkpoints | None = None,
         predecessor: Predecessor | None = None,
     ) -> None:
         """Build the actors without starting them.

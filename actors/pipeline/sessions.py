@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import structlog
 import trio
 
-from actors.letters.dead_letters import DeadLetters
+from actors.letters.letters import Letters
 from actors.log.log import Log, LogError, LogPoint
 from actors.pipeline.predecessor import Predecessor
 from actors.supervision.actor import Actor
@@ -66,7 +66,7 @@ class Sessions(Actor):
         outlet: trio.MemorySendChannel[FoldedRun],
         state: FoldState,
         verdicts: FoldVerdicts,
-        letters: DeadLetters,
+        letters: Letters,
         predecessor: Predecessor | None = None,
     ) -> None:
         """Own the channel half and the fold until `close`.

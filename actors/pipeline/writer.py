@@ -9,7 +9,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from actors.letters.dead_letters import DeadLetters
+from actors.letters.letters import Letters
 from actors.pipeline.flush import Flush
 from actors.stores.store import RowsRefused, Store, StoreError, StoreUnavailable
 from actors.supervision.actor import Actor
@@ -71,7 +71,7 @@ class Writer(Actor):
         self,
         inbox: trio.MemoryReceiveChannel[Flush],
         store: Store,
-        letters: DeadLetters,
+        letters: Letters,
         metrics: Metrics,
         *,
         opened: bool = True,
