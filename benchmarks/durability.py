@@ -28,7 +28,9 @@ from actors.clock.wall_clock import Clock
 from actors.log.file_log import FileLog
 from actors.log.log import WritableLog
 from actors.log.memory_log import MemoryLog
-from actors.pipeline.topology import Collector, CollectorOptions
+from actors.pipeline.front_half import FrontHalf
+from actors.pipeline.storing import Storing
+from actors.pipeline.topology import Collector
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.fold.checkpoint import FoldState
 from ingest.model.event import Attribution, Device, EnrichedEvent, EventRequest, Place, Visitor
@@ -177,15 +179,10 @@ async def through_the_pipeline(fsync: str, events: int, directory: Path) -> floa
         start(None, fresh_key(), clock.now()),
         RateLimiter(),
     )
-    collector = Collector(
-        reference,
-        Sink(),
-        clock,
-        source,
-        FoldState(source.id, source.first, 0, 0, DESCRIPTION, (), (), ()),
-        directory / "letters",
-        CollectorOptions(),
-    )
+    front = FrontHalf(reference, clock, source, directory / "letters")
+    state = FoldState(source.id, source.first, 0, 0, DESCRIPTION, (), (), ())
+    storing = Storing(source, state, Sink(), clock, front.verdicts, front.letters, front.metrics)
+    collector = Collector(front, storing)
     clients = 200
 
     async def visit(client: int) -> None:

@@ -45,9 +45,9 @@ class Redrive(Actor):
         verdicts: Verdicts,
         source: Log,
         recorder: trio.MemorySendChannel[Sequence[TicketedEvent]],
-        writer: trio.MemorySendChannel[Flush],
+        writer: trio.MemorySendChannel[Flush] | None,
     ) -> None:
-        """Own both channel halves until `close`; the rest is shared.
+        """Own the channel halves until `close`; the rest is shared.
 
         Args:
             letters: The letters.
@@ -55,7 +55,7 @@ class Redrive(Actor):
             verdicts: Return the verdict on an event.
             source: The log, synced before a letter is deleted.
             recorder: Channel to the recorder.
-            writer: Channel to the writer.
+            writer: Channel to the writer; None if this process has no store.
         """
         self._letters = letters
         self._intake = intake
@@ -98,6 +98,10 @@ class Redrive(Actor):
         """
         content = letter.content
         if isinstance(content, Insert):
+            if self._writer is None:
+                log.error("rows can be redriven only by a process with a store", id=letter.id)
+                self._letters.unmark(letter.id)
+                return False
             # An earlier process may have stored them without deleting the letter.
             flush = Flush((replace(content, attempted=True),), letter=letter.id)
             await self._writer.send(flush)
@@ -118,6 +122,7 @@ class Redrive(Actor):
         return not (verdict.passing or verdict == SET_ASIDE)
 
     def close(self) -> None:
-        """Close both channel halves."""
+        """Close the channel halves."""
         self._recorder.close()
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()

@@ -13,6 +13,7 @@ from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from actors.pipeline.topology import Collector
+from actors.stores.store import Store
 from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
 from ingest.http.asgi_request import first_headers, joined_headers, peer_of, read_body
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
@@ -87,6 +88,7 @@ def create_app(
     batches: BatchEndpoint,
     operator: Operator,
     live: LiveStatus,
+    store: Store | None,
     version: str,
     observers: Sequence[RequestObserver] = (),
 ) -> QuartTrio:
@@ -99,6 +101,7 @@ def create_app(
         batches: Answers batches of events.
         operator: Checks the clients of the operator's routes.
         live: The data that the live page shows.
+        store: Asked by queries; None if this process has none.
         version: The program's version, for `/openapi.json`.
         observers: Called for each request.
     """
@@ -154,7 +157,7 @@ def create_app(
 
     add_tracker_script(app)
     add_live_page(app, operator, live)
-    add_operator_routes(app, collector, operator, version)
+    add_operator_routes(app, metrics, store, operator, version)
     add_observation_routes(app, collector.broadcast, collector.reference, operator)
     add_validation_route(app, collector, endpoint, operator)
 

@@ -1,27 +1,35 @@
 """The routes for the operator's tools: metrics, the description of the routes, queries."""
 
 from functools import partial
+from typing import Final
 
 from quart import Response, request
 from quart_trio import QuartTrio
 
-from actors.pipeline.topology import Collector
-from actors.stores.store import QueryRefused, StoreUnavailable
+from actors.stores.store import QueryRefused, Store, StoreUnavailable
 from ingest.http.asgi_request import read_body
 from ingest.http.interruption import UnwantedError, while_wanted
 from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response, text
+from ingest.telemetry.metrics import Metrics
+
+NO_STORE: Final = "This front has no store; set CLICKHOUSE_URL to ask one here"
 
 
 def add_operator_routes(
-    app: QuartTrio, collector: Collector, operator: Operator, version: str
+    app: QuartTrio,
+    metrics: Metrics,
+    store: Store | None,
+    operator: Operator,
+    version: str,
 ) -> None:
     """Add the routes.
 
     Args:
         app: The application.
-        collector: Provides the metrics and the store.
+        metrics: Shown by `/metrics`.
+        store: Asked by queries; None if this process has none.
         operator: Checks the client.
         version: The program's version, for `/openapi.json`.
     """
@@ -30,7 +38,7 @@ def add_operator_routes(
     @app.get("/metrics")
     async def figures() -> Response:
         exposition = "text/plain; version=0.0.4; charset=utf-8"
-        return operator.refusal() or text(200, collector.metrics.exposition(), {}, exposition)
+        return operator.refusal() or text(200, metrics.exposition(), {}, exposition)
 
     @app.get("/openapi.json")
     async def description() -> Response:
@@ -40,9 +48,11 @@ def add_operator_routes(
     async def query() -> Response:
         if not operator.is_authorized_command():
             return operator.denial()
+        if store is None:
+            return error(503, "query", NO_STORE)
         try:
             sql = (await read_body()).decode("utf-8", "replace")
-            rows = await while_wanted(request.scope, partial(collector.store.query, sql))
+            rows = await while_wanted(request.scope, partial(store.query, sql))
         except QueryRefused as refused:
             return error(400, "query", str(refused))
         except (StoreUnavailable, UnwantedError) as unavailable:

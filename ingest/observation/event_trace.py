@@ -68,7 +68,7 @@ class EventTrace(msgspec.Struct, frozen=True):
 
 
 def trace_event(
-    event: Event, reference: Reference, visits: OpenSessions, clock: Callable[[], int]
+    event: Event, reference: Reference, visits: OpenSessions | None, clock: Callable[[], int]
 ) -> EventTrace:
     """Run the steps of the pipeline on an event, up to the step that drops it.
 
@@ -77,7 +77,7 @@ def trace_event(
     Args:
         event: An event that happens now.
         reference: What the steps look things up in.
-        visits: The open ones.
+        visits: The open ones; None if this process does not know them.
         clock: Nanoseconds, to time the steps with.
     """
     reference = replace(reference, limiter=Forecast(reference.limiter))
@@ -95,10 +95,14 @@ def trace_event(
 
     def find_visit() -> Verdict:
         nonlocal transition
+        if visits is None:
+            return ACCEPTED
         transition = visits.transition(enriched, event.timestamp)
         return NO_SESSION if transition is None else ACCEPTED
 
     def visit_details() -> Details:
+        if visits is None:
+            return {"open_visit": "only the cluster's workers know it"}
         goes_on = transition is not None and transition.before is not None
         return {"open_visit": goes_on, "visits_open": visits.count(event.timestamp)}
 
@@ -111,7 +115,11 @@ def trace_event(
         rule=verdict.rule,
         site=None if site is None else format_site(site, reference),
         steps=recorder.traces,
-        visit=None if transition is None else format_visit(transition, enriched, visits.timeout),
+        visit=(
+            None
+            if transition is None or visits is None
+            else format_visit(transition, enriched, visits.timeout)
+        ),
         rows={} if transition is None else format_rows(rows_of(enriched, transition)),
     )
 

@@ -5,6 +5,7 @@ from actors.imports.job import ImportContext
 from actors.imports.service import ImportService
 from actors.imports.stored_rows import StoredRows
 from actors.pipeline.topology import Collector
+from actors.stores.store import Store
 from actors.stores.url import parse_url
 from ingest.request.client_address import TrustedProxies
 from ingest.server.state_files import StateFiles
@@ -15,15 +16,18 @@ PAUSE_RATIO = 1.0
 
 
 def open_import_service(
-    settings: Settings, files: StateFiles, collector: Collector
+    settings: Settings, files: StateFiles, collector: Collector, store: Store
 ) -> ImportService:
     """Create the import service of a server; the collector runs it.
 
     Args:
         settings: The server's settings.
         files: The state directory, which has the files of imports.
-        collector: Its writer stores the rows.
+        collector: Its writer stores the rows; it has one.
+        store: Tells which rows it has.
     """
+    outlet = collector.back.outlet()
+    assert outlet is not None  # noqa: S101 - the composition root has chosen a back half with one
     service = ImportService(
         ImportContext(
             reference=collector.reference,
@@ -31,8 +35,8 @@ def open_import_service(
             clock=collector.clock,
             proxies=TrustedProxies.parse(settings.trusted_proxies),
             session_seconds=settings.session_minutes * 60,
-            outlet=collector.outlet(),
-            stored=StoredRows(collector.store, parse_url(settings.clickhouse_url).database),
+            outlet=outlet,
+            stored=StoredRows(store, parse_url(settings.clickhouse_url).database),
             pause_ratio=PAUSE_RATIO,
         )
     )

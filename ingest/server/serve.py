@@ -17,7 +17,9 @@ import trio
 from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory, write_state
 from actors.keepers.salt_keeper import SaltKeeper
-from actors.pipeline.topology import SPILL_SECONDS, Collector, CollectorOptions
+from actors.pipeline.front_half import FrontHalf
+from actors.pipeline.storing import FlushLimits, Storing
+from actors.pipeline.topology import SPILL_SECONDS, Collector
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreMisconfigured, StoreUnavailable
 from actors.supervision.actor import Actor
@@ -107,20 +109,22 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
         if geo is not None:
             keepers.append(geo)
         kept = stack.enter_context(open_kept_events(settings, files, clock))
-        collector = Collector(
-            reference,
-            store,
-            clock,
+        front = FrontHalf(reference, clock, kept.log, files.dead_letters)
+        storing = Storing(
             kept.log,
             kept.state,
-            files.dead_letters,
-            CollectorOptions(settings.flush_rows, settings.flush_seconds),
+            store,
+            clock,
+            front.verdicts,
+            front.letters,
+            front.metrics,
+            FlushLimits(settings.flush_rows, settings.flush_seconds),
             checkpoints=kept.checkpoints,
             predecessor=kept.predecessor,
             store_opened=opened,
-            keepers=keepers,
             tracing=telemetry,
         )
+        collector = Collector(front, storing, keepers=keepers, tracing=telemetry)
         observers: list[RequestObserver] = []
         if settings.access_log != "off":
             observers.append(AccessLog(settings.access_log))
@@ -147,10 +151,11 @@ async def _serve(settings: Settings, files: StateFiles) -> int:
             ),
             operator=operator,
             live=LiveStatus(collector, health, shown_settings(settings), __version__),
+            store=store,
             version=__version__,
             observers=observers,
         )
-        add_import_routes(app, open_import_service(settings, files, collector), operator)
+        add_import_routes(app, open_import_service(settings, files, collector, store), operator)
         fast_path = None
         if settings.fast_path == "on":
             fast_path = FastPath(

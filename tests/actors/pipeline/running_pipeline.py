@@ -14,7 +14,9 @@ from actors.log.file_log import FileLog
 from actors.log.log import WritableLog
 from actors.log.memory_log import MemoryLog
 from actors.observation.broadcast import Broadcast
-from actors.pipeline.topology import Collector, CollectorOptions
+from actors.pipeline.front_half import FrontHalf
+from actors.pipeline.storing import FlushLimits, Storing
+from actors.pipeline.topology import Collector
 from actors.supervision.supervisor import RestartPolicy
 from actors.supervision.traces import Tracing
 from ingest.enrichment.geo import NoGeoDatabase
@@ -83,17 +85,25 @@ class Pipeline:
                 DESCRIPTION, limit_events=LIMIT_EVENTS, log_time=self.clock.seconds()
             )
         checkpoint = None if checkpoints is None else checkpoints.load()
-        self.collector = Collector(
-            self.reference,
-            self.store,
-            self.clock,
+        self.front = FrontHalf(
+            self.reference, self.clock, self.log, directory / "letters", wall=self.clock.now
+        )
+        self.storing = Storing(
             self.log,
             fitting_state(self.log, checkpoint, DESCRIPTION),
-            directory / "letters",
-            CollectorOptions(flush_rows=FLUSH_ROWS, flush_seconds=FLUSH_SECONDS),
+            self.store,
+            self.clock,
+            self.front.verdicts,
+            self.front.letters,
+            self.front.metrics,
+            FlushLimits(FLUSH_ROWS, FLUSH_SECONDS),
             checkpoints=checkpoints,
+            tracing=tracing,
+        )
+        self.collector = Collector(
+            self.front,
+            self.storing,
             keepers=[SaltKeeper(salts_file, self.reference, self.clock)],
-            wall=self.clock.now,
             policy=RestartPolicy(**policy) if policy else None,
             tracing=tracing,
         )

@@ -14,7 +14,9 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.keepers.salt_keeper import load_salts
-from actors.pipeline.topology import Collector, CollectorOptions
+from actors.pipeline.front_half import FrontHalf
+from actors.pipeline.storing import FlushLimits, Storing
+from actors.pipeline.topology import Collector
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.pipeline.reference import Reference
 from ingest.rows.schema import TABLES, Table
@@ -119,29 +121,42 @@ async def a_process(
     """
     settings, files, clock = settings_of(state, **changes), StateFiles(state), Clock(start)
     with open_kept_events(settings, files, clock) as kept:
-        collector = Collector(
+        front = FrontHalf(
             Reference(
                 read_sites(RECORDED / "sites.toml"),
                 NoGeoDatabase(),
                 load_salts(files.salts, clock.now()),
                 RateLimiter(),
             ),
-            store,
             clock,
             kept.log,
-            kept.state,
             files.dead_letters,
-            CollectorOptions(settings.flush_rows, settings.flush_seconds),
-            checkpoints=kept.checkpoints,
-            predecessor=kept.predecessor,
             wall=clock.now,
         )
+        storing = Storing(
+            kept.log,
+            kept.state,
+            store,
+            clock,
+            front.verdicts,
+            front.letters,
+            front.metrics,
+            FlushLimits(settings.flush_rows, settings.flush_seconds),
+            checkpoints=kept.checkpoints,
+            predecessor=kept.predecessor,
+        )
+        collector = Collector(front, storing)
         async with trio.open_nursery() as nursery:
             await nursery.start(collector.run)
             try:
                 yield collector
             finally:
                 collector.drain(seconds)
+
+
+def storing_of(collector: Collector) -> Storing:
+    assert isinstance(collector.back, Storing)
+    return collector.back
 
 
 async def all_stored(collector: Collector) -> None:

@@ -26,7 +26,7 @@ async def test_what_is_sent_on_holds_no_address_and_no_agent(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     message = gated()
-    ticketed = Pipeline(tmp_path).collector.enrichment.handle(message)
+    ticketed = Pipeline(tmp_path).front.enrichment.handle(message)
     assert ticketed is not None
     enriched = ticketed.event
     assert enriched.device.browser == "Chrome"
@@ -42,7 +42,7 @@ async def test_what_is_sent_on_says_who_waits_for_it_and_where_it_comes_from(
         an_event(ticket=7, position=1, domains=("", "example.com"), timestamp=NOON - 60),
         source=source,
     )
-    ticketed = Pipeline(tmp_path).collector.enrichment.handle(EventContext(event, SITE))
+    ticketed = Pipeline(tmp_path).front.enrichment.handle(EventContext(event, SITE))
     assert ticketed is not None
     assert (ticketed.ticket, ticketed.position) == (7, 1)
     assert ticketed.event.source == source
@@ -52,7 +52,7 @@ async def test_what_is_sent_on_says_who_waits_for_it_and_where_it_comes_from(
 async def test_each_event_has_a_random_number_for_its_visit(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
-    enrichment = Pipeline(tmp_path).collector.enrichment
+    enrichment = Pipeline(tmp_path).front.enrichment
     nonces = {ticketed.event.nonce for _ in range(50) if (ticketed := enrichment.handle(gated()))}
     assert len(nonces) == 50
     assert all(0 <= nonce < 2**64 for nonce in nonces)
@@ -61,9 +61,10 @@ async def test_each_event_has_a_random_number_for_its_visit(
 
 async def test_a_bot_is_answered(autojump_clock: MockClock, tmp_path: Path) -> None:
     collector = Pipeline(tmp_path).collector
-    ticket = collector.verdicts.open(1)
+    ticket = collector.front.verdicts.open(1)
     assert (
-        collector.enrichment.handle(gated(ticket=ticket.number, user_agent="Googlebot/2.1")) is None
+        collector.front.enrichment.handle(gated(ticket=ticket.number, user_agent="Googlebot/2.1"))
+        is None
     )
     assert ticket.verdicts == [Verdict(DropReason.BOT)]
 
@@ -76,7 +77,7 @@ async def test_only_a_missing_exchange_rate_is_counted(
     autojump_clock: MockClock, tmp_path: Path, name: str, currency: str, counted: int | None
 ) -> None:
     collector = Pipeline(tmp_path).collector
-    collector.enrichment.handle(gated(name=name, revenue=Revenue(Decimal(5), currency)))
+    collector.front.enrichment.handle(gated(name=name, revenue=Revenue(Decimal(5), currency)))
     figure = collector.metrics.registry.get_sample_value(
         "sluice_missing_exchange_rates_total", {"currency": currency}
     )
@@ -88,9 +89,9 @@ async def test_a_letter_holds_no_address(
     autojump_clock: MockClock, tmp_path: Path, error: Exception | None
 ) -> None:
     collector = Pipeline(tmp_path).collector
-    ticket = collector.verdicts.open(1)
+    ticket = collector.front.verdicts.open(1)
     message = gated(ticket=ticket.number)
-    collector.enrichment.set_aside(message, error)
+    collector.front.enrichment.set_aside(message, error)
     collector.letters.flush()
     assert ticket.verdicts == [Verdict(DropReason.PERSIST_ERROR)]
     (letter_id,) = collector.letters.ids()

@@ -17,11 +17,11 @@ async def test_what_passes_is_sent_on_and_the_rest_is_answered(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     collector = Pipeline(tmp_path).collector
-    ticket = collector.verdicts.open(2)
+    ticket = collector.front.verdicts.open(2)
     unknown = an_event(ticket=ticket.number, domains=("unknown.example",))
     known = an_event(ticket=ticket.number, position=1, domains=("", "example.com"))
-    assert collector.gate.handle(unknown) is None
-    gated = collector.gate.handle(known)
+    assert collector.front.gate.handle(unknown) is None
+    gated = collector.front.gate.handle(known)
     assert gated is not None
     assert gated.event is known
     assert ticket.verdicts == [Verdict(DropReason.NOT_FOUND), None]
@@ -34,7 +34,7 @@ async def test_a_letter_holds_no_address_but_the_visitors_ids(
     pipeline = Pipeline(tmp_path)
     collector = pipeline.collector
     event = an_event()
-    collector.gate.set_aside(event, error)
+    collector.front.gate.set_aside(event, error)
     collector.letters.flush()
     (letter_id,) = collector.letters.ids()
     letter = collector.letters.directory.read(letter_id)
@@ -48,8 +48,8 @@ async def test_the_sender_of_a_letter_is_answered_once_it_is_kept(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     collector = Pipeline(tmp_path).collector
-    ticket = collector.verdicts.open(1)
-    collector.gate.set_aside(an_event(ticket=ticket.number), None)
+    ticket = collector.front.verdicts.open(1)
+    collector.front.gate.set_aside(an_event(ticket=ticket.number), None)
     assert ticket.verdicts == [None]
     collector.letters.flush()
     assert ticket.verdicts == [SET_ASIDE]
@@ -61,7 +61,7 @@ async def test_a_restart_finds_the_rate_limits_as_they_were(
 ) -> None:
     async with running(Pipeline(tmp_path)) as pipeline:
         limiter, registry = pipeline.reference.limiter, pipeline.reference.registry
-        fail_once(pipeline.collector.gate, "handle", monkeypatch)
+        fail_once(pipeline.front.gate, "handle", monkeypatch)
         assert await pipeline.send() == [SET_ASIDE]
         assert await pipeline.send() == [ACCEPTED]
         assert pipeline.reference.limiter is limiter
@@ -72,4 +72,4 @@ async def test_the_inboxs_end_ends_the_gate(autojump_clock: MockClock, tmp_path:
     collector = Pipeline(tmp_path).collector
     collector.intake.close()
     with trio.fail_after(1):
-        await collector.gate.run()
+        await collector.front.gate.run()

@@ -39,6 +39,7 @@ from tests.actors.pipeline.server_process import (
     fill,
     grow,
     in_order,
+    storing_of,
     tables_of,
     visits_of,
 )
@@ -258,7 +259,7 @@ async def test_a_full_disk_waits_for_room_and_then_makes_it(
     monkeypatch.setattr(CheckpointFile, "write", refuse_while_the_events_are_there)
     async with a_process(state, store) as collector:
         await trio.sleep(25)
-        assert not collector.partition.sessions.has_begun
+        assert not storing_of(collector).partition.sessions.has_begun
         assert list((state / "journal").glob("[0-9]" * 20 + ".journal"))
         await collector.log.append([a_new_event(0)], CLOCK)
         await trio.sleep(15)
@@ -352,7 +353,7 @@ async def test_an_import_that_was_under_way_goes_on(
             collector.clock,
             TrustedProxies.parse("private"),
             1800,
-            collector.outlet(),
+            storing_of(collector).outlet(),
             StoredRows(store, "default"),
         )
         request = ImportRequest(

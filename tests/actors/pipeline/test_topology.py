@@ -121,7 +121,8 @@ FAILING = [("gate", "handle"), ("enrichment", "handle"), ("sessions", "fold.take
 def fail_a_message(
     pipeline: Pipeline, actor: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    owner: Any = getattr(pipeline.collector, actor, None) or pipeline.collector.partition.sessions
+    owner: Any = getattr(pipeline.front, actor, None) or getattr(pipeline.storing, actor, None)
+    owner = owner or pipeline.storing.partition.sessions
     *path, name = method.split(".")
     for part in path:
         owner = getattr(owner, part)
@@ -285,7 +286,7 @@ async def test_a_store_that_hangs_makes_the_pipeline_refuse_not_grow(
         accepted = await _until_refused(pipeline)
         assert not pipeline.collector.accepting
         assert accepted == pipeline.log.backlog < 1_500
-        gathered = pipeline.collector.partition.batcher.gathered + pipeline.collector.writer.pending
+        gathered = pipeline.storing.partition.batcher.gathered + pipeline.storing.writer.pending
         assert gathered <= 5 * FLUSH_ROWS
     kept = kept_inserts(pipeline)
     assert sum(len(insert.rows) for insert in kept if insert.table == "events_v2") == accepted
@@ -339,7 +340,7 @@ async def test_actors_that_fail_too_often_are_fatal(
         collector = pipeline.collector
         await pipeline.send(pathname="/before")
         with monkeypatch.context() as patch:
-            patch.setattr(collector.enrichment, "send_handled", fail)
+            patch.setattr(collector.front.enrichment, "send_handled", fail)
             with pytest.raises(OverloadedError):
                 await pipeline.send()
             with trio.fail_after(1):
@@ -355,7 +356,7 @@ async def test_a_fold_that_fails_for_good_loses_nothing(
 ) -> None:
     pipeline = Pipeline(tmp_path, on_disk=on_disk, intensity=0)
     async with running(pipeline):
-        fail_once(pipeline.collector.partition.sessions, "_read", monkeypatch)
+        fail_once(pipeline.storing.partition.sessions, "_read", monkeypatch)
         for number in range(10):
             assert await pipeline.send(pathname=f"/{number}") == [ACCEPTED]
         await pipeline.collector.supervisor.fatal.wait()
@@ -373,7 +374,7 @@ async def test_a_step_that_fails_always_ends_no_process(
     async with running(Pipeline(tmp_path, intensity=0)) as pipeline:
         collector = pipeline.collector
         with monkeypatch.context() as patch:
-            patch.setattr(collector.enrichment, "handle", fail)
+            patch.setattr(collector.front.enrichment, "handle", fail)
             for _ in range(60):
                 assert await pipeline.send() == [SET_ASIDE]
             assert collector.accepting
@@ -388,9 +389,9 @@ async def test_without_room_for_letters_only_failing_events_are_refused(
     monkeypatch.setattr(dead_letters, "LETTERS_LIMIT", 1)
     async with running(Pipeline(tmp_path)) as pipeline:
         collector = pipeline.collector
-        fail_once(collector.gate, "handle", monkeypatch)
+        fail_once(collector.front.gate, "handle", monkeypatch)
         assert await pipeline.send() == [SET_ASIDE]
-        fail_once(collector.gate, "handle", monkeypatch)
+        fail_once(collector.front.gate, "handle", monkeypatch)
         with pytest.raises(OverloadedError):
             await pipeline.send()
         assert await pipeline.send() == [ACCEPTED]
@@ -410,7 +411,7 @@ async def test_a_sender_is_answered_when_the_letter_is_on_the_disk(
         full = OSError(28, "No space left on device")
         with monkeypatch.context() as patch:
             patch.setattr(collector.letters.directory, "write", lambda batch: [full] * len(batch))
-            fail_once(collector.gate, "handle", monkeypatch)
+            fail_once(collector.front.gate, "handle", monkeypatch)
             started = trio.current_time()
             with pytest.raises(OverloadedError):
                 await pipeline.send()
@@ -525,7 +526,7 @@ async def test_visits_go_on_from_a_checkpoint(autojump_clock: MockClock, tmp_pat
         await trio.sleep(70)
         await second.send(pathname="/third")
     third = Pipeline(tmp_path, on_disk=True, start=NOON + 180, store=first.store)
-    assert third.collector.partition.sessions.cursor.number == 2
+    assert third.storing.partition.sessions.cursor.number == 2
     async with running(third):
         await third.send(pathname="/fourth")
     assert [event["pathname"] for event in third.events()] == [
@@ -583,7 +584,7 @@ async def test_an_outage_longer_than_memory_waits_on_disk(
         status = pipeline.collector.status()
         assert status["journal"]["backlog_events"] == 2_000
         assert status["store"]["status"] == "degraded"
-        assert pipeline.collector.partition.batcher.gathered <= 3 * FLUSH_ROWS
+        assert pipeline.storing.partition.batcher.gathered <= 3 * FLUSH_ROWS
         pipeline.store.outages = []
         await trio.sleep(60)
         assert pipeline.log.backlog == 0

@@ -87,6 +87,7 @@ class Application:
             ),
             operator=operator,
             live=self.live,
+            store=pipeline.store,
             version="1.2.3",
             observers=observers,
         )

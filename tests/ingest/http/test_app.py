@@ -288,9 +288,9 @@ async def test_a_full_pipeline_refuses(
 async def test_a_pipeline_that_gives_no_verdict_refuses(
     autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application.pipeline.collector.gate, "handle", lambda message: None)
+    monkeypatch.setattr(application.pipeline.front.gate, "handle", lambda message: None)
     assert refuses(await application.post())
-    assert len(application.pipeline.collector.verdicts) == 0
+    assert len(application.pipeline.front.verdicts) == 0
 
 
 async def fail_for_good(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +299,7 @@ async def fail_for_good(application: Application, monkeypatch: pytest.MonkeyPatc
         raise ZeroDivisionError
 
     collector = application.pipeline.collector
-    monkeypatch.setattr(collector.enrichment, "send_handled", fail)
+    monkeypatch.setattr(collector.front.enrichment, "send_handled", fail)
     while collector.supervisor.healthy:
         await application.post()
         await trio.sleep(0.5)

@@ -39,7 +39,9 @@ async def test_every_route_is_described_or_left_out(
     autojump_clock: MockClock, application: Application, tmp_path: Path
 ) -> None:
     collector = application.pipeline.collector
-    service = open_import_service(Settings(), StateFiles(tmp_path / "imports"), collector)
+    service = open_import_service(
+        Settings(), StateFiles(tmp_path / "imports"), collector, application.pipeline.store
+    )
     assert isinstance(service, ImportService)
     add_import_routes(application.app, service, Operator(None, COMMAND_TOKEN))
     found = registered(application)

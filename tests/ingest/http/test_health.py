@@ -51,8 +51,8 @@ def break_geo(application: Application) -> None:
 
 
 def break_store(application: Application) -> None:
-    application.pipeline.collector.writer.failures = 3
-    application.pipeline.collector.writer.last_error = SECRET
+    application.pipeline.storing.writer.failures = 3
+    application.pipeline.storing.writer.last_error = SECRET
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_an_outage_makes_no_actor_stuck(
     pipeline = application.pipeline
     pipeline.store.outages = [an_outage() for _ in range(10_000)]
     counters = Insert("ingest_counters", ((NOON, "example.com", 1, "accepted", 1, ""),), "a")
-    outlet = pipeline.collector.outlet()
+    outlet = pipeline.storing.outlet()
     # The writer is busy with another's rows, so that all before it wait for room.
     nursery.start_soon(outlet.send, Flush((counters,)))
     for _ in range(600):
@@ -139,7 +139,7 @@ async def test_a_fold_that_has_stopped_is_down_until_it_goes_on(
             patch.setattr(collector.letters, "keep", refuse)
         else:
             patch.setattr(collector.letters.directory, "write", write)
-        failed = fail_once(collector.partition.sessions.fold, "take", patch)
+        failed = fail_once(application.pipeline.storing.partition.sessions.fold, "take", patch)
         nothing = await application.post()
         assert failed()
         assert nothing.status == 202
@@ -159,7 +159,7 @@ async def test_a_fold_that_has_stopped_is_down_until_it_goes_on(
 
 async def test_to_look_changes_nothing(autojump_clock: MockClock, application: Application) -> None:
     pipeline = application.pipeline
-    sessions = pipeline.collector.partition.sessions
+    sessions = pipeline.storing.partition.sessions
     await application.post()
     await trio.sleep(10)
     before = await sessions.freeze()

@@ -25,7 +25,9 @@ class Front:
     def __init__(self, directory: Path) -> None:
         self.pipeline = Pipeline(directory)
         self.application = Application(self.pipeline)
-        service = open_import_service(Settings(), StateFiles(directory), self.pipeline.collector)
+        service = open_import_service(
+            Settings(), StateFiles(directory), self.pipeline.collector, self.pipeline.store
+        )
         assert isinstance(service, ImportService)
         add_import_routes(self.application.app, service, Operator(None, COMMAND_TOKEN))
         log = directory / "access.log"

@@ -148,10 +148,10 @@ async def test_ordinary_requests(
     ("owner", "method"),
     [
         pytest.param(lambda collector: collector.intake, "send", id="intake"),
-        pytest.param(lambda collector: collector.gate, "handle", id="gate"),
-        pytest.param(lambda collector: collector.enrichment, "handle", id="enrichment"),
-        pytest.param(lambda collector: collector.recorder, "handle", id="recorder"),
-        pytest.param(lambda collector: collector.partition.sessions.fold, "take", id="fold"),
+        pytest.param(lambda collector: collector.front.gate, "handle", id="gate"),
+        pytest.param(lambda collector: collector.front.enrichment, "handle", id="enrichment"),
+        pytest.param(lambda collector: collector.front.recorder, "handle", id="recorder"),
+        pytest.param(lambda collector: collector.back.partition.sessions.fold, "take", id="fold"),
     ],
 )
 async def test_failures(

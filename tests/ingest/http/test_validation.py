@@ -35,7 +35,7 @@ async def test_an_event_is_explained_and_not_stored(
     assert trace["visit"]["begins"] is True
     assert trace["rows"]["events_v2"][0]["browser"] == "Chrome"
     pipeline = application.pipeline
-    assert len(pipeline.collector.partition.sessions.fold.sessions) == 0
+    assert len(pipeline.storing.partition.sessions.fold.sessions) == 0
     assert pipeline.collector.broadcast.recent.accepted(lambda _: True) == []
     pipeline.collector.drain(5)
     assert pipeline.counted() == {}
@@ -97,7 +97,7 @@ async def test_the_same_answer_as_the_endpoint(
             name: value for name, value in real.headers.items() if name in told["headers"]
         }
         assert real.headers.get("x-plausible-dropped") == told["headers"].get("x-plausible-dropped")
-        application.pipeline.collector.partition.sessions.fold.sessions.clear()
+        application.pipeline.storing.partition.sessions.fold.sessions.clear()
 
 
 async def test_a_pipeline_that_takes_nothing(

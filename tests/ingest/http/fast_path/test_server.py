@@ -366,9 +366,9 @@ async def test_a_client_that_has_gone_leaves_its_event_and_no_trace(
             await trio.sleep(1)
             connection.cancel()
     assert alone.fast_path._connections == set()
-    assert len(pipeline.collector.verdicts) == 0
+    assert len(pipeline.front.verdicts) == 0
     await trio.sleep(5)
-    assert pipeline.collector.partition.sessions.fold.sessions
+    assert pipeline.storing.partition.sessions.fold.sessions
     nursery.cancel_scope.cancel()
 
 
@@ -423,7 +423,7 @@ async def test_bytes_that_come_as_the_idle_time_ends_start_no_request(
     connection.finish(connection.received)
     await trio.testing.wait_all_tasks_blocked()
     assert alone.left in ([post()], [None])
-    assert len(pipeline.collector.verdicts) == 0
+    assert len(pipeline.front.verdicts) == 0
     nursery.cancel_scope.cancel()
 
 

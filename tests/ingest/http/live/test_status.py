@@ -92,8 +92,8 @@ async def test_only_what_is_new_is_sent_again(
 
 
 def break_store(application: Application) -> None:
-    application.pipeline.collector.writer.failures = 3
-    application.pipeline.collector.writer.last_error = "Connection refused"
+    application.pipeline.storing.writer.failures = 3
+    application.pipeline.storing.writer.last_error = "Connection refused"
 
 
 def break_sites(application: Application) -> None:
@@ -123,7 +123,7 @@ def break_log(application: Application) -> None:
 
 
 def stop_fold(application: Application) -> None:
-    application.pipeline.collector.partition.sessions.problem = "an event waits"
+    application.pipeline.storing.partition.sessions.problem = "an event waits"
 
 
 def slow_down(application: Application) -> None:
@@ -165,7 +165,7 @@ async def test_a_restarted_actor(
     autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector = application.pipeline.collector
-    failed = fail_once(collector.recorder, "append_drops", monkeypatch)
+    failed = fail_once(collector.front.recorder, "append_drops", monkeypatch)
     await trio.sleep(APPEND_SECONDS + 1)
     assert failed()
     await trio.sleep(34)
