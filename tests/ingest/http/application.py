@@ -20,7 +20,7 @@ from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.request_observers import RequestObserver
 from ingest.request.client_address import TrustedProxies
-from ingest.server.serve import flood_guard
+from ingest.server.web import flood_guard
 from ingest.settings import ShownSetting
 from tests.actors.pipeline.running_pipeline import Pipeline
 

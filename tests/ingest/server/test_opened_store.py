@@ -4,7 +4,8 @@ import pytest
 import trio
 
 from actors.stores.store import StoreMisconfigured, StoreUnavailable
-from ingest.server import serve
+from ingest.server import opened_store as module
+from ingest.server.opened_store import opened_store
 from ingest.server.start_files import StartError
 from ingest.settings import Settings
 from tests.actors.fakes import FakeStore
@@ -13,12 +14,12 @@ from tests.actors.fakes import FakeStore
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     store = FakeStore()
-    monkeypatch.setattr(serve, "open_store", lambda _: store)
+    monkeypatch.setattr(module, "open_store", lambda _: store)
     return store
 
 
 async def test_a_store_is_open_and_then_closed(store: FakeStore) -> None:
-    async with serve._store(Settings()) as (used, opened):
+    async with opened_store(Settings()) as (used, opened):
         assert used is store
         assert opened
         assert not store.closed
@@ -27,7 +28,7 @@ async def test_a_store_is_open_and_then_closed(store: FakeStore) -> None:
 
 async def test_a_store_that_is_away_is_used_later(store: FakeStore) -> None:
     store.outages = [StoreUnavailable("connection refused")]
-    async with serve._store(Settings()) as (_, opened):
+    async with opened_store(Settings()) as (_, opened):
         assert not opened
     assert store.closed
 
@@ -35,7 +36,7 @@ async def test_a_store_that_is_away_is_used_later(store: FakeStore) -> None:
 async def test_a_store_that_cannot_be_used_is_closed(store: FakeStore) -> None:
     store.outages = [StoreMisconfigured("its engine is Memory")]
     with pytest.raises(StartError, match="CLICKHOUSE_URL: its engine is Memory"):
-        async with serve._store(Settings()):
+        async with opened_store(Settings()):
             raise AssertionError("it was used")
     assert store.closed
 
@@ -47,7 +48,7 @@ async def test_a_store_is_closed_when_the_start_is_cancelled(store: FakeStore) -
 
     with trio.CancelScope() as scope:
         store.open = hang  # type: ignore[method-assign]
-        async with serve._store(Settings()):
+        async with opened_store(Settings()):
             raise AssertionError("it was used")
     assert scope.cancelled_caught
     assert store.closed

@@ -1,0 +1,1 @@
+"""The composition roots: one for each role of a process."""

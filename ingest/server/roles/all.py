@@ -1,0 +1,73 @@
+"""The role `all`: everything in one process, with the log in files."""
+
+import structlog
+
+from actors.clock.wall_clock import Clock
+from actors.keepers.salt_keeper import SaltKeeper
+from actors.pipeline.front_half import FrontHalf
+from actors.pipeline.storing import FlushLimits, Storing
+from actors.pipeline.topology import Collector
+from actors.supervision.actor import Actor
+from ingest.http.import_routes import add_import_routes
+from ingest.server.durability import open_kept_events
+from ingest.server.imports import open_import_service
+from ingest.server.listening import listen, server_file
+from ingest.server.opened_store import opened_store
+from ingest.server.running import exit_code_of, run_collector
+from ingest.server.start_files import load_reference, reloads
+from ingest.server.state_files import StateFiles
+from ingest.server.traces import open_telemetry
+from ingest.server.web import Web
+from ingest.settings import Settings
+
+log = structlog.get_logger()
+
+
+async def run_all(settings: Settings, files: StateFiles) -> int:
+    """Run the server.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        StartError: The operator must fix something first.
+    """
+    clock = Clock.system()
+    reference = load_reference(settings, files, clock)
+    listeners = await listen(settings.host, settings.port)
+    port = listeners[0].socket.getsockname()[1]
+    async with (
+        open_telemetry(settings) as telemetry,
+        opened_store(settings) as (store, opened),
+    ):
+        sites, geo = reloads(settings, reference)
+        keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
+        if geo is not None:
+            keepers.append(geo)
+        with open_kept_events(settings, files, clock) as kept:
+            front = FrontHalf(reference, clock, kept.log, files.dead_letters)
+            storing = Storing(
+                kept.log,
+                kept.state,
+                store,
+                clock,
+                front.verdicts,
+                front.letters,
+                front.metrics,
+                FlushLimits(settings.flush_rows, settings.flush_seconds),
+                checkpoints=kept.checkpoints,
+                predecessor=kept.predecessor,
+                store_opened=opened,
+                tracing=telemetry,
+            )
+            collector = Collector(front, storing, keepers=keepers, tracing=telemetry)
+            web = Web(settings, collector, sites, geo, store, telemetry)
+            imports = open_import_service(settings, files, collector, store)
+            add_import_routes(web.app, imports, web.operator)
+            with server_file(files.server, port, web.command_token):
+                await run_collector(
+                    collector, web.server(listeners), settings.shutdown_seconds, port
+                )
+            exit_code = exit_code_of(collector)
+    log.info("stopped", exit_code=exit_code)
+    return exit_code
