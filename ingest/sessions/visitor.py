@@ -27,7 +27,7 @@ def identify(
         domain: The site's domain as the client sent it, cleaned.
         hostname: The page's host.
     """
-    message = _message(user_agent, client_ip, domain, hostname)
+    message = identity(user_agent, client_ip, domain, hostname)
     previous = salts.previous
     return Visitor(
         _hash(salts.current.key, message),
@@ -45,7 +45,23 @@ def user_id(salt: bytes, user_agent: str | None, client_ip: str, domain: str, ho
         domain: As above.
         hostname: As above.
     """
-    return _hash(salt, _message(user_agent, client_ip, domain, hostname))
+    return _hash(salt, identity(user_agent, client_ip, domain, hostname))
+
+
+def identity(user_agent: str | None, client_ip: str, domain: str, hostname: str) -> bytes:
+    """The bytes that identify a visitor, from which the ids are computed. Never stored nor logged.
+
+    Args:
+        user_agent: As for `identify`, as all the others.
+        client_ip: As above.
+        domain: As above.
+        hostname: As above.
+    """
+    text = f"{user_agent or ''}{client_ip}{domain}{registrable_domain(hostname)}"
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate from a JSON escape
+        return text.encode("utf-8", "surrogatepass")
 
 
 @lru_cache(maxsize=4096)
@@ -58,14 +74,6 @@ def registrable_domain(hostname: str) -> str:
     if len(hostname) > _MAX_HOSTNAME or ":" in hostname or _IPV4.fullmatch(hostname):
         return hostname
     return _SUFFIXES.privatesuffix(hostname) or hostname
-
-
-def _message(user_agent: str | None, client_ip: str, domain: str, hostname: str) -> bytes:
-    text = f"{user_agent or ''}{client_ip}{domain}{registrable_domain(hostname)}"
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate from a JSON escape
-        return text.encode("utf-8", "surrogatepass")
 
 
 def _hash(key: bytes, message: bytes) -> int:

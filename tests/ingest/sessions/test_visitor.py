@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.sessions.salts import Salt, Salts
-from ingest.sessions.visitor import identify, registrable_domain, user_id
+from ingest.sessions.visitor import identify, identity, registrable_domain, user_id
 
 KEY = bytes(range(16))
 OTHER_KEY = bytes(range(1, 17))
@@ -16,6 +16,13 @@ def test_hashes_as_published() -> None:
     parts = (message[:4], message[4:8], message[8:12], message[12:])
 
     assert user_id(KEY, *parts) == 0xA129CA6149BE45E5
+
+
+def test_the_identity_is_what_ids_are_computed_from() -> None:
+    agent, ip, domain, hostname = PARTS
+
+    assert identity(*PARTS) == f"{agent}{ip}{domain}{hostname}".encode()
+    assert identity(*PARTS[:3], "blog.example.com") == identity(*PARTS)
 
 
 def test_parts_are_joined_without_separators() -> None:
