@@ -66,6 +66,7 @@ class SaltAgreement:
         """
         self._jitter = jitter
         self._days: dict[int, DailySalt] = {}
+        self._restored: set[int] = set()
         self._in_force: tuple[float, float, Salts | None] = _NEVER
 
     def apply(self, salt: DailySalt, append_time: float) -> bool:
@@ -84,19 +85,25 @@ class SaltAgreement:
         """
         created_at = min(salt.created_at, int(append_time))
         if (
-            salt.day in self._days
+            (salt.day in self._days and salt.day not in self._restored)
             or abs(salt.day - append_time // _DAY) > 1
             or created_at + LIFETIME < (salt.day + 1) * _DAY
         ):
             return False
         self._days[salt.day] = DailySalt(salt.day, salt.key, created_at)
+        self._restored.discard(salt.day)
         self._in_force = _NEVER
         return True
 
     def restore(self, salt: DailySalt) -> None:
-        """Restore a salt that was agreed on before, from this front's disk."""
-        self._days.setdefault(salt.day, salt)
-        self._in_force = _NEVER
+        """Restore a salt that was agreed on before, from this front's disk.
+
+        The topic's salt for the date replaces it: the disk may be that of another cluster.
+        """
+        if salt.day not in self._days:
+            self._days[salt.day] = salt
+            self._restored.add(salt.day)
+            self._in_force = _NEVER
 
     @property
     def agreed(self) -> list[DailySalt]:

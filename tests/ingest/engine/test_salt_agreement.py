@@ -213,7 +213,18 @@ def test_restores_what_was_agreed_on() -> None:
         restored.restore(salt)
 
     assert restored.agreed == agreement.agreed
-    assert not restored.apply(a_salt(TODAY, 9), LATE)
+    assert restored.salts_at(NOON) == agreement.salts_at(NOON)
+
+
+def test_the_topic_wins_over_the_disk() -> None:
+    agreement = SaltAgreement()
+    agreement.restore(a_salt(TODAY, 9))
+
+    assert agreement.apply(TODAYS, LATE)
+    agreement.restore(a_salt(TODAY, 9))
+    assert not agreement.apply(a_salt(TODAY, 9), LATE)
+
+    assert agreement.agreed == [TODAYS]
 
 
 @given(st.integers(), st.binary(min_size=16, max_size=16), st.integers())
