@@ -1,0 +1,272 @@
+"""A cluster as its control topic shows it: its record, its members, its finished imports."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from ingest.engine.cluster_record import KEY, ClusterRecord, decode_cluster_record
+from ingest.engine.finding import Finding, problem, warning
+from ingest.engine.heartbeat import KEY_PREFIX, Heartbeat, cluster_mac, decode_heartbeat
+
+FRESH_SECONDS: Final = 30.0
+"""How long after its last heartbeat a member counts as running."""
+
+FORGOTTEN_SECONDS: Final = 86_400.0
+"""How long after its last heartbeat a member's key is deleted from the topic."""
+
+CLOCK_SECONDS: Final = 60.0
+"""Allowed difference between a member's clock and the broker's."""
+
+IMPORT_PREFIX: Final = b"import:"
+
+_SAMPLE_SECONDS: Final = 60.0
+_SAMPLES: Final = 6
+_LATE_SECONDS: Final = 60.0
+"""Workers fall behind if the oldest event that is not stored is older than this and has become
+older in each of the last five minutes."""
+
+_SHOWN: Final = 8
+
+
+class Member(NamedTuple):
+    """A process of the cluster.
+
+    Attributes:
+        heartbeat: Its last one.
+        appended_at: When the broker appended it, Unix seconds.
+    """
+
+    heartbeat: Heartbeat
+    appended_at: float
+
+    @property
+    def name(self) -> str:
+        """What it is called in findings."""
+        beat = self.heartbeat
+        return f"{beat.role} {beat.host} ({beat.member[:6]})"
+
+    @property
+    def clock_difference(self) -> float:
+        """Seconds by which the member's clock is behind the broker's; negative if it is ahead.
+
+        The time that the heartbeat travelled is part of it.
+        """
+        return self.appended_at - self.heartbeat.sent_at
+
+
+class Cluster:
+    """What the control topic has said so far.
+
+    The time is that of the last record that was applied, by the broker's clock.
+
+    Attributes:
+        record: The cluster record; None until it was read.
+        log_time: When the broker appended the last applied record, Unix seconds. Whoever has read
+            to the end may set it to a later time, to see who has fallen silent since.
+        imports: Names of finished imports.
+    """
+
+    def __init__(self, secret: str | None = None) -> None:
+        """Start with nothing read.
+
+        Args:
+            secret: `SLUICE_CLUSTER_SECRET`, if this process knows it.
+        """
+        self.record: ClusterRecord | None = None
+        self.log_time = 0.0
+        self.imports: set[str] = set()
+        self._secret = secret
+        self._members: dict[bytes, Member] = {}
+        self._ages: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
+        self._record_trouble = ""
+
+    def apply(self, key: bytes, value: bytes | None, append_time: float) -> None:
+        """Apply a record of the control topic. What is not understood is left out.
+
+        Args:
+            key: Of the record.
+            value: Of the record; None deletes the key.
+            append_time: When the broker appended it, Unix seconds.
+        """
+        self.log_time = append_time
+        if key == KEY:
+            self._apply_record(value)
+        elif key.startswith(IMPORT_PREFIX):
+            name = key.removeprefix(IMPORT_PREFIX).decode(errors="replace")
+            if value is None:
+                self.imports.discard(name)
+            else:
+                self.imports.add(name)
+        elif key.startswith(KEY_PREFIX):
+            self._apply_heartbeat(key, value)
+
+    def _apply_record(self, value: bytes | None) -> None:
+        if value is None:
+            self._record_trouble = "the cluster record was deleted"
+            return
+        try:
+            record = decode_cluster_record(value)
+        except ValueError as error:
+            self._record_trouble = str(error)
+            return
+        if self.record is None:
+            self.record = record
+        # What was read first stays in force: the positions and tokens of this process depend on it.
+        self._record_trouble = (
+            "" if record == self.record else f"the cluster record was replaced by {record}"
+        )
+
+    def _apply_heartbeat(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self._members.pop(key, None)
+            return
+        try:
+            self._members[key] = Member(decode_heartbeat(value), self.log_time)
+        except ValueError:
+            return
+        self._sample()
+
+    def _sample(self) -> None:
+        """Note once a minute how old the oldest event is that is not stored."""
+        if self._ages and self.log_time < self._ages[-1][0]:
+            self._ages.clear()
+        if not self._ages or self.log_time >= self._ages[-1][0] + _SAMPLE_SECONDS:
+            self._ages.append((self.log_time, self.oldest_seconds))
+
+    @property
+    def members(self) -> list[Member]:
+        """The members that run: those with a fresh heartbeat; fronts first, by host and id."""
+        earliest = self.log_time - FRESH_SECONDS
+        fresh = [member for member in self._members.values() if member.appended_at >= earliest]
+        return sorted(fresh, key=lambda m: (m.heartbeat.role, m.heartbeat.host, m.heartbeat.member))
+
+    @property
+    def fronts(self) -> int:
+        """How many fronts share the limits of sites; at least 1."""
+        return max(1, sum(member.heartbeat.role == "front" for member in self.members))
+
+    @property
+    def owners(self) -> dict[int, Member]:
+        """The owner of each partition that has one.
+
+        While a partition moves, two may name it: the later heartbeat counts.
+        """
+        return {
+            partition: member
+            for member in sorted(self.members, key=lambda member: member.appended_at)
+            for partition in member.heartbeat.partitions
+        }
+
+    @property
+    def lag(self) -> int:
+        """Messages that the workers have not stored."""
+        return sum(member.heartbeat.lag for member in self.members)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """Age of the oldest event that no worker has stored; 0 if there is none."""
+        return max((member.heartbeat.oldest_seconds or 0.0 for member in self.members), default=0.0)
+
+    @property
+    def forgotten(self) -> list[bytes]:
+        """Keys of members that ended long ago, to be deleted from the topic."""
+        earliest = self.log_time - FORGOTTEN_SECONDS
+        return [key for key, member in self._members.items() if member.appended_at < earliest]
+
+    def findings(self) -> list[Finding]:
+        """What an operator should know, most severe first."""
+        found = [
+            *self._record_findings(),
+            *self._secret_findings(),
+            *self._owner_findings(),
+            *self._lag_findings(),
+            *self._version_findings(),
+            *self._member_findings(),
+        ]
+        return sorted(found, key=lambda finding: not finding.severe)
+
+    def _record_findings(self) -> Iterator[Finding]:
+        if self._record_trouble:
+            yield problem(
+                self._record_trouble,
+                "stop all members, correct it with `sluice engine create`, and start them again",
+            )
+
+    def _secret_findings(self) -> Iterator[Finding]:
+        """Members whose secret is not ours or, if we have none, not that of most others."""
+        known = [member for member in self.members if member.heartbeat.mac]
+        macs = [member.heartbeat.mac for member in known]
+        if not macs:
+            return
+        ours = max(macs, key=macs.count)
+        if self._secret is not None and self.record is not None:
+            ours = cluster_mac(self._secret, self.record.cluster_id)
+        others = [member.name for member in known if member.heartbeat.mac != ours]
+        if others:
+            yield problem(
+                f"SLUICE_CLUSTER_SECRET differs: {_listed(others)}",
+                "give all members the same secret; visits whose events pass through several "
+                "fronts are torn apart until then",
+            )
+
+    def _owner_findings(self) -> Iterator[Finding]:
+        if self.record is None:
+            return
+        owners = self.owners
+        missing = [str(p) for p in range(self.record.partitions) if p not in owners]
+        if len(missing) == self.record.partitions:
+            yield warning("no worker owns a partition: nothing is stored", "start a worker")
+        elif missing:
+            yield warning(
+                f"partitions without a worker: {_listed(missing)}",
+                "if it lasts longer than a minute, see the logs of the workers",
+            )
+
+    def _lag_findings(self) -> Iterator[Finding]:
+        ages = [age for _, age in self._ages]
+        grows = all(earlier < later for earlier, later in pairwise(ages))
+        if len(ages) == _SAMPLES and grows and self.oldest_seconds > _LATE_SECONDS:
+            yield warning(
+                f"the workers fall behind: the oldest of {self.lag:,} messages has waited "
+                f"for {_duration(self.oldest_seconds)}",
+                "see that the store takes inserts; if it does, start another worker",
+            )
+
+    def _version_findings(self) -> Iterator[Finding]:
+        versions: dict[str, list[str]] = defaultdict(list)
+        for member in self.members:
+            versions[member.heartbeat.version].append(member.name)
+        if len(versions) > 1:
+            texts = [f"{version}: {_listed(versions[version])}" for version in sorted(versions)]
+            yield warning(
+                f"members run different versions: {'; '.join(texts)}",
+                "upgrade all members, the workers first",
+            )
+
+    def _member_findings(self) -> Iterator[Finding]:
+        for member in self.members:
+            beat, difference = member.heartbeat, member.clock_difference
+            if beat.trouble:
+                waiting = f"; {beat.backlog:,} events wait there" if beat.backlog else ""
+                yield warning(f"{member.name}: {beat.trouble}{waiting}", "see its log")
+            if abs(difference) > CLOCK_SECONDS:
+                direction = "behind" if difference > 0 else "ahead of"
+                yield warning(
+                    f"{member.name}: its clock is {_duration(abs(difference))} {direction} "
+                    "the broker's",
+                    "have both follow a time server",
+                )
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = list(names)
+    more = len(found) - _SHOWN
+    return ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
