@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -21,11 +21,13 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ingest.engine.kafka_address import parse_brokers, parse_kafka_url, parse_options
 from ingest.request.client_address import TrustedProxies
 
 DOTENV: Final = Path(".env")
 
 MIN_TOKEN_LENGTH: Final = 16
+MIN_SECRET_LENGTH: Final = 32
 
 HIDDEN: Final = "***"
 
@@ -35,8 +37,28 @@ _URL_PASSWORD: Final = re.compile(r"(://[^:/@]*:).*(@)")
 _SECRET_PARAMETER: Final = re.compile(r"(?i)([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*")
 
 _PREFIX: Final = "SLUICE_"
-_SECRETS: Final = frozenset({"SLUICE_ADMIN_TOKEN", "CLICKHOUSE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"})
-"""Variables whose values are never shown; a URL may contain a password."""
+_SECRETS: Final = frozenset(
+    {
+        "SLUICE_ADMIN_TOKEN",
+        "SLUICE_CLUSTER_SECRET",
+        "SLUICE_KAFKA_OPTIONS",
+        "CLICKHOUSE_URL",
+        "KAFKA_URL",
+        "KAFKA_BROKERS",
+        "KAFKA_TRUSTED_CERT",
+        "KAFKA_CLIENT_CERT",
+        "KAFKA_CLIENT_CERT_KEY",
+        "KAFKA_SASL_PASSWORD",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    }
+)
+"""Variables whose values no error shows; a URL may contain a password."""
+
+_NAME: Final = r"^[A-Za-z0-9._-]{1,200}$"
+"""What Kafka accepts in names of topics."""
+
+_CERTIFICATE: Final = r"-----BEGIN CERTIFICATE-----\n.*-----END CERTIFICATE-----"
+_KEY: Final = r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n.*-----END [A-Z ]*PRIVATE KEY-----"
 
 
 class SettingsError(ValueError):
@@ -77,6 +99,39 @@ def _token(token: SecretStr) -> SecretStr:
     if len(text) < MIN_TOKEN_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("not usable as a bearer token")
     return token
+
+
+def _cluster_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if len(text) < MIN_SECRET_LENGTH or not text.isascii() or not text.isprintable():
+        raise ValueError("not usable as a secret")
+    return secret
+
+
+def _pem(pattern: str) -> Callable[[SecretStr], SecretStr]:
+    """Check that a setting is PEM text; some tools write its line ends as backslash and n."""
+
+    def check(secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value().replace("\\n", "\n").replace("\r", "")
+        if not re.search(pattern, text, re.DOTALL):
+            raise ValueError("no such PEM text")
+        return SecretStr(text)
+
+    return check
+
+
+def _kafka_url(url: str) -> str:
+    parse_kafka_url(url)
+    return url
+
+
+def _kafka_options(options: SecretStr) -> SecretStr:
+    parse_options(options.get_secret_value())
+    return options
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
 
 
 def _setting(
@@ -295,6 +350,108 @@ class Settings(BaseSettings):
         gt=0,
         allow_inf_nan=False,
     )
+    kafka_url: Annotated[str, AfterValidator(_kafka_url)] | None = _setting(
+        "KAFKA_URL",
+        None,
+        "the brokers of a cluster: kafka://host:port,…; or kafka+ssl://host:port,… as Heroku "
+        "gives it, which means TLS without verification of host names",
+        "kafka://host:port,… or kafka+ssl://host:port,…, without user and password",
+    )
+    kafka_brokers: Annotated[str, AfterValidator(parse_brokers)] | None = _setting(
+        "KAFKA_BROKERS",
+        None,
+        "the brokers of a cluster, instead of KAFKA_URL",
+        "host:port,…",
+    )
+    kafka_prefix: str = _setting(
+        "KAFKA_PREFIX",
+        "",
+        "text before the names of topics and of the group, with its separator",
+        "at most 200 letters, digits, dots, hyphens and underscores",
+        pattern=_NAME.replace("{1,", "{0,"),
+    )
+    kafka_security_protocol: (
+        Annotated[
+            Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], BeforeValidator(_lower)
+        ]
+        | None
+    ) = _setting(
+        "KAFKA_SECURITY_PROTOCOL",
+        None,
+        "how the brokers are spoken to; unset: ssl with a certificate or kafka+ssl://, else "
+        "plaintext; with sasl_ before it if KAFKA_SASL_MECHANISM is set",
+        "plaintext, ssl, sasl_plaintext or sasl_ssl",
+    )
+    kafka_trusted_cert: Annotated[SecretStr, AfterValidator(_pem(_CERTIFICATE))] | None = _setting(
+        "KAFKA_TRUSTED_CERT",
+        None,
+        "certificates of the authorities that sign the brokers' certificates, as PEM text; unset: "
+        "those of the system",
+        "PEM text that begins with -----BEGIN CERTIFICATE-----",
+    )
+    kafka_client_cert: Annotated[SecretStr, AfterValidator(_pem(_CERTIFICATE))] | None = _setting(
+        "KAFKA_CLIENT_CERT",
+        None,
+        "our certificate, as PEM text, if the brokers ask for one",
+        "PEM text that begins with -----BEGIN CERTIFICATE-----",
+    )
+    kafka_client_cert_key: Annotated[SecretStr, AfterValidator(_pem(_KEY))] | None = _setting(
+        "KAFKA_CLIENT_CERT_KEY",
+        None,
+        "the private key of KAFKA_CLIENT_CERT, as PEM text",
+        "PEM text that begins with -----BEGIN PRIVATE KEY----- or alike",
+    )
+    kafka_sasl_mechanism: (
+        Annotated[
+            Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"],
+            BeforeValidator(_upper),
+        ]
+        | None
+    ) = _setting(
+        "KAFKA_SASL_MECHANISM",
+        None,
+        "how a user is authenticated by the brokers; unset: no user",
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+    )
+    kafka_sasl_username: str | None = _setting(
+        "KAFKA_SASL_USERNAME", None, "name of the user", "a name"
+    )
+    kafka_sasl_password: SecretStr | None = _setting(
+        "KAFKA_SASL_PASSWORD", None, "password of the user", "a password"
+    )
+    kafka_options: Annotated[SecretStr, AfterValidator(_kafka_options)] | None = _setting(
+        "SLUICE_KAFKA_OPTIONS",
+        None,
+        "further options of librdkafka; they win over those of Sluice",
+        "name=value,… with names in lower case, each once",
+    )
+    cluster_secret: Annotated[SecretStr, AfterValidator(_cluster_secret)] | None = _setting(
+        "SLUICE_CLUSTER_SECRET",
+        None,
+        "assigns visitors to partitions; the same random text on all fronts of a cluster",
+        f"at least {MIN_SECRET_LENGTH} ASCII characters",
+    )
+    ack: Annotated[Literal["engine", "journal"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_ACK",
+        "engine",
+        "what an answer of a front waits for: engine: that disk and Kafka have the event; "
+        "journal: that the disk has it",
+        "engine or journal",
+    )
+    ack_outage: Annotated[Literal["journal", "refuse"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_ACK_OUTAGE",
+        "journal",
+        "what a front does when Kafka has not answered for 2 s: journal: it answers when the disk "
+        "has the event; refuse: it answers with 503, for hosts whose disk does not last",
+        "journal or refuse",
+    )
+    worker_id: str | None = _setting(
+        "SLUICE_WORKER_ID",
+        None,
+        "name of a worker that keeps its partitions over a short restart; another for each worker",
+        "1 to 200 letters, digits, dots, hyphens and underscores",
+        pattern=_NAME,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +558,9 @@ def _shown(name: str, value: object) -> str:
 
 
 def _default(value: object) -> str:
-    return "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        "unset" if value in (None, "") else f"{value:g}" if isinstance(value, float) else str(value)
+    )
 
 
 def _suggestion(name: str, known: list[str]) -> str:

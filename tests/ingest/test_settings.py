@@ -39,7 +39,25 @@ CONTRACT = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "unset",
     "SLUICE_TRACE_REQUESTS": "0.01",
     "SLUICE_SHUTDOWN_SECONDS": "25",
+    "KAFKA_URL": "unset",
+    "KAFKA_BROKERS": "unset",
+    "KAFKA_PREFIX": "unset",
+    "KAFKA_SECURITY_PROTOCOL": "unset",
+    "KAFKA_TRUSTED_CERT": "unset",
+    "KAFKA_CLIENT_CERT": "unset",
+    "KAFKA_CLIENT_CERT_KEY": "unset",
+    "KAFKA_SASL_MECHANISM": "unset",
+    "KAFKA_SASL_USERNAME": "unset",
+    "KAFKA_SASL_PASSWORD": "unset",
+    "SLUICE_KAFKA_OPTIONS": "unset",
+    "SLUICE_CLUSTER_SECRET": "unset",
+    "SLUICE_ACK": "engine",
+    "SLUICE_ACK_OUTAGE": "journal",
+    "SLUICE_WORKER_ID": "unset",
 }
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nTUlJ\n-----END RSA PRIVATE KEY-----\n"
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +133,29 @@ def test_defaults() -> None:
         ("SLUICE_LOG_FORMAT", "json", "log_format", "json"),
         ("SLUICE_SHUTDOWN_SECONDS", "8", "shutdown_seconds", 8),
         ("SLUICE_ADMIN_TOKEN", "x" * 16, "admin_token", SecretStr("x" * 16)),
+        ("KAFKA_URL", "kafka+ssl://a:1,b:2", "kafka_url", "kafka+ssl://a:1,b:2"),
+        ("KAFKA_BROKERS", "a:1, b:2", "kafka_brokers", "a:1,b:2"),
+        ("KAFKA_PREFIX", "columbia-1.", "kafka_prefix", "columbia-1."),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "kafka_security_protocol", "sasl_ssl"),
+        ("KAFKA_TRUSTED_CERT", CERTIFICATE * 2, "kafka_trusted_cert", SecretStr(CERTIFICATE * 2)),
+        (
+            "KAFKA_CLIENT_CERT",
+            CERTIFICATE.replace("\n", "\r\n"),
+            "kafka_client_cert",
+            SecretStr(CERTIFICATE),
+        ),
+        (
+            "KAFKA_CLIENT_CERT_KEY",
+            KEY.replace("\n", "\\n"),
+            "kafka_client_cert_key",
+            SecretStr(KEY),
+        ),
+        ("KAFKA_SASL_MECHANISM", "scram-sha-512", "kafka_sasl_mechanism", "SCRAM-SHA-512"),
+        ("SLUICE_KAFKA_OPTIONS", "a.b=1,c=2", "kafka_options", SecretStr("a.b=1,c=2")),
+        ("SLUICE_CLUSTER_SECRET", "x y" * 11, "cluster_secret", SecretStr("x y" * 11)),
+        ("SLUICE_ACK", "Journal", "ack", "journal"),
+        ("SLUICE_ACK_OUTAGE", "Refuse", "ack_outage", "refuse"),
+        ("SLUICE_WORKER_ID", "worker-1", "worker_id", "worker-1"),
     ],
 )
 def test_valid_values(
@@ -149,6 +190,28 @@ def test_valid_values(
             "SLUICE_TRUSTED_PROXIES",
             "10.0.0.0/33",
             "all, private, or networks in CIDR form separated by commas, got '10.0.0.0/33'",
+        ),
+        (
+            "KAFKA_PREFIX",
+            "a/b",
+            "at most 200 letters, digits, dots, hyphens and underscores, got 'a/b'",
+        ),
+        (
+            "KAFKA_SECURITY_PROTOCOL",
+            "tls",
+            "plaintext, ssl, sasl_plaintext or sasl_ssl, got 'tls'",
+        ),
+        (
+            "KAFKA_SASL_MECHANISM",
+            "GSSAPI",
+            "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, got 'GSSAPI'",
+        ),
+        ("SLUICE_ACK", "none", "engine or journal, got 'none'"),
+        ("SLUICE_ACK_OUTAGE", "drop", "journal or refuse, got 'drop'"),
+        (
+            "SLUICE_WORKER_ID",
+            "a b",
+            "1 to 200 letters, digits, dots, hyphens and underscores, got 'a b'",
         ),
     ],
 )
@@ -199,6 +262,17 @@ def test_an_older_name(
         ("CLICKHOUSE_URL", "clickhouse://u:hunter2@"),
         ("CLICKHOUSE_URL", "clickhouse://[hunter2"),
         ("CLICKHOUSE_URL", "chdb://"),
+        ("KAFKA_URL", "kafka://u:hunter2@h:9092"),
+        ("KAFKA_URL", "kafka://h:9092,kafka+ssl://hunter2:9092"),
+        ("KAFKA_BROKERS", "u:hunter2@h:9092"),
+        ("KAFKA_TRUSTED_CERT", "hunter2"),
+        ("KAFKA_TRUSTED_CERT", KEY.replace("TUlJ", "hunter2")),
+        ("KAFKA_CLIENT_CERT", "-----BEGIN CERTIFICATE----- hunter2"),
+        ("KAFKA_CLIENT_CERT_KEY", CERTIFICATE.replace("TUlJ", "hunter2")),
+        ("SLUICE_KAFKA_OPTIONS", "ssl.key.password hunter2"),
+        ("SLUICE_CLUSTER_SECRET", "hunter2-hunter2-hunter2-hunter2"),
+        ("SLUICE_CLUSTER_SECRET", "hunter2-hünter2-hunter2-hunter2-hunter2"),
+        ("SLUICE_CLUSTER_SECRET", "hunter2-\thunter2-hunter2-hunter2-hunter2"),
     ],
 )
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
@@ -210,6 +284,26 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, text:
 
 def test_the_token_is_not_shown_by_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in repr(read(monkeypatch, SLUICE_ADMIN_TOKEN="hunter2-" * 3).admin_token)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("KAFKA_TRUSTED_CERT", CERTIFICATE.replace("TUlJ", "hunter2")),
+        ("KAFKA_CLIENT_CERT", CERTIFICATE.replace("TUlJ", "hunter2")),
+        ("KAFKA_CLIENT_CERT_KEY", KEY.replace("TUlJ", "hunter2")),
+        ("KAFKA_SASL_PASSWORD", "hunter2"),
+        ("SLUICE_KAFKA_OPTIONS", "ssl.key.password=hunter2"),
+        ("SLUICE_CLUSTER_SECRET", "hunter2-" * 4),
+    ],
+)
+def test_secrets_of_a_cluster_are_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    settings = read(monkeypatch, **{name: text})
+
+    assert {shown.name: shown.value for shown in shown_settings(settings)}[name] == HIDDEN
+    assert "hunter2" not in repr(settings)
 
 
 def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
