@@ -66,5 +66,5 @@ class Enrichment(Stage[EventContext, TicketedEvent]):
 
     def set_aside(self, message: EventContext, error: Exception | None) -> None:
         """Keep the event without its address."""
-        event = redact(message.event, lambda: visitor_of(message.event, self._reference.salts))
+        event = redact(message.event, lambda: visitor_of(message.event, self._reference))
         set_event_aside(self._verdicts, self._letters, self.name, message.event, event, error)

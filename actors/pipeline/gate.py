@@ -51,5 +51,5 @@ class Gate(Stage[Event, EventContext]):
 
     def set_aside(self, message: Event, error: Exception | None) -> None:
         """Keep the event without its address."""
-        event = redact(message, lambda: visitor_of(message, self._reference.salts))
+        event = redact(message, lambda: visitor_of(message, self._reference))
         set_event_aside(self._verdicts, self._letters, self.name, message, event, error)

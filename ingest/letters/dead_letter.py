@@ -178,20 +178,22 @@ def kind_of(content: Content) -> str:
     return "event" if isinstance(content, Event) else "enriched_event"
 
 
-def redact(event: Event, identify: Callable[[], Visitor]) -> Event:
-    """Remove the visitor's address from an event, and add the visitor's ids.
+def redact(event: Event, identify: Callable[[], tuple[Visitor, int]]) -> Event:
+    """Remove the visitor's address from an event, and add the visitor's ids and partition.
 
     The ids are computed now, because the salts will be deleted. The address is cut to its network
     (IPv4 /24, IPv6 /48), which is enough to find the country.
     """
-    visitor = event.visitor
+    visitor, partition = event.visitor, event.partition
     if visitor is None:
         try:
-            visitor = identify()
+            visitor, partition = identify()
         except Exception:  # computing the ids may be what failed
             visitor = None
     request = replace(event.request, client_ip=network_of(event.request.client_ip))
-    return replace(event, ticket=0, position=0, request=request, visitor=visitor)
+    return replace(
+        event, ticket=0, position=0, request=request, visitor=visitor, partition=partition
+    )
 
 
 def network_of(address: str) -> str:

@@ -199,6 +199,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         visitor: Ids computed earlier, for redriven events whose address is gone; None for events
             directly from a client.
         source: Where the event comes from; None if it comes directly from a client.
+        partition: The visitor's, if the ids were computed earlier.
     """
 
     ticket: int
@@ -207,6 +208,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     request: EventRequest
     visitor: Visitor | None = None
     source: Source | None = None
+    partition: int = 0
 
     @property
     def timestamp(self) -> int:

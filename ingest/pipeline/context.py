@@ -33,6 +33,7 @@ class EventContext(msgspec.Struct, gc=False):
         attribution: Source, campaign and channel, after `attribution`.
         revenue: After `revenue`; None unless the site has a revenue goal for the event.
         visitor: The visitor's ids, after `visitor`.
+        partition: The log's partition for this visitor, after `visitor`.
     """
 
     event: Event
@@ -42,6 +43,7 @@ class EventContext(msgspec.Struct, gc=False):
     attribution: Attribution = NO_ATTRIBUTION
     revenue: RevenueAmounts | None = None
     visitor: Visitor = NOBODY
+    partition: int = 0
 
     def enriched(self, nonce: int) -> EnrichedEvent:
         """The event after the last step, with everything that its rows need.
@@ -70,5 +72,6 @@ class EventContext(msgspec.Struct, gc=False):
             attribution=self.attribution,
             revenue=self.revenue,
             nonce=nonce,
+            partition=self.partition,
             source=event.source,
         )

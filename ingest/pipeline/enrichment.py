@@ -7,8 +7,8 @@ from ingest.model.verdict import Drop, DropReason
 from ingest.pipeline.context import NOBODY, EventContext
 from ingest.pipeline.reference import Reference
 from ingest.request.revenue import convert
-from ingest.sessions.salts import Salts, of_day
-from ingest.sessions.visitor import identify
+from ingest.sessions.salts import of_day
+from ingest.sessions.visitor import identify, identity
 
 _INVALID = Drop(DropReason.INVALID, "a field that rows need is missing")
 
@@ -52,9 +52,12 @@ def add_revenue(context: EventContext, reference: Reference) -> Drop | None:
 
 
 def add_visitor(context: EventContext, reference: Reference) -> Drop | None:
-    """Compute the visitor's ids, unless this was done when the event was set aside."""
+    """Compute the visitor's ids and partition, unless this was done when it was set aside."""
     event = context.event
-    context.visitor = event.visitor or visitor_of(event, reference.salts)
+    if event.visitor is not None:
+        context.visitor, context.partition = event.visitor, event.partition
+    else:
+        context.visitor, context.partition = visitor_of(event, reference)
     return None
 
 
@@ -72,9 +75,11 @@ def drop_invalid(context: EventContext, reference: Reference) -> Drop | None:
     return None if complete else _INVALID
 
 
-def visitor_of(event: Event, salts: Salts) -> Visitor:
-    """The visitor's ids; for past events, with salts derived for that day."""
+def visitor_of(event: Event, reference: Reference) -> tuple[Visitor, int]:
+    """The visitor's ids and partition; the ids of past events have salts derived for that day."""
     request = event.request
+    salts = reference.salts
     if request.received is not None:
         salts = of_day(salts, request.timestamp)
-    return identify(salts, request.user_agent, request.client_ip, event.domain, request.hostname)
+    who = identity(request.user_agent, request.client_ip, event.domain, request.hostname)
+    return identify(salts, who), reference.partition_of(who)

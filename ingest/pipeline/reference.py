@@ -1,11 +1,17 @@
 """The data that the steps look up."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.enrichment.geo import AnyGeoDatabase
 from ingest.sessions.salts import Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
+
+
+def only_partition(identity: bytes) -> int:
+    """The partition of every visitor in a single process."""
+    return 0
 
 
 @dataclass(slots=True)
@@ -21,6 +27,7 @@ class Reference:
         salts: For visitor ids.
         limiter: Counts what each site has sent.
         accept_unknown_sites: Whether events of unregistered sites are accepted.
+        partition_of: Chooses the log's partition for a visitor.
     """
 
     registry: SiteRegistry
@@ -28,6 +35,7 @@ class Reference:
     salts: Salts
     limiter: RateLimiter
     accept_unknown_sites: bool = False
+    partition_of: Callable[[bytes], int] = only_partition
 
     def site(self, domain: str) -> Site | None:
         """The site that a domain names, by its current or its previous domain."""

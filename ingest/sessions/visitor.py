@@ -15,47 +15,38 @@ _IPV4: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _SUFFIXES: Final = PublicSuffixList()
 
 
-def identify(
-    salts: Salts, user_agent: str | None, client_ip: str, domain: str, hostname: str
-) -> Visitor:
+def identify(salts: Salts, identity: bytes) -> Visitor:
     """Compute a visitor's ids with the current and the previous salt.
 
     Args:
         salts: The salts in force.
+        identity: What identifies the visitor.
+    """
+    previous = salts.previous
+    return Visitor(
+        user_id(salts.current.key, identity),
+        None if previous is None else user_id(previous.key, identity),
+    )
+
+
+def user_id(salt: bytes, identity: bytes) -> int:
+    """Compute one id: unsigned 64-bit SipHash-2-4.
+
+    Args:
+        salt: 16 bytes, the hash's key.
+        identity: What identifies the visitor.
+    """
+    return int.from_bytes(siphash24(identity, key=salt).digest(), "little")
+
+
+def identity(user_agent: str | None, client_ip: str, domain: str, hostname: str) -> bytes:
+    """The bytes that identify a visitor: the parts joined. Never stored nor logged.
+
+    Args:
         user_agent: The header as sent; None counts as empty.
         client_ip: The visitor's address as text.
         domain: The site's domain as the client sent it, cleaned.
         hostname: The page's host.
-    """
-    message = identity(user_agent, client_ip, domain, hostname)
-    previous = salts.previous
-    return Visitor(
-        _hash(salts.current.key, message),
-        None if previous is None else _hash(previous.key, message),
-    )
-
-
-def user_id(salt: bytes, user_agent: str | None, client_ip: str, domain: str, hostname: str) -> int:
-    """Compute one id: unsigned 64-bit SipHash-2-4 of the parts, joined without separators.
-
-    Args:
-        salt: 16 bytes, the hash's key.
-        user_agent: As for `identify`, as all the others.
-        client_ip: As above.
-        domain: As above.
-        hostname: As above.
-    """
-    return _hash(salt, identity(user_agent, client_ip, domain, hostname))
-
-
-def identity(user_agent: str | None, client_ip: str, domain: str, hostname: str) -> bytes:
-    """The bytes that identify a visitor, from which the ids are computed. Never stored nor logged.
-
-    Args:
-        user_agent: As for `identify`, as all the others.
-        client_ip: As above.
-        domain: As above.
-        hostname: As above.
     """
     text = f"{user_agent or ''}{client_ip}{domain}{registrable_domain(hostname)}"
     try:
@@ -74,7 +65,3 @@ def registrable_domain(hostname: str) -> str:
     if len(hostname) > _MAX_HOSTNAME or ":" in hostname or _IPV4.fullmatch(hostname):
         return hostname
     return _SUFFIXES.privatesuffix(hostname) or hostname
-
-
-def _hash(key: bytes, message: bytes) -> int:
-    return int.from_bytes(siphash24(message, key=key).digest(), "little")

@@ -39,7 +39,7 @@ async def test_a_letter_holds_no_address_but_the_visitors_ids(
     (letter_id,) = collector.letters.ids()
     letter = collector.letters.directory.read(letter_id)
     assert letter.actor == "gate"
-    assert letter.content == redact(event, lambda: visitor_of(event, pipeline.reference.salts))
+    assert letter.content == redact(event, lambda: visitor_of(event, pipeline.reference))
     (path,) = (tmp_path / "letters").iterdir()
     assert event.request.client_ip not in path.read_text()
 

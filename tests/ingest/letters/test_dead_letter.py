@@ -127,15 +127,16 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 def test_redacting_cuts_the_address_and_keeps_the_visitor() -> None:
-    event = redact(an_event(ticket=9), lambda: Visitor(1, 2))
+    event = redact(an_event(ticket=9), lambda: (Visitor(1, 2), 7))
     assert event.request.client_ip == "203.0.113.0"
-    assert event.visitor == Visitor(1, 2)
+    assert (event.visitor, event.partition) == (Visitor(1, 2), 7)
     assert event.ticket == 0
-    assert redact(event, lambda: Visitor(3, 4)).visitor == Visitor(1, 2)
+    again = redact(event, lambda: (Visitor(3, 4), 8))
+    assert (again.visitor, again.partition) == (Visitor(1, 2), 7)
 
 
 def test_redacting_works_when_the_ids_are_what_fails() -> None:
-    def fail() -> Visitor:
+    def fail() -> tuple[Visitor, int]:
         raise ZeroDivisionError
 
     assert redact(an_event(), fail).visitor is None

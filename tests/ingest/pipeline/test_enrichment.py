@@ -113,7 +113,7 @@ def test_visitor_ids_are_those_of_both_salts() -> None:
     with_both = enriched().visitor
     assert with_both.previous_user_id is not None
     assert with_both.user_id != with_both.previous_user_id
-    alone = visitor_of(an_event(), Salts(PREVIOUS))
+    alone, _ = visitor_of(an_event(), a_reference(Salts(PREVIOUS)))
     assert alone == Visitor(with_both.previous_user_id, None)
 
 
@@ -127,20 +127,33 @@ def test_visitor_ids_are_those_of_both_salts() -> None:
     ],
 )
 def test_visitor_ids_tell_visitors_apart(change: dict[str, Any]) -> None:
-    salts = Salts(CURRENT)
-    assert visitor_of(an_event(**change), salts) != visitor_of(an_event(), salts)
+    reference = a_reference(Salts(CURRENT))
+    assert visitor_of(an_event(**change), reference) != visitor_of(an_event(), reference)
 
 
 def test_subdomains_share_their_visitors() -> None:
-    salts = Salts(CURRENT)
+    reference = a_reference(Salts(CURRENT))
     event = an_event(hostname="blog.example.com")
-    assert visitor_of(event, salts) == visitor_of(an_event(), salts)
+    assert visitor_of(event, reference) == visitor_of(an_event(), reference)
+
+
+def test_the_partition_is_chosen_by_what_identifies_the_visitor_and_not_by_the_salt() -> None:
+    reference = a_reference(Salts(CURRENT))
+    assert visitor_of(an_event(), reference)[1] == 0
+    reference.partition_of = lambda identity: sum(identity) % 97
+    chosen = visitor_of(an_event(), reference)[1]
+    reference.salts = Salts(PREVIOUS)
+    assert visitor_of(an_event(), reference)[1] == chosen
+    context = gated()
+    assert run_steps(ENRICHMENT, context, reference) is None
+    assert context.enriched(5).partition == chosen != 0
 
 
 def test_ids_worked_out_earlier_are_kept() -> None:
-    context = EventContext(replace(an_event(), visitor=Visitor(1, 2)), Site(7, "example.com"))
+    event = replace(an_event(), visitor=Visitor(1, 2), partition=9)
+    context = EventContext(event, Site(7, "example.com"))
     assert drop_of(context) is None
-    assert context.visitor == Visitor(1, 2)
+    assert (context.visitor, context.partition) == (Visitor(1, 2), 9)
 
 
 @pytest.mark.parametrize("missing", [{"name": ""}, {"hostname": ""}, {"pathname": ""}])
