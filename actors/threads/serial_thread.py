@@ -73,6 +73,7 @@ class SerialThread:
         self._nice = nice
         self._calls: queue.SimpleQueue[_Call[object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._last: Callable[[], object] | None = None
 
     async def call(
         self,
@@ -111,8 +112,13 @@ class SerialThread:
                 raise
         return call.result()
 
-    def close(self) -> None:
-        """End the thread after the queued calls."""
+    def close(self, last: Callable[[], object] | None = None) -> None:
+        """End the thread after the queued calls.
+
+        Args:
+            last: What the thread does before it ends, if it has started.
+        """
+        self._last = last
         self._calls.put(None)
         self._thread = None
 
@@ -124,3 +130,5 @@ class SerialThread:
         while (call := self._calls.get()) is not None:
             call.run()
             del call
+        if self._last is not None:
+            self._last()
