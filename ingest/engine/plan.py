@@ -15,6 +15,9 @@ VERSION: Final = 1
 MAX_BYTES: Final = 4095
 """Maximum size of the metadata, by the broker's default for `offset.metadata.max.bytes`."""
 
+NEEDED_BYTES: Final = 512
+"""Size of a plan with the greatest numbers and an ordinary checkpoint id, rounded up."""
+
 
 class UnknownPlanError(ValueError):
     """A later version of the program wrote the plan.

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from ingest.engine.message import POSITIONS
 from ingest.engine.plan import (
     MAX_BYTES,
+    NEEDED_BYTES,
     CheckpointPlace,
     Plan,
     UnknownPlanError,
@@ -50,6 +51,15 @@ def test_the_text_stays_readable_for_later_versions() -> None:
         '"checkpoint":{"checkpoint_id":"00c0ffee00c0ffee","offset":17,"position":192},'
         '"rules":1,"planned_at":1790078400}}'
     )
+
+
+def test_the_greatest_plan_has_the_needed_bytes() -> None:
+    greatest = 2**63 - POSITIONS
+    point = LogPoint(greatest, greatest)
+    place = CheckpointPlace("f" * 32, greatest, greatest)
+    plan = Plan(LogPoint(greatest - POSITIONS, greatest), point, place, greatest, greatest)
+
+    assert NEEDED_BYTES / 2 < len(encode_plan(plan)) <= NEEDED_BYTES
 
 
 @pytest.mark.parametrize(
