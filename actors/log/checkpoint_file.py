@@ -17,7 +17,7 @@ from typing import Final, Self
 import structlog
 import trio
 
-from actors.files.atomic import OWNER_ONLY, sync_directory
+from actors.files.atomic import OWNER_ONLY, sync_directory, write_state
 from ingest.fold.checkpoint import FoldState, read_parts, write_parts
 
 log = structlog.get_logger()
@@ -86,6 +86,15 @@ class CheckpointFile:
             temporary.unlink(missing_ok=True)
             raise
         return WrittenCheckpoint(temporary, self._path)
+
+    def save(self, state: FoldState) -> None:
+        """Replace the last checkpoint, durably, before the pipeline runs. Blocks.
+
+        Raises:
+            OSError: The last one is unchanged.
+        """
+        parts = [_HEAD.pack(len(part), zlib.crc32(part)) + part for part in write_parts(state)]
+        write_state(self._path, MAGIC + b"".join(parts), durable=True)
 
     def forget(self) -> None:
         """Delete the checkpoint, because the log after it will be deleted.

@@ -135,6 +135,8 @@ def _open(
     )
     stack.callback(file_log.close)
     file_log.lost += lost
+    if files.cluster.exists():
+        state = _leave_cluster(file_log, files, checkpoints, description)
     if state is None:
         state = fitting_state(file_log, checkpoint, description)
     if not in_memory:
@@ -142,6 +144,28 @@ def _open(
     file_log.seal()
     previous = _previous(file_log, state, settings, files, upgrade)
     return _memory(settings, description, clock, checkpoints, None, previous, file_log.lost)
+
+
+def _leave_cluster(
+    outbox: FileLog, files: StateFiles, checkpoints: CheckpointFile, description: Description
+) -> FoldState:
+    """Begin to fold the log of a front, whose events other processes have folded so far.
+
+    Raises:
+        DurabilityError: Kafka does not have all of its events.
+        OSError: The new state cannot be saved.
+    """
+    if outbox.backlog:
+        raise DurabilityError(
+            f"{files.journal} has {outbox.backlog} events of a front that Kafka does not have yet; "
+            "run `sluice serve --role front` until they are forwarded"
+        )
+    # Sessions would be those of this front's events alone, and so contradict those in the store.
+    state = FoldState(outbox.id, *outbox.committed, 0, description, (), (), ())
+    checkpoints.save(state)
+    files.cluster.unlink()
+    log.warning("this directory was a front's; open sessions begin anew")
+    return state
 
 
 def fitting_state(source: Log, checkpoint: FoldState | None, description: Description) -> FoldState:

@@ -45,6 +45,11 @@ class StateFiles:
         return self.directory / "server.json"
 
     @property
+    def cluster(self) -> Path:
+        """The cluster record, in a front's directory; other processes have none."""
+        return self.directory / "cluster.json"
+
+    @property
     def imports(self) -> Path:
         """The directory of imports of past events."""
         return self.directory / "imports"
