@@ -38,6 +38,8 @@ _FIXED: Final = frozenset(
         "auto.commit.enable",
         "enable.auto.offset.store",
         "auto.offset.reset",
+        "message.timeout.ms",
+        "delivery.timeout.ms",
         "allow.auto.create.topics",
     }
 )
@@ -56,7 +58,9 @@ def producer_options(settings: Settings) -> Options:
             "acks": "all",
             "enable.idempotence": True,
             "enable.gapless.guarantee": True,
-            "message.timeout.ms": 3_600_000,
+            # Never: the guarantee does not cover messages that time out, and those behind them
+            # would be sent. Workers would then take no resend of what timed out.
+            "message.timeout.ms": 0,
             "message.max.bytes": MESSAGE_MAX_BYTES,
             "linger.ms": 10,
             "compression.type": "lz4",

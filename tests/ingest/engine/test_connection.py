@@ -63,7 +63,7 @@ READING: Options = {
                 "acks": "all",
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,
-                "message.timeout.ms": 3_600_000,
+                "message.timeout.ms": 0,
                 "message.max.bytes": 2_000_000,
                 "linger.ms": 10,
                 "compression.type": "lz4",
@@ -211,6 +211,10 @@ def test_connections(variables: dict[str, str], expected: Options) -> None:
         (
             PLAIN | {"SLUICE_KAFKA_OPTIONS": "acks=1"},
             "SLUICE_KAFKA_OPTIONS: acks cannot be changed",
+        ),
+        (
+            PLAIN | {"SLUICE_KAFKA_OPTIONS": "linger.ms=50,message.timeout.ms=3600000"},
+            "SLUICE_KAFKA_OPTIONS: message.timeout.ms cannot be changed",
         ),
     ],
 )
