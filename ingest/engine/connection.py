@@ -114,6 +114,15 @@ _READING: Final[Options] = {
 }
 
 
+def session_milliseconds(settings: Settings) -> int:
+    """The session timeout of the workers' group: the operator's, or ours.
+
+    Raises:
+        ValueError: The operator's is no number, as `connection_problems` says.
+    """
+    return int(_own_options(settings).get("session.timeout.ms", SESSION_MILLISECONDS))
+
+
 def connection_problems(settings: Settings) -> list[str]:
     """What keeps the settings from being used for a connection; each text names its variable."""
     return [*_address_problems(settings), *_user_problems(settings), *_option_problems(settings)]
@@ -225,9 +234,11 @@ def _user_problems(settings: Settings) -> Iterator[str]:
 
 
 def _option_problems(settings: Settings) -> Iterator[str]:
-    for name in _own_options(settings):
+    for name, value in _own_options(settings).items():
         if name in _FIXED:
             yield f"SLUICE_KAFKA_OPTIONS: {name} cannot be changed, since no event may be lost"
+        elif name == "session.timeout.ms" and not value.isdecimal():
+            yield f"SLUICE_KAFKA_OPTIONS: {name}: expected a number of milliseconds"
 
 
 def _hidden(secret: SecretStr | None) -> str:

@@ -63,6 +63,7 @@ def examine(
     topics: Mapping[str, DescribedTopic],
     record: ClusterRecord | None,
     brokers: Mapping[str, str],
+    session_milliseconds: int = SESSION_MILLISECONDS,
 ) -> list[Finding]:
     """Compare a cluster's topics and brokers with what they should be.
 
@@ -71,6 +72,7 @@ def examine(
         topics: The topics that exist, by name; others may be among them.
         record: The cluster record; None if there is none.
         brokers: Settings of a broker, by their names in Kafka.
+        session_milliseconds: The session timeout of the workers' group.
 
     Returns:
         What was found, topic by topic.
@@ -91,7 +93,7 @@ def examine(
             found.append(problem(f"{wanted.name} does not exist", CREATE))
         else:
             found += _topic_findings(names, wanted, topic)
-    found += _broker_findings(brokers)
+    found += _broker_findings(brokers, session_milliseconds)
     return found
 
 
@@ -249,7 +251,7 @@ def _judge(names: TopicNames, name: str, kept: float, segment: int) -> tuple[boo
     return False, ""
 
 
-def _broker_findings(brokers: Mapping[str, str]) -> Iterator[Finding]:
+def _broker_findings(brokers: Mapping[str, str], session: int) -> Iterator[Finding]:
     topic = DescribedTopic(0, 0, brokers)
     minutes = _number(topic, "offsets.retention.minutes")
     if minutes is not None and minutes * 60_000 < EVENTS_RETENTION:
@@ -267,12 +269,11 @@ def _broker_findings(brokers: Mapping[str, str]) -> Iterator[Finding]:
         )
     least = _number(topic, "group.min.session.timeout.ms")
     most = _number(topic, "group.max.session.timeout.ms")
-    if (least or 0) > SESSION_MILLISECONDS or (most or math.inf) < SESSION_MILLISECONDS:
+    if (least or 0) > session or (most or math.inf) < session:
         yield problem(
-            f"the brokers do not allow a session timeout of {SESSION_MILLISECONDS} ms "
+            f"the brokers do not allow a session timeout of {session} ms "
             "(group.min.session.timeout.ms, group.max.session.timeout.ms)",
-            f"allow {SESSION_MILLISECONDS} on all brokers, or set session.timeout.ms in "
-            "SLUICE_KAFKA_OPTIONS",
+            f"allow {session} on all brokers, or set session.timeout.ms in SLUICE_KAFKA_OPTIONS",
         )
 
 

@@ -220,6 +220,14 @@ def test_who_has_no_secret_compares_the_members_with_each_other() -> None:
     assert finding.text == "SLUICE_CLUSTER_SECRET differs: front web (f3)"
 
 
+def test_before_the_record_is_read_nothing_is_said_of_partitions() -> None:
+    cluster = Cluster(SECRET)
+
+    beat(cluster, a_front())
+
+    assert cluster.findings() == []
+
+
 def test_many_members_are_not_all_named() -> None:
     fronts = [a_front(f"f{n}", mac=OTHER_MAC) for n in range(1, 11)]
 

@@ -11,6 +11,7 @@ from ingest.engine.connection import (
     consumer_options,
     group_consumer_options,
     producer_options,
+    session_milliseconds,
 )
 from ingest.settings import Settings, SettingsError
 from tests.ingest.engine.kafka_settings import CERTIFICATE, KEY, settings_of
@@ -216,6 +217,10 @@ def test_connections(variables: dict[str, str], expected: Options) -> None:
             PLAIN | {"SLUICE_KAFKA_OPTIONS": "linger.ms=50,message.timeout.ms=3600000"},
             "SLUICE_KAFKA_OPTIONS: message.timeout.ms cannot be changed",
         ),
+        (
+            PLAIN | {"SLUICE_KAFKA_OPTIONS": "session.timeout.ms=30s"},
+            "SLUICE_KAFKA_OPTIONS: session.timeout.ms: expected a number of milliseconds",
+        ),
     ],
 )
 def test_problems(variables: dict[str, str], problem: str) -> None:
@@ -244,3 +249,14 @@ def test_no_problems(variables: dict[str, str]) -> None:
 )
 def test_says_that_host_names_are_not_verified(variables: dict[str, str], notes: int) -> None:
     assert len(connection_notes(settings_of(**variables))) == notes
+
+
+@pytest.mark.parametrize(
+    ("options", "milliseconds"),
+    [("linger.ms=5", 15_000), ("session.timeout.ms=30000", 30_000)],
+)
+def test_the_session_timeout(options: str, milliseconds: int) -> None:
+    settings = settings_of(**PLAIN, SLUICE_KAFKA_OPTIONS=options)
+
+    assert session_milliseconds(settings) == milliseconds
+    assert int(group_consumer_options(settings)["session.timeout.ms"]) == milliseconds

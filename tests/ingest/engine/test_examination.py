@@ -195,5 +195,11 @@ def test_settings_of_brokers(brokers: dict[str, str], text: str) -> None:
     assert text in finding.text
 
 
+def test_the_session_timeout_can_be_another() -> None:
+    brokers = BROKERS | {"group.min.session.timeout.ms": "30000"}
+
+    assert examine("", described(), RECORD, brokers, 30_000) == []
+
+
 def test_brokers_that_tell_nothing() -> None:
     assert examined(described(), brokers={}) == []
