@@ -175,15 +175,13 @@ def test_a_partition_that_the_cluster_does_not_have_is_mapped_to_one_that_it_has
     assert [message.partition for message in gatherer.take_all()] == [1]
 
 
+LARGE = [an_event(partition, kilobytes=100) for partition in range(4)]
+
+
 @given(
     st.lists(
-        st.tuples(
-            st.lists(
-                RECORDS | st.integers(0, 3).map(lambda n: an_event(n, kilobytes=60)), max_size=30
-            ),
-            st.booleans(),
-        ),
-        max_size=6,
+        st.tuples(st.lists(RECORDS | st.sampled_from(LARGE), max_size=8), st.booleans()),
+        max_size=4,
     ),
     st.integers(1, 3),
 )
