@@ -14,9 +14,9 @@ from ingest.settings import Settings, SettingsError
 
 Options = dict[str, str | int | bool]
 
-MESSAGE_MAX_BYTES: Final = 2_000_000
-"""Maximum size of a message, for producers and topics: an event may be larger than what is usually
-gathered into a message. Its request has at most 1,000,000 bytes, which may double as JSON."""
+MESSAGE_MAX_BYTES: Final = 4_000_000
+"""Maximum size of a message, for producers and topics. It must be above the size of any event that
+a client can send, which is about 2,000,000 bytes: a front stops at a message that is refused."""
 
 SESSION_MILLISECONDS: Final = 15_000
 """How long a worker may be silent before its partitions go to others."""

@@ -1,9 +1,11 @@
+import json
 import os
 from collections.abc import Callable
 
 import pytest
 
 from ingest.engine.connection import (
+    MESSAGE_MAX_BYTES,
     Options,
     admin_options,
     connection_notes,
@@ -13,7 +15,11 @@ from ingest.engine.connection import (
     producer_options,
     session_milliseconds,
 )
+from ingest.enrichment.attribution import attribute
+from ingest.records.encoding import TEXT, encode
+from ingest.request.parse import parse_request
 from ingest.settings import Settings, SettingsError
+from tests.examples import an_enriched_event
 from tests.ingest.engine.kafka_settings import CERTIFICATE, KEY, settings_of
 
 PLAIN = {"KAFKA_BROKERS": "a:9092,b:9092"}
@@ -65,7 +71,7 @@ READING: Options = {
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,
                 "message.timeout.ms": 0,
-                "message.max.bytes": 2_000_000,
+                "message.max.bytes": 4_000_000,
                 "linger.ms": 10,
                 "compression.type": "lz4",
                 "queue.buffering.max.kbytes": 65_536,
@@ -260,3 +266,30 @@ def test_the_session_timeout(options: str, milliseconds: int) -> None:
 
     assert session_milliseconds(settings) == milliseconds
     assert int(group_consumer_options(settings)["session.timeout.ms"]) == milliseconds
+
+
+def test_no_event_of_a_client_is_too_large_for_a_message() -> None:
+    # As JSON, each of these characters takes 12 bytes, and each control character takes 6.
+    cluster = "a" + "\U0001d165" * 31
+    document = {
+        "n": cluster * 120,
+        "u": "https://example.com/" + "%FF" * 600,
+        "d": "example.com",
+        "r": f"https://{cluster * 3000}/{cluster * 3000}",
+        "p": {f"{number:0300}": "\1" * 2000 for number in range(30)},
+    }
+    body = json.dumps(document, ensure_ascii=False).encode()
+    request = parse_request(
+        "application/json", body, timestamp=0, client_ip="", user_agent=None, ip_type=None
+    )
+    event = an_enriched_event(
+        name=request.name,
+        pathname=request.pathname,
+        props=request.props,
+        attribution=attribute(request.referrer, request.hostname, request.query),
+    )
+
+    form, content = encode(event)
+
+    assert form == TEXT
+    assert 1_500_000 < len(content) < MESSAGE_MAX_BYTES / 1.5
