@@ -38,6 +38,7 @@ from ingest.pipeline.reference import Reference
 from ingest.records.record import Description
 from ingest.records.run import Run, encode_run
 from ingest.rows.schema import Table
+from ingest.rows.servers import Server
 from ingest.sessions.salts import fresh_key, start
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
@@ -159,6 +160,12 @@ class Sink:
         return []
 
     async def ping(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def beat(self, server: Server) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def servers(self) -> None:
         await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:

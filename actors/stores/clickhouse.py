@@ -15,7 +15,7 @@ from actors.stores.native_connection import NativeConnection
 from actors.stores.native_line import Line, ServerError, rows_of
 from actors.stores.query_limits import QUERY_RESULT_BYTES, QUERY_SECONDS, query_settings
 from actors.stores.refusal import operator_at_fault, rows_at_fault, shorten, tables_at_fault
-from actors.stores.rights import check_query_rights, check_rights
+from actors.stores.rights import check_query_rights, check_rights, check_server_rights
 from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
     QueryRefused,
@@ -30,13 +30,21 @@ from actors.threads.asyncio_thread import AsyncioThread
 from ingest.rows.dedup_probe import IDENTITIES, plan_probes
 from ingest.rows.layout import Row
 from ingest.rows.schema import TABLES, Table, quote_identifier, quote_string
+from ingest.rows.servers import (
+    SeenServer,
+    Server,
+    beat_statement,
+    create_statement,
+    seen_servers,
+    select_statement,
+)
 
 CONNECTION_SECONDS = 10.0
 INSERT_SECONDS = 50.0
 
 
 class ClickHouseStore:
-    """Owns three connections to a server: for inserts, for queries, for probes.
+    """Owns three connections to a server: for inserts, for queries, for probes and beats.
 
     They live in a thread with an asyncio loop, which asynch needs. Each carries one statement at a
     time, independently of the others. A statement that is cancelled or takes too long is cancelled
@@ -174,6 +182,47 @@ class ClickHouseStore:
                 await self.open()
         except StoreError as error:
             raise StoreUnavailable(str(error)) from None
+
+    async def beat(self, server: Server) -> None:
+        """See `Store.beat`."""
+        await self._ask_servers(beat_statement(self._address.database, server))
+
+    async def servers(self) -> tuple[SeenServer, ...] | None:
+        """See `Store.servers`."""
+        rows = await self._ask_servers(select_statement(self._address.database))
+        return None if rows is None else seen_servers(rows)
+
+    async def server_findings(self) -> tuple[str, ...]:
+        """Why other servers of the database cannot be found; a line each."""
+        try:
+            if await self.servers() is None:
+                return ()
+        except StoreMisconfigured as error:
+            return (f"other servers of this database cannot be found: {error}",)
+        return await check_server_rights(self._execute, self._address.user, self._address.database)
+
+    async def _ask_servers(self, sql: str) -> list[list[str]] | None:
+        """Run a statement on the table of servers, which is created if it does not exist.
+
+        Returns:
+            None if the table does not belong here.
+        """
+        if self._migrated is None:
+            raise StoreUnavailable("the store is not open yet")
+        if self._migrated.by_plausible:
+            return None
+        try:
+            try:
+                return await self._pings.run(partial(rows_of, sql))
+            except ServerError as error:
+                if not tables_at_fault(error.code):
+                    raise
+            create = create_statement(self._address.database)
+            await self._pings.run(partial(rows_of, create))
+            return await self._pings.run(partial(rows_of, sql))
+        except ServerError as error:
+            kind = StoreMisconfigured if operator_at_fault(error.code) else StoreUnavailable
+            raise kind(str(error)) from None
 
     async def aclose(self) -> None:
         """Drop the connections and end the thread."""

@@ -35,6 +35,7 @@ from actors.stores.url import EmbeddedAddress
 from actors.threads.serial_thread import GRACE_SECONDS, SerialThread
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table, quote_identifier, quote_string
+from ingest.rows.servers import Server
 
 NICE = 10
 """Inserts and queries run at lower priority than requests; otherwise, on one core, a flush would
@@ -110,6 +111,14 @@ class EmbeddedStore:
     async def ping(self) -> None:
         """See `Store.ping`; waits for a running insert."""
         await self._execute("SELECT 1")
+
+    async def beat(self, server: Server) -> None:
+        """See `Store.beat`; no other process can open the directory."""
+        await trio.lowlevel.checkpoint()
+
+    async def servers(self) -> None:
+        """See `Store.servers`."""
+        await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         """Close the sessions after their current calls, and release the directory."""

@@ -24,11 +24,13 @@ class Migrated:
         left_out: By table: the columns that rows hold and inserts must leave out.
         forgetful: Names of tables that do not recognise an insert by its token.
         findings: Information for the operator, one per line.
+        by_plausible: Whether Plausible's migrations made the tables.
     """
 
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
     forgetful: frozenset[str] = frozenset()
     findings: tuple[str, ...] = ()
+    by_plausible: bool = False
 
 
 async def migrate(execute: Execute, database: str, *, durable: bool = False) -> Migrated:
@@ -67,7 +69,7 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
     if timezone not in ("UTC", "Etc/UTC"):
         findings.append(f"the time zone is {timezone}, not UTC: days and months begin by it")
     forgetful = frozenset(name for name, table in existing.items() if not table.deduplicates)
-    return Migrated(plan.left_out, forgetful, tuple(findings))
+    return Migrated(plan.left_out, forgetful, tuple(findings), plan.by_plausible)
 
 
 async def _existing_tables(

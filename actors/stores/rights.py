@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from actors.stores.store import StoreError, StoreMisconfigured
 from ingest.rows.schema import TABLES, quote_identifier
+from ingest.rows.servers import SERVERS
 
 _SOURCES = ("FILE", "URL", "REMOTE", "S3", "MYSQL", "POSTGRES")
 """Rights to read the server's files, and to have it ask other hosts."""
@@ -69,6 +70,32 @@ async def check_query_rights(
             f"who may reach beyond the server ({', '.join(reached)})"
         )
     return tuple(findings)
+
+
+async def check_server_rights(execute: Execute, user: str, database: str) -> tuple[str, ...]:
+    """Ask whether the servers of the database can find each other.
+
+    Args:
+        execute: Runs a statement; raises a `StoreError` when it fails.
+        user: The ClickHouse user.
+        database: With the table of servers.
+
+    Returns:
+        What an operator ought to know.
+    """
+    table = f"{quote_identifier(database)}.{quote_identifier(SERVERS)}"
+    lacking = [
+        right
+        for right in ("SELECT", "INSERT")
+        if await _may(execute, f"{right} ON {table}") is False
+    ]
+    if not lacking:
+        return ()
+    return (
+        f"the user {user} lacks {' and '.join(lacking)} on {SERVERS}, so servers that write to one "
+        f"database do not find each other: GRANT {', '.join(lacking)} ON {table} "
+        f"TO {quote_identifier(user)}",
+    )
 
 
 async def _may(execute: Execute, grant: str) -> bool | None:

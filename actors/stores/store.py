@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from ingest.rows.layout import Row
 from ingest.rows.schema import Table
+from ingest.rows.servers import SeenServer, Server
 
 
 class StoreError(Exception):
@@ -105,6 +106,31 @@ class Store(Protocol):
 
         Raises:
             StoreUnavailable: It did not answer or cannot be prepared.
+        """
+
+    async def beat(self, server: Server) -> None:
+        """Record that a server writes to this store now.
+
+        Does not disturb inserts. Does nothing if servers cannot share the store, or if its tables
+        are not Sluice's own.
+
+        Args:
+            server: This one.
+
+        Raises:
+            StoreUnavailable: Try again later.
+            StoreMisconfigured: A privilege is missing.
+        """
+
+    async def servers(self) -> Sequence[SeenServer] | None:
+        """The servers that have recorded a beat in the last minutes.
+
+        Returns:
+            None where `beat` does nothing.
+
+        Raises:
+            StoreUnavailable: Try again later.
+            StoreMisconfigured: A privilege is missing.
         """
 
     async def aclose(self) -> None:

@@ -11,6 +11,7 @@ from actors.stores.store import RowsRefused, StoreUnavailable
 from actors.supervision.traces import Outcome
 from ingest.rows.batch import Insert, Trigger
 from ingest.rows.schema import Table
+from ingest.rows.servers import SeenServer, Server
 
 
 class FakeStore:
@@ -78,6 +79,13 @@ class FakeStore:
 
     async def ping(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    async def beat(self, server: Server) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def servers(self) -> Sequence[SeenServer] | None:
+        await trio.lowlevel.checkpoint()
+        return None
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -18,6 +18,7 @@ from actors.stores.store import (
 )
 from actors.stores.url import EmbeddedAddress
 from ingest.rows.schema import EVENTS
+from ingest.rows.servers import Server
 from tests.actors.stores import checks
 from tests.ingest.rows.example_rows import row
 
@@ -62,6 +63,12 @@ async def test_findings_and_ping(store: EmbeddedStore, tmp_path: Path) -> None:
     assert store.findings[0].endswith(f"in {tmp_path / 'chdb'}")
     assert store.findings[1:] == ("events_v2, sessions_v2, ingest_counters: created",)
     await store.ping()
+
+
+async def test_servers_cannot_share_the_store(store: EmbeddedStore) -> None:
+    await store.beat(Server("process", "directory", "here:8000"))
+    assert await store.servers() is None  # type: ignore[func-returns-value]
+    assert [each["name"] for each in await checks.read(store, "SHOW TABLES LIKE '%servers%'")] == []
 
 
 async def test_rows_survive_and_nothing_is_created_twice(tmp_path: Path) -> None:

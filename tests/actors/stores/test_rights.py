@@ -2,7 +2,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.stores.rights import Execute, check_query_rights, check_rights
+from actors.stores.rights import (
+    Execute,
+    check_query_rights,
+    check_rights,
+    check_server_rights,
+)
 from actors.stores.store import StoreMisconfigured, StoreUnavailable
 
 
@@ -67,3 +72,22 @@ async def test_a_server_that_does_not_know_the_question_of_queries() -> None:
         raise StoreUnavailable(f"Syntax error: {sql}")
 
     assert await check_query_rights(execute, "q", "db", own=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("lacking", "told"),
+    [
+        ([], None),
+        (["INSERT"], "the user u lacks INSERT on sluice_servers"),
+        (["SELECT", "INSERT"], "the user u lacks SELECT and INSERT on sluice_servers"),
+    ],
+)
+async def test_servers_that_cannot_find_each_other(lacking: list[str], told: str | None) -> None:
+    execute = server(*(f"{right} ON `db`.`sluice_servers`" for right in lacking))
+    findings = await check_server_rights(execute, "u", "db")
+    if told is None:
+        assert findings == ()
+        return
+    (finding,) = findings
+    assert finding.startswith(told)
+    assert finding.endswith(f"GRANT {', '.join(lacking)} ON `db`.`sluice_servers` TO `u`")
