@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from actors.keepers.file_watcher import FileWatcher
+from actors.keepers.other_servers import OtherServers
 from actors.pipeline.topology import Collector
 
 _DETAILS: Final = frozenset({"reason", "file_written_ns", "last_error", "seconds_since_failure"})
@@ -13,7 +14,11 @@ class Health:
     """Reports the state of the parts of one server."""
 
     def __init__(
-        self, collector: Collector, sites: FileWatcher[Any], geo: FileWatcher[Any] | None
+        self,
+        collector: Collector,
+        sites: FileWatcher[Any],
+        geo: FileWatcher[Any] | None,
+        others: OtherServers,
     ) -> None:
         """Watch a collector and its reference files.
 
@@ -21,10 +26,12 @@ class Health:
             collector: The pipeline.
             sites: The actor that keeps the registry up to date.
             geo: The actor that keeps the geo database up to date; None without a database.
+            others: The actor that looks for other servers of the database.
         """
         self._collector = collector
         self._sites = sites
         self._geo = geo
+        self._others = others
 
     @property
     def alive(self) -> bool:
@@ -60,6 +67,7 @@ class Health:
             **self._collector.status(),
             "registry": self._sites.status() | sites,
             "geo_database": geo | {"loaded": self._geo is not None},
+            "other_servers": self._others.status(),
         }
 
     def plausible(self) -> dict[str, str]:

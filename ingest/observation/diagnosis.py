@@ -100,6 +100,7 @@ class ServerHealth:
         sites: Registered sites.
         sites_problem: Why the sites file is not in force; None when it is.
         geo_problem: The same for the geo database.
+        other_servers: Names of other servers that write to the same database; empty for none.
         loop_lag_seconds: The event loop's lag.
         queue_share: Share of the room for waiting requests that is used.
         refused: Requests answered with an error in the last five minutes, by status.
@@ -130,6 +131,7 @@ class ServerHealth:
     sites: int = 1
     sites_problem: str | None = None
     geo_problem: str | None = None
+    other_servers: str = ""
     loop_lag_seconds: float = 0.0
     queue_share: float = 0.0
     refused: Mapping[int, int] = field(default_factory=dict)
@@ -375,6 +377,18 @@ def _files(health: ServerHealth) -> Iterator[Diagnosis]:
         )
 
 
+def _other_servers(health: ServerHealth) -> Iterator[Diagnosis]:
+    if health.other_servers:
+        yield Diagnosis(
+            Severity.DEGRADED,
+            "database",
+            f"Another server writes to the same database{_quote(health.other_servers)}: "
+            "visitors and visits that reach both are counted twice.",
+            "Let only one server write to a database and stop the other; where several are wanted, "
+            "see docs/cluster.md.",
+        )
+
+
 def _others(health: ServerHealth) -> Iterator[Diagnosis]:
     for part, state in health.others.items():
         name = part.replace("_", " ")
@@ -411,6 +425,7 @@ EXAMINATIONS: Final[tuple[Callable[[ServerHealth], Iterator[Diagnosis]], ...]] =
     _store,
     _files,
     _letters,
+    _other_servers,
     _others,
     _traffic,
 )

@@ -50,6 +50,11 @@ class StateFiles:
         return self.directory / "cluster.json"
 
     @property
+    def server_id(self) -> Path:
+        """The file of the directory's id, by which it is known in the store."""
+        return self.directory / "server-id"
+
+    @property
     def imports(self) -> Path:
         """The directory of imports of past events."""
         return self.directory / "imports"

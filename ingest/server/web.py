@@ -8,6 +8,7 @@ import trio
 from quart_trio import QuartTrio
 
 from actors.keepers.file_watcher import FileWatcher
+from actors.keepers.other_servers import OtherServers
 from actors.pipeline.topology import Collector
 from actors.stores.store import Store
 from ingest import __version__
@@ -41,6 +42,7 @@ class Web:
         collector: Collector,
         sites: FileWatcher[Any],
         geo: FileWatcher[Any] | None,
+        others: OtherServers,
         store: Store | None,
         telemetry: RequestObserver | None,
     ) -> None:
@@ -51,6 +53,7 @@ class Web:
             collector: Receives the events.
             sites: Keeps the registry up to date.
             geo: Keeps the geo database up to date; None without one.
+            others: Finds other servers of the database.
             store: Asked by queries; None if this process has none.
             telemetry: Traces requests; None to disable traces.
         """
@@ -69,7 +72,7 @@ class Web:
             flood_guard(settings.flood_requests_per_minute),
             self.operator,
         )
-        health = Health(collector, sites, geo)
+        health = Health(collector, sites, geo, others)
         self.app: QuartTrio = create_app(
             collector,
             health,

@@ -37,6 +37,7 @@ GAUGES: Mapping[str, str] = {
     "sluice_journal_bytes": "Bytes of the journal on disk.",
     "sluice_journal_events_lost": "Accepted events that are missing in the journal.",
     "sluice_dead_letters_kept": "Dead letters on disk.",
+    "sluice_other_servers": "Other servers that write to the same database.",
     "sluice_actors_in_trouble": "Actors that are stuck, or most of whose messages fail.",
 }
 """Gauges that parts of the pipeline report, with their documentation."""

@@ -41,7 +41,7 @@ LAG_BEATS: Final = 10
 EXAMINED: Final = frozenset(
     {
         *("status", "intake", "journal", "sessions", "store"),
-        *("dead_letters", "actors", "registry", "geo_database"),
+        *("dead_letters", "actors", "registry", "geo_database", "other_servers"),
     }
 )
 """Parts of the readiness report that the diagnosis examines in detail."""
@@ -168,6 +168,7 @@ class LiveStatus:
                 sites=parts["registry"]["sites"],
                 sites_problem=parts["registry"].get("reason"),
                 geo_problem=parts["geo_database"].get("reason"),
+                other_servers=parts["other_servers"].get("reason", ""),
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),
                 queue_share=intake["waiting"] / intake["room"],
                 refused=history.refusals(REFUSAL_MINUTES),

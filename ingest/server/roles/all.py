@@ -3,6 +3,7 @@
 import structlog
 
 from actors.clock.wall_clock import Clock
+from actors.keepers.other_servers import OtherServers
 from actors.keepers.salt_keeper import SaltKeeper
 from actors.pipeline.front_half import FrontHalf
 from actors.pipeline.storing import FlushLimits, Storing
@@ -10,6 +11,7 @@ from actors.pipeline.topology import Collector
 from actors.supervision.actor import Actor
 from ingest.http.import_routes import add_import_routes
 from ingest.server.durability import open_kept_events
+from ingest.server.identity import identify_server
 from ingest.server.imports import open_import_service
 from ingest.server.listening import listen, server_file
 from ingest.server.opened_store import opened_store
@@ -41,7 +43,8 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
         opened_store(settings) as (store, opened),
     ):
         sites, geo = reloads(settings, reference)
-        keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites]
+        others = OtherServers(store, identify_server(files.server_id, port))
+        keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites, others]
         if geo is not None:
             keepers.append(geo)
         with open_kept_events(settings, files, clock) as kept:
@@ -61,7 +64,8 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
                 tracing=telemetry,
             )
             collector = Collector(front, storing, keepers=keepers, tracing=telemetry)
-            web = Web(settings, collector, sites, geo, store, telemetry)
+            front.metrics.show(others.figures)
+            web = Web(settings, collector, sites, geo, others, store, telemetry)
             imports = open_import_service(settings, files, collector, store)
             add_import_routes(web.app, imports, web.operator)
             with server_file(files.server, port, web.command_token):

@@ -12,6 +12,7 @@ from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
 from actors.keepers.file_watcher import FileWatcher
+from actors.keepers.other_servers import OtherServers
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
@@ -20,6 +21,7 @@ from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.request_observers import RequestObserver
 from ingest.request.client_address import TrustedProxies
+from ingest.rows.servers import Server
 from ingest.server.web import flood_guard
 from ingest.settings import ShownSetting
 from tests.actors.pipeline.running_pipeline import Pipeline
@@ -72,7 +74,8 @@ class Application:
         self.pipeline = pipeline
         self.sites = a_reload("sites_file")
         self.geo = a_reload("geo_database") if geo else None
-        self.health = Health(pipeline.collector, self.sites, self.geo)
+        self.others = OtherServers(pipeline.store, Server("process", "directory", "here:8000"))
+        self.health = Health(pipeline.collector, self.sites, self.geo, self.others)
         operator = Operator(None if token is None else SecretStr(token), COMMAND_TOKEN)
         self.endpoint = EventEndpoint(
             pipeline.collector, TrustedProxies.parse(trusted), flood_guard(flood), operator

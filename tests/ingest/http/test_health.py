@@ -13,6 +13,7 @@ from actors.letters.dead_letters import LETTERS_LIMIT
 from actors.pipeline.flush import Flush
 from ingest.model.verdict import ACCEPTED
 from ingest.rows.batch import Insert
+from ingest.rows.servers import Server
 from tests.actors.fakes import an_outage
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once
 from tests.examples import NOON
@@ -34,6 +35,7 @@ async def test_all_is_well(autojump_clock: MockClock, application: Application) 
         "registry": "ok",
         "geo_database": "ok",
         "journal": "ok",
+        "other_servers": "ok",
     }
     assert report["registry"]["sites"] == 1
     assert report["geo_database"]["loaded"] is False
@@ -55,12 +57,17 @@ def break_store(application: Application) -> None:
     application.pipeline.storing.writer.last_error = SECRET
 
 
+def add_server(application: Application) -> None:
+    application.others._others = {"directory": Server("process", "directory", SECRET)}
+
+
 @pytest.mark.parametrize(
     ("break_it", "part"),
     [
         (break_sites, "registry"),
         (break_geo, "geo_database"),
         (break_store, "store"),
+        (add_server, "other_servers"),
     ],
 )
 async def test_what_needs_care_is_degraded_and_explained_to_operators(

@@ -55,6 +55,12 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "store",
         "3 attempts failed in a row (Connection refused).",
     ),
+    "another server": (
+        {"other_servers": "two:8000"},
+        Severity.DEGRADED,
+        "database",
+        "Another server writes to the same database (two:8000): ",
+    ),
     "an outage without a word": (
         {"store_failures": 1},
         Severity.DEGRADED,

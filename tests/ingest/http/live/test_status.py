@@ -15,6 +15,7 @@ from actors.log.file_log import FileLog
 from ingest.http.live import status as live_status
 from ingest.model.verdict import DropReason
 from ingest.observation.history import SECONDS
+from ingest.rows.servers import Server
 from tests.actors.fakes import an_outage
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.examples import NOON
@@ -105,6 +106,10 @@ def break_geo(application: Application) -> None:
     application.geo.problem = "gone"
 
 
+def add_server(application: Application) -> None:
+    application.others._others = {"directory": Server("process", "directory", "two:8000")}
+
+
 def close_intake(application: Application) -> None:
     application.pipeline.collector.intake.close()
 
@@ -136,6 +141,7 @@ def slow_down(application: Application) -> None:
         (break_store, "store", "degraded"),
         (break_sites, "sites", "degraded"),
         (break_geo, "places", "degraded"),
+        (add_server, "database", "degraded"),
         (slow_down, "process", "degraded"),
         (close_intake, "intake", "down"),
         (flood_letters, "dead letters", "down"),
