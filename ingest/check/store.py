@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import trio
@@ -13,6 +14,8 @@ from actors.stores.store import StoreBusy, StoreError, StoreUnavailable
 from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.client.query import QueryError, ask_server
 from ingest.rows.schema import TABLES, quote_string
+from ingest.rows.servers import SeenServer, others_of_directory
+from ingest.server.identity import read_directory_id
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 
@@ -29,6 +32,11 @@ _QUERY_USER: Final = (
     "CLICKHOUSE_URL (docs/operating.md, A user for queries)"
 )
 
+_ONE_SERVER: Final = (
+    "each counts the visitors and visits that reach both: stop one; for several servers see "
+    "docs/cluster.md"
+)
+
 _TABLES: Final = f"""
 SELECT tables.name AS name, engine, total_rows, count() AS columns,
     position(engine_full, 'non_replicated_deduplication_window') > 0
@@ -43,6 +51,25 @@ GROUP BY name, engine, total_rows, knows_tokens ORDER BY name
 """  # noqa: S608 - constants
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a store tells once it is open.
+
+    Attributes:
+        findings: On the store; its version comes first.
+        query_findings: On its queries.
+        server_findings: Why other servers cannot be found.
+        servers: Those that write to it; None if it keeps no record of them.
+        tables: The rows of `_TABLES`, as JSON.
+    """
+
+    findings: tuple[str, ...] = ()
+    query_findings: tuple[str, ...] = ()
+    server_findings: tuple[str, ...] = ()
+    servers: Sequence[SeenServer] | None = None
+    tables: Sequence[str] = ()
+
+
 def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
     """Open the store, create or migrate its tables, and inspect them.
 
@@ -50,17 +77,16 @@ def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
         settings: Say which.
         now: Unix seconds.
     """
-    queries: tuple[str, ...] = ()
+    files = StateFiles(settings.state_dir)
     try:
-        results, queries, lines = trio.run(_open_store, settings.clickhouse_url)
+        opened = trio.run(_open_store, settings.clickhouse_url)
     except StoreBusy as busy:
         yield ok("the embedded store is in use by a running server")
         try:
-            lines = ask_server(StateFiles(settings.state_dir).server, _TABLES, busy)
+            opened = _Opened(tables=ask_server(files.server, _TABLES, busy))
         except QueryError as error:
             yield warning(str(error), "ask with the SLUICE_STATE_DIR of that server")
             return
-        results = ()
     except StoreUnavailable as error:
         yield problem(
             str(error),
@@ -75,22 +101,27 @@ def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
             f"no answer within {STORE_SECONDS:g} s", "see that CLICKHOUSE_URL's port is open"
         )
         return
-    yield from _store_results(results)
-    for text in queries:
+    yield from _store_results(opened.findings)
+    for text in opened.query_findings:
         yield warning(text, _QUERY_USER if "beyond the server" in text else "")
-    yield from _tables(map(json.loads, lines), now)
+    for text in opened.server_findings:
+        yield warning(text)
+    yield from _tables(map(json.loads, opened.tables), now)
+    yield from _other_servers(read_directory_id(files.server_id), opened.servers)
 
 
-async def _open_store(url: str) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
-    """Findings on the store, findings on its queries, and what it says of its tables."""
+async def _open_store(url: str) -> _Opened:
     store = open_store(url)
     try:
         with trio.fail_after(STORE_SECONDS):
             await store.open()
-            lines = await store.query(_TABLES)
-            if isinstance(store, ClickHouseStore):
-                return store.findings, await store.query_findings(), lines
-            return store.findings, (), lines
+            tables = await store.query(_TABLES)
+            if not isinstance(store, ClickHouseStore):
+                return _Opened(store.findings, tables=tables)
+            problems = await store.server_findings()
+            servers = None if problems else await store.servers()
+            queries = await store.query_findings()
+            return _Opened(store.findings, queries, problems, servers, tables)
     finally:
         await store.aclose()
 
@@ -119,3 +150,15 @@ def _tables(tables: Iterable[dict[str, Any]], now: float) -> Iterator[CheckResul
             "machine's",
             "have both follow a time server",
         )
+
+
+def _other_servers(
+    directory: str | None, servers: Sequence[SeenServer] | None
+) -> Iterator[CheckResult]:
+    if servers is None:
+        return
+    others = others_of_directory(directory, servers)
+    for other in others:
+        yield warning(f"another server writes to this database: {other.name}", _ONE_SERVER)
+    if not others:
+        yield ok("no other server writes to this database")
