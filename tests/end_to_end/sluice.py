@@ -71,8 +71,11 @@ class Sluice:
     """`sluice serve` in a separate directory.
 
     Attributes:
-        program: The module to run, and its arguments.
+        module: The module that runs commands.
+        program: The module that runs the server, and its arguments.
     """
+
+    module = "ingest"
 
     program: Sequence[str] = ("ingest", "serve")
 
@@ -100,7 +103,7 @@ class Sluice:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command and wait for its end."""
         return subprocess.run(
-            [sys.executable, "-m", "ingest", *arguments],
+            [sys.executable, "-m", self.module, *arguments],
             env=self.environment,
             cwd=self.directory,
             capture_output=True,

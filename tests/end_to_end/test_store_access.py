@@ -131,7 +131,16 @@ def without(right: str) -> list[str]:
     return [grant.replace(f"{right}, ", "") for grant in GRANTS]
 
 
+WRITING = "GRANT SELECT, INSERT ON stats."
+NARROW = [
+    f"{WRITING}events_v2",
+    f"{WRITING}sessions_v2",
+    f"{WRITING}ingest_counters",
+    "GRANT dictGet ON stats.*",
+]
+
 USERS = {
+    "narrow": NARROW,
     "least": GRANTS,
     "reader": documented_grants("sluice_query"),
     "noinsert": without("INSERT"),
@@ -200,6 +209,21 @@ def test_a_right_that_lacks(
     guarded: ClickHouseServer, tmp_path: Path, name: str, told: str
 ) -> None:
     assert told in store_section(as_user(guarded, name, tmp_path))
+
+
+def test_servers_that_may_not_find_each_other(guarded: ClickHouseServer, tmp_path: Path) -> None:
+    # The first makes the tables, and the table of servers.
+    least = as_user(guarded, "least", tmp_path)
+    assert not [line for line in store_section(least) if line.startswith("problem")]
+    with as_user(guarded, "narrow", tmp_path) as sluice:
+        sluice.send(url="https://example.com/narrow")
+        assert len(sluice.events("pathname = '/narrow'")) == 1
+        assert sluice.client.get("/ready").json()["status"] == "ok"
+        (told,) = [line for line in store_section(sluice) if "other servers" in line]
+        assert told.startswith("warning  other servers of this database cannot be found: narrow: ")
+        assert "SELECT" in told
+        assert sluice.stop() == 0
+    assert "error" not in sluice.log_text()
 
 
 def test_queries_have_a_user_of_their_own(guarded: ClickHouseServer, tmp_path: Path) -> None:
