@@ -80,7 +80,11 @@ class OtherServers(Actor):
         if not self._others:
             return {"status": "ok", "count": 0}
         names = ", ".join(sorted(server.name for server in self._others.values()))
-        return {"status": "degraded", "count": len(self._others), "reason": names}
+        return {
+            "status": "degraded",
+            "count": len(self._others),
+            "reason": f"this database is also written by {names}",
+        }
 
     def figures(self) -> dict[str, float]:
         """The gauge of this part."""

@@ -44,7 +44,7 @@ INSERT_SECONDS = 50.0
 
 
 class ClickHouseStore:
-    """Owns three connections to a server: for inserts, for queries, for probes and beats.
+    """Owns four connections to a server: for inserts, for queries, for probes, for beats.
 
     They live in a thread with an asyncio loop, which asynch needs. Each carries one statement at a
     time, independently of the others. A statement that is cancelled or takes too long is cancelled
@@ -82,6 +82,8 @@ class ClickHouseStore:
         )
         # The handshake names no database, because a missing one would fail it.
         self._pings = self._line("", connection_seconds)
+        # Not with the probes: a beat that hangs would delay the writer's next probe.
+        self._beats = self._line("", connection_seconds)
         self._migrated: Migrated | None = None
         self._tables_changed = False
         self.findings: tuple[str, ...] = ()
@@ -213,13 +215,13 @@ class ClickHouseStore:
             return None
         try:
             try:
-                return await self._pings.run(partial(rows_of, sql))
+                return await self._beats.run(partial(rows_of, sql))
             except ServerError as error:
                 if not tables_at_fault(error.code):
                     raise
             create = create_statement(self._address.database)
-            await self._pings.run(partial(rows_of, create))
-            return await self._pings.run(partial(rows_of, sql))
+            await self._beats.run(partial(rows_of, create))
+            return await self._beats.run(partial(rows_of, sql))
         except ServerError as error:
             kind = StoreMisconfigured if operator_at_fault(error.code) else StoreUnavailable
             raise kind(str(error)) from None
@@ -227,7 +229,7 @@ class ClickHouseStore:
     async def aclose(self) -> None:
         """Drop the connections and end the thread."""
         with trio.move_on_after(self._connection_seconds, shield=True):
-            for line in (self._inserts, self._queries, self._pings):
+            for line in (self._inserts, self._queries, self._pings, self._beats):
                 await line.aclose()
         self._migrated = None
         self._thread.close()

@@ -100,7 +100,7 @@ class ServerHealth:
         sites: Registered sites.
         sites_problem: Why the sites file is not in force; None when it is.
         geo_problem: The same for the geo database.
-        other_servers: Names of other servers that write to the same database; empty for none.
+        other_servers: Which other servers write to the same database; empty for none.
         loop_lag_seconds: The event loop's lag.
         queue_share: Share of the room for waiting requests that is used.
         refused: Requests answered with an error in the last five minutes, by status.
@@ -382,8 +382,8 @@ def _other_servers(health: ServerHealth) -> Iterator[Diagnosis]:
         yield Diagnosis(
             Severity.DEGRADED,
             "database",
-            f"Another server writes to the same database{_quote(health.other_servers)}: "
-            "visitors and visits that reach both are counted twice.",
+            f"There is another server{_quote(health.other_servers)}: visitors and visits that "
+            "reach both are counted twice.",
             "Let only one server write to a database and stop the other; where several are wanted, "
             "see docs/cluster.md.",
         )

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import trio
+import trio.testing
 
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.store import StoreMisconfigured, StoreUnavailable
@@ -107,3 +109,18 @@ async def test_a_table_of_another_kind_hurts_nothing_else(store: ClickHouseStore
     await store.insert(EVENTS, [row(EVENTS)], "token")
     assert await checks.count(store) == 1
     await store.ping()
+
+
+async def test_a_beat_that_hangs_delays_neither_inserts_nor_probes(
+    store: ClickHouseStore,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        await store._beats._lock.acquire()
+        nursery.start_soon(store.beat, ONE)
+        await trio.testing.wait_all_tasks_blocked()
+        await store.insert(EVENTS, [row(EVENTS)], "token")
+        await store.ping()
+        assert await checks.count(store) == 1
+        assert store._beats._lock.locked()
+        store._beats._lock.release()
+    assert await servers(store) == [ONE]

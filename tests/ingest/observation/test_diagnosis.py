@@ -56,10 +56,10 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "3 attempts failed in a row (Connection refused).",
     ),
     "another server": (
-        {"other_servers": "two:8000"},
+        {"other_servers": "this database is also written by two:8000"},
         Severity.DEGRADED,
         "database",
-        "Another server writes to the same database (two:8000): ",
+        "There is another server (this database is also written by two:8000): visitors and",
     ),
     "an outage without a word": (
         {"store_failures": 1},
