@@ -64,7 +64,8 @@ def take_run(fold: Fold, run: Run, batch: Batch | None) -> None:
 def totals(inserts: list[Insert]) -> tuple[Counter[Any], Counter[Any], Counter[Any]]:
     """Events, the signs of each session's versions, and counters, added up."""
     events: Counter[Any] = Counter()
-    sessions: Counter[Any] = Counter()
+    signs: Counter[Any] = Counter()
+    newest: dict[Any, Any] = {}
     counters: Counter[Any] = Counter()
     for insert in inserts:
         for row in insert.rows:
@@ -72,10 +73,14 @@ def totals(inserts: list[Insert]) -> tuple[Counter[Any], Counter[Any], Counter[A
                 events[row] += 1
             elif insert.table == "sessions_v2":
                 version = (row[SESSION_ID], row[SESSION_EVENTS])
-                sessions[version, row[:1] + row[2:]] += row[SESSION_SIGN]
+                signs[version] += row[SESSION_SIGN]
+                # Engagement changes a session without a row, so the row that cancels may differ.
+                if row[SESSION_SIGN] > 0:
+                    newest[version] = row
             else:
                 counters[row[:4] + row[5:]] += row[4]
-    return events, Counter({key: sign for key, sign in sessions.items() if sign}), counters
+    sessions = Counter({(key, newest[key]): sign for key, sign in signs.items() if sign})
+    return events, sessions, counters
 
 
 records = st.one_of(
