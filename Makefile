@@ -58,13 +58,14 @@ provide:
 	tests/end_to_end/provide_chromium
 	tests/end_to_end/provide_nginx
 	tests/end_to_end/provide_postgres
+	tests/cluster/provide_kafka
 
 unit: install provide
-	$(BIN)/pytest --ignore tests/end_to_end --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+	$(BIN)/pytest --ignore tests/end_to_end --ignore tests/cluster --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python -m tests.core_coverage .coverage.json
 
 end-to-end: install provide
-	$(BIN)/pytest tests/end_to_end --durations 10
+	$(BIN)/pytest tests/end_to_end tests/cluster --durations 10
 
 chaos-short: install
 	$(BIN)/python -m tests.chaos --short
