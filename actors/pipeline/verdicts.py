@@ -10,7 +10,7 @@ import trio
 
 from actors.observation.broadcast import Broadcast
 from ingest.model.event import EnrichedEvent, Event
-from ingest.model.verdict import ACCEPTED, LATE, Verdict
+from ingest.model.verdict import ACCEPTED, LATE, NOT_FORWARDED, Verdict
 from ingest.pipeline.ticketed_event import TicketedEvent
 from ingest.records.drop_counter import DropCounter
 from ingest.telemetry.metrics import Metrics
@@ -23,7 +23,7 @@ HELD_SECONDS = 30.0
 """How much longer it waits while its events are being appended and can no longer be withdrawn."""
 
 WAITING_EVENTS = 16_384
-"""Maximum number of events that wait for the fold's verdict; beyond it the oldest are accepted."""
+"""Maximum number of events that wait for the fold's verdict; beyond it the oldest do not wait."""
 
 
 Message = TypeVar("Message", Event, TicketedEvent)
@@ -68,15 +68,26 @@ class Verdicts:
 
     An appended event waits until the fold has reached it, because only the fold knows whether an
     engagement event has a session. While the fold is paused, appended events are accepted at once.
+    Where the log's disk does not suffice, their senders are told to try again instead; the events
+    count as accepted, because they may be stored.
     """
 
-    def __init__(self, drops: DropCounter, metrics: Metrics, broadcast: Broadcast) -> None:
+    def __init__(
+        self,
+        drops: DropCounter,
+        metrics: Metrics,
+        broadcast: Broadcast,
+        *,
+        disk_suffices: bool = True,
+    ) -> None:
         """Start without requests.
 
         Args:
             drops: Where drops are counted for the store.
             metrics: Where verdicts are counted for `/metrics`.
             broadcast: Sends them to followers.
+            disk_suffices: Whether an event is safe once the log has it, so that its sender may be
+                told so although it was not folded, or forwarded.
         """
         self._drops = drops
         self._metrics = metrics
@@ -87,6 +98,7 @@ class Verdicts:
         self._waiting = 0
         self._folded = 0
         self._fold_reads = False
+        self._unfolded = ACCEPTED if disk_suffices else NOT_FORWARDED
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -136,13 +148,16 @@ class Verdicts:
 
     def appended(self, first: int, events: Sequence[TicketedEvent]) -> None:
         """Let appended events wait for the fold; their positions start at `first`."""
-        if not self._fold_reads or first < self._folded:
+        if first < self._folded:
             self._accept(events)
+            return
+        if not self._fold_reads:
+            self._accept(events, self._unfolded)
             return
         self._appended.append((first, events))
         self._waiting += len(events)
         while self._waiting > WAITING_EVENTS:
-            self._accept_oldest()
+            self._release_oldest()
 
     def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
         """Give the verdicts on the events that the fold has reached.
@@ -176,22 +191,23 @@ class Verdicts:
         self._fold_reads = True
 
     def fold_waits(self) -> None:
-        """The fold has paused: appended events are accepted without its verdict."""
+        """The fold has paused: appended events do not wait for its verdict."""
         self._fold_reads = False
         while self._appended:
-            self._accept_oldest()
+            self._release_oldest()
 
-    def _accept_oldest(self) -> None:
+    def _release_oldest(self) -> None:
         _, events = self._appended.popleft()
         self._waiting -= len(events)
-        self._accept(events)
+        self._accept(events, self._unfolded)
 
-    def _accept(self, events: Sequence[TicketedEvent]) -> None:
+    def _accept(self, events: Sequence[TicketedEvent], answer: Verdict = ACCEPTED) -> None:
+        """Count events as accepted, and answer them."""
         for ticketed in events:
             event = ticketed.event
             self._metrics.count_verdict(event.domain, ACCEPTED)
             self._broadcast.accepted(event)
-            self._answer(ticketed.ticket, ticketed.position, ACCEPTED)
+            self._answer(ticketed.ticket, ticketed.position, answer)
 
     def _answer(self, number: int, position: int, verdict: Verdict) -> None:
         ticket = self._tickets.get(number)
@@ -239,12 +255,13 @@ class Verdicts:
     def give_up_waiting(self, now: float) -> None:
         """End the waits that have lasted `VERDICT_SECONDS`.
 
-        Events in the log by then are accepted. Events being appended are given more time.
+        Events in the log by then are answered without the fold. Events being appended are given
+        more time.
         """
         late = self._late(now)
         if any(ticket.held for ticket in late) and self._appended:
             while self._appended:
-                self._accept_oldest()
+                self._release_oldest()
             late = self._late(now)
         for ticket in late:
             if not ticket.held or ticket.opened <= now - VERDICT_SECONDS - HELD_SECONDS:

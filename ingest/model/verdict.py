@@ -86,4 +86,8 @@ LATE = Verdict(DropReason.LOCK_TIMEOUT, "no verdict in time, the client was told
 NOT_KEPT = Verdict(
     DropReason.PERSIST_TIMEOUT, "the journal did not take it, the client was told to try again"
 )
+NOT_FORWARDED = Verdict(
+    DropReason.PERSIST_TIMEOUT,
+    "Kafka did not take it in time, the client was told to try again; it may be stored",
+)
 SET_ASIDE = Verdict(DropReason.PERSIST_ERROR, "an error of the server, see sluice dead-letters")

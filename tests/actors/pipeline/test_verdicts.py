@@ -11,6 +11,7 @@ from ingest.model.verdict import (
     ACCEPTED,
     LATE,
     NO_SESSION,
+    NOT_FORWARDED,
     NOT_KEPT,
     SET_ASIDE,
     DropReason,
@@ -28,10 +29,12 @@ BOT = Verdict(DropReason.BOT)
 class Front:
     """Requests that wait, and what is counted of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, disk_suffices: bool = True) -> None:
         self.drops = DropCounter()
         self.metrics = Metrics(lambda domain: domain == "example.com")
-        self.verdicts = Verdicts(self.drops, self.metrics, no_broadcast())
+        self.verdicts = Verdicts(
+            self.drops, self.metrics, no_broadcast(), disk_suffices=disk_suffices
+        )
         self.position = 1
 
     def append(self, events: int = 1) -> list[Ticket]:
@@ -245,6 +248,37 @@ async def test_what_is_being_appended_is_waited_for_longer(
     assert not front.verdicts.expired(ticket.number)
     front.verdicts.give_up_waiting(at(VERDICT_SECONDS + HELD_SECONDS))
     assert await front.verdicts.settled(ticket) == [LATE]
+
+
+@pytest.mark.parametrize("way", ["paused", "late", "crowded"])
+async def test_where_the_disk_does_not_suffice_senders_try_again(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Their events count as accepted, because they may be stored."""
+    monkeypatch.setattr(verdicts_module, "WAITING_EVENTS", 1)
+    front = Front(disk_suffices=False)
+    front.verdicts.fold_reads()
+    tickets = front.append(1)
+    match way:
+        case "paused":
+            front.verdicts.fold_waits()
+            tickets += front.append(1)
+        case "late":
+            front.verdicts.give_up_waiting(at(VERDICT_SECONDS))
+        case "crowded":
+            front.append(1)
+    front.fold()
+    assert {verdict for ticket in tickets for verdict in ticket.outcome()} == {NOT_FORWARDED}
+    assert NOT_FORWARDED.passing
+    assert set(front.shown()) == {"accepted"}
+    assert front.drops.take(lambda domain: 1) is None
+
+
+async def test_what_was_forwarded_before_it_waited_is_accepted() -> None:
+    front = Front(disk_suffices=False)
+    front.fold(end=2)
+    (ticket,) = front.append(1)
+    assert ticket.outcome() == [ACCEPTED]
 
 
 async def test_the_young_wait_on(autojump_clock: MockClock, front: Front) -> None:
