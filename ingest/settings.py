@@ -445,6 +445,14 @@ class Settings(BaseSettings):
         "has the event; refuse: it answers with 503, for hosts whose disk does not last",
         "journal or refuse",
     )
+    old_events: Annotated[Literal["hold", "send", "drop"], BeforeValidator(_lower)] = _setting(
+        "SLUICE_OLD_EVENTS",
+        "hold",
+        "what a front does, for one start, with events that have waited for Kafka for 6 days: "
+        "hold: it stops before them; send: it sends them, and those that Kafka has already may be "
+        "stored twice; drop: it passes over them",
+        "hold, send or drop",
+    )
     worker_id: str | None = _setting(
         "SLUICE_WORKER_ID",
         None,

@@ -17,7 +17,6 @@ _PASSING: Final = frozenset(
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._DESTROY,
         KafkaError._FATAL,
-        KafkaError._GAPLESS_GUARANTEE,
         KafkaError._INTR,
         KafkaError._ISR_INSUFF,
         KafkaError._MSG_TIMED_OUT,
@@ -53,7 +52,8 @@ _PASSING: Final = frozenset(
         KafkaError.UNKNOWN_PRODUCER_ID,
     }
 )
-"""Errors that say nothing against the request itself."""
+"""Errors that say nothing against the request itself. `_GAPLESS_GUARANTEE` is not among them: the
+broker has refused a message."""
 
 
 class KafkaFailure(Exception):  # noqa: N818 - a KafkaError is something else

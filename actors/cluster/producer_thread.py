@@ -28,6 +28,9 @@ PACE_SECONDS: Final = 0.005
 IDLE_SECONDS: Final = 1.0
 """Interval at which it is polled otherwise, to learn of errors."""
 
+REPORT_SECONDS: Final = 0.2
+"""How long the reports are waited for that explain a fatal error."""
+
 _ORDERED: Final[Options] = {
     "enable.idempotence": True,
     "enable.gapless.guarantee": True,
@@ -126,6 +129,7 @@ class ProducerThread:
         # The thread's own:
         self._reports: list[Report] = []
         self._fatal: KafkaFailure | None = None
+        self._refused = False
         self._error: str | None = None
         self._newest: SentMessage | None = None
 
@@ -203,6 +207,9 @@ class ProducerThread:
             else:
                 self._wake.wait(IDLE_SECONDS)
                 self._wake.clear()
+        if self._fatal is not None:
+            # The report of the message that was refused says more than the error that follows.
+            producer.poll(REPORT_SECONDS)
         producer.purge(blocking=False)
 
     def _produce(self, producer: Producer) -> None:
@@ -232,8 +239,13 @@ class ProducerThread:
 
     def _report(self, report: Report) -> None:
         self._reports.append(report)
-        if self._ordered and self._fatal is None:
-            self._fatal = report.failure
+        failure = report.failure
+        if not self._ordered or failure is None:
+            return
+        refused = not failure.passing and not self._refused
+        if self._fatal is None or refused:
+            self._fatal = failure
+        self._refused |= refused
 
     def _note_error(self, error: KafkaError) -> None:
         failure = KafkaFailure.of(error)

@@ -53,6 +53,7 @@ CONTRACT = {
     "SLUICE_CLUSTER_SECRET": "unset",
     "SLUICE_ACK": "engine",
     "SLUICE_ACK_OUTAGE": "journal",
+    "SLUICE_OLD_EVENTS": "hold",
     "SLUICE_WORKER_ID": "unset",
 }
 
@@ -155,6 +156,7 @@ def test_defaults() -> None:
         ("SLUICE_CLUSTER_SECRET", "x y" * 11, "cluster_secret", SecretStr("x y" * 11)),
         ("SLUICE_ACK", "Journal", "ack", "journal"),
         ("SLUICE_ACK_OUTAGE", "Refuse", "ack_outage", "refuse"),
+        ("SLUICE_OLD_EVENTS", "Send", "old_events", "send"),
         ("SLUICE_WORKER_ID", "worker-1", "worker_id", "worker-1"),
     ],
 )
