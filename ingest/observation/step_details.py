@@ -46,7 +46,7 @@ def _limit(context: EventContext, reference: Reference) -> Details:
     if limit is None:
         return {"rate_limit": None}
     used = reference.limiter.used(context.site, context.event.timestamp)
-    return {"used": used, "allowed": limit.events, "seconds": limit.seconds}
+    return {"used": used, "allowed": reference.limiter.share(limit), "seconds": limit.seconds}
 
 
 def _ip_type(context: EventContext, reference: Reference) -> Details:

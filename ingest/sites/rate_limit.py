@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ingest.sites.site import Site
+from ingest.sites.site import RateLimit, Site
 
 KEPT_WINDOWS: Final = 4
 """Windows counted per site: the current one, and others for events with an older time, such as
@@ -16,12 +16,16 @@ class RateLimiter:
 
     Counts by a site's current domain, so that the previous domain shares the limit. Sites whose
     windows have ended are forgotten when the number of sites has doubled.
+
+    Attributes:
+        fronts: How many processes share the limits; each allows its part.
     """
 
-    __slots__ = ("_counts", "_prune_at")
+    __slots__ = ("_counts", "_prune_at", "fronts")
 
     def __init__(self) -> None:
         """Start without counts."""
+        self.fronts = 1
         self._counts: dict[str, dict[tuple[int, int], int]] = {}
         self._prune_at = _SPARE_SITES
 
@@ -37,7 +41,8 @@ class RateLimiter:
             now: The event's time, in Unix seconds.
 
         Returns:
-            True up to the limit's last event in the window, False from the next one on.
+            True up to the last event of this process's part of the limit in the window, False
+            from the next one on.
         """
         limit = site.rate_limit
         if limit is None:
@@ -52,7 +57,11 @@ class RateLimiter:
         windows[window] = count
         if len(windows) > KEPT_WINDOWS:
             del windows[next(iter(windows))]
-        return count <= limit.events
+        return count <= self.share(limit)
+
+    def share(self, limit: RateLimit) -> int:
+        """This process's part of a limit: at least one event, but none if the site is blocked."""
+        return max(limit.events // self.fronts, min(limit.events, 1))
 
     def used(self, site: Site, now: int) -> int:
         """Return the number of a site's events in the window of a time (Unix seconds)."""
@@ -80,11 +89,12 @@ class Forecast(RateLimiter):
     def __init__(self, limiter: RateLimiter) -> None:
         """Use a limiter."""
         super().__init__()
+        self.fronts = limiter.fronts
         self._limiter = limiter
 
     def allow(self, site: Site, now: int) -> bool:
         """Whether one more event would pass."""
-        return site.rate_limit is None or self._limiter.used(site, now) < site.rate_limit.events
+        return site.rate_limit is None or self.used(site, now) < self.share(site.rate_limit)
 
     def used(self, site: Site, now: int) -> int:
         """Return the other limiter's count."""

@@ -88,3 +88,17 @@ def test_a_forecast_counts_nothing() -> None:
     assert forecast.allow(Site(2, "other.com"), 1000)
     assert limiter.used(Site(2, "other.com"), 1000) == 0
     assert len(limiter) == 1
+
+
+@pytest.mark.parametrize(
+    ("events", "fronts", "share"),
+    [(10, 1, 10), (10, 3, 3), (2, 3, 1), (0, 1, 0), (0, 3, 0)],
+)
+def test_fronts_share_a_limit(events: int, fronts: int, share: int) -> None:
+    limiter = RateLimiter()
+    limiter.fronts = fronts
+    limited = site(events)
+    forecast = Forecast(limiter)
+    assert allowed(limiter, limited, *[NOON] * share) == [True] * share
+    assert not forecast.allow(limited, NOON)
+    assert not limiter.allow(limited, NOON)
