@@ -1,6 +1,7 @@
 """Syncs the log each second, saves checkpoints, and deletes the records before them."""
 
 import math
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -26,6 +27,22 @@ CHECKPOINT_SECONDS = 60.0
 """Interval of checkpoints, after which the log before them can be deleted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """When checkpoints are saved.
+
+    Attributes:
+        first: Seconds until the first one.
+        busy: Seconds between two while records arrive.
+        idle: Seconds after which one is saved again although no record has arrived, because what
+            keeps it deletes it at some age.
+    """
+
+    first: float
+    busy: float
+    idle: float = math.inf
+
+
 class LogKeeper(Actor):
     """The actor that syncs a log and saves its checkpoints.
 
@@ -45,6 +62,7 @@ class LogKeeper(Actor):
         checkpoints: Checkpoints,
         letters: Letters,
         metrics: Metrics,
+        interval: Interval | None = None,
     ) -> None:
         """Create the keeper.
 
@@ -55,6 +73,7 @@ class LogKeeper(Actor):
             checkpoints: Where they are saved.
             letters: Their marks are deleted once a checkpoint has passed them.
             metrics: Receive the duration of syncs.
+            interval: When checkpoints are saved; every minute by default.
         """
         self._log = source
         self._sessions = sessions
@@ -62,7 +81,9 @@ class LogKeeper(Actor):
         self._checkpoints = checkpoints
         self._letters = letters
         self._metrics = metrics
+        self._interval = interval or Interval(CHECKPOINT_SECONDS, CHECKPOINT_SECONDS)
         self._saved_at = trio.current_time()
+        self._due_at = self._saved_at + self._interval.first
         self._saved_position = -1
         self._full_since = math.inf
 
@@ -89,12 +110,14 @@ class LogKeeper(Actor):
                 await self.save_checkpoint()
 
     def _is_due(self) -> bool:
-        if not self._sessions.has_begun or self._saved_position == self._log.end.position:
+        if not self._sessions.has_begun:
             return False
+        if self._saved_position == self._log.end.position:
+            return trio.current_time() >= self._saved_at + self._interval.idle
         wanted = self._log.wants_room or self._log.problem is not None
         if wanted and self._log.reclaimable:
             return True
-        return trio.current_time() >= self._saved_at + CHECKPOINT_SECONDS
+        return trio.current_time() >= self._due_at
 
     async def save_checkpoint(self) -> None:
         """Save the fold at a position that the store has reached, then release earlier records.
@@ -102,6 +125,7 @@ class LogKeeper(Actor):
         Waits for the store if it is behind.
         """
         self._saved_at = trio.current_time()
+        self._due_at = self._saved_at + self._interval.busy
         state = await self._sessions.freeze()
         try:
             with await self._checkpoints.write(state) as checkpoint:

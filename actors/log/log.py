@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
 
+from actors.log.lease import Lease
 from ingest.records.record import Record
 from ingest.records.run import LogPoint as LogPoint
 from ingest.records.run import Run
@@ -45,6 +46,7 @@ class Log(ABC):
             at `committed`.
         lost: Number of acknowledged events that are missing.
         problem: Why the last write failed; None if it did not.
+        lease: The right to store the rows of its records; None if no other process can read them.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Log(ABC):
     prepared: LogPoint | None = None
     lost: int = 0
     problem: str | None = None
+    lease: Lease | None = None
 
     @abstractmethod
     async def read(self, position: int) -> Run | None:

@@ -193,7 +193,7 @@ class Batcher(Actor):
                 self._wake()
                 token = f"{self._log.id}-{first.position}-{end.position}"
                 inserts = batch.inserts(token, attempted=attempted)
-                flush = Flush(inserts, self._trigger, kept=self._log.durable)
+                flush = Flush(inserts, self._trigger, kept=self._log.durable, lease=self._log.lease)
                 self._sending = True
                 try:
                     await self._outlet.send(flush)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from actors.log.lease import Lease
 from ingest.rows.batch import Insert, Trigger
 
 
@@ -17,6 +18,7 @@ class Flush:
         kept: Whether the sender keeps the rows until they are stored, so that a shutdown need not
             write them to disk.
         letter: Id of the letter of its only insert; None if it comes from no letter.
+        lease: Asked before each attempt to store rows; None if no other process can store them.
         stored: Set when all rows are in the store, or in dead letters.
     """
 
@@ -24,4 +26,5 @@ class Flush:
     trigger: Trigger | None = None
     kept: bool = True
     letter: str | None = None
+    lease: Lease | None = None
     stored: trio.Event = field(default_factory=trio.Event)

@@ -6,7 +6,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from actors.keepers.log_keeper import LogKeeper
+from actors.keepers.log_keeper import Interval, LogKeeper
 from actors.letters.letters import Letters
 from actors.log.checkpoints import Checkpoints
 from actors.log.log import Log
@@ -56,6 +56,7 @@ class Partition:
         flush_seconds: float,
         checkpoints: Checkpoints | None = None,
         predecessor: Predecessor | None = None,
+        interval: Interval | None = None,
     ) -> None:
         """Build the actors without starting them.
 
@@ -70,6 +71,7 @@ class Partition:
             flush_seconds: Age of the oldest event that makes a flush due.
             checkpoints: Where checkpoints are saved; None to save none.
             predecessor: Events that must be stored before the log's; None if there are none.
+            interval: When checkpoints are saved; every minute by default.
         """
         to_batcher, inbox = trio.open_memory_channel[FoldedRun](RUNS)
         self.log = source
@@ -79,7 +81,7 @@ class Partition:
         )
         self._checkpoints = checkpoints
         self.keeper = (
-            LogKeeper(source, self.sessions, self.batcher, checkpoints, letters, metrics)
+            LogKeeper(source, self.sessions, self.batcher, checkpoints, letters, metrics, interval)
             if checkpoints is not None and source.durable
             else None
         )

@@ -136,7 +136,10 @@ class Writer(Actor):
             await self._open()
         while True:
             while self._inserts:
-                await self._store_or_set_aside(self._inserts[0])
+                if await self._may_store():
+                    await self._store_or_set_aside(self._inserts[0])
+                else:
+                    self._abandon()
                 self.progress += 1
             self._finish()
             try:
@@ -154,6 +157,16 @@ class Writer(Actor):
         if self._flush is not None:
             self._flush.stored.set()
             self._flush = None
+
+    async def _may_store(self) -> bool:
+        lease = None if self._flush is None else self._flush.lease
+        return lease is None or await lease.hold()
+
+    def _abandon(self) -> None:
+        """Drop the flush of a partition that is lost; its next owner stores the rows."""
+        log.info("flush is left to the partition's next owner", rows=self.pending)
+        self._flush = None
+        self._inserts.clear()
 
     async def _open(self) -> None:
         """Open a store that was unreachable when the server started."""

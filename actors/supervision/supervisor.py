@@ -107,20 +107,30 @@ class Supervisor:
         self._restarts: deque[float] = deque()
 
     async def supervise(
-        self, actor: Actor, *, task_status: trio.TaskStatus[Watch] = trio.TASK_STATUS_IGNORED
+        self,
+        actor: Actor,
+        *,
+        name: str | None = None,
+        task_status: trio.TaskStatus[Watch] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Keep one actor running until it finishes, then close its channels.
 
         If cancelled, the channels stay open, so that the owner can take out the remaining messages.
+
+        Args:
+            actor: The actor.
+            name: Its name in reports, where several actors have the same one; its own by default.
+            task_status: Told the watch when the actor starts.
         """
-        watch = self.watches[actor.name] = Watch(actor, trio.lowlevel.current_task())
+        name = name or actor.name
+        watch = self.watches[name] = Watch(actor, trio.lowlevel.current_task())
         task_status.started(watch)
         failures: deque[float] = deque()
         while True:
             try:
                 await (actor.give_up() if watch.condition is Condition.FAILED else actor.run())
             except Exception as error:
-                delay = self._record(actor, watch, failures, error)
+                delay = self._record(name, watch, failures, error)
             else:
                 break
             await trio.sleep(delay)
@@ -131,9 +141,11 @@ class Supervisor:
         actor.close()
         watch.done.set()
 
-    def _record(
-        self, actor: Actor, watch: Watch, failures: deque[float], error: Exception
-    ) -> float:
+    def forget(self, name: str) -> None:
+        """Remove an actor that has ended, and will not come back, from the reports."""
+        self.watches.pop(name, None)
+
+    def _record(self, name: str, watch: Watch, failures: deque[float], error: Exception) -> float:
         """Record a failure.
 
         Returns:
@@ -143,12 +155,12 @@ class Supervisor:
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         watch.last_error, watch.failed_at = type(error).__name__, now
-        log.error("actor failed", actor=actor.name, error=watch.last_error, stack=stack_of(error))
+        log.error("actor failed", actor=name, error=watch.last_error, stack=stack_of(error))
         try:
-            actor.failed(error)
+            watch.actor.failed(error)
         except Exception as second:
             # The next run gets the same message. If it keeps failing, the process ends in order.
-            log.critical("failure not dealt with", actor=actor.name, stack=stack_of(second))
+            log.critical("failure not dealt with", actor=name, stack=stack_of(second))
         for times in (failures, self._restarts):
             times.append(now)
             while times[0] < now - self.policy.period:
@@ -161,7 +173,7 @@ class Supervisor:
         else:
             watch.condition = Condition.RESTARTING
             watch.restarts += 1
-            self._on_restart(actor.name)
+            self._on_restart(name)
         doubled = self.policy.first_delay * (1 << min(len(failures) - 1, 30))
         return min(doubled, self.policy.longest_delay) * (1 + self._jitter() / 2)
 

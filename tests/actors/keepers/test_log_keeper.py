@@ -8,7 +8,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.keepers.log_keeper import BEAT_SECONDS, CHECKPOINT_SECONDS, FULL_SECONDS, LogKeeper
+from actors.keepers.log_keeper import (
+    BEAT_SECONDS,
+    CHECKPOINT_SECONDS,
+    FULL_SECONDS,
+    Interval,
+    LogKeeper,
+)
 from actors.log.checkpoint_file import CheckpointFile, WrittenCheckpoint
 from actors.log.log import LogError
 from actors.pipeline.flush import Flush
@@ -37,6 +43,7 @@ class RunKeeper:
         *,
         limit_bytes: int = 1_000_000,
         predecessor: Any = None,
+        interval: Interval | None = None,
     ) -> None:
         self.directory = directory
         self.log = open_log(directory / "log", limit_bytes=limit_bytes)
@@ -58,6 +65,7 @@ class RunKeeper:
             flush_seconds=5,
             checkpoints=self.file,
             predecessor=predecessor,
+            interval=interval,
         )
         keeper = self.partition.keeper
         assert keeper is not None
@@ -394,3 +402,24 @@ async def test_what_the_store_has_not_taken_is_not_saved_at_the_end(
             await line.partition.save()
         await wait_all_tasks_blocked()
     assert line.saved() is None
+
+
+async def test_a_log_in_which_nothing_happens_is_saved_again_at_its_interval(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = RunKeeper(tmp_path, interval=Interval(first=30, busy=120, idle=1000))
+    saved: list[float] = []
+    write = line.file.write
+
+    async def note(state: FoldState) -> WrittenCheckpoint:
+        saved.append(round(trio.current_time() / 10) * 10)
+        return await write(state)
+
+    monkeypatch.setattr(line.file, "write", note)
+    await line.append(1)
+    async with running(line):
+        await trio.sleep(100)
+        await line.append(1)
+        await trio.sleep(1200)
+    # The second one began a segment, with a description.
+    assert saved == [30, 150, 270, 1270]

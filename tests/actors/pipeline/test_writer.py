@@ -440,3 +440,31 @@ async def test_closed_it_takes_nothing(line: RunWriter) -> None:
     with pytest.raises(trio.BrokenResourceError):
         await line.send.send(a_batch())
     await wait_all_tasks_blocked()
+
+
+class FakeLease:
+    """Answers as a list says; at its end, the right has ended."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers = list(answers)
+
+    async def hold(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return self.answers.pop(0) if self.answers else False
+
+
+async def test_a_flush_is_stored_while_its_partition_is_held(
+    autojump_clock: MockClock, line: RunWriter
+) -> None:
+    line.store.outages = [an_outage()]
+    lost = a_flush(
+        an_insert(1, token="a-s", table=SESSIONS),
+        an_insert(2, token="a-e"),
+        lease=FakeLease(True, True),
+    )
+    held = a_flush(an_insert(3, token="b-e"), lease=FakeLease(True))
+    await line.write(lost, held)
+    assert line.store.rows == {SESSIONS: [(1,)], EVENTS: [(3,)]}
+    assert not lost.stored.is_set()
+    assert held.stored.is_set()
+    assert line.writer.pending == 0

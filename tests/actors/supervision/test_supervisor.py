@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -191,3 +192,16 @@ async def test_tells_how_the_actors_are(
     supervisor.fatal.set()
     assert supervisor.status()["status"] == "down"
     nursery.cancel_scope.cancel()
+
+
+async def test_several_actors_of_one_name_have_names_of_their_own(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    supervisor = a_supervisor()
+    for number in range(2):
+        await nursery.start(partial(supervisor.supervise, Scripted(0), name=f"actor {number}"))
+    assert {"actor 0", "actor 1"} <= supervisor.status().keys()
+    supervisor.forget("actor 0")
+    supervisor.forget("unknown")
+    assert "actor 0" not in supervisor.status()
+    assert "actor 1" in supervisor.status()
