@@ -153,7 +153,7 @@ class TopicReader:
         for message in messages:
             error = message.error()
             if error is None:
-                taken.append(_message(message))
+                taken.append(message_of(message))
             elif error.code() == KafkaError._PARTITION_EOF:
                 self.caught_up = True
                 self._move_to(message.offset() or 0)
@@ -183,7 +183,7 @@ class TopicReader:
         self._error = KafkaFailure.of(error)
 
 
-def _message(message: ReadMessage) -> TopicMessage:
+def message_of(message: ReadMessage) -> TopicMessage:
     key, value = message.key(), message.value()
     _, milliseconds = message.timestamp()
     return TopicMessage(

@@ -1,0 +1,481 @@
+"""A thread that owns the consumer in the group of workers: it polls, commits and rebalances.
+
+All of the client's callbacks run in this thread, and so do all commits. So a commit is never sent
+for a partition that a callback has given up: the broker would accept it, because it checks who
+commits, not who owns the partition.
+"""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from typing import Final
+
+import structlog
+import trio
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka import Message as ReadMessage
+
+from actors.cluster.failure import KafkaFailure, Options, client_options
+from actors.cluster.membership import FATAL, Holder, Holding, Membership, Outcome, outcome_of
+from actors.cluster.topic_reader import TopicMessage, message_of
+from ingest.telemetry.logs import stack_of
+
+log = structlog.get_logger()
+
+POLL_SECONDS: Final = 0.05
+"""How long a poll waits for messages; a commit may wait as long."""
+
+BATCH: Final = 1_000
+"""Maximum number of messages of a poll."""
+
+REVOKE_SECONDS: Final = 15.0
+"""How long the rebalance waits for the folds of revoked partitions; far less than
+`max.poll.interval.ms`."""
+
+STALE_SECONDS: Final = 3.0
+"""Age of the last poll at which nothing is committed before the next one."""
+
+PACE_SECONDS: Final = 0.01
+"""Interval at which commits are taken while a rebalance waits."""
+
+_OPTIONS: Final[Options] = {
+    "partition.assignment.strategy": "cooperative-sticky",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": False,
+    # A commit without an answer holds up the polling for so long.
+    "socket.timeout.ms": 10_000,
+    # What is read ahead for each partition, in addition to the buffer of its log.
+    "queued.max.messages.kbytes": 2_048,
+    "fetch.message.max.bytes": 1_048_576,
+}
+
+
+class _Commit:
+    """A commit that a task waits for."""
+
+    def __init__(self, holding: Holding, place: TopicPartition) -> None:
+        self.holding = holding
+        self.place = place
+        self.done = trio.Event()
+        self.outcome = Outcome.NOT_MINE
+
+    def settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.done.set()
+
+
+class _Fatal(Exception):  # noqa: N818 - carries a failure
+    def __init__(self, failure: KafkaFailure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+class ConsumerThread(Membership):
+    """Owns a thread and its consumer, from `start` until it fails or is closed.
+
+    An assigned partition is paused until `start` says from where its messages are wanted. Only the
+    message that follows the last one is delivered.
+
+    Attributes:
+        problem: The last error of a connection or a partition, until messages are received again;
+            None if there is none.
+        member_id: As the broker calls this member; empty while it is in no group.
+    """
+
+    def __init__(
+        self, options: Options, topic: str, *, session_seconds: float, instance: str | None = None
+    ) -> None:
+        """Create the consumer without starting it.
+
+        Args:
+            options: The client's, with those of the connection and `group.id`.
+            topic: The topic whose partitions are shared out.
+            session_seconds: After how long without a sign of life the group gives a member's
+                partitions to others.
+            instance: Name for static membership: a member that comes back under this name within
+                the session gets the same partitions. None for none.
+        """
+        self.proven_at = -math.inf
+        self.problem: str | None = None
+        self.member_id = ""
+        self.revoke_seconds = REVOKE_SECONDS
+        self._options: Options = {
+            **_OPTIONS,
+            **options,
+            "session.timeout.ms": round(session_seconds * 1000),
+            "heartbeat.interval.ms": round(session_seconds * 1000 / 5),
+            **({} if instance is None else {"group.instance.id": instance}),
+        }
+        self._topic = topic
+        self._holder: Holder
+        self._token: trio.lowlevel.TrioToken
+        self._started = False
+        self._done = trio.Event()
+        self._numbers = count(1)
+        self._held: dict[int, Holding] = {}
+        self._commits: deque[_Commit] = deque()
+        self._orders: deque[Callable[[Consumer], None]] = deque()
+        self._released: set[Holding] = set()
+        self._rejoining = False
+        self._leave_at: float | None = None
+        self._ended = False
+        # The thread's own:
+        self._starts: dict[int, int] = {}
+        self._expected: dict[int, int] = {}
+        self._seeks: dict[int, int] = {}
+        self._gaps: dict[int, int] = {}
+        self._paused: set[int] = set()
+        self._polled_at = -math.inf
+        self._error: KafkaFailure | None = None
+        self._leaving = False
+
+    # What trio's thread calls.
+
+    def run(self, holder: Holder) -> None:
+        """Start the thread.
+
+        Args:
+            holder: Receives the partitions.
+        """
+        self._holder = holder
+        self._token = trio.lowlevel.current_trio_token()
+        self._started = True
+        threading.Thread(target=self._run, name="consumer", daemon=True).start()
+
+    def holds(self, holding: Holding) -> bool:
+        """See `Membership.holds`."""
+        return self._held.get(holding.partition) == holding
+
+    async def commit(self, holding: Holding, offset: int, metadata: str) -> Outcome:
+        """See `Membership.commit`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        place = TopicPartition(self._topic, holding.partition, offset, metadata)
+        commit = _Commit(holding, place)
+        self._commits.append(commit)
+        if self._ended:
+            return Outcome.NOT_MINE
+        await commit.done.wait()
+        return commit.outcome
+
+    def start(self, holding: Holding, offset: int) -> int:
+        """See `Membership.start`."""
+        number = next(self._numbers)
+        self._order(holding, lambda consumer: self._begin(holding.partition, offset, number))
+        return number
+
+    def pause(self, holding: Holding) -> None:
+        """See `Membership.pause`."""
+        self._order(holding, partial(self._pause, partition=holding.partition))
+
+    def resume(self, holding: Holding) -> None:
+        """See `Membership.resume`."""
+        self._order(holding, partial(self._resume, partition=holding.partition))
+
+    def release(self, holding: Holding) -> None:
+        """See `Membership.release`."""
+        self._released.add(holding)
+
+    def rejoin(self) -> None:
+        """See `Membership.rejoin`."""
+        self._rejoining = True
+
+    def close(self, seconds: float) -> None:
+        """Revoke all partitions, leave the group when they are released, and end the thread.
+
+        Args:
+            seconds: How long to wait for them.
+        """
+        self._leave_at = time.monotonic() + seconds
+        if not self._started:
+            self._done.set()
+
+    async def closed(self) -> None:
+        """Wait until the thread has ended."""
+        await self._done.wait()
+
+    def _order(self, holding: Holding, order: Callable[[Consumer], None]) -> None:
+        self._orders.append(lambda consumer: order(consumer) if self.holds(holding) else None)
+
+    # What the thread does.
+
+    def _run(self) -> None:
+        failure: KafkaFailure | None = None
+        try:
+            while not self._live():
+                log.warning("leaving the group, to join it as a new member")
+        except _Fatal as error:
+            failure = error.failure
+        except KafkaException as error:
+            failure = KafkaFailure.raised(error)
+        except BaseException as error:
+            log.critical("consumer failed", error=type(error).__name__, stack=stack_of(error))
+            failure = KafkaFailure("UNKNOWN", f"the consumer failed: {type(error).__name__}")
+        self._call(self._end, failure)
+
+    def _live(self) -> bool:
+        """Be one member of the group.
+
+        Returns:
+            Whether to stop; False to join as another member.
+        """
+        self._rejoining = False
+        self.proven_at = -math.inf
+        self._polled_at = -math.inf
+        consumer = Consumer(client_options(self._options, self._note_error))
+        try:
+            consumer.subscribe(
+                [self._topic],
+                on_assign=self._assigned,
+                on_revoke=self._revoked,
+                on_lost=self._lost,
+            )
+            while not self._rejoining:
+                self._poll(consumer)
+                self._serve(consumer)
+                if self._leave_at is not None and self._has_left():
+                    return True
+            return False
+        finally:
+            self._discard(list(self._held))
+            self._orders.clear()
+            self.member_id = ""
+            consumer.close()
+
+    def _has_left(self) -> bool:
+        """Whether all folds have been drained, or the time for it is over."""
+        if not self._leaving:
+            self._leaving = True
+            self._tell(self._holder.revoked, self._held.values())
+        over = time.monotonic() >= (self._leave_at or 0.0)
+        return over or self._released.issuperset(self._held.values())
+
+    def _poll(self, consumer: Consumer) -> None:
+        messages = consumer.consume(BATCH, 0 if self._commits else POLL_SECONDS)
+        self._polled_at = time.monotonic()
+        self._check()
+        self.member_id = consumer.memberid() or ""
+        received: dict[tuple[Holding, int], list[TopicMessage]] = {}
+        skipped: set[int] = set()
+        for message in messages:
+            partition = message.partition()
+            error = message.error()
+            if error is not None:
+                self._note_message_error(error, partition)
+            elif partition is not None and partition not in skipped:
+                if self._is_next(message, partition):
+                    at = self._held[partition], self._starts[partition]
+                    received.setdefault(at, []).append(message_of(message))
+                else:
+                    skipped.add(partition)
+        if received:
+            self._call(self._deliver, received)
+
+    def _is_next(self, message: ReadMessage, partition: int) -> bool:
+        """Whether a message is the one that is expected next.
+
+        Others were on their way before a `seek`. If the same gap comes after another `seek`, there
+        is nothing in it.
+        """
+        offset = message.offset() or 0
+        expected = self._expected.get(partition)
+        if expected is None or offset < expected or partition not in self._held:
+            return False
+        if offset > expected and self._gaps.get(partition) != expected:
+            self._gaps[partition] = expected
+            self._seeks[partition] = expected
+            return False
+        self._expected[partition] = offset + 1
+        return True
+
+    def _serve(self, consumer: Consumer) -> None:
+        """Do what trio's thread asks for."""
+        while self._orders:
+            self._orders.popleft()(consumer)
+        for partition in list(self._seeks):
+            self._seek(consumer, partition)
+        # A process that was paused since then first learns what it has lost.
+        if time.monotonic() < self._polled_at + STALE_SECONDS:
+            self._serve_commits(consumer)
+
+    def _serve_commits(self, consumer: Consumer) -> None:
+        while self._commits:
+            some: dict[int, _Commit] = {}
+            while self._commits and self._commits[0].holding.partition not in some:
+                commit = self._commits.popleft()
+                some[commit.holding.partition] = commit
+            self._answer(some.values(), self._commit(consumer, some))
+            self._check()
+
+    def _commit(self, consumer: Consumer, commits: dict[int, _Commit]) -> dict[int, Outcome]:
+        """Send commits of different partitions together; those that are not sent are left out."""
+        places = [commit.place for commit in commits.values() if self.holds(commit.holding)]
+        # Without a member's id the client would commit as if it needed no group.
+        if not places:
+            return {}
+        if not consumer.memberid():
+            return dict.fromkeys((place.partition for place in places), Outcome.REFUSED)
+        sent_at = time.monotonic()
+        try:
+            answers = consumer.commit(offsets=places, asynchronous=False) or []
+        except KafkaException as error:
+            cause = error.args[0]
+            if not isinstance(cause, KafkaError):
+                raise
+            self._note_commit_error(cause)
+            return dict.fromkeys((place.partition for place in places), outcome_of(cause.code()))
+        outcomes: dict[int, Outcome] = {}
+        for place in answers:
+            if place.error is not None:
+                self._note_commit_error(place.error)
+            code = None if place.error is None else place.error.code()
+            outcomes[place.partition] = outcome_of(code)
+        if Outcome.ACCEPTED in outcomes.values():
+            self.proven_at = sent_at
+        return {place.partition: Outcome.UNANSWERED for place in places} | outcomes
+
+    def _note_commit_error(self, error: KafkaError) -> None:
+        log.info("commit was not accepted", error=error.name())
+        if error.fatal() or error.code() in FATAL:
+            self._error = KafkaFailure.of(error)
+            raise _Fatal(self._error)
+
+    def _answer(self, commits: Iterable[_Commit], outcomes: dict[int, Outcome]) -> None:
+        answered = [
+            (commit, outcomes.get(commit.holding.partition, Outcome.NOT_MINE)) for commit in commits
+        ]
+        self._call(_settle, answered)
+
+    def _begin(self, partition: int, offset: int, number: int) -> None:
+        self._starts[partition] = number
+        self._seeks[partition] = offset
+        self._expected.pop(partition, None)
+        self._gaps.pop(partition, None)
+        self._paused.discard(partition)
+
+    def _seek(self, consumer: Consumer, partition: int) -> None:
+        """Seek, and resume; tried again until the client has found the partition's leader."""
+        place = TopicPartition(self._topic, partition, self._seeks[partition])
+        try:
+            consumer.seek(place)
+            if partition not in self._paused:
+                consumer.resume([place])
+        except KafkaException as error:
+            self.problem = str(KafkaFailure.raised(error))
+            return
+        self._expected[partition] = self._seeks.pop(partition)
+
+    def _pause(self, consumer: Consumer, partition: int) -> None:
+        self._paused.add(partition)
+        consumer.pause([TopicPartition(self._topic, partition)])
+
+    def _resume(self, consumer: Consumer, partition: int) -> None:
+        self._paused.discard(partition)
+        if partition not in self._seeks:
+            consumer.resume([TopicPartition(self._topic, partition)])
+
+    # The client's callbacks, within a poll.
+
+    def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        # Where it starts does not matter, but it must not be what is committed: with
+        # `auto.offset.reset` as it is, it would be an error if there is nothing.
+        for place in places:
+            place.offset = OFFSET_BEGINNING
+        consumer.incremental_assign(places)
+        consumer.pause(places)
+        if self._leaving:
+            return
+        for place in places:
+            holding = Holding(place.partition, next(self._numbers))
+            self._held[place.partition] = holding
+            self._call(self._holder.assigned, holding)
+
+    def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        revoked = {self._held[each.partition] for each in places if each.partition in self._held}
+        if not self._leaving:
+            self._tell(self._holder.revoked, revoked)
+        deadline = time.monotonic() + self.revoke_seconds
+        if self._leave_at is not None:
+            deadline = min(deadline, self._leave_at)
+        while not self._released.issuperset(revoked) and not self._rejoining:
+            if time.monotonic() >= deadline:
+                log.warning("partitions are given up before their folds have ended")
+                break
+            self._serve_commits(consumer)
+            time.sleep(PACE_SECONDS)
+        self._discard([place.partition for place in places])
+        consumer.incremental_unassign(places)
+
+    def _lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        log.warning("partitions are lost", partitions=[place.partition for place in places])
+        self._discard([place.partition for place in places])
+        consumer.incremental_unassign(places)
+
+    def _discard(self, partitions: Sequence[int]) -> None:
+        """Hold partitions no longer. From here on their commits are not sent."""
+        discarded = [self._held.pop(each) for each in partitions if each in self._held]
+        for partition in partitions:
+            self._expected.pop(partition, None)
+            self._seeks.pop(partition, None)
+            self._gaps.pop(partition, None)
+            self._paused.discard(partition)
+        self._released.difference_update(discarded)
+        self._tell(self._holder.discarded, discarded)
+
+    def _note_error(self, error: KafkaError) -> None:
+        failure = KafkaFailure.of(error)
+        self.problem = str(failure)
+        if failure.fatal or error.code() in FATAL:
+            self._error = failure
+
+    def _note_message_error(self, error: KafkaError, partition: int | None) -> None:
+        holding = None if partition is None else self._held.get(partition)
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            if holding is not None and holding.partition in self._expected:
+                self._call(self._holder.out_of_range, holding, self._starts[holding.partition])
+        else:
+            self._note_error(error)
+            log.warning("partition cannot be read", partition=partition, error=error.name())
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise _Fatal(self._error)
+
+    # The way to trio's thread.
+
+    def _tell(self, tell: Callable[[Holding], None], holdings: Iterable[Holding]) -> None:
+        for holding in list(holdings):
+            self._call(tell, holding)
+
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(function, *arguments)
+
+    def _deliver(self, received: dict[tuple[Holding, int], list[TopicMessage]]) -> None:
+        self.problem = None
+        for (holding, start), messages in received.items():
+            self._holder.received(holding, start, messages)
+
+    def _end(self, failure: KafkaFailure | None) -> None:
+        self._ended = True
+        _settle([(commit, Outcome.NOT_MINE) for commit in self._commits])
+        self._commits.clear()
+        self._done.set()
+        self._holder.ended(failure)
+
+
+def _settle(answered: Iterable[tuple[_Commit, Outcome]]) -> None:
+    for commit, outcome in answered:
+        commit.settle(outcome)
