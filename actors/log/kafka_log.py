@@ -156,6 +156,11 @@ class KafkaLog(Log, Lease):
             self._membership.pause(self._holding)
         self._wake()
 
+    @property
+    def reads(self) -> bool:
+        """Whether messages should arrive, if there are any."""
+        return self._start is not None and not (self._paused or self._stopped or self._buffer)
+
     def out_of_range(self, start: int) -> None:
         """Load the state anew, because the next message is no longer there."""
         if start == self._start and not self._stopped:
