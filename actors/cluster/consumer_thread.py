@@ -138,6 +138,7 @@ class ConsumerThread(Membership):
         self._seeks: dict[int, int] = {}
         self._gaps: dict[int, int] = {}
         self._paused: set[int] = set()
+        self._halted: set[int] = set()
         self._polled_at = -math.inf
         self._error: KafkaFailure | None = None
         self._leaving = False
@@ -369,8 +370,16 @@ class ConsumerThread(Membership):
         """Seek, and resume; tried again until the client has found the partition's leader."""
         place = TopicPartition(self._topic, partition, self._seeks[partition])
         try:
-            consumer.seek(place)
-            if partition not in self._paused:
+            if partition in self._halted:
+                # The client does not read a partition again after such an error.
+                consumer.incremental_unassign([place])
+                self._halted.discard(partition)
+                consumer.incremental_assign([place])
+            else:
+                consumer.seek(place)
+            if partition in self._paused:
+                consumer.pause([place])
+            else:
                 consumer.resume([place])
         except KafkaException as error:
             self.problem = str(KafkaFailure.raised(error))
@@ -431,6 +440,7 @@ class ConsumerThread(Membership):
             self._seeks.pop(partition, None)
             self._gaps.pop(partition, None)
             self._paused.discard(partition)
+            self._halted.discard(partition)
         self._released.difference_update(discarded)
         self._tell(self._holder.discarded, discarded)
 
@@ -443,6 +453,8 @@ class ConsumerThread(Membership):
     def _note_message_error(self, error: KafkaError, partition: int | None) -> None:
         holding = None if partition is None else self._held.get(partition)
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            if holding is not None:
+                self._halted.add(holding.partition)
             if holding is not None and holding.partition in self._expected:
                 self._call(self._holder.out_of_range, holding, self._starts[holding.partition])
         else:

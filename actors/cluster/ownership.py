@@ -1,0 +1,414 @@
+"""The partitions that a worker owns, and their folds."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+import trio
+
+from actors.cluster.checkpoint_topic import CheckpointTopic, Send
+from actors.cluster.failure import KafkaFailure
+from actors.cluster.letter_topic import LetterTopic
+from actors.cluster.membership import Holder, Holding, Membership
+from actors.cluster.takeover import Readers, Takeover, TopicBounds, take_over
+from actors.cluster.topic_reader import TopicMessage
+from actors.keepers.log_keeper import Interval
+from actors.log.kafka_log import KafkaLog, PartitionTopic
+from actors.pipeline.flush import Flush
+from actors.pipeline.partition import Partition
+from actors.supervision.actor import Actor
+from actors.supervision.supervisor import Supervisor
+from ingest.engine.cluster_record import ClusterRecord
+from ingest.engine.plan import UnknownPlanError
+from ingest.model.event import EnrichedEvent
+from ingest.model.verdict import Verdict
+from ingest.telemetry.logs import stack_of
+from ingest.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+CHECKPOINT_SECONDS: Final = 120.0
+"""Interval of a partition's checkpoints."""
+
+IDLE_SECONDS: Final = 86_400.0
+"""Interval of checkpoints of a partition without events: the topic deletes them after two days."""
+
+TAKEOVERS: Final = 4
+"""Partitions that are taken over at the same time; each loads its checkpoint."""
+
+RETRY_SECONDS: Final = 2.0
+
+_GOLDEN: Final = 0.618034
+
+
+class Topic(PartitionTopic, TopicBounds, Protocol):
+    """The events topic, as takeovers and logs use it."""
+
+
+@dataclass(eq=False)
+class Owned:
+    """A partition from its assignment until it is released or discarded.
+
+    Attributes:
+        holding: The partition.
+        scope: Of all that works for it.
+        loading: Of the takeover.
+        log: Its log; None until it is taken over.
+        partition: The actors; None until then.
+        draining: Whether it is to be given up.
+        problem: Why it cannot be taken over; None if it can.
+        since: When the current state began, on trio's clock.
+    """
+
+    holding: Holding
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    loading: trio.CancelScope = field(default_factory=trio.CancelScope)
+    log: KafkaLog | None = None
+    partition: Partition | None = None
+    draining: bool = False
+    problem: str | None = None
+    since: float = field(default_factory=trio.current_time)
+
+    def names(self) -> list[str]:
+        """The names of its actors in reports."""
+        actors = [] if self.partition is None else _actors(self.partition)
+        return [self.name_of(actor) for actor in actors]
+
+    def name_of(self, actor: Actor) -> str:
+        """The name of an actor in reports."""
+        return f"{actor.name} {self.holding.partition}"
+
+
+class FoldMetrics:
+    """Counts the events that the fold drops; those who answered the requests have counted them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Count in metrics."""
+        self._metrics = metrics
+
+    def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
+        """See `FoldVerdicts.folded`."""
+        for event, verdict in drops.values():
+            self._metrics.count_verdict(event.domain, verdict)
+
+    def fold_reads(self) -> None:
+        """Nobody waits for the fold."""
+
+    def fold_waits(self) -> None:
+        """Nobody waits for the fold."""
+
+
+class Ownership(Holder):
+    """Runs a fold for each partition that the group gives to this worker.
+
+    A partition that is assigned is taken over, and folded under supervision. When it is revoked,
+    its fold ends in order: it flushes, saves a checkpoint and commits. When it is discarded, its
+    fold is cancelled. When its state is outdated, it is taken over again.
+
+    Attributes:
+        owned: The partitions.
+        failure: Why the membership has ended; None if it has not, or was closed.
+        ended_event: Set when the membership has ended.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        record: ClusterRecord,
+        topic: Topic,
+        readers: Readers,
+        send: Send,
+        letters: LetterTopic,
+        outlet: trio.MemorySendChannel[Flush],
+        supervisor: Supervisor,
+        metrics: Metrics,
+        *,
+        flush_rows: int,
+        flush_seconds: float,
+        session_seconds: float,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
+        """Own no partition.
+
+        Args:
+            membership: The group.
+            record: What the members of the cluster agree on.
+            topic: The events topic.
+            readers: Open readers of the checkpoints topic.
+            send: Appends to the checkpoints topic.
+            letters: Keep what cannot be handled.
+            outlet: Channel to the writer.
+            supervisor: Runs the folds.
+            metrics: Where batches and drops are counted.
+            flush_rows: Events that make a flush due.
+            flush_seconds: Age of the oldest event that makes a flush due.
+            session_seconds: After how long without a sign of life the group gives partitions to
+                others.
+            now: Gives Unix seconds.
+            monotonic: Gives seconds that go on while the process is paused.
+            checkpoint_seconds: Interval of a partition's checkpoints.
+        """
+        self.owned: dict[Holding, Owned] = {}
+        self.failure: KafkaFailure | None = None
+        self.ended_event = trio.Event()
+        self._membership = membership
+        self._record = record
+        self._topic = topic
+        self._readers = readers
+        self._send = send
+        self._letters = letters
+        self._outlet = outlet
+        self._supervisor = supervisor
+        self._metrics = metrics
+        self._verdicts = FoldMetrics(metrics)
+        self._flush_rows = flush_rows
+        self._flush_seconds = flush_seconds
+        self._session_seconds = session_seconds
+        self._now = now
+        self._monotonic = monotonic
+        self._checkpoint_seconds = checkpoint_seconds
+        self._takeovers = trio.Semaphore(TAKEOVERS)
+        self._nursery: trio.Nursery
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run the folds until the membership has ended and they have, too."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await self.ended_event.wait()
+
+    def close(self) -> None:
+        """Close the channel to the writer."""
+        self._outlet.close()
+
+    # As the holder of partitions.
+
+    def assigned(self, holding: Holding) -> None:
+        """See `Holder.assigned`."""
+        owned = self.owned[holding] = Owned(holding)
+        self._nursery.start_soon(self._own, owned)
+
+    def revoked(self, holding: Holding) -> None:
+        """See `Holder.revoked`."""
+        owned = self.owned.get(holding)
+        if owned is None:
+            self._membership.release(holding)
+            return
+        owned.draining, owned.since = True, trio.current_time()
+        owned.loading.cancel()
+        if owned.log is not None:
+            owned.log.stop()
+
+    def discarded(self, holding: Holding) -> None:
+        """See `Holder.discarded`."""
+        owned = self.owned.get(holding)
+        if owned is not None:
+            owned.scope.cancel()
+
+    def received(self, holding: Holding, start: int, messages: Sequence[TopicMessage]) -> None:
+        """See `Holder.received`."""
+        owned = self.owned.get(holding)
+        if owned is not None and owned.log is not None:
+            owned.log.received(start, messages)
+
+    def out_of_range(self, holding: Holding, start: int) -> None:
+        """See `Holder.out_of_range`."""
+        owned = self.owned.get(holding)
+        if owned is not None and owned.log is not None:
+            owned.log.out_of_range(start)
+
+    def ended(self, failure: KafkaFailure | None) -> None:
+        """See `Holder.ended`."""
+        self.failure = failure
+        self.ended_event.set()
+
+    # The life of a partition.
+
+    async def _own(self, owned: Owned) -> None:
+        with owned.scope:
+            while not owned.draining:
+                try:
+                    await self._fold(owned)
+                except Exception as error:
+                    owned.problem = f"the takeover failed: {type(error).__name__}"
+                    log.error(
+                        "partition cannot be folded",
+                        partition=owned.holding.partition,
+                        error=type(error).__name__,
+                        stack=stack_of(error),
+                    )
+                    await trio.sleep(RETRY_SECONDS)
+        self._membership.release(owned.holding)
+        del self.owned[owned.holding]
+
+    async def _fold(self, owned: Owned) -> None:
+        """Take a partition over, and fold it until it is drained or outdated."""
+        takeover: Takeover | None = None
+        with trio.CancelScope() as owned.loading:
+            if not owned.draining:
+                takeover = await self._take_over(owned)
+        if takeover is None:
+            return
+        # No checkpoint of trio's from here on: messages and orders find the log.
+        source = self._log_of(owned.holding, takeover)
+        partition = self._partition_of(source, takeover)
+        owned.log, owned.partition = source, partition
+        owned.since = trio.current_time()
+        if owned.draining:
+            source.stop()
+        try:
+            await self._run_partition(owned, source, partition)
+        finally:
+            for name in owned.names():
+                self._supervisor.forget(name)
+            for actor in _actors(partition):
+                actor.close()
+            owned.log = owned.partition = None
+
+    async def _run_partition(self, owned: Owned, source: KafkaLog, partition: Partition) -> None:
+        async with trio.open_nursery() as all_of_it:
+            all_of_it.start_soon(_cancel_when, source.outdated, all_of_it.cancel_scope)
+            async with trio.open_nursery() as keepers:
+                keepers.start_soon(self._redrive_rows, source)
+                async with trio.open_nursery() as stages:
+                    for actor in _actors(partition):
+                        nursery = stages if actor in partition.actors else keepers
+                        nursery.start_soon(self._supervise, owned, actor)
+                keepers.cancel_scope.cancel()
+            await partition.save()
+            all_of_it.cancel_scope.cancel()
+
+    async def _supervise(self, owned: Owned, actor: Actor) -> None:
+        await self._supervisor.supervise(actor, name=owned.name_of(actor))
+
+    async def _take_over(self, owned: Owned) -> Takeover:
+        partition = owned.holding.partition
+        while True:
+            try:
+                async with self._takeovers:
+                    takeover = await take_over(
+                        partition,
+                        f"{self._record.cluster_id}-{partition}",
+                        self._topic,
+                        self._readers,
+                        self._record.description,
+                    )
+                    # What the last owner has turned into letters is not folded again.
+                    await self._letters.read_to_end()
+            except KafkaFailure as failure:
+                owned.problem = str(failure)
+            except UnknownPlanError as error:
+                owned.problem = f"{error}; a later version of Sluice wrote it: upgrade this worker"
+            else:
+                owned.problem = None
+                log.info(
+                    "partition taken over",
+                    partition=partition,
+                    committed=takeover.plan.committed.position,
+                    replayed=takeover.plan.committed.position - takeover.state.position,
+                )
+                return takeover
+            log.error("partition cannot be taken over", partition=partition, error=owned.problem)
+            await trio.sleep(RETRY_SECONDS)
+
+    def _log_of(self, holding: Holding, takeover: Takeover) -> KafkaLog:
+        state = takeover.state
+        source = KafkaLog(
+            self._membership,
+            holding,
+            self._topic,
+            self._letters,
+            cluster_id=self._record.cluster_id,
+            accepted=takeover.accepted,
+            plan=takeover.plan,
+            first=takeover.first,
+            start=takeover.plan.committed._replace(position=state.position, number=state.number),
+            session_seconds=self._session_seconds,
+            now=self._now,
+            monotonic=self._monotonic,
+        )
+        source.lost = takeover.lost
+        return source
+
+    def _partition_of(self, source: KafkaLog, takeover: Takeover) -> Partition:
+        number = source.partition
+        first = self._checkpoint_seconds * (number * _GOLDEN % 1)
+        return Partition(
+            source,
+            takeover.state,
+            self._outlet.clone(),
+            self._verdicts,
+            self._letters,
+            self._metrics,
+            flush_rows=self._flush_rows,
+            flush_seconds=self._flush_seconds,
+            checkpoints=CheckpointTopic(number, self._send, source.name_checkpoint),
+            interval=Interval(first, self._checkpoint_seconds, IDLE_SECONDS),
+        )
+
+    async def _redrive_rows(self, source: KafkaLog) -> None:
+        """Store the rows of letters that an operator wants to be redriven."""
+        async with self._outlet.clone() as outlet:
+            while True:
+                for letter_id in self._letters.to_redrive("rows", source.partition):
+                    try:
+                        await self._letters.redrive_rows(letter_id, outlet, source)
+                    except (KafkaFailure, ValueError) as error:
+                        log.error("dead letter cannot be redriven", id=letter_id, error=str(error))
+                await trio.sleep(RETRY_SECONDS)
+
+    # Reports.
+
+    def status(self) -> dict[str, object]:
+        """The partitions' part of the readiness report."""
+        partitions: dict[str, object] = {}
+        worst = "ok"
+        for holding, owned in sorted(self.owned.items()):
+            status = _status(owned)
+            partitions[str(holding.partition)] = status
+            if status["status"] != "ok" and worst != "down":
+                worst = str(status["status"])
+        return {"status": worst, "owned": len(partitions), "partitions": partitions}
+
+    def figures(self) -> dict[str, float]:
+        """Gauges by their names in `/metrics`, summed over the partitions."""
+        sums = {
+            "sluice_partitions_owned": float(len(self.owned)),
+            "sluice_journal_backlog_events": 0.0,
+            "sluice_journal_events_lost": 0.0,
+            "sluice_rows_gathered": 0.0,
+        }
+        for owned in self.owned.values():
+            if owned.partition is not None:
+                for name, value in owned.partition.figures().items():
+                    sums[name] = sums.get(name, 0.0) + value
+        return sums
+
+
+def _actors(partition: Partition) -> list[Actor]:
+    keeper = partition.keeper
+    return [*partition.actors, *(() if keeper is None else (keeper,))]
+
+
+def _status(owned: Owned) -> dict[str, object]:
+    if owned.problem is not None:
+        return {"status": "down", "state": "taking over", "reason": owned.problem}
+    if owned.partition is None:
+        return {"status": "ok", "state": "taking over"}
+    fold = owned.partition.sessions.status()
+    status = owned.partition.status()
+    reasons = {key: value for key, value in fold.items() if key == "reason"}
+    return {
+        **status,
+        **reasons,
+        "status": "down" if "down" in (fold["status"], status["status"]) else status["status"],
+        "state": "draining" if owned.draining else "folding",
+    }
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
