@@ -59,7 +59,7 @@ USED: Final = {
             }
         ),
     ),
-    "ingest.http.app.BoundedRequest": Base(
+    "ingest.http.base_app.BoundedRequest": Base(
         "quart_trio.wrappers.request", "TrioRequest", frozenset({"body_class"})
     ),
     "ingest.http.body_budget.BoundedConnection": Base(

@@ -1,7 +1,6 @@
 """`POST /api/event`, for the fast path and for the application."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import msgspec
 import structlog
@@ -21,7 +20,6 @@ from ingest.request.client_address import ClientAddress, TrustedProxies, resolve
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
 from ingest.request.parse import parse_request
 from ingest.telemetry.logs import stack_of
-from ingest.telemetry.request_id import RequestId
 
 log = structlog.get_logger()
 
@@ -87,24 +85,6 @@ class EventEndpoint:
             peer: The address of the connection's peer.
         """
         return resolve_client_ip(headers, peer, self.trusted_proxies, lists)
-
-    def request_id(self, peer: str) -> RequestId:
-        """Return a connection's request id, which changes with each request.
-
-        Args:
-            peer: The address of the connection's peer.
-        """
-        return RequestId(partial(self.trusted_proxies.trusts, peer))
-
-    def traceparent(self, headers: Mapping[str, str], peer: str) -> str | None:
-        """Return the `traceparent` header of a request if its peer is trusted; else None.
-
-        Args:
-            headers: First occurrence of each header, by lower-case name.
-            peer: The address of the connection's peer.
-        """
-        parent = headers.get("traceparent")
-        return parent if parent is not None and self.trusted_proxies.trusts(peer) else None
 
     def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
         """Return the answer to a request that is refused whatever its body; else None."""

@@ -17,28 +17,33 @@ from ingest.telemetry.metrics import Metrics
 NO_STORE: Final = "This front has no store; set CLICKHOUSE_URL to ask one here"
 
 
-def add_operator_routes(
-    app: QuartTrio,
-    metrics: Metrics,
-    store: Store | None,
-    operator: Operator,
-    version: str,
-) -> None:
-    """Add the routes.
+def add_metrics_route(app: QuartTrio, metrics: Metrics, operator: Operator) -> None:
+    """Add `/metrics`.
 
     Args:
         app: The application.
-        metrics: Shown by `/metrics`.
-        store: Asked by queries; None if this process has none.
+        metrics: What it shows.
         operator: Checks the client.
-        version: The program's version, for `/openapi.json`.
     """
-    openapi = openapi_document(version)
 
     @app.get("/metrics")
     async def figures() -> Response:
         exposition = "text/plain; version=0.0.4; charset=utf-8"
         return operator.refusal() or text(200, metrics.exposition(), {}, exposition)
+
+
+def add_operator_routes(
+    app: QuartTrio, store: Store | None, operator: Operator, version: str
+) -> None:
+    """Add the description of the routes, and queries.
+
+    Args:
+        app: The application.
+        store: Asked by queries; None if this process has none.
+        operator: Checks the client.
+        version: The program's version, for `/openapi.json`.
+    """
+    openapi = openapi_document(version)
 
     @app.get("/openapi.json")
     async def description() -> Response:

@@ -23,6 +23,7 @@ from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.fast_path.connection import Connection
 from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
 from ingest.http.request_observers import CompletedRequest, RequestObserver
+from ingest.http.trusted_headers import new_request_id, traceparent
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 
@@ -106,7 +107,7 @@ class FastPath:
             OSError: The connection is broken.
             trio.BrokenResourceError: The connection is broken.
         """
-        request_id = self._endpoint.request_id(peer)
+        request_id = new_request_id(self._endpoint.trusted_proxies, peer)
         connection = Connection(self._selector, descriptor, peer, request_id, self._verdicts_ready)
         self._connections.add(connection)
         try:
@@ -236,7 +237,7 @@ class FastPath:
         connection.send(data)
 
     def _notify_observers(self, connection: Connection, answer: Answer, seconds: float) -> None:
-        parent = self._endpoint.traceparent(connection.headers, connection.peer)
+        parent = traceparent(self._endpoint.trusted_proxies, connection.headers, connection.peer)
         completed = CompletedRequest("POST", ROUTE, answer.status, seconds, answer.reasons, parent)
         for observe in self._observers:
             observe(completed)

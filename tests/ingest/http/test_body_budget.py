@@ -10,7 +10,7 @@ from quart import request
 from quart_trio import QuartTrio
 from trio.testing import MockClock
 
-from ingest.http.app import BoundedRequest
+from ingest.http.base_app import BoundedRequest
 from ingest.http.body_budget import BodyBudget, BodyBudgetExceededError, BoundedConnection
 from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import CHROME, EVENT, Application
