@@ -1,6 +1,7 @@
 """The routes through which the command line runs imports in the server."""
 
 import json
+from typing import Final
 
 from quart import Response
 from quart_trio import QuartTrio
@@ -14,11 +15,16 @@ from ingest.past.import_request import ImportRequest
 
 ROUTE = "/api/imports"
 
+NO_IMPORTS: Final = (
+    "imports into a cluster are not possible yet: import with a single process into the same "
+    "database before the cluster starts, or send past events as POST /api/events"
+)
+
 ADVANCE_SECONDS = 0.5
 """How long the server works on an import before it answers with the progress."""
 
 
-def add_import_routes(app: QuartTrio, service: ImportService, operator: Operator) -> None:
+def add_import_routes(app: QuartTrio, service: ImportService | None, operator: Operator) -> None:
     """Add the routes that begin, advance and leave an import.
 
     They answer the command line only, because a client can make the server read any file that the
@@ -26,12 +32,20 @@ def add_import_routes(app: QuartTrio, service: ImportService, operator: Operator
 
     Args:
         app: The application.
-        service: Runs the imports.
+        service: Runs the imports; None if this process cannot, which the command is told.
         operator: Checks the client.
     """
 
     def refusal() -> Response | None:
         return None if operator.is_authorized_command() else operator.denial()
+
+    if service is None:
+
+        @app.post(ROUTE)
+        async def refuse_import() -> Response:
+            return refusal() or error(501, "import", NO_IMPORTS)
+
+        return
 
     @app.post(ROUTE)
     async def begin_import() -> Response:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.imports.service import ImportService
-from ingest.http.import_routes import ROUTE, add_import_routes
+from ingest.http.import_routes import NO_IMPORTS, ROUTE, add_import_routes
 from ingest.http.operator import Operator
 from ingest.past.import_progress import ImportProgress, Phase
 from ingest.past.import_request import ImportRequest
@@ -100,3 +100,18 @@ async def test_strangers(front: Front, token: str) -> None:
         assert (await front.ask("POST", ROUTE, front.request.to_json(), token)).status == 403
         assert (await front.ask("POST", f"{ROUTE}/x", None, token)).status == 403
         assert (await front.ask("DELETE", f"{ROUTE}/x", None, token)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "errors"),
+    [(COMMAND_TOKEN, 501, {"import": [NO_IMPORTS]}), ("another", 403, None)],
+)
+async def test_a_process_that_cannot_import_says_so(
+    tmp_path: Path, token: str, status: int, errors: object
+) -> None:
+    application = Application(Pipeline(tmp_path))
+    add_import_routes(application.app, None, Operator(None, COMMAND_TOKEN))
+    headers = {"authorization": f"Bearer {token}"}
+    answer = await application.ask("POST", ROUTE, b"{}", headers, peer="127.0.0.1")
+    assert answer.status == status
+    assert errors is None or answer.json["errors"] == errors
