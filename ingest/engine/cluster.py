@@ -18,6 +18,12 @@ FORGOTTEN_SECONDS: Final = 86_400.0
 CLOCK_SECONDS: Final = 60.0
 """Allowed difference between a member's clock and the broker's."""
 
+SILENT_SECONDS: Final = 600.0
+"""How long a member is still shown after its last heartbeat."""
+
+RETENTION_SECONDS: Final = 172_800.0
+"""How long the events topic keeps messages, unless the brokers say otherwise."""
+
 IMPORT_PREFIX: Final = b"import:"
 
 _SAMPLE_SECONDS: Final = 60.0
@@ -65,6 +71,8 @@ class Cluster:
         log_time: When the broker appended the last applied record, Unix seconds. Whoever has read
             to the end may set it to a later time, to see who has fallen silent since.
         imports: Names of finished imports.
+        retention_seconds: How long the events topic keeps messages. Whoever has asked the brokers
+            may change it; infinity if nothing is deleted.
     """
 
     def __init__(self, secret: str | None = None) -> None:
@@ -76,6 +84,7 @@ class Cluster:
         self.record: ClusterRecord | None = None
         self.log_time = 0.0
         self.imports: set[str] = set()
+        self.retention_seconds = RETENTION_SECONDS
         self._secret = secret
         self._members: dict[bytes, Member] = {}
         self._ages: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
@@ -137,9 +146,22 @@ class Cluster:
     @property
     def members(self) -> list[Member]:
         """The members that run: those with a fresh heartbeat; fronts first, by host and id."""
-        earliest = self.log_time - FRESH_SECONDS
-        fresh = [member for member in self._members.values() if member.appended_at >= earliest]
-        return sorted(fresh, key=lambda m: (m.heartbeat.role, m.heartbeat.host, m.heartbeat.member))
+        return self._heard(0.0, FRESH_SECONDS)
+
+    @property
+    def silent(self) -> list[Member]:
+        """The members that ended lately without saying so, in the same order."""
+        return self._heard(FRESH_SECONDS, SILENT_SECONDS)
+
+    def _heard(self, after: float, before: float) -> list[Member]:
+        """Members whose last heartbeat is older than the first and not than the second age."""
+        found = [
+            member
+            for member in self._members.values()
+            if self.log_time - before <= member.appended_at
+            and (after <= 0 or member.appended_at < self.log_time - after)
+        ]
+        return sorted(found, key=lambda m: (m.heartbeat.role, m.heartbeat.host, m.heartbeat.member))
 
     @property
     def fronts(self) -> int:
@@ -159,9 +181,29 @@ class Cluster:
         }
 
     @property
+    def unowned(self) -> list[int]:
+        """The partitions without an owner."""
+        owners = self.owners
+        partitions = 0 if self.record is None else self.record.partitions
+        return [partition for partition in range(partitions) if partition not in owners]
+
+    @property
+    def lags(self) -> dict[int, int]:
+        """Messages that are not stored, for each partition with an owner."""
+        return {
+            partition: member.heartbeat.partitions[partition]
+            for partition, member in self.owners.items()
+        }
+
+    @property
     def lag(self) -> int:
         """Messages that the workers have not stored."""
-        return sum(member.heartbeat.lag for member in self.members)
+        return sum(self.lags.values())
+
+    @property
+    def backlog(self) -> int:
+        """Events that the fronts have not forwarded."""
+        return sum(member.heartbeat.backlog for member in self.members)
 
     @property
     def oldest_seconds(self) -> float:
@@ -174,15 +216,20 @@ class Cluster:
         earliest = self.log_time - FORGOTTEN_SECONDS
         return [key for key, member in self._members.items() if member.appended_at < earliest]
 
-    def findings(self) -> list[Finding]:
-        """What an operator should know, most severe first."""
+    def findings(self, reporter: str = "") -> list[Finding]:
+        """What an operator should know, most severe first.
+
+        Args:
+            reporter: Id of the member that asks. Its own trouble is left out, because it knows
+                better.
+        """
         found = [
             *self._record_findings(),
             *self._secret_findings(),
             *self._owner_findings(),
             *self._lag_findings(),
             *self._version_findings(),
-            *self._member_findings(),
+            *self._member_findings(reporter),
         ]
         return sorted(found, key=lambda finding: not finding.severe)
 
@@ -211,11 +258,8 @@ class Cluster:
             )
 
     def _owner_findings(self) -> Iterator[Finding]:
-        if self.record is None:
-            return
-        owners = self.owners
-        missing = [str(p) for p in range(self.record.partitions) if p not in owners]
-        if len(missing) == self.record.partitions:
+        missing = [str(partition) for partition in self.unowned]
+        if missing and not self.owners:
             yield warning("no worker owns a partition: nothing is stored", "start a worker")
         elif missing:
             yield warning(
@@ -224,6 +268,14 @@ class Cluster:
             )
 
     def _lag_findings(self) -> Iterator[Finding]:
+        if self.oldest_seconds > self.retention_seconds / 2:
+            yield warning(
+                f"the oldest event that is not stored has waited for "
+                f"{_duration(self.oldest_seconds)}, and Kafka deletes events after "
+                f"{_duration(self.retention_seconds)}",
+                "have the store take inserts, or raise retention.ms of the events topic until it "
+                "does",
+            )
         ages = [age for _, age in self._ages]
         grows = all(earlier < later for earlier, later in pairwise(ages))
         if len(ages) == _SAMPLES and grows and self.oldest_seconds > _LATE_SECONDS:
@@ -244,10 +296,10 @@ class Cluster:
                 "upgrade all members, the workers first",
             )
 
-    def _member_findings(self) -> Iterator[Finding]:
+    def _member_findings(self, reporter: str) -> Iterator[Finding]:
         for member in self.members:
             beat, difference = member.heartbeat, member.clock_difference
-            if beat.trouble:
+            if beat.trouble and beat.member != reporter:
                 waiting = f"; {beat.backlog:,} events wait there" if beat.backlog else ""
                 yield warning(f"{member.name}: {beat.trouble}{waiting}", "see its log")
             if abs(difference) > CLOCK_SECONDS:

@@ -1,10 +1,11 @@
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from ingest.engine.cluster import FORGOTTEN_SECONDS, FRESH_SECONDS, Cluster
+from ingest.engine.cluster import FORGOTTEN_SECONDS, FRESH_SECONDS, SILENT_SECONDS, Cluster
 from ingest.engine.cluster_record import (
     KEY,
     ClusterRecord,
@@ -63,6 +64,19 @@ def test_members_run_as_long_as_their_heartbeats_are_fresh() -> None:
     assert names(cluster) == ["f1"]
 
 
+def test_members_that_fell_silent_are_known_for_a_while() -> None:
+    cluster = a_cluster(a_front("f1"), a_worker())
+    for seconds, running, silent in [
+        (FRESH_SECONDS, ["f1", "w1"], []),
+        (FRESH_SECONDS + 1, [], ["f1", "w1"]),
+        (SILENT_SECONDS, [], ["f1", "w1"]),
+        (SILENT_SECONDS + 1, [], []),
+    ]:
+        cluster.log_time = NOON + seconds
+        assert names(cluster) == running
+        assert [member.heartbeat.member for member in cluster.silent] == silent
+
+
 def test_a_member_that_ends_well_deletes_its_key() -> None:
     cluster = a_cluster(a_front("f1"), a_front("f2"))
 
@@ -112,7 +126,9 @@ def test_owners_and_lag() -> None:
 
     owners = {partition: member.heartbeat.member for partition, member in cluster.owners.items()}
     assert owners == {0: "w1", 1: "w2", 2: "w2"}
-    assert (cluster.lag, cluster.oldest_seconds) == (12, 2.5)
+    assert cluster.lags == {0: 3, 1: 0, 2: 5}
+    assert (cluster.lag, cluster.oldest_seconds) == (8, 2.5)
+    assert cluster.unowned == [3]
 
 
 def test_finished_imports() -> None:
@@ -204,6 +220,34 @@ def test_findings(heartbeats: list[Heartbeat], severe: bool, text: str) -> None:
 
     assert (finding.severe, finding.text) == (severe, text)
     assert finding.advice
+
+
+def test_a_member_that_asks_knows_its_own_trouble() -> None:
+    cluster = a_cluster(a_front("f1", trouble="x"), a_front("f2", trouble="y"), a_worker())
+
+    (finding,) = cluster.findings(reporter="f1")
+
+    assert finding.text == "front web (f2): y"
+
+
+@pytest.mark.parametrize(
+    ("oldest", "retention", "found"),
+    [
+        (86_400, None, []),
+        (86_401, None, ["waited for 24 h, and Kafka deletes events after 48 h"]),
+        (3_601, 7_200, ["waited for 60 min, and Kafka deletes events after 2 h"]),
+        (86_401, math.inf, []),
+    ],
+)
+def test_retention_that_runs_out(oldest: float, retention: float | None, found: list[str]) -> None:
+    cluster = a_cluster(a_front(), a_worker(oldest_seconds=oldest))
+    if retention is not None:
+        cluster.retention_seconds = retention
+
+    findings = cluster.findings()
+
+    assert [finding.text.partition("has ")[2] for finding in findings] == found
+    assert not any(finding.severe for finding in findings)
 
 
 def test_severe_findings_come_first() -> None:
