@@ -18,7 +18,7 @@ class Health:
         collector: Collector,
         sites: FileWatcher[Any],
         geo: FileWatcher[Any] | None,
-        others: OtherServers,
+        others: OtherServers | None,
     ) -> None:
         """Watch a collector and its reference files.
 
@@ -26,7 +26,7 @@ class Health:
             collector: The pipeline.
             sites: The actor that keeps the registry up to date.
             geo: The actor that keeps the geo database up to date; None without a database.
-            others: The actor that looks for other servers of the database.
+            others: The actor that looks for other servers of the database; None without one.
         """
         self._collector = collector
         self._sites = sites
@@ -67,19 +67,24 @@ class Health:
             **self._collector.status(),
             "registry": self._sites.status() | sites,
             "geo_database": geo | {"loaded": self._geo is not None},
-            "other_servers": self._others.status(),
+            **({} if self._others is None else {"other_servers": self._others.status()}),
         }
 
     def plausible(self) -> dict[str, str]:
         """The report of Plausible's own route (spec/ingestion.md §12), for existing monitors.
 
-        The site registry is reported as PostgreSQL, because Plausible keeps its sites there.
+        The site registry is reported as PostgreSQL, because Plausible keeps its sites there. A
+        front has no part `store`; it reports whether events go on to Kafka instead.
         """
         parts = self._parts()
         registry = parts["registry"].get("reason", "ok")
+        if "store" in parts:
+            stores = not parts["store"]["failures_in_a_row"]
+        else:
+            stores = parts["cluster"]["status"] == "ok"
         return {
             "postgres": registry,
-            "clickhouse": "error" if parts["store"]["failures_in_a_row"] else "ok",
+            "clickhouse": "ok" if stores else "error",
             "sites_cache": registry,
         }
 

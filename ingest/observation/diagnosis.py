@@ -20,6 +20,8 @@ QUEUE_SHARE: Final = 0.5
 STORE: Final = "store"
 SESSIONS: Final = "sessions"
 LETTERS: Final = "dead letters"
+KAFKA: Final = "Kafka"
+CLUSTER: Final = "cluster"
 
 QUIET_SECONDS: Final = 900.0
 """Uptime after which a lack of events is reported."""
@@ -87,7 +89,7 @@ class ServerHealth:
         store_error: Message of the last failure; may contain host names.
         rows_waiting: Rows in memory that the store has not acknowledged.
         durable: Whether events are in a journal on disk.
-        backlog_events: Events that the store has not acknowledged.
+        backlog_events: Events that the store, or Kafka for a front, has not acknowledged.
         journal_share: Share of the journal's limit that is used.
         journal_full: Whether the journal is full.
         journal_broken: Whether it cannot be trusted any more.
@@ -108,6 +110,12 @@ class ServerHealth:
         unknown_accepted: Whether such events are taken.
         events: Events of the last hour.
         uptime_seconds: Since the start.
+        front: Whether events go on to Kafka, and other processes store them.
+        forwards: Whether they do go on.
+        cluster_state: What readiness says of a front's part in its cluster: `ok`, `degraded` or
+            `down`.
+        cluster_problem: Why it is not `ok`.
+        cluster_findings: What was found on the cluster: texts and advice.
         others: Parts that readiness reports besides these, and is not content with: `degraded` or
             `down`.
     """
@@ -139,6 +147,11 @@ class ServerHealth:
     unknown_accepted: bool = False
     events: int = 1
     uptime_seconds: float = 0.0
+    front: bool = False
+    forwards: bool = True
+    cluster_state: str = "ok"
+    cluster_problem: str = ""
+    cluster_findings: Sequence[tuple[str, str]] = ()
     others: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -158,6 +171,8 @@ def headline(findings: Sequence[Diagnosis]) -> str:
         return "Events are refused"
     if parts & {SESSIONS, STORE}:
         return "Events are taken and kept, but not stored"
+    if KAFKA in parts:
+        return "Events are taken and kept, but not sent to Kafka"
     return "Events are taken, but something needs care"
 
 
@@ -199,11 +214,12 @@ def _actors(health: ServerHealth) -> Iterator[Diagnosis]:
 
 def _intake(health: ServerHealth) -> Iterator[Diagnosis]:
     if not health.open:
+        onwards, end = ("sends on", "Kafka") if health.front else ("stores", "the store")
         yield Diagnosis(
             Severity.DOWN,
             "intake",
-            "The server is stopping: it takes no more events and stores what it has.",
-            "Nothing is to be done; what the store does not take in time waits for the next start.",
+            f"The server is stopping: it takes no more events and {onwards} what it has.",
+            f"Nothing is to be done; what {end} does not take in time waits for the next start.",
         )
     if health.queue_share > QUEUE_SHARE:
         yield Diagnosis(
@@ -281,43 +297,66 @@ def _store(health: ServerHealth) -> Iterator[Diagnosis]:
     )
 
 
+def _kafka(health: ServerHealth) -> Iterator[Diagnosis]:
+    if health.cluster_state == "ok":
+        return
+    part, what = (
+        (CLUSTER, "This front is not as its cluster needs it")
+        if health.forwards
+        else (KAFKA, "Events do not go on to Kafka")
+    )
+    yield Diagnosis(
+        Severity.DOWN if health.cluster_state == "down" else Severity.DEGRADED,
+        part,
+        f"{what}{_quote(health.cluster_problem)}.",
+        f"What Kafka does not have yet is kept in the outbox: {health.backlog_events:,} so far, "
+        f"{_share(health.journal_share)} of its limit.",
+    )
+
+
+def _cluster(health: ServerHealth) -> Iterator[Diagnosis]:
+    for text, advice in health.cluster_findings:
+        yield Diagnosis(Severity.DEGRADED, CLUSTER, _sentence(text), _sentence(advice))
+
+
 def _journal(health: ServerHealth) -> Iterator[Diagnosis]:
+    name, end = ("outbox", "Kafka") if health.front else ("journal", "the store")
     if health.journal_full:
         yield Diagnosis(
             Severity.DOWN,
             "journal",
-            "The journal has reached its limit: events are refused with 503.",
-            "Bring the store back, or raise SLUICE_JOURNAL_MEGABYTES if the disk has room.",
+            f"The {name} has reached its limit: events are refused with 503.",
+            f"Bring {end} back, or raise SLUICE_JOURNAL_MEGABYTES if the disk has room.",
         )
     elif health.journal_share > JOURNAL_SHARE:
         yield Diagnosis(
             Severity.DEGRADED,
             "journal",
-            f"The journal is filling up: {health.journal_share:.0%} of its limit.",
-            "At the limit events are refused; see why the store is slow, or raise "
+            f"The {name} is filling up: {health.journal_share:.0%} of its limit.",
+            f"At the limit events are refused; see why {end} is slow, or raise "
             "SLUICE_JOURNAL_MEGABYTES.",
         )
     if health.journal_broken:
         yield Diagnosis(
             Severity.DOWN,
             "journal",
-            f"The journal cannot be trusted{_quote(health.journal_problem or '')}: "
+            f"The {name} cannot be trusted{_quote(health.journal_problem or '')}: "
             "events are refused with 503.",
-            "What can be read still goes to the store; then the process ends with exit code "
+            f"What can be read still goes to {end}; then the process ends with exit code "
             "74. See to the disk of SLUICE_STATE_DIR.",
         )
     elif health.journal_problem:
         yield Diagnosis(
             Severity.DEGRADED,
             "journal",
-            f"The journal could not be written{_quote(health.journal_problem)}.",
+            f"The {name} could not be written{_quote(health.journal_problem)}.",
             "Events that cannot be kept are refused with 503; see to the disk of SLUICE_STATE_DIR.",
         )
     if health.events_lost:
         yield Diagnosis(
             Severity.DEGRADED,
             "journal",
-            f"{_count(health.events_lost, 'event')} could not be read from the journal.",
+            f"{_count(health.events_lost, 'event')} could not be read from the {name}.",
             "A file is missing, or was damaged and put aside with the suffix .damaged; see to the "
             "disk of SLUICE_STATE_DIR.",
         )
@@ -426,6 +465,8 @@ EXAMINATIONS: Final[tuple[Callable[[ServerHealth], Iterator[Diagnosis]], ...]] =
     _files,
     _letters,
     _other_servers,
+    _kafka,
+    _cluster,
     _others,
     _traffic,
 )
@@ -444,6 +485,11 @@ def _quote(reason: str) -> str:
     """A reason in brackets, without the full stop that it may end with."""
     reason = " ".join(reason.split()).rstrip(".")
     return f" ({reason})" if reason else ""
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split()).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _ago(seconds: float) -> str:

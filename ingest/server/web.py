@@ -1,7 +1,7 @@
 """Builds the HTTP server of a collector."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -12,6 +12,8 @@ from actors.keepers.other_servers import OtherServers
 from actors.pipeline.topology import Collector
 from actors.stores.store import Store
 from ingest import __version__
+from ingest.engine.cluster import Cluster
+from ingest.engine.cluster_figures import show_cluster
 from ingest.http.access_log import AccessLog
 from ingest.http.app import create_app
 from ingest.http.batch_endpoint import BatchEndpoint
@@ -42,9 +44,11 @@ class Web:
         collector: Collector,
         sites: FileWatcher[Any],
         geo: FileWatcher[Any] | None,
-        others: OtherServers,
+        others: OtherServers | None,
         store: Store | None,
         telemetry: RequestObserver | None,
+        cluster: Callable[[], Cluster] | None = None,
+        member: str = "",
     ) -> None:
         """Build the application.
 
@@ -53,9 +57,11 @@ class Web:
             collector: Receives the events.
             sites: Keeps the registry up to date.
             geo: Keeps the geo database up to date; None without one.
-            others: Finds other servers of the database.
+            others: Finds other servers of the database; None if this process does not look.
             store: Asked by queries; None if this process has none.
             telemetry: Traces requests; None to disable traces.
+            cluster: Returns the current view of the cluster; None if the process is in none.
+            member: The process's id in the cluster.
         """
         self._observers: list[RequestObserver] = []
         if settings.access_log != "off":
@@ -72,6 +78,8 @@ class Web:
             flood_guard(settings.flood_requests_per_minute),
             self.operator,
         )
+        if cluster is not None:
+            show_cluster(collector.metrics, cluster)
         health = Health(collector, sites, geo, others)
         self.app: QuartTrio = create_app(
             collector,
@@ -84,7 +92,9 @@ class Web:
                 past_days=settings.past_days,
             ),
             operator=self.operator,
-            live=LiveStatus(collector, health, shown_settings(settings), __version__),
+            live=LiveStatus(
+                collector, health, shown_settings(settings), __version__, cluster, member
+            ),
             store=store,
             version=__version__,
             observers=self._observers,

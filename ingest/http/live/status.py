@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +11,10 @@ import trio
 
 from actors.letters.dead_letters import LETTERS_LIMIT
 from actors.pipeline.topology import Collector
+from ingest.engine.cluster import Cluster
 from ingest.http.health import Health
 from ingest.http.hypercorn.server import connection_limit
+from ingest.http.live.cluster_report import cluster_report
 from ingest.observation.diagnosis import (
     ActorHealth,
     Diagnosis,
@@ -41,7 +43,7 @@ LAG_BEATS: Final = 10
 EXAMINED: Final = frozenset(
     {
         *("status", "intake", "journal", "sessions", "store"),
-        *("dead_letters", "actors", "registry", "geo_database", "other_servers"),
+        *("dead_letters", "actors", "registry", "geo_database", "other_servers", "cluster"),
     }
 )
 """Parts of the readiness report that the diagnosis examines in detail."""
@@ -50,7 +52,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class LiveStatus:
-    """Reports the state of one collector and its server."""
+    """Reports the state of one collector and its server, and of the cluster that it is part of."""
 
     def __init__(
         self,
@@ -58,6 +60,8 @@ class LiveStatus:
         health: Health,
         settings: Sequence[ShownSetting],
         version: str,
+        cluster: Callable[[], Cluster] | None = None,
+        member: str = "",
     ) -> None:
         """Watch a collector; the uptime counts from now.
 
@@ -66,7 +70,11 @@ class LiveStatus:
             health: Provides the readiness report.
             settings: The settings to show, without secrets.
             version: The program's version.
+            cluster: Returns the current view of the cluster; None if the process is in none.
+            member: The process's id in the cluster.
         """
+        self._cluster = cluster
+        self._member = member
         self._collector = collector
         self._health = health
         self._settings = settings
@@ -117,12 +125,17 @@ class LiveStatus:
             "actors": [
                 {"name": name, **asdict(actor)} for name, actor in _actors_health(parts).items()
             ],
-            "store": parts["store"] | self._store(),
+            "store": parts["store"] | self._store() if "store" in parts else None,
             "journal": parts["journal"],
             "dead_letters": parts["dead_letters"] | {"limit": LETTERS_LIMIT},
             "registry": parts["registry"],
             "geo_database": parts["geo_database"],
             "process": self._process(),
+            "cluster": (
+                None
+                if self._cluster is None
+                else parts.get("cluster", {}) | cluster_report(self._cluster(), self._member)
+            ),
         }
         if since is None:
             report["settings"] = [
@@ -143,7 +156,9 @@ class LiveStatus:
             parts: The readiness report with its reasons.
         """
         collector, metrics = self._collector, self._collector.metrics
-        store, journal, history = parts["store"], parts["journal"], metrics.history
+        # Only a process that stores rows has the first two, only a front the third.
+        store, sessions, front = (parts.get(name, {}) for name in ("store", "sessions", "cluster"))
+        journal, history = parts["journal"], metrics.history
         hour = history.seconds()
         limit = journal.get("limit_bytes", 0)
         intake = parts["intake"]
@@ -151,9 +166,9 @@ class LiveStatus:
             ServerHealth(
                 open=intake["status"] == "ok",
                 actors=_actors_health(parts),
-                store_failures=store["failures_in_a_row"],
+                store_failures=store.get("failures_in_a_row", 0),
                 store_error=store.get("reason", ""),
-                rows_waiting=store["rows_waiting"],
+                rows_waiting=store.get("rows_waiting", 0),
                 durable=journal["durability"] == "journal",
                 backlog_events=journal["backlog_events"],
                 journal_share=journal["bytes"] / limit if limit else 0.0,
@@ -161,14 +176,14 @@ class LiveStatus:
                 journal_broken=journal["status"] == "down" and not journal["full"],
                 journal_problem=journal.get("reason"),
                 events_lost=journal.get("events_lost", 0),
-                fold_problem=parts["sessions"].get("reason"),
+                fold_problem=sessions.get("reason"),
                 letters=parts["dead_letters"]["kept"],
                 letters_full=parts["dead_letters"]["full"],
                 letters_problem=parts["dead_letters"].get("reason"),
                 sites=parts["registry"]["sites"],
                 sites_problem=parts["registry"].get("reason"),
                 geo_problem=parts["geo_database"].get("reason"),
-                other_servers=parts["other_servers"].get("reason", ""),
+                other_servers=parts.get("other_servers", {}).get("reason", ""),
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),
                 queue_share=intake["waiting"] / intake["room"],
                 refused=history.refusals(REFUSAL_MINUTES),
@@ -176,6 +191,11 @@ class LiveStatus:
                 unknown_accepted=collector.reference.accept_unknown_sites,
                 events=sum(sum(kind) for kind in (hour.accepted, hour.dropped)),
                 uptime_seconds=trio.current_time() - self._started,
+                front="cluster" in parts,
+                forwards=front.get("forwards", True),
+                cluster_state=front.get("status", "ok"),
+                cluster_problem=front.get("reason", ""),
+                cluster_findings=self._cluster_findings(),
                 others={
                     name: part["status"]
                     for name, part in parts.items()
@@ -183,6 +203,11 @@ class LiveStatus:
                 },
             )
         )
+
+    def _cluster_findings(self) -> list[tuple[str, str]]:
+        if self._cluster is None:
+            return []
+        return [(found.text, found.advice) for found in self._cluster().findings(self._member)]
 
     def _sites(self) -> dict[str, Any]:
         history = self._collector.metrics.history

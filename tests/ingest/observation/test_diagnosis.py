@@ -17,6 +17,8 @@ from ingest.observation.diagnosis import (
 FAILED = ActorHealth("failed", 10, "ZeroDivisionError", 1.0)
 RESTARTED = ActorHealth("running", 1, "ZeroDivisionError", 90.4)
 
+FRONT: dict[str, Any] = {"front": True}
+
 CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "an actor given up": ({"actors": {"gate": FAILED}}, Severity.DOWN, "actors", "“gate” failed"),
     "an actor restarted": (
@@ -117,6 +119,37 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "no sites": ({"sites": 0}, Severity.DEGRADED, "sites", "No site is registered"),
     "a broken geo database": ({"geo_problem": "gone"}, Severity.DEGRADED, "places", "(gone)"),
     "unknown sites": ({"unknown_events": 7}, Severity.NOTE, "sites", "7 events of the last hour"),
+    "a front without Kafka": (
+        FRONT | {"forwards": False, "cluster_state": "degraded", "cluster_problem": "no broker"},
+        Severity.DEGRADED,
+        "Kafka",
+        "Events do not go on to Kafka (no broker).",
+    ),
+    "a front that refuses": (
+        FRONT | {"forwards": False, "cluster_state": "down"},
+        Severity.DOWN,
+        "Kafka",
+        "Events do not go on to Kafka.",
+    ),
+    "a front with another secret": (
+        FRONT | {"cluster_state": "down", "cluster_problem": "the secrets differ"},
+        Severity.DOWN,
+        "cluster",
+        "not as its cluster needs it (the secrets differ).",
+    ),
+    "something on the cluster": (
+        FRONT | {"cluster_findings": [("two versions\nrun", "upgrade all members")]},
+        Severity.DEGRADED,
+        "cluster",
+        "Two versions run.",
+    ),
+    "a front that stops": (FRONT | {"open": False}, Severity.DOWN, "intake", "sends on what"),
+    "a full outbox": (
+        FRONT | {"journal_full": True},
+        Severity.DOWN,
+        "journal",
+        "The outbox has reached its limit",
+    ),
     "another part": (
         {"others": {"dashboard_database": "degraded"}},
         Severity.DEGRADED,
@@ -181,6 +214,17 @@ def test_an_outage_says_where_events_are(share: float | None, expected: str) -> 
     findings = diagnose(health)
     assert expected in findings[0].advice
     assert headline(findings) == "Events are taken and kept, but not stored"
+
+
+def test_a_front_without_kafka_keeps_events() -> None:
+    health = ServerHealth(
+        front=True, forwards=False, cluster_state="degraded", backlog_events=5000, journal_share=0.1
+    )
+    findings = diagnose(health)
+    assert findings[0].advice == (
+        "What Kafka does not have yet is kept in the outbox: 5,000 so far, 10% of its limit."
+    )
+    assert headline(findings) == "Events are taken and kept, but not sent to Kafka"
 
 
 def test_with_a_full_journal_nothing_more_is_kept() -> None:

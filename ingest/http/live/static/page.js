@@ -6,6 +6,7 @@ import { Events } from "./events.js";
 import { History } from "./history.js";
 import {
   showChoice,
+  showCluster,
   showJournal,
   showPipeline,
   showProcess,
@@ -38,6 +39,7 @@ const show = (report) => {
   history.take(report.history);
   showVerdict(report);
   showTiles(report);
+  showCluster(report);
   showSites(report);
   showChoice(report, events.site);
   showPipeline(report);

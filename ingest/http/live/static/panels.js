@@ -9,6 +9,7 @@ const STAGES = {
   gate: "site, limits, shields",
   enrichment: "bots, device, source",
   recorder: "appends to the log",
+  forwarder: "sends to Kafka",
   sessions: "visits, rows",
   batcher: "gathers a batch",
   writer: "stores it",
@@ -37,7 +38,7 @@ export const showVerdict = (report) => {
 const summary = (report) => {
   const notes = report.findings.filter((finding) => finding.severity === "note").length;
   const parts = [];
-  if (report.status === "ok") parts.push("Events are taken and stored.");
+  if (report.status === "ok") parts.push(report.store ? "Events are taken and stored." : "Events are taken and sent to Kafka.");
   const worse = report.findings.length - notes;
   if (worse) parts.push(`${many(worse, "thing")} to look at.`);
   if (notes) parts.push(`${many(notes, "note")}.`);
@@ -45,14 +46,20 @@ const summary = (report) => {
 };
 
 export const showTiles = (report) => {
-  const { hour, rates, store, journal } = report;
+  const { hour, rates } = report;
   const all = hour.accepted + hour.dropped;
-  const events = store.inserts.events_v2;
-  const tiles = [
+  facts(find("tiles"), [
     ["Accepted", `${rate(rates.accepted)}/s`, `${count(hour.accepted)} in an hour`],
     ["Dropped", share(hour.dropped, all), `${count(hour.dropped)} in an hour`],
     ["Refused", count(hour.refused), refusals(hour.refused_by_status), hour.refused ? "some" : null],
-    ["Visits open", count(report.sessions_open), "may still go on"],
+    ...(report.store ? storingTiles(report) : frontTiles(report)),
+  ]);
+};
+
+const storingTiles = ({ store, journal, sessions_open: visits }) => {
+  const events = store.inserts.events_v2;
+  return [
+    ["Visits open", count(visits), "may still go on"],
     [
       "Not yet stored",
       count(journal.backlog_events),
@@ -61,8 +68,22 @@ export const showTiles = (report) => {
     ],
     ["Insert time", events ? duration(events.seconds.median) : "–", events ? `usual; p95 ${duration(events.seconds.p95)}` : "none so far"],
   ];
-  facts(find("tiles"), tiles);
 };
+
+const frontTiles = ({ journal, cluster }) => [
+  ["Not yet in Kafka", count(journal.backlog_events), "safe in the outbox", cluster?.forwards === false ? "some" : null],
+  ...(cluster
+    ? [
+        ["Not yet stored", many(cluster.lag_messages, "message"), cluster.lag_messages ? `the oldest for ${duration(cluster.oldest_seconds)}` : "safe in Kafka"],
+        [
+          "Workers",
+          count(cluster.workers),
+          cluster.partitions_unowned ? `${many(cluster.partitions_unowned, "partition")} without one` : `for ${many(cluster.partitions, "partition")}`,
+          cluster.partitions_unowned ? "some" : null,
+        ],
+      ]
+    : []),
+];
 
 const refusals = (byStatus) => {
   const found = Object.entries(byStatus).sort((one, other) => other[1] - one[1]);
@@ -138,11 +159,54 @@ export const showChoice = ({ sites }, choice) => {
   choice.value = chosen;
 };
 
+export const showCluster = ({ cluster }) => {
+  find("cluster-card").hidden = !cluster;
+  if (!cluster) return;
+  const parts = [`${many(cluster.fronts, "front")}, ${many(cluster.workers, "worker")}`];
+  if (cluster.id) parts.push(`${count(cluster.partitions - cluster.partitions_unowned)} of ${many(cluster.partitions, "partition")} with a worker`);
+  if (cluster.retention_seconds) parts.push(`Kafka keeps events for ${duration(cluster.retention_seconds)}`);
+  say(find("cluster-summary"), parts.join("; "));
+  fill(find("cluster").tBodies[0], cluster.members, (members) =>
+    members.length
+      ? members.map(memberRow)
+      : [element("tr", {}, element("td", { colspan: 7, class: "quiet empty" }, "No member has said anything yet."))],
+  );
+  say(find("cluster-rest"), cluster.more ? `${many(cluster.more, "more member")}.` : "");
+};
+
+const memberRow = (member) => {
+  const state = member.running ? (member.trouble ? "restarting" : "running") : "failed";
+  const words = { running: "running", restarting: "in trouble", failed: "silent" }[state];
+  return element(
+    "tr",
+    {},
+    element(
+      "th",
+      { scope: "row" },
+      `${member.role} ${member.host}`,
+      element("span", { class: "rule" }, member.self ? "this process" : member.member.slice(0, 6)),
+    ),
+    cell("Version", {}, member.version),
+    cell("Events per second", { class: "number" }, rate(member.events_per_second)),
+    cell("Partitions", { class: "number" }, member.role === "worker" ? count(member.partitions) : "–"),
+    cell("Waiting", { class: "number" }, waiting(member)),
+    cell("Last seen", { class: "number" }, member.seen_seconds < 1 ? "now" : `${duration(Math.round(member.seen_seconds))} ago`),
+    cell("State", {}, element("span", { class: "condition", "data-condition": state }, words), member.trouble ? element("span", { class: "rule" }, member.trouble) : null),
+  );
+};
+
+/** What a front has not sent, or a worker has not stored. */
+const waiting = (member) => {
+  if (member.role === "front") return many(member.backlog_events, "event");
+  const oldest = member.lag_messages && member.oldest_seconds ? `, ${duration(member.oldest_seconds)}` : "";
+  return `${many(member.lag_messages, "message")}${oldest}`;
+};
+
 export const showPipeline = (report) => {
   const byName = Object.fromEntries(report.actors.map((actor) => [actor.name, actor]));
   const held = {
-    batcher: `${many(report.store.gathered, "event")} gathered`,
-    writer: `${many(report.store.pending, "row")} under way`,
+    batcher: report.store && `${many(report.store.gathered, "event")} gathered`,
+    writer: report.store && `${many(report.store.pending, "row")} under way`,
     sessions: `${many(report.sessions_open, "visit")} open`,
     recorder: `${many(report.journal.backlog_events, "event")} in the log`,
     gate: `${many(report.requests_waiting, "request")} waiting`,
@@ -210,6 +274,8 @@ const meter = (value, most, words) => {
 };
 
 export const showStore = ({ store }) => {
+  find("store-card").hidden = !store;
+  if (!store) return;
   facts(find("store"), [
     ["Kind", store.kind],
     ["State", store.failures_in_a_row ? `${many(store.failures_in_a_row, "failure")} in a row` : "takes rows", null, store.failures_in_a_row ? "some" : null],
@@ -233,7 +299,9 @@ export const showStore = ({ store }) => {
   );
 };
 
-export const showJournal = ({ journal, dead_letters: letters }) => {
+export const showJournal = ({ journal, store, dead_letters: letters }) => {
+  const [name, end] = store ? ["Journal", "not yet stored"] : ["Outbox", "not yet in Kafka"];
+  say(find("journal-title"), name);
   const setAside = ["Dead letters", count(letters.kept), letters.kept ? `of at most ${count(letters.limit)}` : null, letters.kept ? "some" : null];
   const durable = journal.durability === "journal";
   fill(find("journal-meter"), [journal.bytes, journal.limit_bytes], () =>
@@ -243,7 +311,7 @@ export const showJournal = ({ journal, dead_letters: letters }) => {
     find("journal"),
     durable
       ? [
-          ["Backlog", many(journal.backlog_events, "event"), "not yet stored"],
+          ["Backlog", many(journal.backlog_events, "event"), end],
           ["Files", count(journal.segments)],
           ["Lost", count(journal.events_lost), null, journal.events_lost ? "some" : null],
           ["State", { ok: "in order", degraded: "in trouble", down: "full" }[journal.status] ?? journal.status, null, journal.status === "ok" ? null : "some"],
@@ -251,7 +319,7 @@ export const showJournal = ({ journal, dead_letters: letters }) => {
         ]
       : [
           ["Durability", "memory", "events end with the process", "some"],
-          ["Backlog", many(journal.backlog_events, "event"), "not yet stored"],
+          ["Backlog", many(journal.backlog_events, "event"), end],
           setAside,
         ],
   );

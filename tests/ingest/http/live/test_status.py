@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from actors.keepers.drop_count_keeper import APPEND_SECONDS
 from actors.letters.dead_letters import LETTERS_LIMIT
 from actors.log.file_log import FileLog
+from ingest.http.live import cluster_report as live_cluster
 from ingest.http.live import status as live_status
 from ingest.model.verdict import DropReason
 from ingest.observation.history import SECONDS
@@ -19,7 +20,9 @@ from ingest.rows.servers import Server
 from tests.actors.fakes import an_outage
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.examples import NOON
+from tests.ingest.engine.test_cluster import a_cluster, a_front, a_worker, beat
 from tests.ingest.http.application import Application
+from tests.ingest.http.live.front import Front
 
 HERE = "127.0.0.1"
 
@@ -43,6 +46,7 @@ async def test_a_server_at_rest(autojump_clock: MockClock, application: Applicat
     assert (actors["writer"]["waiting"], actors["writer"]["room"]) == (None, None)
     assert {actor["condition"] for actor in actors.values()} == {"running"}
     assert report["process"]["memory_bytes"] > 1_000_000
+    assert report["cluster"] is None
 
 
 async def test_events_are_counted_by_site_and_reason(
@@ -248,3 +252,134 @@ async def test_what_readiness_knows_besides_is_said_too(
     report = application.live.report()
     assert report["status"] == "degraded"
     assert [finding["part"] for finding in report["findings"]] == ["dashboard database"]
+
+
+async def test_a_front_at_rest(autojump_clock: MockClock, tmp_path: Path) -> None:
+    report = Front(tmp_path).live.report()
+    assert (report["status"], report["findings"]) == ("ok", [])
+    assert (report["store"], report["sessions_open"]) == (None, None)
+    assert report["journal"]["backlog_events"] == 0
+    assert "batcher" not in [actor["name"] for actor in report["actors"]]
+    cluster: dict[str, Any] = report["cluster"]
+    members = cluster.pop("members")
+    assert cluster == {
+        "status": "ok",
+        "forwards": True,
+        "id": "00c0ffee00c0ffee",
+        "partitions": 4,
+        "partitions_unowned": 0,
+        "fronts": 1,
+        "workers": 1,
+        "lag_messages": 0,
+        "oldest_seconds": 0,
+        "retention_seconds": 172_800,
+        "backlog_events": 0,
+        "more": 0,
+    }
+    assert [(member["role"], member["self"], member["running"]) for member in members] == [
+        ("front", True, True),
+        ("worker", False, True),
+    ]
+
+
+async def test_members_of_a_cluster(autojump_clock: MockClock, tmp_path: Path) -> None:
+    front = Front(tmp_path, a_cluster())
+    worker = a_worker(partitions={0: 3, 1: 4}, oldest_seconds=2.5, events_per_second=120.0)
+    beat(front.cluster, a_worker("gone"), NOON - 60)
+    beat(front.cluster, worker, NOON - 5)
+    beat(front.cluster, a_front("f2", backlog=7, trouble="brokers are away"))
+    front.cluster.retention_seconds = float("inf")
+    cluster = front.live.report()["cluster"]
+    assert cluster["retention_seconds"] is None
+    assert cluster["members"] == [
+        {
+            "member": "f2",
+            "role": "front",
+            "host": "web",
+            "version": "1.0",
+            "events_per_second": 0,
+            "seen_seconds": 0,
+            "clock_seconds": 0,
+            "trouble": "brokers are away",
+            "backlog_events": 7,
+            "running": True,
+            "self": False,
+        },
+        {
+            "member": "w1",
+            "role": "worker",
+            "host": "back",
+            "version": "1.0",
+            "events_per_second": 120,
+            "seen_seconds": 5,
+            "clock_seconds": -5,
+            "trouble": "",
+            "partitions": 2,
+            "lag_messages": 7,
+            "oldest_seconds": 2.5,
+            "running": True,
+            "self": False,
+        },
+        cluster["members"][2],
+    ]
+    assert (cluster["members"][2]["member"], cluster["members"][2]["running"]) == ("gone", False)
+
+
+async def test_members_beyond_the_limit_are_counted(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_cluster, "MEMBERS", 2)
+    front = Front(tmp_path, a_cluster(*[a_front(f"f{number}") for number in range(5)]))
+    cluster = front.live.report()["cluster"]
+    assert (len(cluster["members"]), cluster["more"], cluster["fronts"]) == (2, 3, 5)
+
+
+AWAY = {"status": "degraded", "forwards": False, "reason": "brokers are away"}
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "finding"),
+    [
+        (AWAY, "degraded", ("Kafka", "Events do not go on to Kafka (brokers are away).")),
+        (AWAY | {"status": "down"}, "down", ("Kafka", "Events do not go on to Kafka (broke")),
+        (
+            {"status": "down", "reason": "the secrets differ"},
+            "down",
+            ("cluster", "This front is not as its cluster needs it (the secrets differ)."),
+        ),
+    ],
+)
+async def test_a_front_in_trouble(
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    part: dict[str, Any],
+    status: str,
+    finding: tuple[str, str],
+) -> None:
+    front = Front(tmp_path)
+    front.forwarding.cluster = part
+    report = front.live.report()
+    assert report["status"] == status
+    (found,) = report["findings"]
+    assert found["part"] == finding[0]
+    assert found["what"].startswith(finding[1])
+    assert report["cluster"]["status"] == status
+    ready, readiness = front.health.readiness(detailed=False)
+    assert (ready, readiness["status"]) == (status != "down", status)
+    assert "reason" not in readiness["cluster"]
+    assert front.health.plausible()["clickhouse"] == "error"
+
+
+async def test_what_is_found_on_the_cluster_is_said(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    own = a_front("f1", trouble="brokers are away")
+    front = Front(tmp_path, a_cluster(own, a_front("f2", trouble="disk full"), a_worker()))
+    report = front.live.report()
+    assert (report["status"], report["headline"]) == (
+        "degraded",
+        "Events are taken, but something needs care",
+    )
+    (finding,) = report["findings"]
+    assert finding["what"] == "Front web (f2): disk full."
+    assert front.health.plausible()["clickhouse"] == "ok"
