@@ -155,7 +155,10 @@ class Admin:
         resources = [ConfigResource(kind, name) for name in names]
 
         def describe(client: AdminClient) -> dict[str, dict[str, str]]:
-            answers = client.describe_configs(resources, request_timeout=ANSWER_SECONDS)
+            answers: dict[ConfigResource, Future[Any]] = {}
+            for resource in resources:
+                # The client takes one broker in a call, as only the broker itself can answer.
+                answers |= client.describe_configs([resource], request_timeout=ANSWER_SECONDS)
             return {
                 resource.name: {
                     name: str(entry.value) for name, entry in answer.result(ANSWER_SECONDS).items()
@@ -243,20 +246,20 @@ class Admin:
 
     async def _ask(self, question: Callable[[AdminClient], T]) -> T:
         def ask() -> T:
-            if self._client is None:
-                self._client = AdminClient(client_options(self._options, self._note_error))
             self._error = None
             try:
+                if self._client is None:
+                    self._client = AdminClient(client_options(self._options, self._note_error))
                 return question(self._client)
             except KafkaException as error:
                 failure = KafkaFailure.raised(error)
             except TimeoutError:
                 failure = KafkaFailure("_TIMED_OUT", "the brokers did not answer")
-            if failure.passing:
+            if failure.passing and self._client is not None:
                 # Why there was no answer is only told here.
                 self._client.poll(0)
                 if self._error is not None:
-                    failure = KafkaFailure(self._error.name, str(self._error), passing=True)
+                    failure = KafkaFailure(self._error.name, str(self._error))
             raise failure
 
         return await self._thread.call(ask)
@@ -266,6 +269,10 @@ class Admin:
 
     def _note_error(self, error: KafkaError) -> None:
         failure = KafkaFailure.of(error)
-        # That all brokers are down follows every other error, and says less.
-        if self._error is None or failure.name not in {"_ALL_BROKERS_DOWN", "_TRANSPORT"}:
+        if self._error is None or _weight(failure) > _weight(self._error):
             self._error = failure
+
+
+def _weight(failure: KafkaFailure) -> int:
+    """How much a failure says. That all brokers are down follows every other failure."""
+    return {"_ALL_BROKERS_DOWN": 0, "_TRANSPORT": 1}.get(failure.name, 2)
