@@ -79,12 +79,6 @@ def examine(
     """
     names = topic_names(prefix)
     found: list[Finding] = []
-    if record is None and names.control in topics:
-        found.append(
-            problem(
-                f"{names.control} has no cluster record", "write it with `sluice engine create`"
-            )
-        )
     events = topics.get(names.events)
     partitions = record.partitions if record else events.partitions if events else 1
     for wanted in wanted_topics(prefix, partitions):

@@ -64,11 +64,13 @@ def test_the_prefix_counts() -> None:
     assert all(finding.severe and "engine create" in finding.advice for finding in found)
 
 
-def test_a_cluster_without_a_record() -> None:
-    (finding,) = examined(described(), record=None)
+def test_without_a_record_the_topic_of_events_counts() -> None:
+    topics = described()
+    topics["sluice-events"] = topics["sluice-events"]._replace(partitions=32)
 
-    assert finding.severe
-    assert finding.text == "sluice-control has no cluster record"
+    (finding,) = examined(topics, record=None)
+
+    assert finding.text == "sluice-checkpoints has 64 partitions instead of 32"
 
 
 @pytest.mark.parametrize(
