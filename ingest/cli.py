@@ -9,6 +9,7 @@ from ingest import __version__
 from ingest.commands.check import check_command
 from ingest.commands.configuration import settings_of_command, settings_text
 from ingest.commands.dead_letters import dead_letters
+from ingest.commands.engine import engine
 from ingest.commands.events import drops, tail, validate
 from ingest.commands.import_past import import_past
 from ingest.commands.shield import shield
@@ -73,6 +74,7 @@ for _command in (
     check_command,
     dead_letters,
     drops,
+    engine,
     import_past,
     shield,
     sites,

@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from ingest.check.cluster import check_cluster
 from ingest.check.configuration import check_access, check_proxies, check_settings
 from ingest.check.geo_database import check_geo
 from ingest.check.machine import check_clock, check_files, check_port
-from ingest.check.report import CheckResult, Report, ok, problem, section
+from ingest.check.report import CheckResult, Report, Section, ok, problem, section
 from ingest.check.sites import check_keys, check_sites
 from ingest.check.state import check_state, server_pid
 from ingest.check.store import check_store
@@ -37,6 +38,7 @@ def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
                 section("geo database", geo_results),
                 section(f"state directory: {settings.state_dir}", check_state(settings, now)),
                 section("store", check_store(settings, now)),
+                *_cluster(settings),
                 section(
                     "machine",
                     (
@@ -49,6 +51,11 @@ def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
         )
     finally:
         geo.close()
+
+
+def _cluster(settings: Settings) -> Iterator[Section]:
+    if settings.kafka_url is not None or settings.kafka_brokers is not None:
+        yield section("cluster", check_cluster(settings))
 
 
 def _geo(

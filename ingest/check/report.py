@@ -60,9 +60,15 @@ Paint = Callable[[Level, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All results."""
+    """All results.
+
+    Attributes:
+        sections: The results, by matter.
+        verdicts: What can be done if there is no problem, and what cannot be done otherwise.
+    """
 
     sections: tuple[Section, ...]
+    verdicts: tuple[str, str] = ("the server can start", "the server cannot start")
 
     def count(self, level: Level) -> int:
         """How many results are of a level."""
@@ -83,7 +89,7 @@ class Report:
                     yield f"           → {result.advice}"
         yield ""
         warnings, problems = self.count(Level.WARNING), self.count(Level.PROBLEM)
-        verdict = "the server can start" if self.good else "the server cannot start"
+        verdict = self.verdicts[not self.good]
         worst = Level.PROBLEM if problems else Level.WARNING if warnings else Level.OK
         yield paint(
             worst, f"{verdict}: {_number(problems, 'problem')}, {_number(warnings, 'warning')}"
@@ -100,6 +106,12 @@ class Report:
                 for section in self.sections
             ],
         }
+
+
+def by_severity(results: Iterable[CheckResult]) -> list[CheckResult]:
+    """Results with the problems first."""
+    order = [Level.PROBLEM, Level.WARNING, Level.OK]
+    return sorted(results, key=lambda result: order.index(result.level))
 
 
 def section(title: str, results: Iterable[CheckResult]) -> Section:

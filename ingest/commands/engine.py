@@ -1,0 +1,147 @@
+"""`sluice engine`: a cluster of fronts and workers on Apache Kafka."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Final
+
+import click
+import trio
+
+from ingest.check.report import Level
+from ingest.commands.configuration import settings_of_command
+from ingest.engine.cluster_record import MAX_PARTITIONS
+from ingest.engine.connection import admin_options
+from ingest.engine.connection_failure import explain_failure
+from ingest.engine.salt_agreement import daily_salts
+from ingest.engine.topics import PARTITIONS, REPLICATION
+from ingest.settings import Settings
+
+_COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
+
+MAX_REPLICATION: Final = 15
+
+
+@click.group("engine")
+def engine() -> None:
+    """Make, check and watch a cluster of many machines on Apache Kafka."""
+    from ingest.check.cluster import (
+        CLIENT_MISSING,
+        INSTALL_CLIENT,
+        client_installed,
+        silence_client,
+    )
+
+    if not client_installed():
+        raise click.ClickException(f"{CLIENT_MISSING}: {INSTALL_CLIENT}")
+    silence_client()
+
+
+@engine.command("create")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, MAX_PARTITIONS),
+    help="How many parts the events are divided into, for good; at most one worker has a part. "
+    f"{PARTITIONS} for a new cluster if not given.",
+)
+@click.option(
+    "--replication",
+    type=click.IntRange(1, MAX_REPLICATION),
+    default=REPLICATION,
+    show_default=True,
+    help="How many brokers keep each event; 1 for a trial.",
+)
+@click.option(
+    "--from",
+    "state_directory",
+    type=click.Path(path_type=Path),
+    metavar="STATE_DIR",
+    help="Take the salts of a single process that was stopped, so that visitors keep their ids.",
+)
+def create(partitions: int | None, replication: int, state_directory: Path | None) -> None:
+    """Make the topics of a cluster and its record, as far as they are missing.
+
+    The record keeps what cannot change: the number of partitions and SLUICE_SESSION_MINUTES.
+    """
+    from ingest.server.cluster_creation import CreationError, WantedCluster, create_cluster
+    from ingest.server.drained_salts import NotDrainedError, drained_salts
+
+    settings = settings_of_command()
+    source = nullcontext(None) if state_directory is None else drained_salts(state_directory)
+    try:
+        with _explained(settings), source as salts:
+            asked = WantedCluster(
+                partitions, replication, () if salts is None else daily_salts(salts)
+            )
+            trio.run(create_cluster, settings, asked, click.echo)
+    except (CreationError, NotDrainedError) as error:
+        raise click.ClickException(str(error)) from None
+    if replication < REPLICATION:
+        click.echo(
+            f"warning: with {replication} of {REPLICATION} replicas, events that were acknowledged "
+            "may be lost with a broker",
+            err=True,
+        )
+    click.echo("`sluice engine check` compares all settings.")
+
+
+@engine.command("check")
+def check() -> None:
+    """Compare the brokers, the topics and the store with what a cluster needs. Changes nothing.
+
+    Each line is ok, a warning or a problem, with what to do about it. Exit code 0 when the cluster
+    could work, 1 when not.
+    """
+    from ingest.check.cluster import check_engine
+
+    report = check_engine(settings_of_command())
+    for line in report.lines(_paint):
+        click.echo(line, color=_colour())
+    sys.exit(0 if report.good else 1)
+
+
+@engine.command("status")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def status(*, as_json: bool) -> None:
+    """Show who runs, and how far the workers are with each partition.
+
+    Exit code 1 when Kafka cannot be asked.
+    """
+    from ingest.commands.engine_display import status_lines
+    from ingest.server.cluster_survey import NoClusterError, survey_status
+
+    settings = settings_of_command()
+    try:
+        with _explained(settings):
+            found = trio.run(survey_status, settings)
+    except NoClusterError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+        return
+    for line in status_lines(found, _paint):
+        click.echo(line, color=_colour())
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    """Turn a failure of Kafka into a message for the operator."""
+    from actors.cluster.failure import KafkaFailure
+
+    try:
+        yield
+    except KafkaFailure as failure:
+        finding = explain_failure(failure.name, str(failure), admin_options(settings))
+        raise click.ClickException(f"{finding.text}\n→ {finding.advice}") from None
+
+
+def _paint(level: Level, word: str) -> str:
+    return click.style(word, fg=_COLOURS[level])
+
+
+def _colour() -> bool | None:
+    """Whether there are colours; click omits them without a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
