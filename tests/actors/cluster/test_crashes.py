@@ -262,7 +262,7 @@ class World:
 
     async def drained(self) -> None:
         with trio.move_on_after(3_000):
-            while self.behind():
+            while self.behind():  # noqa: ASYNC110
                 await trio.sleep(1)
         assert not self.behind()
 
@@ -299,7 +299,7 @@ class World:
             if worker.running:
                 worker.membership.close()
         with trio.fail_after(600):
-            while any(worker.running for worker in self.workers.values()):
+            while any(worker.running for worker in self.workers.values()):  # noqa: ASYNC110
                 await trio.sleep(1)
         assert not self.behind()
         for worker in self.workers.values():
@@ -362,7 +362,7 @@ def live(seed: int, seconds: float = 90) -> World:
 
         async def main() -> None:
             async with trio.open_nursery() as nursery:
-                world = World(Random(seed), Clock(NOON), nursery)
+                world = World(Random(seed), Clock(NOON), nursery)  # noqa: S311
                 worlds.append(world)
                 await world.run(seconds)
                 nursery.cancel_scope.cancel()

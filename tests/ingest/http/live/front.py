@@ -46,7 +46,7 @@ class Front:
         self.forwarding = Forwarding(pipeline)
         front = FrontHalf(pipeline.reference, pipeline.clock, pipeline.log, directory / "outbox")
         collector = Collector(front, self.forwarding)
-        self.health = Health(collector, a_reload("sites_file"), None)
+        self.health = Health(collector, a_reload("sites_file"), None, None)
         self.cluster = a_cluster(a_front(), a_worker()) if cluster is None else cluster
         self.live = LiveStatus(
             collector, self.health, SETTINGS, "1.2.3", lambda: self.cluster, member="f1"
