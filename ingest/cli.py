@@ -1,7 +1,7 @@
 """The command line: `sluice COMMAND`."""
 
 import sys
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import click
 
@@ -15,7 +15,7 @@ from ingest.commands.import_past import import_past
 from ingest.commands.shield import shield
 from ingest.commands.sites import sites
 from ingest.server.process_end import end_process
-from ingest.server.serve import serve
+from ingest.server.serve import Role, serve
 from ingest.server.start_files import StartError
 from ingest.settings import SettingsError
 
@@ -42,9 +42,17 @@ def commands() -> None:
 
 
 @commands.command("serve")
-def serve_command() -> None:
+@click.option(
+    "--role",
+    type=click.Choice(get_args(Role)),
+    default="all",
+    show_default=True,
+    help="all: everything in one process; front: takes requests and sends events to Kafka; "
+    "worker: stores the events of the partitions that it owns.",
+)
+def serve_command(role: Role) -> None:
     """Run the server until SIGTERM or Ctrl-C, then store what was accepted and stop."""
-    end_process(serve(settings_of_command()))
+    end_process(serve(settings_of_command(), role))
 
 
 @commands.command("settings")

@@ -1,17 +1,20 @@
 """Starts a process in its role, and gives its exit code."""
 
 import gc
+import importlib.util
 import sys
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
 
 import trio
 
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from ingest.server.durability import DurabilityError
-from ingest.server.roles.all import run_all
 from ingest.server.start_files import StartError
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
+
+Role = Literal["all", "front", "worker"]
 
 SWITCH_SECONDS: Final = 0.001
 """The interpreter's switch interval; Python's default of 5 ms delays answers noticeably."""
@@ -21,24 +24,46 @@ GARBAGE_OBJECTS: Final = 50_000
 with Python's default of 700 it would run every few events."""
 
 
-def serve(settings: Settings) -> int:
-    """Run the server.
+def serve(settings: Settings, role: Role = "all") -> int:
+    """Run the process.
+
+    Args:
+        settings: The process's settings.
+        role: What it does.
 
     Returns:
-        The process's exit code: 0 after a drain, 70 when actors failed too often, 74 when the log
-        could not be trusted.
+        The process's exit code: 0 after a drain, 70 after a fatal failure, 74 when the log could
+        not be trusted.
 
     Raises:
         StartError: The operator must fix something first.
     """
+    run = _composition_root(role)
     files = StateFiles(settings.state_dir)
     try:
         with locked_directory(files.directory):
             # The writer's thread must release the interpreter's lock within a millisecond.
             sys.setswitchinterval(SWITCH_SECONDS)
             gc.set_threshold(GARBAGE_OBJECTS)
-            return trio.run(run_all, settings, files)
+            return trio.run(run, settings, files)
     except (StateDirectoryBusyError, DurabilityError) as error:
         raise StartError(str(error)) from None
     except PermissionError as error:
         raise StartError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
+
+
+def _composition_root(role: Role) -> Callable[[Settings, StateFiles], Awaitable[int]]:
+    """What runs a role. Loads Kafka's client, an optional extra, only for a role that needs it."""
+    if role == "all":
+        from ingest.server.roles.all import run_all
+
+        return run_all
+    if importlib.util.find_spec("confluent_kafka") is None:
+        raise StartError(f"--role {role} needs Kafka's client: pip install 'sluice[kafka]'")
+    if role == "front":
+        from ingest.server.roles.front import run_front
+
+        return run_front
+    from ingest.server.roles.worker import run_worker
+
+    return run_worker

@@ -38,6 +38,12 @@ GAUGES: Mapping[str, str] = {
     "sluice_journal_events_lost": "Accepted events that are missing in the journal.",
     "sluice_dead_letters_kept": "Dead letters on disk.",
     "sluice_other_servers": "Other servers that write to the same database.",
+    "sluice_partitions_owned": "Partitions that this worker owns.",
+    "sluice_partitions_lag_messages": "Messages of these partitions that are not folded.",
+    "sluice_forwarder_backlog_events": "Events that Kafka has not acknowledged.",
+    "sluice_forwarder_messages_outstanding": "Messages on their way to Kafka.",
+    "sluice_forwarder_stopped": "Whether the forwarder has stopped until the next start.",
+    "sluice_forwarder_events_dropped": "Old events that were passed over on the operator's wish.",
     "sluice_actors_in_trouble": "Actors that are stuck, or most of whose messages fail.",
 }
 """Gauges that parts of the pipeline report, with their documentation."""
