@@ -42,19 +42,40 @@ def load_salts(path: Path, now: float) -> Salts:
     except FileNotFoundError:
         pass
     except ValueError as error:
-        aside = path.with_suffix(DAMAGED)
-        path.replace(aside)
-        log.critical(
-            "salts are damaged, visitors have new ids from now on",
-            error=str(error),
-            kept_as=str(aside),
-            advice="to keep the ids, stop the server and put a good copy in its place; "
-            "the damaged file is deleted after 48 hours",
-        )
+        keep_aside(path, error)
     current = salts.start(saved, salts.fresh_key(), now)
     if current != saved:
         write_state(path, salts.serialise(current).encode(), durable=True)
     return current
+
+
+def keep_aside(path: Path, error: ValueError) -> None:
+    """Move a damaged file aside.
+
+    Raises:
+        OSError: It cannot be moved.
+    """
+    aside = path.with_suffix(DAMAGED)
+    path.replace(aside)
+    log.critical(
+        "salts are damaged, visitors have new ids from now on",
+        error=str(error),
+        kept_as=str(aside),
+        advice="to keep the ids, stop the server and put a good copy in its place; "
+        "the damaged file is deleted after 48 hours",
+    )
+
+
+def delete_aside(path: Path, now: float) -> None:
+    """Delete a damaged file that may hold an old salt."""
+    aside = path.with_suffix(DAMAGED)
+    try:
+        if now - aside.stat().st_mtime > salts.LIFETIME:
+            aside.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        log.error("damaged salts cannot be deleted", error=error.strerror)
 
 
 class SaltKeeper(Actor):
@@ -87,20 +108,9 @@ class SaltKeeper(Actor):
             now = self._clock.now()
             if salts.rotation_due(self._reference.salts, now) or not self._written:
                 self._rotate(now)
-            self._delete_aside(now)
+            delete_aside(self._path, now)
             with trio.move_on_after(RECHECK_SECONDS if self._written else RETRY_SECONDS):
                 await self._clock.sleep_until(salts.next_rotation(now))
-
-    def _delete_aside(self, now: float) -> None:
-        """Delete a damaged file that may hold an old salt."""
-        aside = self._path.with_suffix(DAMAGED)
-        try:
-            if now - aside.stat().st_mtime > salts.LIFETIME:
-                aside.unlink()
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            log.error("damaged salts cannot be deleted", error=error.strerror)
 
     def _rotate(self, now: float) -> None:
         rotated = old = self._reference.salts

@@ -126,7 +126,7 @@ class ImportRun:
     def with_salt(self, reference: Reference) -> Reference:
         """Return the reference data for the steps, with the salt of this import."""
         assert self._salt is not None  # noqa: S101 - there is one while lines are read
-        return replace(reference, salts=Salts(self._salt))
+        return replace(reference, salts=Salts(self._salt), agreed_salts=None)
 
     def take(self, records: Iterable[tuple[bytes, int]], reference: Reference) -> int:
         """Process records.

@@ -78,7 +78,7 @@ def drop_invalid(context: EventContext, reference: Reference) -> Drop | None:
 def visitor_of(event: Event, reference: Reference) -> tuple[Visitor, int]:
     """The visitor's ids and partition; the ids of past events have salts derived for that day."""
     request = event.request
-    salts = reference.salts
+    salts = reference.salts_at(event.received)
     if request.received is not None:
         salts = of_day(salts, request.timestamp)
     who = identity(request.user_agent, request.client_ip, event.domain, request.hostname)

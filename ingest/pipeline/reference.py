@@ -24,10 +24,12 @@ class Reference:
     Attributes:
         registry: The sites.
         geo: The geo database.
-        salts: For visitor ids.
+        salts: For visitor ids, in a single process.
         limiter: Counts what each site has sent.
         accept_unknown_sites: Whether events of unregistered sites are accepted.
         partition_of: Chooses the log's partition for a visitor.
+        agreed_salts: Gives the salts for events received at a time (Unix seconds), on which the
+            fronts of a cluster have agreed; None in a single process.
     """
 
     registry: SiteRegistry
@@ -36,6 +38,11 @@ class Reference:
     limiter: RateLimiter
     accept_unknown_sites: bool = False
     partition_of: Callable[[bytes], int] = only_partition
+    agreed_salts: Callable[[int], Salts] | None = None
+
+    def salts_at(self, received: int) -> Salts:
+        """The salts for an event that was received at a time (Unix seconds)."""
+        return self.salts if self.agreed_salts is None else self.agreed_salts(received)
 
     def site(self, domain: str) -> Site | None:
         """The site that a domain names, by its current or its previous domain."""

@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.clock.wall_clock import Clock
+from actors.cluster.producer_thread import Message
+from actors.cluster.salt_agreement import SaltAgreementKeeper, load_agreement
+from actors.files import atomic
+from ingest.enrichment.geo import NoGeoDatabase
+from ingest.pipeline.reference import Reference
+from ingest.sessions import salts
+from ingest.sessions.salts import Salt, Salts
+from ingest.sites.rate_limit import RateLimiter
+from ingest.sites.site import SiteRegistry
+from tests.actors.cluster.fake_topic import FakeTopic
+from tests.examples import NOON
+
+MIDNIGHT = NOON + 12 * 3600
+DAY = 24 * 3600
+
+
+class Front:
+    """A keeper, its file and the reference data."""
+
+    def __init__(self, path: Path, topic: FakeTopic, jitter: float = 0.0) -> None:
+        clock = topic.clock
+        unused = Salts(Salt(bytes(16), NOON))
+        self.reference = Reference(SiteRegistry(()), NoGeoDatabase(), unused, RateLimiter())
+        self.reader = topic.reader()
+        self.keeper = SaltAgreementKeeper(
+            path,
+            load_agreement(path, clock.now(), jitter),
+            self.reference,
+            clock,
+            self.reader,
+            topic.send,
+            "salts",
+        )
+
+    def at(self, received: int) -> Salts:
+        return self.reference.salts_at(received)
+
+    @property
+    def status(self) -> str:
+        return str(self.keeper.status()["status"])
+
+
+async def test_fronts_agree_on_today_and_tomorrow(
+    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    topic = FakeTopic(Clock(NOON))
+    fronts = [Front(tmp_path / f"{n}.json", topic, jitter=60.0 * n) for n in range(3)]
+    assert not any(front.keeper.accepting for front in fronts)
+    assert fronts[0].status == "down"
+    for front in fronts:
+        nursery.start_soon(front.keeper.run)
+    await trio.sleep(10)
+    assert all(front.keeper.accepting for front in fronts)
+    today = fronts[0].at(NOON + 10)
+    assert {front.at(NOON + 10) for front in fronts} == {today}
+    proposals = len(topic.messages)
+    await trio.sleep(11.5 * 3600)
+    assert len(topic.messages) == proposals + 1  # the others saw it
+    assert fronts[1].at(MIDNIGHT - 1) == today
+    tomorrow = fronts[1].at(MIDNIGHT)
+    assert tomorrow.current != today.current
+    assert tomorrow.previous == today.current
+    assert {front.at(MIDNIGHT) for front in fronts} == {tomorrow}
+    await trio.sleep(3600)
+    assert {front.status for front in fronts} == {"ok"}
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_restart_without_kafka_has_todays_salt(
+    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    path = tmp_path / "salts.json"
+    topic = FakeTopic(Clock(NOON))
+    front = Front(path, topic)
+    nursery.start_soon(front.keeper.run)
+    await trio.sleep(11.5 * 3600)
+    topic.away = True
+    later = Front(path, topic)
+    assert later.keeper.accepting
+    for received in (NOON, MIDNIGHT):
+        assert later.at(received) == front.at(received)
+    found = salts.parse(path.read_text())  # as a single process reads it
+    assert found.current == front.at(MIDNIGHT).current
+    nursery.cancel_scope.cancel()
+
+
+async def test_without_kafka_the_old_salt_stays_until_it_is_too_old(
+    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    path = tmp_path / "salts.json"
+    topic = FakeTopic(Clock(NOON))
+    front = Front(path, topic)
+    nursery.start_soon(front.keeper.run)
+    await trio.sleep(60)
+    today = front.at(NOON)
+    topic.away = True
+    await trio.sleep(13 * 3600)
+    assert front.at(MIDNIGHT + 60).current == today.current
+    assert front.keeper.accepting
+    assert front.status == "degraded"
+    assert "connection refused" in str(front.keeper.status()["reason"])
+    await trio.sleep(36 * 3600)
+    assert not front.keeper.accepting
+    assert not path.exists()
+    assert front.at(NOON + 3 * DAY).current != today.current
+    topic.away = False
+    await trio.sleep(180)
+    assert front.keeper.accepting
+    assert front.status == "ok"
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_topics_salt_wins_over_the_disk(
+    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    topic = FakeTopic(Clock(NOON))
+    first = Front(tmp_path / "first.json", topic)
+    nursery.start_soon(first.keeper.run)
+    await trio.sleep(10)
+    path = tmp_path / "single.json"
+    path.write_text(salts.serialise(Salts(Salt(b"x" * 16, NOON - 60))))
+    front = Front(path, topic)
+    assert front.at(NOON).current.key == b"x" * 16
+    nursery.start_soon(front.keeper.run)
+    await trio.sleep(10)
+    assert front.at(NOON + 10) == first.at(NOON + 10)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_file_that_cannot_be_written_is_written_later(
+    autojump_clock: MockClock,
+    nursery: trio.Nursery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "missing" / "salts.json"
+    front = Front(path, FakeTopic(Clock(NOON)))
+    nursery.start_soon(front.keeper.run)
+    await trio.sleep(10)
+    assert front.keeper.accepting
+    assert front.status == "degraded"
+    path.parent.mkdir()
+    await trio.sleep(120)
+    assert front.status == "ok"
+    assert path.stat().st_mode & 0o777 == atomic.OWNER_ONLY
+    nursery.cancel_scope.cancel()
+
+
+async def test_records_that_are_no_salts_are_left_out(
+    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    topic = FakeTopic(Clock(NOON))
+    front = Front(tmp_path / "salts.json", topic)
+    front.reader.fails = True
+    nursery.start_soon(front.keeper.run)
+    await trio.sleep(10)
+    assert "not allowed" in str(front.keeper.status()["reason"])
+    await topic.send(Message("salts", 0, b"nonsense"))
+    await topic.send(Message("salts", 0, None))
+    front.reader.fails = False
+    await trio.sleep(10)
+    assert front.status == "ok"
+    nursery.cancel_scope.cancel()
+
+
+def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
+    path = tmp_path / "salts.json"
+    path.write_text("{}")
+    assert load_agreement(path, NOON, 0.0).agreed == []
+    assert (tmp_path / "salts.damaged").read_text() == "{}"
