@@ -157,8 +157,4 @@ class Control(Actor):
 
     def figures(self) -> dict[str, float]:
         """Gauges by their names in `/metrics`."""
-        return {
-            "sluice_cluster_members": len(self.cluster.members),
-            "sluice_cluster_lag_messages": self.cluster.lag,
-            "sluice_cluster_clock_difference_seconds": self.clock_difference,
-        }
+        return {"sluice_clock_difference_seconds": self.clock_difference}

@@ -11,6 +11,7 @@ from actors.keepers.salt_keeper import load_salts
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.pipeline.reference import Reference
 from ingest.server.state_files import StateFiles
+from ingest.sessions.salts import Salts
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site_file import SitesFileError, read_sites
@@ -22,8 +23,24 @@ class StartError(Exception):
     """The server cannot start; the message is for the operator, in one line or a few."""
 
 
-def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:
-    """Read the pipeline's reference files: sites, geo database and salts.
+def load_own_salts(files: StateFiles, clock: Clock) -> Salts:
+    """Load the salts of a single process, or create them.
+
+    Raises:
+        StartError: Their file cannot be used.
+    """
+    try:
+        return load_salts(files.salts, clock.now())
+    except OSError as error:
+        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
+
+
+def load_reference(settings: Settings, salts: Salts) -> Reference:
+    """Read the pipeline's reference files: sites and geo database.
+
+    Args:
+        settings: Say where they are.
+        salts: In force at first.
 
     Raises:
         StartError: A file cannot be used.
@@ -31,11 +48,8 @@ def load_reference(settings: Settings, files: StateFiles, clock: Clock) -> Refer
     try:
         registry = read_sites(settings.sites)
         geo = open_geo_database(settings.geoip_database)
-        salts = load_salts(files.salts, clock.now())
     except (SitesFileError, GeoDatabaseError) as error:
         raise StartError(str(error)) from None
-    except OSError as error:
-        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
     if settings.geoip_database is None:
         log.info("no geo database, places stay empty")
     return Reference(

@@ -38,6 +38,7 @@ GAUGES: Mapping[str, str] = {
     "sluice_journal_events_lost": "Accepted events that are missing in the journal.",
     "sluice_dead_letters_kept": "Dead letters on disk.",
     "sluice_other_servers": "Other servers that write to the same database.",
+    "sluice_clock_difference_seconds": "By how much this machine's clock is behind the broker's.",
     "sluice_partitions_owned": "Partitions that this worker owns.",
     "sluice_partitions_lag_messages": "Messages of these partitions that are not folded.",
     "sluice_forwarder_backlog_events": "Events that Kafka has not acknowledged.",

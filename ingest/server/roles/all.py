@@ -16,7 +16,7 @@ from ingest.server.imports import open_import_service
 from ingest.server.listening import listen, server_file
 from ingest.server.opened_store import opened_store
 from ingest.server.running import exit_code_of, run_collector
-from ingest.server.start_files import load_reference, reloads
+from ingest.server.start_files import load_own_salts, load_reference, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
 from ingest.server.web import Web
@@ -35,7 +35,7 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
         StartError: The operator must fix something first.
     """
     clock = Clock.system()
-    reference = load_reference(settings, files, clock)
+    reference = load_reference(settings, load_own_salts(files, clock))
     listeners = await listen(settings.host, settings.port)
     port = listeners[0].socket.getsockname()[1]
     async with (

@@ -1,0 +1,154 @@
+"""The role `front`: takes requests, keeps events in an outbox, and sends them to Kafka."""
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Final
+
+import structlog
+
+from actors.clock.wall_clock import Clock
+from actors.cluster.forwarder import Forwarder, ForwarderOptions
+from actors.cluster.forwarding import Forwarding
+from actors.cluster.producer_thread import ProducerThread
+from actors.cluster.salt_agreement import SaltAgreementKeeper, load_agreement
+from actors.cluster.topic_reader import TopicReader
+from actors.pipeline.front_half import FrontHalf
+from actors.pipeline.topology import Collector
+from actors.stores.store import Store
+from actors.supervision.actor import Actor
+from ingest.engine.connection import consumer_options, producer_options
+from ingest.engine.partitioning import Partitioner
+from ingest.engine.salt_agreement import MAX_JITTER, SaltAgreement
+from ingest.engine.topics import topic_names
+from ingest.http.import_routes import add_import_routes
+from ingest.server.joining import join_cluster, refuse_settings
+from ingest.server.listening import listen, server_file
+from ingest.server.member import Figures, Member, open_member_topics
+from ingest.server.opened_store import opened_store
+from ingest.server.outbox import open_outbox, remembered_cluster
+from ingest.server.running import exit_code_of, run_collector
+from ingest.server.start_files import load_reference, reloads
+from ingest.server.state_files import StateFiles
+from ingest.server.traces import open_telemetry
+from ingest.server.web import Web
+from ingest.sessions.salts import Salt, Salts, fresh_key
+from ingest.settings import Settings
+
+log = structlog.get_logger()
+
+
+async def run_front(settings: Settings, files: StateFiles) -> int:
+    """Run a front.
+
+    A front that has been in the cluster before starts also while Kafka is away.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        StartError: The operator must fix something first.
+    """
+    refuse_settings(settings, "front")
+    record = remembered_cluster(files) or await join_cluster(settings, "front")
+    clock = Clock.system()
+    reference = load_reference(settings, NO_SALTS)
+    secret = settings.cluster_secret
+    assert secret is not None  # noqa: S101 - `refuse_settings` has checked it
+    partitioner = Partitioner(secret.get_secret_value(), record.partitions)
+    reference.partition_of = partitioner.partition_of
+    names = topic_names(settings.kafka_prefix)
+    listeners = await listen(settings.host, settings.port)
+    port = listeners[0].socket.getsockname()[1]
+    async with open_telemetry(settings) as telemetry, _store(settings) as store:
+        sites, geo = reloads(settings, reference)
+        keepers: list[Actor] = [sites] if geo is None else [sites, geo]
+        with (
+            open_outbox(settings, files, clock, record) as outbox,
+            open_member_topics(settings) as topics,
+            _reader(settings, names.salts) as salts_reader,
+        ):
+            front = FrontHalf(reference, clock, outbox, files.dead_letters)
+            forwarder = Forwarder(
+                outbox,
+                clock,
+                front.verdicts,
+                partial(ProducerThread, producer_options(settings), ordered=True, name="forwarder"),
+                front.metrics,
+                ForwarderOptions(
+                    names.events,
+                    record.partitions,
+                    settings.ack,
+                    settings.ack_outage,
+                    settings.old_events,
+                ),
+            )
+            salts = SaltAgreementKeeper(
+                files.salts,
+                _agreement(files, clock),
+                reference,
+                clock,
+                salts_reader,
+                topics.send,
+                names.salts,
+            )
+            member = Member(settings, "front", record, clock)
+
+            def figures() -> Figures:
+                return Figures(
+                    forwarder.forwarded_events, forwarder.trouble or "", forwarder.backlog
+                )
+
+            control = topics.join(member, figures, reference.limiter)
+            forwarding = Forwarding(outbox, forwarder, control, salts, front.metrics)
+            collector = Collector(front, forwarding, keepers=keepers, tracing=telemetry)
+            web = Web(
+                settings,
+                collector,
+                sites,
+                geo,
+                None,
+                store,
+                telemetry,
+                lambda: member.cluster,
+                member.id,
+            )
+            add_import_routes(web.app, None, web.operator)
+            with server_file(files.server, port, web.command_token):
+                server = web.server(listeners)
+                await run_collector(collector, server, settings.shutdown_seconds, port)
+            exit_code = exit_code_of(collector)
+    log.info("stopped", exit_code=exit_code)
+    return exit_code
+
+
+def _agreement(files: StateFiles, clock: Clock) -> SaltAgreement:
+    jitter = random.uniform(0, MAX_JITTER)  # noqa: S311 - no secret
+    try:
+        return load_agreement(files.salts, clock.now(), jitter)
+    except OSError as error:
+        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
+
+
+NO_SALTS: Final = Salts(Salt(fresh_key(), 0))
+"""Stands for the salts until the fronts have agreed; no event is accepted before."""
+
+
+@contextlib.asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[Store | None]:
+    """The store for queries, if one is configured for this front."""
+    if "clickhouse_url" not in settings.model_fields_set:
+        yield None
+        return
+    async with opened_store(settings) as (store, _):
+        yield store
+
+
+@contextlib.contextmanager
+def _reader(settings: Settings, topic: str) -> Iterator[TopicReader]:
+    reader = TopicReader(consumer_options(settings), topic, name=topic)
+    try:
+        yield reader
+    finally:
+        reader.close()
