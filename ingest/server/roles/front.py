@@ -29,7 +29,7 @@ from ingest.server.member import Figures, Member, open_member_topics
 from ingest.server.opened_store import opened_store
 from ingest.server.outbox import open_outbox, remembered_cluster
 from ingest.server.running import exit_code_of, run_collector
-from ingest.server.start_files import load_reference, reloads
+from ingest.server.start_files import StartError, load_reference, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
 from ingest.server.web import Web
