@@ -52,13 +52,32 @@ class Reader(Protocol):
 
 
 class WrittenCheckpoint:
-    """A checkpoint in the topic that no commit names yet."""
+    """A checkpoint in the topic, but for its last part.
+
+    So a checkpoint that is whole is never ahead of the store, also if no commit names it.
+    """
 
     def __init__(
-        self, place: CheckpointPlace, name: Callable[[CheckpointPlace], Awaitable[None]]
+        self,
+        checkpoint_id: int,
+        position: int,
+        offset: int | None,
+        send_last: Callable[[], Awaitable[int]],
+        name: Callable[[CheckpointPlace], Awaitable[None]],
     ) -> None:
-        """Know where it is."""
-        self._place = place
+        """Know how to complete it.
+
+        Args:
+            checkpoint_id: Its id.
+            position: Of the fold.
+            offset: Of its first part; None if it has only one.
+            send_last: Sends the last part.
+            name: Names it in a commit.
+        """
+        self._id = f"{checkpoint_id:016x}"
+        self._position = position
+        self._offset = offset
+        self._send_last = send_last
         self._name = name
 
     def __enter__(self) -> Self:
@@ -73,8 +92,15 @@ class WrittenCheckpoint:
         """Leave it in the topic: nobody reads it if it is not named."""
 
     async def publish(self) -> None:
-        """Name it in a commit. Never returns if the partition is lost."""
-        await self._name(self._place)
+        """Complete it, and name it in a commit. Never returns if the partition is lost.
+
+        Raises:
+            LogError: It cannot be completed.
+            trio.TooSlowError: The brokers do not answer.
+        """
+        last = await self._send_last()
+        first = last if self._offset is None else self._offset
+        await self._name(CheckpointPlace(self._id, first, self._position))
 
 
 class CheckpointTopic:
@@ -109,15 +135,22 @@ class CheckpointTopic:
             packer.add(part)
             await trio.lowlevel.checkpoint()
         content_id = secrets.randbits(64)
-        offsets: list[int] = []
+        *messages, last = packer.finish(content_id)
+        offsets = [await self._append(message) for message in messages]
+        return WrittenCheckpoint(
+            content_id,
+            state.position,
+            offsets[0] if offsets else None,
+            lambda: self._append(last),
+            self._name,
+        )
+
+    async def _append(self, message: bytes) -> int:
         try:
-            for message in packer.finish(content_id):
-                with trio.fail_after(SEND_SECONDS):
-                    offsets.append(await self._send(self._partition, message))
+            with trio.fail_after(SEND_SECONDS):
+                return await self._send(self._partition, message)
         except KafkaFailure as failure:
             raise LogError(str(failure)) from None
-        place = CheckpointPlace(f"{content_id:016x}", offsets[0], state.position)
-        return WrittenCheckpoint(place, self._name)
 
     def forget(self) -> None:
         """Do nothing: records are deleted only before a valid checkpoint."""
