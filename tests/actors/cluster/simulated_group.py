@@ -191,7 +191,7 @@ class SimulatedMembership(Membership):
         self._revoking: set[int] = set()
         self._deadline = 0.0
         self._rejoining = False
-        self._leaving = False
+        self.leaving = False
         self._leave_at = math.inf
         self._holder: Holder
         self._lives = 0
@@ -238,7 +238,7 @@ class SimulatedMembership(Membership):
         self._rejoining = True
 
     def close(self) -> None:
-        self._leaving = True
+        self.leaving = True
         self._leave_at = trio.current_time() + REVOKE_SECONDS
 
     # As the thread.
@@ -250,7 +250,7 @@ class SimulatedMembership(Membership):
             leaving = False
             while True:
                 await self._process.awake()
-                if self._leaving and not leaving:
+                if self.leaving and not leaving:
                     leaving = True
                     for holding in list(self._held.values()):
                         holder.revoked(holding)
@@ -326,7 +326,7 @@ class SimulatedMembership(Membership):
 
     def _rebalance(self, me: Member) -> None:
         self._revoking = set(self._held) - me.target
-        if not self._leaving:
+        if not self.leaving:
             for partition in sorted(me.target - set(self._held)):
                 self._numbers += 1
                 self._held[partition] = Holding(partition, self._numbers)

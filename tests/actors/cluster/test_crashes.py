@@ -262,7 +262,7 @@ class World:
 
     async def drained(self) -> None:
         with trio.move_on_after(3_000):
-            while self.behind():  # noqa: ASYNC110
+            while self.behind():  # noqa: ASYNC110 - whatever happens elsewhere
                 await trio.sleep(1)
         assert not self.behind()
 
@@ -287,7 +287,7 @@ class World:
         for number in range(WORKERS):
             worker = self.workers[f"W{number}"]
             worker.process.go_on()
-            if not worker.running:
+            if not worker.running or worker.membership.leaving:
                 self.start(f"W{number}")
         letters = self.workers["W0"].letters
         while True:
