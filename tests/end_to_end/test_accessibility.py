@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.end_to_end import front_page
 from tests.end_to_end.accessibility import violations
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.clickhouse_server import free_port
@@ -15,7 +16,11 @@ from tests.end_to_end.sluice import Sluice, wait_until
 BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
 PATIENCE_MS = 60_000
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-HEADLINES = {"healthy": "All is well", "store-down": "Events are taken and kept, but not stored"}
+HEADLINES = {
+    "healthy": "All is well",
+    "store-down": "Events are taken and kept, but not stored",
+    "front": front_page.HEADLINE,
+}
 
 # The focused element, and whether its focus is visible; a hidden button shows it on its label.
 FOCUS = """() => {
@@ -40,7 +45,7 @@ def state(request: pytest.FixtureRequest) -> str:
 def server(state: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
     """A server with some events; its store is reachable or not."""
     nobody = f"clickhouse://127.0.0.1:{free_port()}/nobody"
-    url = "chdb://chdb" if state == "healthy" else nobody
+    url = nobody if state == "store-down" else "chdb://chdb"
     with Sluice(tmp_path_factory.mktemp(state), url) as sluice:
         sluice.send(url="https://example.com/seen", r="https://news.ycombinator.com/")
         sluice.send(url="https://example.com/seen", headers=BOT)
@@ -57,6 +62,8 @@ def shown(browser: Browser, server: Sluice, headline: str, size: str = "desktop"
     """Open the page, and wait until its content is complete."""
     with visitor(browser) as context:
         page = context.new_page()
+        if headline == front_page.HEADLINE:
+            front_page.pose_as_front(page)
         page.set_viewport_size({**SIZES[size]})  # type: ignore[typeddict-item]
         page.goto(server.url)
         expect(page.locator("#headline")).to_have_text(headline, timeout=PATIENCE_MS)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.end_to_end import front_page
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 from tests.end_to_end.sluice import SITES, Sluice
@@ -234,6 +235,39 @@ def test_the_keyboard_reads_the_chart(browser: Browser, server: Sluice) -> None:
         levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => h.tagName)")
         assert levels[0] == "H1"
         assert levels.count("H1") == 1
+
+
+def test_a_front_lists_its_cluster(browser: Browser, server: Sluice) -> None:
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        expect(page.locator("#store-card")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator("#cluster-card")).to_be_hidden()
+        front_page.pose_as_front(page)
+        expect(page.locator("#headline")).to_have_text(front_page.HEADLINE, timeout=PATIENCE_MS)
+        expect(page.locator("#store-card")).to_be_hidden()
+        expect(page.locator("#journal-title")).to_have_text("Outbox")
+        expect(page.locator("#tiles")).to_contain_text("Not yet in Kafka")
+        expect(page.locator("#tiles")).to_contain_text("40,003 messagesthe oldest for 3 min")
+        expect(page.locator("#tiles")).to_contain_text("11 partition without one")
+        expect(page.locator("#stages")).to_contain_text("sends to Kafka")
+        expect(page.locator("#cluster-summary")).to_have_text(
+            "2 fronts, 1 worker; 3 of 4 partitions with a worker; Kafka keeps events for 2 days"
+        )
+        rows = page.locator("#cluster tbody tr")
+        expect(rows).to_have_count(4)
+        for row, texts in enumerate(
+            [
+                ["front web", "this process", "812", "now", "running"],
+                ["front web", "f2", "1 event", "running"],
+                ["worker back", "3", "40,003 messages, 3 min", "in trouble", front_page.TROUBLE],
+                ["worker back", "gone", "60 s ago", "silent"],
+            ]
+        ):
+            for text in texts:
+                expect(rows.nth(row)).to_contain_text(text)
+        expect(page.locator("#findings")).to_contain_text(front_page.TROUBLE)
+        page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+        assert watched.overflow() <= 0
 
 
 def test_another_name_for_this_machine_is_refused(browser: Browser, server: Sluice) -> None:
