@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from ingest.engine.cluster_record import KEY, ClusterRecord, decode_cluster_record
 from ingest.engine.finding import Finding, problem, warning
 from ingest.engine.heartbeat import KEY_PREFIX, Heartbeat, cluster_mac, decode_heartbeat
+from ingest.engine.topics import EVENTS_RETENTION
 
 FRESH_SECONDS: Final = 30.0
 """How long after its last heartbeat a member counts as running."""
@@ -20,9 +21,6 @@ CLOCK_SECONDS: Final = 60.0
 
 SILENT_SECONDS: Final = 600.0
 """How long a member is still shown after its last heartbeat."""
-
-RETENTION_SECONDS: Final = 172_800.0
-"""How long the events topic keeps messages, unless the brokers say otherwise."""
 
 IMPORT_PREFIX: Final = b"import:"
 
@@ -84,7 +82,7 @@ class Cluster:
         self.record: ClusterRecord | None = None
         self.log_time = 0.0
         self.imports: set[str] = set()
-        self.retention_seconds = RETENTION_SECONDS
+        self.retention_seconds = EVENTS_RETENTION / 1000
         self._secret = secret
         self._members: dict[bytes, Member] = {}
         self._ages: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
