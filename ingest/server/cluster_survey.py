@@ -138,6 +138,8 @@ def _read_cluster(settings: Settings, messages: Sequence[TopicMessage]) -> Clust
         cluster.apply(message.key or b"", message.value, message.timestamp)
     # Whoever has fallen silent since is not among the members.
     cluster.log_time = max(cluster.log_time, time.time())
+    # The status compares the age of what waits with the retention, whether workers run or not.
+    cluster.retention_seconds = math.inf
     return cluster
 
 
