@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 OPERATING = Path(__file__).parents[1] / "docs" / "operating.md"
+CLUSTER = OPERATING.with_name("cluster.md")
 TRACKERS = OPERATING.with_name("trackers.md")
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,15 +9,24 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.documentation import OPERATING, blocks
+from ingest.engine.cluster_figures import show_cluster
+from ingest.telemetry.metrics import Metrics
+from tests.documentation import CLUSTER, OPERATING, blocks
 from tests.end_to_end.sluice import Sluice
+from tests.ingest.engine.test_cluster import a_cluster, a_front, a_worker
 
 DASHBOARD: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "config" / "grafana-dashboard.json").read_text()
 )
 PANELS: list[dict[str, Any]] = [p for p in DASHBOARD["panels"] if p["type"] != "row"]
 VARIABLES: list[dict[str, Any]] = DASHBOARD["templating"]["list"]
-ALERTS = [line for block in blocks(OPERATING, "promql") for line in block.splitlines() if line]
+ALERTS = [
+    line
+    for document in (OPERATING, CLUSTER)
+    for block in blocks(document, "promql")
+    for line in block.splitlines()
+    if line
+]
 
 ONE_STORE = pytest.mark.parametrize("store", ["chdb"], indirect=True)
 
@@ -37,6 +46,14 @@ def expressions() -> Iterator[tuple[str, str]]:
         yield "alert", alert
 
 
+def cluster_metrics() -> str:
+    """What a member of a cluster shows besides."""
+    cluster, metrics = a_cluster(a_front(), a_worker()), Metrics(lambda domain: False)
+    show_cluster(metrics, lambda: cluster)
+    lines = metrics.exposition().decode().splitlines(keepends=True)
+    return "".join(line for line in lines if "sluice_cluster_" in line)
+
+
 @pytest.fixture(scope="module")
 def shown(sluice: Sluice) -> dict[str, set[str]]:
     """Return the labels of each metric, from a server that has counted one of everything."""
@@ -44,8 +61,8 @@ def shown(sluice: Sluice) -> dict[str, set[str]]:
     sluice.send(domain="nowhere.example")
     sluice.send(domain=None)
     sluice.events("pathname = '/'")
-    text = sluice.client.get("/metrics").text
     found: dict[str, set[str]] = {}
+    text = sluice.client.get("/metrics").text + cluster_metrics()
     for family in text_string_to_metric_families(text):
         if family.type == "counter":
             found.setdefault(f"{family.name}_total", set())
