@@ -45,7 +45,9 @@ def test_the_processes() -> None:
 def test_settings_exist_and_fit(name: str) -> None:
     environment: dict[str, str] = SLUICE[name]["environment"]
     assert environment.keys() <= KNOWN
-    texts = {key: re.sub(r"\$\{.*\}", "x" * 32, value) for key, value in environment.items()}
+    texts: dict[str, Any] = {
+        key: re.sub(r"\$\{.*\}", "x" * 32, value) for key, value in environment.items()
+    }
     assert connection_problems(Settings(**texts)) == []
     assert environment["KAFKA_BROKERS"].split(",") == [f"{broker}:9092" for broker in BROKERS]
 
