@@ -61,7 +61,8 @@ def check_engine(settings: Settings) -> Report:
     if record is not None:
         found = check_deduplication(settings, record.partitions)
         sections.append(section("store", by_severity(found)))
-    sections.append(section("roles", _roles(settings)))
+    if not connection_problems(settings):
+        sections.append(section("roles", _roles(settings)))
     return Report(tuple(sections), VERDICTS)
 
 

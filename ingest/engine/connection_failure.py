@@ -13,7 +13,7 @@ from ingest.engine.finding import Finding, problem
 _PLACE: Final = re.compile(r"(?:\w+://)?([^\s/]+:\d+)/")
 _HOST: Final = re.compile(r"Failed to resolve '([^']+)'")
 _MECHANISMS: Final = re.compile(r"supported mechanisms: ([\w, -]+\w)")
-_PROPERTY: Final = re.compile(r'configuration property "([^"]+)"')
+_PROPERTY: Final = re.compile(r'configuration property:? "([^"]+)"')
 _SIZE: Final = re.compile(r"Invalid response size (\d+)")
 
 _TLS_ALERTS: Final = range(0x15030000, 0x15030400)
@@ -59,7 +59,7 @@ def _explain_options(text: str) -> Finding:
         if option in text:
             return problem(f"{variable} cannot be read", "set it to the whole PEM text")
     found = _PROPERTY.search(text)
-    if found is not None and text.endswith(f'No such configuration property: "{found[1]}"'):
+    if found is not None and "No such configuration property" in text:
         return problem(f"SLUICE_KAFKA_OPTIONS: no option is called {found[1]}", "correct it")
     return problem(
         f"Kafka's client refuses the option {found[1]}"

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from actors.files.atomic import locked_directory
+from actors.log.inspection import LogFiles
+from ingest.server.drained_salts import NotDrainedError, drained_salts
+from ingest.sessions.salts import Salt, Salts, serialise
+
+SALTS = Salts(Salt(b"k" * 16, 1_700_000_000))
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "salts.json").write_text(serialise(SALTS))
+    return tmp_path
+
+
+def refused(directory: Path) -> str:
+    with pytest.raises(NotDrainedError) as error, drained_salts(directory):
+        pass
+    return str(error.value)
+
+
+def test_the_salts_of_a_stopped_process(directory: Path) -> None:
+    with drained_salts(directory) as salts:
+        assert salts == SALTS
+
+
+def test_a_running_process_keeps_them(directory: Path) -> None:
+    with locked_directory(directory):
+        assert "a server runs from" in refused(directory)
+
+
+def test_events_must_be_stored_first(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "ingest.server.drained_salts.inspect_log", lambda journal: LogFiles(events=1234)
+    )
+    assert "has 1,234 events that are not stored" in refused(directory)
+
+
+def test_a_directory_without_salts(tmp_path: Path) -> None:
+    assert "has no salts" in refused(tmp_path)
+    assert "is no directory" in refused(tmp_path / "none")
+
+
+def test_damaged_salts_are_not_shown(directory: Path) -> None:
+    (directory / "salts.json").write_text('{"version": 1, "salts": [{"key": "zz"}]}')
+    text = refused(directory)
+    assert "salts.json: salts: " in text
+    assert "zz" not in text
