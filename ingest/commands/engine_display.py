@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from ingest.check.report import Level, Paint
 from ingest.commands.event_text import printable
+from ingest.engine.cluster import SILENT_SECONDS
 from ingest.engine.cluster_status import ClusterStatus
 
 
@@ -33,7 +34,7 @@ def status_lines(status: ClusterStatus, paint: Paint) -> Iterator[str]:
         ],
     )
     if not status.members:
-        yield "no member has been seen for a day"
+        yield f"no member has been seen for {_duration(SILENT_SECONDS)}"
     yield ""
     yield from _table(
         ("partition", "owner", "committed", "end", "lag", "oldest", "retention used"),

@@ -18,6 +18,7 @@ from actors.pipeline.writer import Retry
 from ingest.engine.cluster_record import ClusterRecord
 from ingest.engine.topics import topic_names
 from ingest.rows.schema import Table
+from ingest.rows.servers import SeenServer, Server
 from ingest.telemetry.metrics import Metrics
 
 SESSION_SECONDS = 6.0
@@ -58,6 +59,13 @@ class SqliteStore:
 
     async def ping(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    async def beat(self, server: Server) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def servers(self) -> Sequence[SeenServer] | None:
+        await trio.lowlevel.checkpoint()
+        return None
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()

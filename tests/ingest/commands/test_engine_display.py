@@ -1,5 +1,6 @@
 from ingest.commands.engine_display import status_lines
-from ingest.engine.cluster_status import PartitionStatus
+from ingest.engine.cluster import Cluster
+from ingest.engine.cluster_status import ClusterStatus, PartitionStatus
 from tests.ingest.engine.test_cluster_status import NOW, status
 
 
@@ -30,3 +31,8 @@ def test_findings_come_last() -> None:
     )
     assert text.startswith("<problem>  what is committed is beyond the end")
     assert advice.startswith("         → make another cluster")
+
+
+def test_without_members() -> None:
+    shown = ClusterStatus(Cluster(), [], None, NOW)
+    assert "no member has been seen for 10 min" in list(status_lines(shown, lambda _, word: word))
