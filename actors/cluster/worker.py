@@ -26,7 +26,7 @@ from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
-LOOK_SECONDS: Final = 15.0
+LOOK_SECONDS: Final = 5.0
 """Interval at which the lag of the owned partitions is looked at."""
 
 SILENT_SECONDS: Final = 120.0
@@ -61,7 +61,7 @@ class Lag(Actor):
     A consumer that is silent while others wait for its partitions must not stay in the group.
 
     Attributes:
-        lag: Number of messages that the folds have not read, by partition.
+        lag: Number of messages that the store does not have, by partition.
     """
 
     name = "lag"
@@ -102,9 +102,9 @@ class Lag(Actor):
         self.lag = {}
         silent: dict[int, tuple[int, float]] = {}
         for partition, source in logs.items():
-            end = source.end.position // POSITIONS
-            self.lag[partition] = max(0, bounds[partition].high - end)
-            if not self.lag[partition] or not source.reads:
+            high, end = bounds[partition].high, source.end.position // POSITIONS
+            self.lag[partition] = max(0, high - source.committed.position // POSITIONS)
+            if high <= end or not source.reads:
                 continue
             position, since = self._silent.get(partition, (end, now))
             silent[partition] = (end, since if position == end else now)
@@ -203,6 +203,7 @@ class Worker:
             flushes, store, self.letters, metrics, opened=store_opened, retry=retry
         )
         self._lag = Lag(self.ownership, self._topics, self._fail)
+        self._now = now
         self._draining = False
         self._drained = trio.Event()
 
@@ -255,7 +256,32 @@ class Worker:
         if waiting.cancelled_caught:
             log.warning("the worker has not left the group in time")
 
-    def status(self) -> dict[str, object]:
+    @property
+    def lags(self) -> dict[int, int]:
+        """Messages that the store does not have, by owned partition."""
+        return {
+            holding.partition: self._lag.lag.get(holding.partition, 0)
+            for holding in self.ownership.owned
+        }
+
+    @property
+    def oldest_seconds(self) -> float | None:
+        """Age of the oldest received message that is not stored; None if there is none."""
+        times = [
+            owned.log.oldest_at
+            for owned in self.ownership.owned.values()
+            if owned.log is not None and owned.log.oldest_at is not None
+        ]
+        return max(0.0, self._now() - min(times)) if times else None
+
+    @property
+    def trouble(self) -> str:
+        """Why the worker cannot go on as it should; empty if it can."""
+        parts = self.status()
+        reasons = [str(parts[name].get("reason", "")) for name in ("cluster", "store")]
+        return "; ".join(reason for reason in reasons if reason)
+
+    def status(self) -> dict[str, dict[str, object]]:
         """The readiness report, by parts; a part that is `down` makes the worker not ready."""
         group: dict[str, object] = {"status": "ok", **self.ownership.status()}
         if self.fatal.is_set():

@@ -133,6 +133,7 @@ class KafkaLog(Log, Lease):
         self._buffer: deque[TopicMessage] = deque()
         self._bytes = 0
         self._paused = self._stopped = False
+        self._waiting: deque[tuple[int, float]] = deque()
         self._changed = trio.Event()
 
     @property
@@ -142,6 +143,13 @@ class KafkaLog(Log, Lease):
         if self._buffer:
             position = (self._buffer[-1].offset + 1) * POSITIONS
         return LogPoint(position, number + len(self._buffer))
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest received message that is not stored was appended, Unix seconds."""
+        if self._waiting:
+            return self._waiting[0][1]
+        return self._buffer[0].timestamp if self._buffer else None
 
     # Reading.
 
@@ -195,10 +203,13 @@ class KafkaLog(Log, Lease):
             log.error("messages are missing", partition=self.partition, messages=missing)
             self.lost += missing
         self._read_to = run.end_point
+        if run.end > self.committed.position:
+            self._waiting.append((run.end, message.timestamp))
         return run.starting_at(position)
 
     def _seek(self, offset: int) -> None:
         self._buffer.clear()
+        self._waiting.clear()
         self._bytes = 0
         self._paused = False
         self._read_to = LogPoint(offset * POSITIONS, self._read_to.number)
@@ -325,6 +336,8 @@ class KafkaLog(Log, Lease):
         self._plan, self._travelling, self.problem = plan, None, None
         self.committed, self.prepared = plan.committed, plan.prepared
         self.checkpoint = plan.checkpoint
+        while self._waiting and self._waiting[0][0] <= self.committed.position:
+            self._waiting.popleft()
 
     def _expire(self) -> bool:
         log.warning("another state is committed, it is loaded", partition=self.partition)

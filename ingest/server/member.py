@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
 
 import trio
@@ -132,8 +132,8 @@ class MemberTopics(NamedTuple):
         return await self.producer.send(message)
 
 
-@contextlib.contextmanager
-def open_member_topics(settings: Settings) -> Iterator[MemberTopics]:
+@contextlib.asynccontextmanager
+async def open_member_topics(settings: Settings) -> AsyncIterator[MemberTopics]:
     """Connect to the small topics, and disconnect at the end."""
     producer = ProducerThread(producer_options(settings), name="member-producer")
     reader = TopicReader(

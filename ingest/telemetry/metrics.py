@@ -58,6 +58,7 @@ class Metrics:
     Attributes:
         history: The last hour, for the live page.
         recent_inserts: The last inserts, for the live page.
+        stored_events: Number of events stored since the start.
         recent_lags: The event loop's lag in each second of the last minute, in seconds.
     """
 
@@ -69,6 +70,7 @@ class Metrics:
         """
         self._is_site = is_site
         self.history = History()
+        self.stored_events = 0
         self.recent_inserts = RecentInserts()
         self.recent_lags: deque[float] = deque(maxlen=60)
         self.registry = registry = CollectorRegistry()
@@ -176,6 +178,8 @@ class Metrics:
         self.flush_seconds.labels(table).observe(seconds)
         self.batch_rows.labels(table).observe(rows)
         self.recent_inserts.note(table, rows, seconds)
+        if table == "events_v2":
+            self.stored_events += rows
 
     def count_verdict(self, domain: str, verdict: Verdict) -> None:
         """Count one event's verdict."""

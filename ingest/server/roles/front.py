@@ -61,12 +61,15 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
     names = topic_names(settings.kafka_prefix)
     listeners = await listen(settings.host, settings.port)
     port = listeners[0].socket.getsockname()[1]
-    async with open_telemetry(settings) as telemetry, _store(settings) as store:
+    async with (
+        open_telemetry(settings) as telemetry,
+        _store(settings) as store,
+        open_member_topics(settings) as topics,
+    ):
         sites, geo = reloads(settings, reference)
         keepers: list[Actor] = [sites] if geo is None else [sites, geo]
         with (
             open_outbox(settings, files, clock, record) as outbox,
-            open_member_topics(settings) as topics,
             _reader(settings, names.salts) as salts_reader,
         ):
             front = FrontHalf(reference, clock, outbox, files.dead_letters)

@@ -6,8 +6,11 @@ from typing import Any, Final
 import structlog
 import trio
 
+from actors.clock.wall_clock import Clock
+from actors.cluster.control import Control
 from actors.cluster.worker import Connection, Worker
 from ingest import __version__
+from ingest.engine.cluster_figures import show_cluster
 from ingest.engine.cluster_record import ClusterRecord
 from ingest.engine.connection import (
     admin_options,
@@ -23,6 +26,7 @@ from ingest.http.worker_app import create_worker_app
 from ingest.request.client_address import TrustedProxies
 from ingest.server.joining import join_cluster
 from ingest.server.listening import listen, server_file
+from ingest.server.member import Figures, Member, open_member_topics
 from ingest.server.opened_store import opened_store
 from ingest.server.running import EXIT_DRAINED, EXIT_FAILED, StopReason, run_until_stopped
 from ingest.server.state_files import StateFiles
@@ -46,10 +50,11 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
         StartError: The operator must fix something first.
     """
     record = await join_cluster(settings, "worker")
+    clock = Clock.system()
     given = "port" in settings.model_fields_set
     listeners = await listen(settings.host if given else HOST, settings.port if given else PORT)
     port = listeners[0].socket.getsockname()[1]
-    async with opened_store(settings) as (store, opened):
+    async with opened_store(settings) as (store, opened), open_member_topics(settings) as topics:
         metrics = Metrics(lambda domain: False)
         worker = Worker(
             connection_of(settings),
@@ -62,7 +67,20 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
             flush_seconds=settings.flush_seconds,
             store_opened=opened,
         )
+        member = Member(settings, "worker", record, clock)
+
+        def figures() -> Figures:
+            return Figures(
+                metrics.stored_events,
+                worker.trouble,
+                partitions=worker.lags,
+                oldest_seconds=worker.oldest_seconds,
+            )
+
+        control = topics.join(member, figures)
         metrics.show(worker.figures)
+        metrics.show(control.figures)
+        show_cluster(metrics, lambda: member.cluster)
         command_token = secrets.token_urlsafe(32)
         app = create_worker_app(
             WorkerHealth(worker, record),
@@ -78,7 +96,7 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
 
         with server_file(files.server, port, command_token):
             await run_until_stopped(
-                DrainedWorker(worker),
+                DrainedWorker(worker, control),
                 Server(app, listeners, metrics, None),
                 settings.shutdown_seconds,
                 port,
@@ -101,11 +119,17 @@ def connection_of(settings: Settings) -> Connection:
 
 
 class DrainedWorker:
-    """Runs a worker, and drains it in the way of a process."""
+    """Runs a worker, tells the cluster of it, and drains it in the way of a process."""
 
-    def __init__(self, worker: Worker) -> None:
-        """Run a worker."""
+    def __init__(self, worker: Worker, control: Control) -> None:
+        """Run a worker.
+
+        Args:
+            worker: The worker.
+            control: Tells the cluster of it.
+        """
         self._worker = worker
+        self._control = control
         self._draining = trio.Event()
         self._seconds = 0.0
 
@@ -113,9 +137,11 @@ class DrainedWorker:
         """Run the worker until it is drained."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self._worker.run)
+            nursery.start_soon(self._worker.supervisor.supervise, self._control)
             task_status.started()
             await self._draining.wait()
             await self._worker.drain(self._seconds)
+            await self._control.leave()
             nursery.cancel_scope.cancel()
 
     def drain(self, seconds: float) -> None:
