@@ -12,6 +12,9 @@ Options = Mapping[str, str | int | float | bool]
 LOGGER: Final = logging.getLogger("kafka")
 """Receives the client's own log lines while it is polled."""
 
+# Remarks on options are not for operators, who did not choose them.
+LOGGER.addFilter(lambda record: not record.getMessage().startswith("CONFWARN"))
+
 _PASSING: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,

@@ -15,6 +15,9 @@ from ingest.engine.topics import TopicNames
 
 log = structlog.get_logger()
 
+PROMPT: Final[Options] = {"fetch.wait.max.ms": 20}
+"""Lets a broker tell soon that a partition has no more messages; a takeover waits for it."""
+
 DELETIONS: Final = 1_000
 """Deletions that may wait; more are left to the next checkpoint."""
 
@@ -66,16 +69,19 @@ class WorkerTopics:
 
     def checkpoints(self, partition: int, start: int | None) -> TopicReader:
         """A reader of checkpoints, from an offset or the beginning."""
-        return self._reader(self.names.checkpoints, partition, start)
+        return self._reader(
+            {**self._reader_options, **PROMPT}, self.names.checkpoints, partition, start
+        )
 
     def letters(self, start: int | None = None) -> TopicReader:
         """A reader of letters, from an offset or the beginning."""
-        return self._reader(self.names.letters, 0, start)
+        return self._reader(self._reader_options, self.names.letters, 0, start)
 
-    def _reader(self, topic: str, partition: int, start: int | None) -> TopicReader:
+    @staticmethod
+    def _reader(options: Options, topic: str, partition: int, start: int | None) -> TopicReader:
         if start is None:
-            return TopicReader(self._reader_options, topic, partition)
-        return TopicReader(self._reader_options, topic, partition, start=start)
+            return TopicReader(options, topic, partition)
+        return TopicReader(options, topic, partition, start=start)
 
     async def send_checkpoint(self, partition: int, data: bytes) -> int:
         """Append a message of a checkpoint; see `actors.cluster.checkpoint_topic.Send`."""
