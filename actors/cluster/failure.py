@@ -12,8 +12,9 @@ Options = Mapping[str, str | int | float | bool]
 LOGGER: Final = logging.getLogger("kafka")
 """Receives the client's own log lines while it is polled."""
 
-# Remarks on options are not for operators, who did not choose them.
-LOGGER.addFilter(lambda record: not record.getMessage().startswith("CONFWARN"))
+# Operators did not choose the options. Failed connections are told in readiness and by our own
+# lines; the client has one line for each attempt.
+LOGGER.addFilter(lambda record: not record.getMessage().startswith(("CONFWARN", "FAIL")))
 
 _PASSING: Final = frozenset(
     {

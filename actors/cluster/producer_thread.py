@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 import trio
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as SentMessage
 
 from actors.cluster.failure import KafkaFailure, Options, client_options
@@ -83,8 +83,6 @@ class ProducerThread:
         failure: Why the producer has ended; None while it works, or if it was closed.
         problem: The last error of a connection, until a message is sent again; None if there is
             none.
-        append_time: When the broker appended the most recent message, in Unix seconds by its clock;
-            None if it does not tell.
     """
 
     def __init__(
@@ -112,7 +110,6 @@ class ProducerThread:
         self.outstanding = 0
         self.failure: KafkaFailure | None = None
         self.problem: str | None = None
-        self.append_time: float | None = None
         self._options = {**options, **_ORDERED} if ordered else dict(options)
         self._told = told
         self._ended = ended
@@ -131,7 +128,7 @@ class ProducerThread:
         self._fatal: KafkaFailure | None = None
         self._refused = False
         self._error: str | None = None
-        self._newest: SentMessage | None = None
+        self._delivers = False
 
     def start(self) -> None:
         """Start the thread."""
@@ -232,7 +229,7 @@ class ProducerThread:
 
     def _delivered(self, tag: object, error: KafkaError | None, message: SentMessage) -> None:
         if error is None:
-            self._newest = message
+            self._delivers = True
             self._reports.append(Report(tag, message.offset() or 0, None))
         else:
             self._report(Report(tag, -1, KafkaFailure.of(error)))
@@ -259,25 +256,18 @@ class ProducerThread:
             return
         reports, self._reports = self._reports, []
         error, self._error = self._error, None
-        append_time = None
-        if self._newest is not None:
-            kind, milliseconds = self._newest.timestamp()
-            if kind == TIMESTAMP_LOG_APPEND_TIME:
-                append_time = milliseconds / 1000
-            error = None
-            self._newest = None
-        self._call(self._tell, reports, error, append_time)
+        if self._delivers:
+            error, self._delivers = None, False
+        self._call(self._tell, reports, error)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         with suppress(trio.RunFinishedError):
             self._token.run_sync_soon(function, *arguments)
 
-    def _tell(self, reports: list[Report], error: str | None, append_time: float | None) -> None:
+    def _tell(self, reports: list[Report], error: str | None) -> None:
         self.outstanding -= len(reports)
         if error is not None or any(report.failure is None for report in reports):
             self.problem = error
-        if append_time is not None:
-            self.append_time = append_time
         rest = []
         for report in reports:
             if type(report.tag) is _Call:

@@ -58,6 +58,7 @@ class FrontHalf:
         letters_directory: Path,
         *,
         wall: Callable[[], float] = time.time,
+        disk_suffices: bool = True,
     ) -> None:
         """Build everything without starting it; call it inside `trio.run`.
 
@@ -67,6 +68,7 @@ class FrontHalf:
             log: The log; closed by the caller.
             letters_directory: Where dead letters are kept.
             wall: Returns the system's time, which the clock follows; Unix seconds.
+            disk_suffices: As for `Verdicts`.
         """
         self.reference = reference
         self.clock = clock
@@ -80,7 +82,7 @@ class FrontHalf:
         )
         self.broadcast = Broadcast(reference, clock.seconds())
         drops = DropCounter()
-        self.verdicts = Verdicts(drops, self.metrics, self.broadcast)
+        self.verdicts = Verdicts(drops, self.metrics, self.broadcast, disk_suffices=disk_suffices)
 
         to_gate, gate_inbox = trio.open_memory_channel[Sequence[Event]](FRONT_REQUESTS)
         to_enrichment, enrichment_inbox = trio.open_memory_channel[Sequence[EventContext]](RUNS)

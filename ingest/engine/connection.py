@@ -18,6 +18,9 @@ MESSAGE_MAX_BYTES: Final = 4_000_000
 """Maximum size of a message, for producers and topics. It must be above the size of any event that
 a client can send, which is about 2,000,000 bytes: a front stops at a message that is refused."""
 
+LINGER_MILLISECONDS: Final = 3
+"""How long the client waits for further messages. The forwarder has gathered events before."""
+
 SESSION_MILLISECONDS: Final = 15_000
 """How long a worker may be silent before its partitions go to others."""
 
@@ -62,7 +65,7 @@ def producer_options(settings: Settings) -> Options:
             # would be sent. Workers would then take no resend of what timed out.
             "message.timeout.ms": 0,
             "message.max.bytes": MESSAGE_MAX_BYTES,
-            "linger.ms": 10,
+            "linger.ms": LINGER_MILLISECONDS,
             "compression.type": "lz4",
             "queue.buffering.max.kbytes": 65_536,
         },

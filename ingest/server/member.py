@@ -9,6 +9,7 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.cluster.control import Control
+from actors.cluster.failure import Options
 from actors.cluster.producer_thread import Message, ProducerThread
 from actors.cluster.topic_reader import TopicReader
 from ingest import __version__
@@ -19,6 +20,9 @@ from ingest.engine.heartbeat import Heartbeat, Role, cluster_mac, new_member
 from ingest.engine.topics import topic_names
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
+
+PASSING: Final[Options] = {"enable.gapless.guarantee": False, "message.timeout.ms": 10_000}
+"""Heartbeats and proposals stand alone, and lose their meaning soon."""
 
 RATE_SECONDS: Final = 10.0
 """Interval over which the rate of events is measured."""
@@ -135,7 +139,7 @@ class MemberTopics(NamedTuple):
 @contextlib.asynccontextmanager
 async def open_member_topics(settings: Settings) -> AsyncIterator[MemberTopics]:
     """Connect to the small topics, and disconnect at the end."""
-    producer = ProducerThread(producer_options(settings), name="member-producer")
+    producer = ProducerThread({**producer_options(settings), **PASSING}, name="member-producer")
     reader = TopicReader(
         consumer_options(settings), topic_names(settings.kafka_prefix).control, name="control"
     )

@@ -72,7 +72,13 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
             open_outbox(settings, files, clock, record) as outbox,
             _reader(settings, names.salts) as salts_reader,
         ):
-            front = FrontHalf(reference, clock, outbox, files.dead_letters)
+            front = FrontHalf(
+                reference,
+                clock,
+                outbox,
+                files.dead_letters,
+                disk_suffices=settings.ack == "journal" or settings.ack_outage == "journal",
+            )
             forwarder = Forwarder(
                 outbox,
                 clock,

@@ -75,16 +75,6 @@ async def test_sends_messages_of_several_topics_keys_and_marks(cluster: MockClus
     producer.close()
 
 
-async def test_knows_the_clock_of_the_broker(cluster: MockCluster) -> None:
-    told = Told()
-    producer = a_producer(cluster.options, told)
-    assert producer.append_time is None
-    producer.send_nowait([Message("clock", 0, b"a")])
-    await told.wait(reports=1)
-    assert producer.append_time == 1.234  # as the mock brokers tell
-    producer.close()
-
-
 async def test_sends_nothing_behind_a_message_that_is_too_large(cluster: MockCluster) -> None:
     cluster.write("large", b"before")
     told = Told()
