@@ -6,7 +6,9 @@ from actors.keepers.file_watcher import FileWatcher
 from actors.keepers.other_servers import OtherServers
 from actors.pipeline.topology import Collector
 
-_DETAILS: Final = frozenset({"reason", "file_written_ns", "last_error", "seconds_since_failure"})
+_DETAILS: Final = frozenset(
+    {"reason", "findings", "file_written_ns", "last_error", "seconds_since_failure"}
+)
 """Details for the operator only, because they may name files and hosts."""
 
 
