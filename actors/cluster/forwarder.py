@@ -406,6 +406,7 @@ class Forwarder(Actor):
         down = self._stopped is not None or not self.accepting
         report: dict[str, object] = {
             "status": "down" if down else "ok" if trouble is None else "degraded",
+            "forwards": trouble is None,
             "backlog_events": self.backlog,
             "messages_outstanding": self._flight.messages,
         }

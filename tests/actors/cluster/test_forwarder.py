@@ -168,6 +168,7 @@ async def test_events_wait_for_kafka_while_it_answers(
     await trio.sleep(AWAY_SECONDS - 0.3)
     assert front.verdicts.waits
     assert front.status == "ok"
+    assert front.forwarder.status()["forwards"] is True
     nursery.cancel_scope.cancel()
 
 
@@ -187,6 +188,7 @@ async def test_an_outage_begins_after_two_seconds_and_ends(
     assert front.status == ("degraded" if outage == "journal" else "down")
     assert front.reason == "Kafka does not answer: connection refused"
     assert front.forwarder.status()["backlog_events"] == 1
+    assert front.forwarder.status()["forwards"] is False
     await trio.sleep(60)
     assert not front.verdicts.waits
     assert not front.forwarder.has_work
