@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.audit import (
-    CHECKS,
-    Figures,
-    Findings,
-    Outcome,
-    Sent,
-    StoredEvent,
-    StoredSession,
-    audit,
-)
+from tests.chaos.audit import CHECKS, Findings, audit
+from tests.chaos.events import Figures, Outcome, Sent, StoredEvent, StoredSession
 from tests.chaos.plan import SERVER_KILLS, STORE_OUTAGES, Fault, full_plan, short_plan
 from tests.chaos.stored import letters_of_rows, set_aside
 from tests.chaos.traffic import ENGAGEMENT, IMPRESSION, PAGEVIEW, SIGNUP, parse_uid, uid_of, visit

@@ -1,87 +1,11 @@
 """Compares the responses to clients with the rows in the store. A pure function."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
+from tests.chaos.events import Figures, Outcome, Sent, StoredEvent, StoredSession
 from tests.chaos.traffic import ENGAGEMENT, IMPRESSION, PAGEVIEW, parse_uid
-
-
-class Outcome(Enum):
-    """The outcome of an event, as known to the client."""
-
-    ACKNOWLEDGED = "acknowledged"
-    DROPPED = "dropped"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An event that was sent once.
-
-    Attributes:
-        uid: Its unique id.
-        visitor: Number of the visitor.
-        sequence: Its number among the visitor's events.
-        name: The event's name.
-        pathname: The page's path.
-        outcome: The outcome known to the client.
-        status: Status code of the response; 0 if there was none.
-    """
-
-    uid: str
-    visitor: int
-    sequence: int
-    name: str
-    pathname: str
-    outcome: Outcome
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """A row of `events_v2`."""
-
-    uid: str
-    name: str
-    pathname: str
-    session_id: int
-    timestamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures in a session's row: `start` in Unix seconds, `duration` in seconds."""
-
-    events: int
-    pageviews: int
-    start: int
-    duration: int
-    is_bounce: int
-    entry_page: str
-    exit_page: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSession:
-    """A session in `sessions_v2`, without rows that cancel each other.
-
-    Attributes:
-        session_id: Its id.
-        signs: Sum of `sign` over all its rows.
-        rows: Number of remaining rows.
-        sums: Sums of `events`, `pageviews`, `duration` and `is_bounce`, multiplied by `sign`.
-        figures: The figures of the remaining row.
-    """
-
-    session_id: int
-    signs: int
-    rows: int
-    sums: tuple[int, int, int, int]
-    figures: Figures
-
 
 CHECKS = (
     "lost",
@@ -107,6 +31,7 @@ class Findings:
         statuses: Number of responses by status code; 0 for none.
         stored: Number of different events in the store.
         unknown_stored: Number of stored events without a response.
+        refused_stored: Number of stored events that were refused, where that is allowed.
         set_aside: Number of events in dead letters that are not in the store.
         dropped_later: Number of engagement events without a session that were acknowledged while
             the fold was paused, so that the drop was only detected later.
@@ -119,6 +44,7 @@ class Findings:
     statuses: Counter[int] = field(default_factory=Counter)
     stored: int = 0
     unknown_stored: int = 0
+    refused_stored: int = 0
     set_aside: int = 0
     dropped_later: int = 0
     sessions: int = 0
@@ -138,6 +64,7 @@ def audit(
     events: Iterable[StoredEvent],
     sessions: Iterable[StoredSession],
     set_aside: Collection[str],
+    positions: Mapping[str, int] | None = None,
 ) -> Findings:
     """Compare the sent events with the store.
 
@@ -146,6 +73,8 @@ def audit(
         events: All rows of `events_v2`.
         sessions: All sessions of `sessions_v2`.
         set_aside: Ids of the events in dead letters.
+        positions: Position in the log of each event that the log has. None if the log has each
+            visitor's events in the order in which they were sent, and no refused event.
     """
     findings = Findings()
     by_uid = {event.uid: event for event in sent}
@@ -154,30 +83,66 @@ def audit(
         stored[row.uid].append(row)
     findings.stored = len(stored)
     findings.set_aside = sum(uid not in stored for uid in set_aside)
-    _check_events(by_uid, stored, set_aside, findings)
-    _check_drops(by_uid.values(), stored.keys() | set(set_aside), findings)
+    order = _Order(by_uid.values(), set_aside, positions)
+    _check_events(by_uid, stored, set_aside, order, findings)
+    _check_drops(by_uid.values(), stored.keys() | set(set_aside), order, findings)
     rows = [row for copies in stored.values() for row in copies[:1] if row.uid in by_uid]
+    rows.sort(key=lambda row: (parse_uid(row.uid)[0], order.position(row.uid)))
     _check_visitors(rows, findings)
     _check_sessions(rows, sessions, findings)
     return findings
+
+
+class _Order:
+    """The order in which the events of each visitor took effect."""
+
+    def __init__(
+        self,
+        sent: Iterable[Sent],
+        set_aside: Collection[str],
+        positions: Mapping[str, int] | None,
+    ) -> None:
+        self.may_store_refused = positions is not None
+        self._positions = positions
+        self._first: dict[int, int] = {}
+        for event in sent:
+            if positions is None:
+                opens = event.outcome is Outcome.ACKNOWLEDGED
+            else:
+                opens = event.uid in positions and event.uid not in set_aside
+            if opens and event.name != ENGAGEMENT:
+                position = self.position(event.uid)
+                known = self._first.get(event.visitor, position)
+                self._first[event.visitor] = min(known, position)
+
+    def position(self, uid: str) -> int:
+        """Return an event's position among those of its visitor; -1 if the log has it not."""
+        return parse_uid(uid)[1] if self._positions is None else self._positions.get(uid, -1)
+
+    def has_no_visit(self, event: Sent) -> bool:
+        """Whether an event is an engagement event before any event that opens a session."""
+        if event.name != ENGAGEMENT or self.position(event.uid) < 0:
+            return False
+        first = self._first.get(event.visitor)
+        return first is None or first > self.position(event.uid)
 
 
 def _check_events(
     by_uid: dict[str, Sent],
     stored: dict[str, list[StoredEvent]],
     set_aside: Collection[str],
+    order: _Order,
     findings: Findings,
 ) -> None:
     wrong = findings.violations
-    opened = _first_events(by_uid.values())
     for uid, event in by_uid.items():
         findings.outcomes[event.outcome] += 1
         findings.statuses[event.status] += 1
         if uid in stored:
-            _check_stored(event, stored[uid], findings)
+            _check_stored(event, stored[uid], order, findings)
         elif event.outcome is not Outcome.ACKNOWLEDGED or uid in set_aside:
             continue
-        elif _has_no_visit(event, opened):
+        elif order.has_no_visit(event):
             findings.dropped_later += 1
         else:
             wrong["lost"].append(f"{uid} {event.name}: answered {event.status}, not stored")
@@ -190,11 +155,15 @@ def _check_events(
             wrong["set aside and stored"].append(f"{uid}: in a dead letter and in the store")
 
 
-def _check_stored(event: Sent, copies: Sequence[StoredEvent], findings: Findings) -> None:
+def _check_stored(
+    event: Sent, copies: Sequence[StoredEvent], order: _Order, findings: Findings
+) -> None:
     wrong = findings.violations
     match event.outcome:
         case Outcome.UNKNOWN:
             findings.unknown_stored += 1
+        case Outcome.REFUSED if order.may_store_refused:
+            findings.refused_stored += 1
         case Outcome.REFUSED:
             wrong["refused but stored"].append(f"{event.uid}: answered {event.status}, stored")
         case Outcome.DROPPED:
@@ -208,38 +177,23 @@ def _check_stored(event: Sent, copies: Sequence[StoredEvent], findings: Findings
             )
 
 
-def _check_drops(sent: Iterable[Sent], found: Collection[str], findings: Findings) -> None:
+def _check_drops(
+    sent: Iterable[Sent], found: Collection[str], order: _Order, findings: Findings
+) -> None:
     """Check that dropped events are in dead letters, or are engagement before any other event."""
-    events = list(sent)
-    opened = _first_events(events)
-    for event in events:
+    for event in sent:
         if event.outcome is not Outcome.DROPPED or event.uid in found:
             continue
-        if not _has_no_visit(event, opened):
+        if not order.has_no_visit(event):
             findings.violations["dropped without reason"].append(
                 f"{event.uid} {event.name}: dropped, in no dead letter, its visit was open"
             )
 
 
-def _first_events(sent: Iterable[Sent]) -> dict[int, int]:
-    """Return the number of each visitor's first acknowledged event that opened a session."""
-    first: dict[int, int] = {}
-    for event in sent:
-        if event.outcome is Outcome.ACKNOWLEDGED and event.name != ENGAGEMENT:
-            known = first.get(event.visitor, event.sequence)
-            first[event.visitor] = min(known, event.sequence)
-    return first
-
-
-def _has_no_visit(event: Sent, opened: dict[int, int]) -> bool:
-    """Whether an event is an engagement event before any event that opens a session."""
-    return event.name == ENGAGEMENT and opened.get(event.visitor, event.sequence) >= event.sequence
-
-
 def _check_visitors(rows: Iterable[StoredEvent], findings: Findings) -> None:
     """Check that each visitor has one session, as no visitor pauses for longer than its timeout."""
     visits: defaultdict[int, dict[int, str]] = defaultdict(dict)
-    for row in sorted(rows, key=lambda row: row.uid):
+    for row in rows:
         visits[parse_uid(row.uid)[0]].setdefault(row.session_id, row.uid)
     findings.visitors = len(visits)
     for visitor, firsts in visits.items():
@@ -253,6 +207,7 @@ def _check_visitors(rows: Iterable[StoredEvent], findings: Findings) -> None:
 def _check_sessions(
     rows: Iterable[StoredEvent], sessions: Iterable[StoredSession], findings: Findings
 ) -> None:
+    """Check the session of each event; the rows are in order."""
     by_session: defaultdict[int, list[StoredEvent]] = defaultdict(list)
     for row in rows:
         by_session[row.session_id].append(row)
@@ -265,7 +220,6 @@ def _check_sessions(
 
 
 def _session_problem(rows: list[StoredEvent], session: StoredSession | None) -> str:
-    rows = sorted(rows, key=lambda row: row.uid)
     about = f"{rows[0].uid} to {rows[-1].uid}" if rows else "no event"
     if session is None:
         return f"{about}: no row in sessions_v2"

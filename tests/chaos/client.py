@@ -1,21 +1,22 @@
 """Steady load from many connections, with a record of each event's response."""
 
-import contextlib
 import http.client
 import select
-import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Final
 
-from tests.chaos.audit import Outcome, Sent
+from tests.chaos.events import Outcome, Sent
 from tests.chaos.traffic import Planned, seeded, visit
 
 CONNECTIONS: Final = 24
 VISITORS_EACH: Final = 14
 EVENTS_PER_SECOND: Final = 200.0
+
+Visits = Callable[[int, int], Iterator[Planned]]
+"""Yields the events of a visitor, given the seed and the visitor's number."""
 
 ANSWER_SECONDS: Final = 60.0
 """Timeout of a response. It is longer than the server's own: otherwise an abandoned event could
@@ -32,15 +33,18 @@ class Load:
     retried event from a duplicate.
     """
 
-    def __init__(self, port: int, seed: int) -> None:
+    def __init__(self, ports: Sequence[int], seed: int, visits: Visits = visit) -> None:
         """Create the clients without starting them.
 
         Args:
-            port: The server's port on loopback. The server may be down at times.
+            ports: Ports of servers on loopback, which get the events in turn. Servers may be down
+                at times.
             seed: Determines visitors, events and pauses.
+            visits: The events of each visitor.
         """
-        self._port = port
+        self._ports = ports
         self._seed = seed
+        self._visits = visits
         self._stopping = threading.Event()
         self._sent: list[list[Sent]] = [[] for _ in range(CONNECTIONS)]
         self._threads = [
@@ -64,10 +68,10 @@ class Load:
             thread.join(ANSWER_SECONDS + 5)
         return [event for events in self._sent for event in events]
 
-    def acknowledged_since(self, marks: list[int]) -> int:
-        """Return the number of events acknowledged since `marks` was called."""
+    def acknowledged_since(self, marks: list[int], port: int) -> int:
+        """Return the number of events that a server acknowledged since `marks` was called."""
         return sum(
-            event.outcome is Outcome.ACKNOWLEDGED
+            event.outcome is Outcome.ACKNOWLEDGED and event.port == port
             for events, mark in zip(self._sent, marks, strict=True)
             for event in events[mark:]
         )
@@ -78,10 +82,11 @@ class Load:
 
     def _run(self, number: int) -> None:
         random = seeded(self._seed, "client", number)
-        connection = Connection(self._port, self._stopping)
+        connections = Connections(self._ports, number, self._stopping)
         for event in self._events(number, random):
             self._stopping.wait(random.expovariate(EVENTS_PER_SECOND / CONNECTIONS))
-            if self._stopping.is_set() or not connection.ready():
+            connection = None if self._stopping.is_set() else connections.ready()
+            if connection is None:
                 break
             outcome, status = connection.send(event)
             self._sent[number].append(
@@ -93,9 +98,10 @@ class Load:
                     event.pathname,
                     outcome,
                     status,
+                    connection.port,
                 )
             )
-        connection.close()
+        connections.close()
 
     def _events(self, number: int, random: Random) -> Iterator[Planned]:
         """Yield events of this client's visitors in random order; new visitors replace old ones."""
@@ -103,7 +109,7 @@ class Load:
         present: list[Iterator[Planned]] = []
         while True:
             while len(present) < VISITORS_EACH:
-                present.append(visit(self._seed, newcomer))
+                present.append(self._visits(self._seed, newcomer))
                 newcomer += CONNECTIONS
             visitor = random.choice(present)
             event = next(visitor, None)
@@ -113,34 +119,62 @@ class Load:
                 yield event
 
 
+class Connections:
+    """A connection to each server, used in turn."""
+
+    def __init__(self, ports: Sequence[int], turn: int, stopping: threading.Event) -> None:
+        """Create the connections without opening them.
+
+        Args:
+            ports: The servers' ports.
+            turn: Which of them is the first.
+            stopping: Set when the load stops.
+        """
+        self._turns = deque(Connection(port) for port in ports)
+        self._turns.rotate(turn)
+        self._stopping = stopping
+
+    def ready(self) -> "Connection | None":
+        """Return the next connection; wait as long as all servers are down.
+
+        Returns:
+            None if the load was stopped meanwhile.
+        """
+        while True:
+            for _ in range(len(self._turns)):
+                self._turns.rotate(-1)
+                if self._turns[-1].open():
+                    return self._turns[-1]
+            if self._stopping.wait(RECONNECT_SECONDS):
+                return None
+
+    def close(self) -> None:
+        """Close them."""
+        for connection in self._turns:
+            connection.close()
+
+
 class Connection:
     """A connection that is reopened when it was closed."""
 
-    def __init__(self, port: int, stopping: threading.Event) -> None:
+    def __init__(self, port: int) -> None:
         """Create the connection without opening it."""
-        self._port = port
-        self._stopping = stopping
+        self.port = port
         self._http: http.client.HTTPConnection | None = None
         self._requests = 0
 
-    def ready(self) -> bool:
-        """Connect if necessary, and wait as long as the server is down.
-
-        Returns:
-            False if the load was stopped meanwhile.
-        """
+    def open(self) -> bool:
+        """Connect if necessary; return whether the server can be reached."""
         if self._requests >= REQUESTS_PER_CONNECTION or self._gone():
             self.close()
-        while self._http is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
+        if self._http is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
             try:
                 connection.connect()
             except OSError:
                 connection.close()
-                if self._stopping.wait(RECONNECT_SECONDS):
-                    return False
-            else:
-                self._http, self._requests = connection, 0
+                return False
+            self._http, self._requests = connection, 0
         return True
 
     def _gone(self) -> bool:
@@ -175,114 +209,3 @@ class Connection:
         if self._http is not None:
             self._http.close()
         self._http = None
-
-
-HEAD: Final = b"POST /api/event HTTP/1.1\r\nhost: a\r\n"
-RUDE: Final = (
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"GET / HTTP/9.9\r\n\r\n",
-    b"\x00" * 5000,
-    HEAD + b"content-length: nine\r\n\r\n",
-    HEAD + b"content-length: 50\r\n\r\n{",
-    HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
-    HEAD + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}",
-    HEAD + b"content-length: 4\r\n\r\n\xff\xfe[{",
-    HEAD + b"content-length: 30\r\n\r\n" + b"[" * 30,
-    HEAD + b"content-length: 3000000\r\n\r\n" + b"x" * 3_000_000,
-    HEAD + b"x: " + b"a" * 70_000,
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00",
-    b"",
-)
-"""Invalid data that some clients send. None of it is an event."""
-
-RUDE_PAUSE_SECONDS: Final = 0.15
-SLOW_CONNECTIONS: Final = 20
-FIRST_HASTY_VISITOR: Final = 100_000
-
-
-class RudeClients:
-    """Misbehaving clients: garbage, half requests, too much or too slow data, early disconnects.
-
-    Clients that disconnect (`hasty`) have sent a whole event, which may or may not be stored.
-    """
-
-    def __init__(self, port: int, seed: int) -> None:
-        """Start nothing yet."""
-        self._port = port
-        self._seed = seed
-        self._random = seeded(seed, "rude")
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._hasty: list[Sent] = []
-        self.connections = 0
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> list[Sent]:
-        """End.
-
-        Returns:
-            The events of the clients that disconnected.
-        """
-        self._stopping.set()
-        self._thread.join(30)
-        return self._hasty
-
-    def _run(self) -> None:
-        slow: list[socket.socket] = []
-        while not self._stopping.wait(RUDE_PAUSE_SECONDS):
-            with contextlib.suppress(OSError):
-                draw = self._random.random()
-                if draw < 0.6:
-                    self._say(self._random.choice(RUDE))
-                elif draw < 0.8:
-                    self._leave()
-                else:
-                    slow.append(self._connect())
-                    slow[-1].sendall(HEAD)
-            slow = [connection for connection in slow if _drip(connection)]
-            if len(slow) > SLOW_CONNECTIONS:
-                slow.pop(0).close()
-        for connection in slow:
-            connection.close()
-
-    def _connect(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self._port), timeout=1.0)
-        self.connections += 1
-        return connection
-
-    def _say(self, words: bytes) -> None:
-        with self._connect() as connection:
-            connection.sendall(words)
-            if self._random.random() < 0.5:
-                connection.settimeout(0.2)
-                connection.recv(1000)
-
-    def _leave(self) -> None:
-        event = next(visit(self._seed, FIRST_HASTY_VISITOR + len(self._hasty)))
-        head = "".join(f"{name}: {value}\r\n" for name, value in event.headers.items())
-        with self._connect() as connection:
-            # Record it before sending, because it may arrive even if this side gets an error.
-            self._hasty.append(
-                Sent(event.uid, event.visitor, 0, event.name, event.pathname, Outcome.UNKNOWN, 0)
-            )
-            connection.sendall(
-                HEAD + head.encode() + b"content-length: %d\r\n\r\n" % len(event.body) + event.body
-            )
-            time.sleep(self._random.choice((0.0, 0.001, 0.01)))
-
-
-def _drip(connection: socket.socket) -> bool:
-    """Send one more byte of an endless header.
-
-    Returns:
-        Whether the connection is still open.
-    """
-    try:
-        connection.sendall(b"x")
-    except OSError:
-        connection.close()
-        return False
-    return True

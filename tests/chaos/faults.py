@@ -109,7 +109,7 @@ class Saboteur:
         """
         marks = self._load.marks()
         deadline = time.monotonic() + RECOVERY_SECONDS
-        while self._load.acknowledged_since(marks) < RECOVERY_EVENTS:
+        while self._load.acknowledged_since(marks, self._server.port) < RECOVERY_EVENTS:
             self._server.check_alive()
             if time.monotonic() > deadline:
                 raise ServerError(

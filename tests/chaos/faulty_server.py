@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.faulty_server`: `sluice serve` with faults that signals trigger.
+"""`python -m tests.chaos.faulty_server serve`: `sluice serve` with faults that signals trigger.
 
 SIGUSR1 makes one call, the next of `FAILING` in turn, fail with an unexpected exception. SIGUSR2
 makes the stages fail repeatedly between messages, until the supervisor gives up. `signal_of` a
@@ -128,5 +128,5 @@ if __name__ == "__main__":
         sabotage.install(FileLog, method, method)
     sabotage.install(WrittenCheckpoint, "publish", "checkpoint")
     sabotage.listen()
-    sys.argv = ["sluice", "serve"]
+    sys.argv[0] = "sluice"
     main()

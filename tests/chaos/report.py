@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from tests.chaos.audit import CHECKS, Findings, Outcome
+from tests.chaos.audit import CHECKS, Findings
+from tests.chaos.events import Outcome
 from tests.chaos.plan import SERVER_KILLS, STORE_OUTAGES, Fault
 from tests.chaos.run import Result
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.audit import Findings, Sent, audit
-from tests.chaos.client import Load, RudeClients
+from tests.chaos.audit import Findings, audit
+from tests.chaos.client import Load
 from tests.chaos.disk import SmallDisk
+from tests.chaos.events import Sent
 from tests.chaos.faults import Saboteur
 from tests.chaos.plan import Fault
+from tests.chaos.rude import RudeClients
 from tests.chaos.server import ServerError, SluiceProcess, fixed_port
 from tests.chaos.stored import letters_of_rows, read_events, read_sessions, set_aside
 from tests.chaos.traffic import seeded
@@ -109,10 +111,12 @@ def _run(
         stack.enter_context(clickhouse)
         url = clickhouse.url("chaos")
     disk = stack.enter_context(_small_disk(result))
-    server = SluiceProcess(result.directory, result.directory / "state", fixed_port(random), url)
+    server = SluiceProcess(
+        result.directory, result.directory / "state", fixed_port(random), {"CLICKHOUSE_URL": url}
+    )
     stack.callback(_note_server, server, result)
     server.start()
-    load, rude = Load(server.port, seed), RudeClients(server.port, seed)
+    load, rude = Load((server.port,), seed), RudeClients((server.port,), seed)
     stack.callback(load.stop)
     stack.callback(rude.stop)
     load.start()
@@ -143,7 +147,7 @@ def _audit(server: SluiceProcess, sent: list[Sent], result: Result) -> None:
         result.put_back = len(letters)
     _await_stored(server)
     result.findings = audit(
-        sent, read_events(server), read_sessions(server), set_aside(server.state)
+        sent, read_events(server.query), read_sessions(server.query), set_aside(server.state)
     )
     server.terminate()
 

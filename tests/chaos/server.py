@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -42,14 +43,22 @@ class SluiceProcess:
         faulty: Whether the running process supports internal faults.
     """
 
-    def __init__(self, directory: Path, state: Path, port: int, store_url: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        state: Path,
+        port: int,
+        settings: Mapping[str, str],
+        role: str | None = None,
+    ) -> None:
         """Prepare the server without starting it.
 
         Args:
             directory: Directory for sites file and log.
             state: The state directory, which may be on a separate disk.
             port: The port to listen on.
-            store_url: Value of `CLICKHOUSE_URL`.
+            settings: Settings besides the usual ones.
+            role: Its role in a cluster; None for a single process.
         """
         self.directory = directory
         self.state = state
@@ -57,7 +66,8 @@ class SluiceProcess:
         self.generations = 0
         self.peak_kb = 0
         self.faulty = False
-        self.log = directory / "server.log"
+        self.log = directory / f"{state.name}.log"
+        self._arguments = ("serve", *(() if role is None else ("--role", role)))
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
         sites = directory / "sites.toml"
@@ -66,7 +76,6 @@ class SluiceProcess:
             **{name: value for name, value in os.environ.items() if "SLUICE" not in name},
             "PORT": str(port),
             "HOST": "127.0.0.1",
-            "CLICKHOUSE_URL": store_url,
             "SLUICE_SITES": str(sites),
             "SLUICE_STATE_DIR": str(state),
             "SLUICE_DURABILITY": "journal",
@@ -76,6 +85,7 @@ class SluiceProcess:
             "SLUICE_JOURNAL_MEGABYTES": "4",
             "SLUICE_SHUTDOWN_SECONDS": str(SHUTDOWN_SECONDS),
             "PYTHONPATH": str(Path(__file__).parents[2]),
+            **settings,
         }
         self._watching = threading.Event()
         self._watcher = threading.Thread(target=self._watch_memory, daemon=True)
@@ -85,10 +95,10 @@ class SluiceProcess:
         """Start a process without waiting for it."""
         fsync = FSYNC[self.generations % len(FSYNC)]
         fast_path = FAST_PATH[self.generations // len(FSYNC) % len(FAST_PATH)]
-        module = ["tests.chaos.faulty_server"] if faulty else ["ingest", "serve"]
+        module = "tests.chaos.faulty_server" if faulty else "ingest"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *module],
+                [sys.executable, "-m", module, *self._arguments],
                 env={
                     **self._environment,
                     "SLUICE_JOURNAL_FSYNC": fsync,

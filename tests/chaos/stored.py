@@ -1,13 +1,15 @@
 """Reads the rows in the store, and the dead letters."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.chaos.audit import Figures, StoredEvent, StoredSession
-from tests.chaos.server import SluiceProcess
+from tests.chaos.events import Figures, StoredEvent, StoredSession
 from tests.chaos.traffic import UID, UID_PROP
+
+Query = Callable[[str], list[dict[str, Any]]]
+"""Returns the rows of a query to the store."""
 
 ROWS_PER_QUERY: Final = 250_000
 """Number of rows per query, well below the limit of a query's result."""
@@ -30,23 +32,23 @@ FROM sessions_v2 FINAL
 """
 
 
-def read_events(server: SluiceProcess) -> Iterator[StoredEvent]:
+def read_events(query: Query) -> Iterator[StoredEvent]:
     """Yield all rows of `events_v2`."""
-    count = int(server.query("SELECT count() AS rows FROM events_v2")[0]["rows"])
+    count = int(query("SELECT count() AS rows FROM events_v2")[0]["rows"])
     parts = count // ROWS_PER_QUERY + 1
     for part in range(parts):
-        for row in server.query(_EVENTS.format(parts=parts, part=part)):
+        for row in query(_EVENTS.format(parts=parts, part=part)):
             yield StoredEvent(
                 row["uid"], row["name"], row["pathname"], int(row["session"]), int(row["time"])
             )
 
 
-def read_sessions(server: SluiceProcess) -> Iterator[StoredSession]:
+def read_sessions(query: Query) -> Iterator[StoredSession]:
     """Yield all sessions of `sessions_v2`."""
     left: dict[str, list[dict[str, Any]]] = {}
-    for row in server.query(_FINAL):
+    for row in query(_FINAL):
         left.setdefault(row["session"], []).append(row)
-    for row in server.query(_SUMS):
+    for row in query(_SUMS):
         rows = left.get(row["session"], [])
         sums = tuple(int(row[key]) for key in ("events", "pageviews", "duration", "bounces"))
         yield StoredSession(
