@@ -119,6 +119,12 @@ class _Order:
         """Return an event's position among those of its visitor; -1 if the log has it not."""
         return parse_uid(uid)[1] if self._positions is None else self._positions.get(uid, -1)
 
+    def demands(self, event: Sent) -> bool:
+        """Whether an event must be stored, unless it is dropped: it was acknowledged or logged."""
+        if self._positions is not None and event.uid in self._positions:
+            return True
+        return event.outcome is Outcome.ACKNOWLEDGED
+
     def has_no_visit(self, event: Sent) -> bool:
         """Whether an event is an engagement event before any event that opens a session."""
         if event.name != ENGAGEMENT or self.position(event.uid) < 0:
@@ -140,7 +146,7 @@ def _check_events(
         findings.statuses[event.status] += 1
         if uid in stored:
             _check_stored(event, stored[uid], order, findings)
-        elif event.outcome is not Outcome.ACKNOWLEDGED or uid in set_aside:
+        elif uid in set_aside or not order.demands(event):
             continue
         elif order.has_no_visit(event):
             findings.dropped_later += 1

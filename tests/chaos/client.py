@@ -6,17 +6,32 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.chaos.events import Outcome, Sent
 from tests.chaos.traffic import Planned, seeded, visit
 
-CONNECTIONS: Final = 24
-VISITORS_EACH: Final = 14
-EVENTS_PER_SECOND: Final = 200.0
-
 Visits = Callable[[int, int], Iterator[Planned]]
 """Yields the events of a visitor, given the seed and the visitor's number."""
+
+
+class Crowd(NamedTuple):
+    """The clients of a load.
+
+    Attributes:
+        connections: Number of clients that send at the same time.
+        visitors: Number of visitors of each at a time.
+        events_per_second: What all clients together send at most.
+        first: Number of the first visitor.
+        visits: The events of each visitor.
+    """
+
+    connections: int = 24
+    visitors: int = 14
+    events_per_second: float = 200.0
+    first: int = 0
+    visits: Visits = visit
+
 
 ANSWER_SECONDS: Final = 60.0
 """Timeout of a response. It is longer than the server's own: otherwise an abandoned event could
@@ -33,23 +48,23 @@ class Load:
     retried event from a duplicate.
     """
 
-    def __init__(self, ports: Sequence[int], seed: int, visits: Visits = visit) -> None:
+    def __init__(self, ports: Sequence[int], seed: int, crowd: Crowd | None = None) -> None:
         """Create the clients without starting them.
 
         Args:
             ports: Ports of servers on loopback, which get the events in turn. Servers may be down
                 at times.
             seed: Determines visitors, events and pauses.
-            visits: The events of each visitor.
+            crowd: The clients; None for the usual ones.
         """
         self._ports = ports
         self._seed = seed
-        self._visits = visits
+        self._crowd = crowd = Crowd() if crowd is None else crowd
         self._stopping = threading.Event()
-        self._sent: list[list[Sent]] = [[] for _ in range(CONNECTIONS)]
+        self._sent: list[list[Sent]] = [[] for _ in range(crowd.connections)]
         self._threads = [
             threading.Thread(target=self._run, args=(number,), daemon=True)
-            for number in range(CONNECTIONS)
+            for number in range(crowd.connections)
         ]
 
     def start(self) -> None:
@@ -68,10 +83,12 @@ class Load:
             thread.join(ANSWER_SECONDS + 5)
         return [event for events in self._sent for event in events]
 
-    def acknowledged_since(self, marks: list[int], port: int) -> int:
-        """Return the number of events that a server acknowledged since `marks` was called."""
+    def count_since(
+        self, marks: list[int], port: int, outcome: Outcome = Outcome.ACKNOWLEDGED
+    ) -> int:
+        """Return how many events had an outcome at a server since `marks` was called."""
         return sum(
-            event.outcome is Outcome.ACKNOWLEDGED and event.port == port
+            event.outcome is outcome and event.port == port
             for events, mark in zip(self._sent, marks, strict=True)
             for event in events[mark:]
         )
@@ -81,10 +98,11 @@ class Load:
         return [len(events) for events in self._sent]
 
     def _run(self, number: int) -> None:
-        random = seeded(self._seed, "client", number)
+        random = seeded(self._seed, "client", self._crowd.first + number)
+        pause = self._crowd.connections / self._crowd.events_per_second
         connections = Connections(self._ports, number, self._stopping)
         for event in self._events(number, random):
-            self._stopping.wait(random.expovariate(EVENTS_PER_SECOND / CONNECTIONS))
+            self._stopping.wait(random.expovariate(1 / pause))
             connection = None if self._stopping.is_set() else connections.ready()
             if connection is None:
                 break
@@ -105,12 +123,13 @@ class Load:
 
     def _events(self, number: int, random: Random) -> Iterator[Planned]:
         """Yield events of this client's visitors in random order; new visitors replace old ones."""
-        newcomer = number
+        crowd = self._crowd
+        newcomer = crowd.first + number
         present: list[Iterator[Planned]] = []
         while True:
-            while len(present) < VISITORS_EACH:
-                present.append(self._visits(self._seed, newcomer))
-                newcomer += CONNECTIONS
+            while len(present) < crowd.visitors:
+                present.append(crowd.visits(self._seed, newcomer))
+                newcomer += crowd.connections
             visitor = random.choice(present)
             event = next(visitor, None)
             if event is None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.chaos.client import Load
 from tests.chaos.disk import SmallDisk
-from tests.chaos.moments import MOMENTS, SELDOM, signal_of
+from tests.chaos.moments import MOMENTS
 from tests.chaos.plan import DISK_FAULTS, STORE_OUTAGES, Fault
 from tests.chaos.server import ServerError, SluiceProcess
 from tests.end_to_end.clickhouse_server import ClickHouseServer
@@ -109,7 +109,7 @@ class Saboteur:
         """
         marks = self._load.marks()
         deadline = time.monotonic() + RECOVERY_SECONDS
-        while self._load.acknowledged_since(marks, self._server.port) < RECOVERY_EVENTS:
+        while self._load.count_since(marks, self._server.port) < RECOVERY_EVENTS:
             self._server.check_alive()
             if time.monotonic() > deadline:
                 raise ServerError(
@@ -191,15 +191,9 @@ class Saboteur:
     def _kill_at(self, moment: str) -> None:
         """Make the server kill itself at a step of the pipeline, at the latest while draining."""
         self._have_faulty_server()
-        self._server.signal(signal_of(moment))
-        if moment in SELDOM:
-            self._server.signal(signal.SIGTERM)
-        code = self._server.wait()
+        died = self._server.die_at(moment)
         self._start()
-        if code == -signal.SIGKILL:
-            self.moments[moment] += 1
-        elif code != 0 or moment not in SELDOM:
-            raise ServerError(f"exit code {code} instead of an end {moment}")
+        self.moments[moment] += died
 
     def _tear_journal(self) -> None:
         """Append the beginning of an unacknowledged run, as after a power failure."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from tests.chaos.moments import SELDOM, signal_of
 from tests.chaos.traffic import SITES
 
 START_SECONDS: Final = 120.0
@@ -37,6 +38,8 @@ class SluiceProcess:
     """`sluice serve`, killed and started again.
 
     Attributes:
+        name: Name of the state directory and of the log.
+        role: Its role in a cluster; None for a single process.
         port: The port, the same for all processes, so that clients can reconnect.
         generations: Number of processes started so far.
         peak_kb: Largest resident memory of any process, measured by the kernel.
@@ -63,10 +66,12 @@ class SluiceProcess:
         self.directory = directory
         self.state = state
         self.port = port
+        self.name = state.name
+        self.role = role
         self.generations = 0
         self.peak_kb = 0
         self.faulty = False
-        self.log = directory / f"{state.name}.log"
+        self.log = directory / f"{self.name}.log"
         self._arguments = ("serve", *(() if role is None else ("--role", role)))
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
@@ -165,6 +170,11 @@ class SluiceProcess:
                 f"the server ended by itself with {self._process.returncode}\n{self.log_tail()}"
             )
 
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of the latest process; None if it is running or there was none."""
+        return None if self._process is None else self._process.poll()
+
     def signal(self, number: int) -> None:
         """Send the process a signal."""
         self.check_alive()
@@ -177,6 +187,24 @@ class SluiceProcess:
         self._note_memory()
         self._process.kill()
         self._process.wait()
+
+    def die_at(self, moment: str) -> bool:
+        """Make a faulty process kill itself at a step, at the latest while draining.
+
+        Returns:
+            Whether it did; a seldom step may not occur at all.
+
+        Raises:
+            ServerError: It did not, but should have.
+        """
+        self._note_memory()
+        self.signal(signal_of(moment))
+        if moment in SELDOM:
+            self.signal(signal.SIGTERM)
+        code = self.wait()
+        if code != -signal.SIGKILL and (code != 0 or moment not in SELDOM):
+            raise ServerError(f"exit code {code} instead of an end {moment}\n{self.log_tail()}")
+        return code != 0
 
     def wait(self, seconds: float = STOP_SECONDS) -> int:
         """Wait for the process to exit, and return its exit code.
@@ -253,9 +281,13 @@ class SluiceProcess:
         finally:
             connection.close()
 
+    def log_text(self) -> str:
+        """Return the log."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     def log_tail(self) -> str:
         """Return the end of the log."""
-        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+        return self.log_text()[-3000:]
 
     def _watch_memory(self) -> None:
         while not self._watching.wait(WATCH_SECONDS):

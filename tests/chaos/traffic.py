@@ -12,6 +12,8 @@ ENGAGEMENT: Final = "engagement"
 SIGNUP: Final = "Signup"
 IMPRESSION: Final = "Impression"
 """Name of the event that is sent with `i: false`, so that it does not end a bounce."""
+POISON: Final = "Poison"
+"""Name of the event that a faulty server's fold cannot handle."""
 
 DOMAINS: Final = ("example.com", "shop.example")
 UID: Final = re.compile(r"ev-(\d{6})-(\d{5})")
@@ -86,12 +88,16 @@ def seeded(seed: int, *purpose: object) -> Random:
     return Random("/".join(map(str, (seed, *purpose))))  # noqa: S311 - repeatable, not secret
 
 
-def visit(seed: int, visitor: int) -> Iterator[Planned]:
+def visit(
+    seed: int, visitor: int, *, length: int | None = None, poison: float = 0.0
+) -> Iterator[Planned]:
     """Yield all events of one visitor, in order: 70 % pageviews, 20 % engagement, 10 % others.
 
     Args:
         seed: Seed of the run.
         visitor: The visitor's number; determines address, browser, site and events.
+        length: Number of events; None for a random one.
+        poison: Share of poison events.
     """
     random = seeded(seed, "visitor", visitor)
     domain = random.choice(DOMAINS)
@@ -102,11 +108,15 @@ def visit(seed: int, visitor: int) -> Iterator[Planned]:
         "x-forwarded-for": f"198.{18 + (visitor >> 16 & 1)}.{visitor >> 8 & 255}.{visitor & 255}",
     }
     referrer, page = random.choice(_REFERRERS), random.choice(_PAGES)
-    for sequence in range(random.randint(_SHORTEST_VISIT, _LONGEST_VISIT)):
+    if length is None:
+        length = random.randint(_SHORTEST_VISIT, _LONGEST_VISIT)
+    for sequence in range(length):
         uid = uid_of(visitor, sequence)
         fields: dict[str, object] = {"d": domain, "v": 34, "p": {UID_PROP: uid}}
         draw = random.random()
-        if draw < 0.7:
+        if poison and random.random() < poison:
+            name = POISON
+        elif draw < 0.7:
             name, page = PAGEVIEW, random.choice(_PAGES)
             if sequence == 0 and referrer is not None:
                 fields["r"] = referrer

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,13 +27,13 @@ from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from tests.cluster.certificates import Authority
-from tests.cluster.node import LIBRARIES, PASSWORD, USER, Listener, Node, Stores
+from tests.cluster.node import LIBRARIES, PASSWORD, USER, Listener, Node, Route, Stores
 from tests.end_to_end.clickhouse_server import free_port
 
 WAIT_SECONDS = 180.0
 """Limit of all waiting, generous enough for a slow machine."""
 
-_MISSING = (
+MISSING = (
     "no Apache Kafka on this machine: tests/cluster/provide_kafka fetches it from Maven Central, "
     "if that is reached, and Java with apt-get"
 )
@@ -48,7 +48,14 @@ class Brokers:
     All nodes are killed when the context ends, and when this process ends in any way.
     """
 
-    def __init__(self, directory: Path, *, count: int = 3, secure: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        count: int = 3,
+        secure: bool = False,
+        routes: Sequence[str] = (),
+    ) -> None:
         """Prepare the nodes without starting them.
 
         Args:
@@ -56,6 +63,7 @@ class Brokers:
             count: Number of nodes. Partitions have as many replicas, of which all but one are
                 required to be in sync.
             secure: Whether there are listeners with TLS and with SASL, too.
+            routes: Names of further listeners, which clients reach through proxies.
         """
         self.directory = directory.resolve()
         self._listeners = [
@@ -66,6 +74,7 @@ class Brokers:
             number: Node(
                 number,
                 {listener: free_port() for listener in self._listeners},
+                {name: Route(free_port(), free_port()) for name in routes},
                 self.directory / f"node{number}",
             )
             for number in range(1, count + 1)
@@ -111,6 +120,10 @@ class Brokers:
     def addresses(self, listener: Listener = Listener.PLAINTEXT, host: str = "127.0.0.1") -> str:
         """Return the addresses of a listener, as `KAFKA_BROKERS` has them."""
         return ",".join(f"{host}:{node.ports[listener]}" for node in self._nodes.values())
+
+    def routes(self, name: str) -> list[Route]:
+        """Return how the proxies of a listener lead to the nodes."""
+        return [node.routes[name] for node in self._nodes.values()]
 
     def options(self, listener: Listener = Listener.PLAINTEXT) -> Options:
         """Return the options with which a client connects to a listener."""
@@ -275,7 +288,7 @@ def _wait(find: Callable[[], int | None]) -> int:
 def require_kafka() -> None:
     """Skip a test if Kafka or Java is missing."""
     if not LIBRARIES.exists() or shutil.which("java") is None:
-        pytest.skip(_MISSING)
+        pytest.skip(MISSING)
 
 
 def main() -> None:
@@ -284,7 +297,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3, choices=(1, 3))
     count = parser.parse_args().count
     if not LIBRARIES.exists():
-        sys.exit(_MISSING)
+        sys.exit(MISSING)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

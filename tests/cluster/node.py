@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ROOT / ".cache" / "kafka" / "libs-4.1.0"
@@ -21,8 +22,9 @@ node.id={id}
 controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
+listener.security.protocol.map={protocols}
 listeners={listeners}
+advertised.listeners={advertised}
 log.dirs={directory}/data
 default.replication.factor={replication}
 min.insync.replicas={in_sync}
@@ -65,19 +67,35 @@ class Stores:
     trust: Path
 
 
+class Route(NamedTuple):
+    """How a proxy leads to a node.
+
+    Attributes:
+        proxy: The proxy's port, which clients are told to connect to.
+        node: The node's own port.
+    """
+
+    proxy: int
+    node: int
+
+
 class Node:
     """A broker that is a controller, too. Data and ports stay the same after `kill` and `start`."""
 
-    def __init__(self, number: int, ports: dict[Listener, int], directory: Path) -> None:
+    def __init__(
+        self, number: int, ports: dict[Listener, int], routes: dict[str, Route], directory: Path
+    ) -> None:
         """Prepare the node without making or starting anything.
 
         Args:
             number: Its id in the cluster, from 1.
             ports: The port of each listener.
+            routes: Further listeners without TLS, each behind a proxy.
             directory: Directory for its data, configuration and log.
         """
         self.number = number
         self.ports = ports
+        self.routes = routes
         self.directory = directory
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -99,10 +117,19 @@ class Node:
             stores: What TLS needs; None if the node offers none.
         """
         self.directory.mkdir(parents=True)
+        own = {str(name): port for name, port in self.ports.items()}
+        listening = own | {name: route.node for name, route in self.routes.items()}
+        advertised = own | {name: route.proxy for name, route in self.routes.items()}
+        del advertised[Listener.CONTROLLER]
+        protocols = {name: name for name in Listener} | dict.fromkeys(
+            (Listener.CONTROLLER, *self.routes), Listener.PLAINTEXT
+        )
         text = _PROPERTIES.format(
             id=self.number,
             voters=voters,
-            listeners=",".join(f"{name}://127.0.0.1:{port}" for name, port in self.ports.items()),
+            protocols=",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
+            listeners=_addresses(listening),
+            advertised=_addresses(advertised),
             directory=self.directory,
             replication=replication,
             in_sync=max(replication - 1, 1),
@@ -153,3 +180,7 @@ class Node:
                 stderr=output,
                 process_group=group,
             )
+
+
+def _addresses(ports: dict[str, int]) -> str:
+    return ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
