@@ -17,8 +17,11 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+from actors.cluster.checkpoint_topic import WrittenCheckpoint as TopicCheckpoint
+from actors.cluster.worker import Worker
 from actors.log.checkpoint_file import WrittenCheckpoint
 from actors.log.file_log import FileLog
+from actors.log.kafka_log import KafkaLog
 from actors.pipeline.enrichment import Enrichment
 from actors.pipeline.gate import Gate
 from actors.pipeline.recorder import Recorder
@@ -27,7 +30,10 @@ from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
 from ingest.cli import main
 from ingest.fold.fold import Fold
+from ingest.model.event import EnrichedEvent
+from ingest.records.record import Record
 from tests.chaos.moments import MOMENTS, SELDOM, signal_of
+from tests.chaos.traffic import POISON
 
 AGAIN_AND_AGAIN: Final = 0.3
 """Share of runs at which a stage fails after SIGUSR2. If all failed, the first actor would pass
@@ -114,7 +120,8 @@ class Sabotage:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
+def install_faults() -> None:
+    """Let signals trigger faults from now on."""
     sabotage = Sabotage()
     sabotage.install(Gate, "handle", Gate.name)
     sabotage.install(Enrichment, "handle", Enrichment.name)
@@ -124,9 +131,34 @@ if __name__ == "__main__":
     sabotage.install(Sessions, "_send", OUTLET)
     for store in (EmbeddedStore, ClickHouseStore):
         sabotage.install(store, "insert", "insert")
-    for method in ("append", "prepare", "commit", "retire"):
-        sabotage.install(FileLog, method, method)
-    sabotage.install(WrittenCheckpoint, "publish", "checkpoint")
+    for log in (FileLog, KafkaLog):
+        for method in ("append", "prepare", "commit", "retire"):
+            if hasattr(log, method):
+                sabotage.install(log, method, method)
+    for checkpoint in (WrittenCheckpoint, TopicCheckpoint):
+        sabotage.install(checkpoint, "publish", "checkpoint")
     sabotage.listen()
+    _poison()
+    # So often that some are saved in a short run, and so seldom that some are old.
+    interval = random.Random(os.getpid()).choice((5.0, 20.0, 120.0))  # noqa: S311 - not secret
+    defaults = Worker.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["checkpoint_seconds"] = interval
+
+
+def _poison() -> None:
+    """Have the fold fail at each poison event, in all processes alike."""
+    take = Fold.take
+
+    def fail_at_poison(fold: Fold, record: Record) -> object:
+        if isinstance(record, EnrichedEvent) and record.name == POISON:
+            raise ZeroDivisionError("poison")
+        return take(fold, record)
+
+    Fold.take = fail_at_poison  # type: ignore[method-assign, assignment]
+
+
+if __name__ == "__main__":
+    install_faults()
     sys.argv[0] = "sluice"
     main()

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
+from ingest.engine.parts import Assembler, read_part, unpack
 from ingest.engine.topics import topic_names
 from tests.chaos.cluster.links import Links
 from tests.chaos.cluster.topic_record import TopicFollower, read_topic
@@ -143,8 +144,12 @@ class Cluster:
         }
 
     def letters(self) -> Iterator[bytes]:
-        """Yield what the letters topic has."""
-        yield from read_topic(self.brokers.options(), NAMES.letters)
+        """Yield the frames of all letters in their topic."""
+        assembler = Assembler()
+        for data in read_topic(self.brokers.options(), NAMES.letters):
+            pieces = assembler.add(read_part(data))
+            if pieces is not None:
+                yield from unpack(pieces)
 
 
 def _listener(name: str) -> str:
