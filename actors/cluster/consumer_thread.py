@@ -350,8 +350,8 @@ class ConsumerThread(Membership):
     def _note_commit_error(self, error: KafkaError) -> None:
         log.info("commit was not accepted", error=error.name())
         if error.fatal() or error.code() in FATAL:
+            # Raised once the commits are answered.
             self._error = KafkaFailure.of(error)
-            raise _Fatal(self._error)
 
     def _answer(self, commits: Iterable[_Commit], outcomes: dict[int, Outcome]) -> None:
         answered = [

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 import trio
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from actors.cluster import consumer_thread
 from actors.cluster.consumer_thread import ConsumerThread
@@ -215,3 +215,24 @@ async def test_a_process_that_was_paused_polls_before_it_commits(
             pytest.fail("the commit was sent")
         monkeypatch.setattr(consumer_thread, "STALE_SECONDS", 60.0)
         assert await partitions.thread.commit(partitions.held[1], 1, "") is Outcome.ACCEPTED
+
+
+async def test_a_fatal_error_answers_all_commits_and_ends_the_membership(
+    cluster: MockCluster, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with member(cluster, topic, topic) as partitions:
+        await until(lambda: len(partitions.held) == PARTITIONS)
+        fenced = KafkaError(KafkaError.FENCED_INSTANCE_ID)
+
+        def commit(
+            thread: ConsumerThread, consumer: Consumer, commits: dict[int, object]
+        ) -> dict[int, Outcome]:
+            thread._note_commit_error(fenced)
+            return dict.fromkeys(commits, Outcome.UNANSWERED)
+
+        monkeypatch.setattr(ConsumerThread, "_commit", commit)
+        outcome = await partitions.thread.commit(partitions.held[0], 1, "")
+        assert outcome is Outcome.UNANSWERED
+        await until(lambda: bool(partitions.failures))
+        assert str(partitions.failures[0]).startswith("FENCED_INSTANCE_ID")
+        assert partitions.held == {}
