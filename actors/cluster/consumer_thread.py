@@ -27,7 +27,15 @@ from confluent_kafka import (
 from confluent_kafka import Message as ReadMessage
 
 from actors.cluster.failure import KafkaFailure, Options, client_options
-from actors.cluster.membership import FATAL, Holder, Holding, Membership, Outcome, outcome_of
+from actors.cluster.membership import (
+    FATAL,
+    OFFSET_GONE,
+    Holder,
+    Holding,
+    Membership,
+    Outcome,
+    outcome_of,
+)
 from actors.cluster.topic_reader import TopicMessage, message_of
 from ingest.telemetry.logs import stack_of
 
@@ -452,7 +460,7 @@ class ConsumerThread(Membership):
 
     def _note_message_error(self, error: KafkaError, partition: int | None) -> None:
         holding = None if partition is None else self._held.get(partition)
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        if error.code() == OFFSET_GONE:
             if holding is not None:
                 self._halted.add(holding.partition)
             if holding is not None and holding.partition in self._expected:

@@ -52,6 +52,10 @@ FATAL: Final = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED, Kaf
 """Errors after which the client cannot be used any more."""
 
 
+OFFSET_GONE: Final = KafkaError._AUTO_OFFSET_RESET
+"""Error of a partition whose next message is no longer there."""
+
+
 def outcome_of(code: int | None) -> Outcome:
     """The outcome of a commit that ended with an error's code, or with None."""
     if code is None:
