@@ -3,8 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from ingest.commands.configuration import settings_of_command
 from ingest.engine.cluster_record import MAX_PARTITIONS
 from ingest.engine.connection import admin_options
 from ingest.engine.connection_failure import explain_failure
-from ingest.engine.salt_agreement import daily_salts
+from ingest.engine.salt_agreement import DailySalt
 from ingest.engine.topics import PARTITIONS, REPLICATION
 from ingest.settings import Settings
 
@@ -59,7 +59,8 @@ def engine() -> None:
     "state_directory",
     type=click.Path(path_type=Path),
     metavar="STATE_DIR",
-    help="Take the salts of a single process that was stopped, so that visitors keep their ids.",
+    help="Take the salts of a single process, or of another cluster's front, that was stopped, so "
+    "that visitors keep their ids.",
 )
 def create(partitions: int | None, replication: int, state_directory: Path | None) -> None:
     """Make the topics of a cluster and its record, as far as they are missing.
@@ -70,12 +71,12 @@ def create(partitions: int | None, replication: int, state_directory: Path | Non
     from ingest.server.drained_salts import NotDrainedError, drained_salts
 
     settings = settings_of_command()
-    source = nullcontext(None) if state_directory is None else drained_salts(state_directory)
+    source: AbstractContextManager[Sequence[DailySalt]] = (
+        nullcontext(()) if state_directory is None else drained_salts(state_directory)
+    )
     try:
         with _explained(settings), source as salts:
-            asked = WantedCluster(
-                partitions, replication, () if salts is None else daily_salts(salts)
-            )
+            asked = WantedCluster(partitions, replication, salts)
             trio.run(create_cluster, settings, asked, click.echo)
     except (CreationError, NotDrainedError) as error:
         raise click.ClickException(str(error)) from None

@@ -60,7 +60,7 @@ class WantedCluster(NamedTuple):
         partitions: Of the topic of events; None for those of the cluster that exists, or the usual
             ones.
         replication: How many brokers have each record.
-        salts: Of the single process that the cluster replaces.
+        salts: Of the single process, or of the cluster, that this one replaces.
     """
 
     partitions: int | None

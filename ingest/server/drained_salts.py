@@ -1,4 +1,4 @@
-"""The salts of a single process whose visitors are to keep their ids in a cluster."""
+"""The salts of a process that was stopped, whose visitors are to keep their ids in a cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.log.inspection import inspect_log
+from ingest.engine.salt_agreement import DailySalt
+from ingest.engine.salts_file import parse_agreed
 from ingest.server.state_files import StateFiles
-from ingest.sessions.salts import Salts, parse
 
 
 class NotDrainedError(Exception):
@@ -15,8 +16,10 @@ class NotDrainedError(Exception):
 
 
 @contextmanager
-def drained_salts(directory: Path) -> Iterator[Salts]:
-    """Read the salts of a state directory; no server can start from it meanwhile.
+def drained_salts(directory: Path) -> Iterator[list[DailySalt]]:
+    """Read the salts in the state directory of a single process, or of another cluster's front.
+
+    No server can start from it meanwhile.
 
     Raises:
         NotDrainedError: A server uses it, its journal has events that are not stored, or there are
@@ -36,15 +39,15 @@ def drained_salts(directory: Path) -> Iterator[Salts]:
         raise NotDrainedError(f"{error.filename or directory}: {error.strerror}") from None
 
 
-def _read(files: StateFiles) -> Salts:
+def _read(files: StateFiles) -> list[DailySalt]:
     journal = inspect_log(files.journal)
     if journal.events:
         raise NotDrainedError(
-            f"{files.journal} has {journal.events:,} events that are not stored: run "
-            "`sluice serve` until they are, and stop it"
+            f"{files.journal} has {journal.events:,} events that are not stored, or not sent: "
+            "start its process again until they are, and stop it"
         )
     try:
-        return parse(files.salts.read_text())
+        return parse_agreed(files.salts.read_text())
     except FileNotFoundError:
         raise NotDrainedError(f"{files.directory} has no salts") from None
     except ValueError as error:

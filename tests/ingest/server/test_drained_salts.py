@@ -4,6 +4,8 @@ import pytest
 
 from actors.files.atomic import locked_directory
 from actors.log.inspection import LogFiles
+from ingest.engine.salt_agreement import DailySalt
+from ingest.engine.salts_file import serialise_agreed
 from ingest.server.drained_salts import NotDrainedError, drained_salts
 from ingest.sessions.salts import Salt, Salts, serialise
 
@@ -24,7 +26,14 @@ def refused(directory: Path) -> str:
 
 def test_the_salts_of_a_stopped_process(directory: Path) -> None:
     with drained_salts(directory) as salts:
-        assert salts == SALTS
+        assert salts == [DailySalt(1_700_000_000 // 86_400, b"k" * 16, 1_700_000_000)]
+
+
+def test_a_front_made_its_salt_before_the_day(directory: Path) -> None:
+    agreed = [DailySalt(19_676, b"k" * 16, 19_676 * 86_400 - 3000)]
+    (directory / "salts.json").write_text(serialise_agreed(agreed))
+    with drained_salts(directory) as salts:
+        assert salts == agreed
 
 
 def test_a_running_process_keeps_them(directory: Path) -> None:
