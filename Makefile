@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types provide unit end-to-end chaos chaos-short bench bench-durability lock audit clean
+.PHONY: run test install lint types provide unit end-to-end chaos chaos-short chaos-cluster chaos-cluster-short bench bench-durability lock audit clean
 
 run: install
 	$(BIN)/sluice serve
@@ -42,6 +42,7 @@ audit:
 test: install lint types provide
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit end-to-end
 	$(MAKE) --no-print-directory chaos-short
+	$(MAKE) --no-print-directory chaos-cluster-short
 
 lint: install
 	$(BIN)/ruff check .
@@ -74,6 +75,17 @@ chaos-short: install
 chaos: install
 	tests/end_to_end/provide_npm
 	$(BIN)/python -m tests.chaos
+
+# About two minutes of faults of a cluster; skipped where there is no Apache Kafka.
+chaos-cluster-short: install
+	tests/cluster/provide_kafka
+	$(BIN)/python -m tests.chaos.cluster --short
+
+# Ten minutes of faults of a cluster.
+chaos-cluster: install
+	tests/end_to_end/provide_npm
+	tests/cluster/provide_kafka
+	$(BIN)/python -m tests.chaos.cluster
 
 # Needs two cores; about ten minutes. Results go to benchmarks/results and docs/throughput.png.
 bench: install

@@ -17,6 +17,9 @@ _LOGGING = """<Configuration>
 </Configuration>
 """
 
+OFFSETS_PARTITIONS = 8
+"""Number of partitions of the topic in which the brokers keep the state of groups."""
+
 _PROPERTIES = """process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
@@ -29,7 +32,7 @@ log.dirs={directory}/data
 default.replication.factor={replication}
 min.insync.replicas={in_sync}
 offsets.topic.replication.factor={replication}
-offsets.topic.num.partitions=8
+offsets.topic.num.partitions={offsets_partitions}
 transaction.state.log.replication.factor={replication}
 transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=2
@@ -126,6 +129,7 @@ class Node:
         )
         text = _PROPERTIES.format(
             id=self.number,
+            offsets_partitions=OFFSETS_PARTITIONS,
             voters=voters,
             protocols=",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
             listeners=_addresses(listening),

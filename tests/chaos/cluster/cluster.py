@@ -9,9 +9,6 @@ from random import Random
 from types import TracebackType
 from typing import Any, Final, Self
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import OffsetSpec
-
 from ingest.engine.parts import Assembler, read_part, unpack
 from ingest.engine.topics import topic_names
 from tests.chaos.cluster.links import Links
@@ -38,6 +35,7 @@ class Cluster:
     """All processes. A context manager.
 
     Attributes:
+        directory: Directory for all data and logs.
         brokers: Three Kafka brokers.
         clickhouse: The store.
         links: Between each of our processes and the brokers, by name.
@@ -56,6 +54,7 @@ class Cluster:
             random: Determines ports.
             workers: Number of workers.
         """
+        self.directory = directory
         names = [f"worker-{number}" for number in range(1, workers + 1)]
         processes = [*FRONTS, *names]
         self.brokers = Brokers(directory / "kafka", routes=[_listener(name) for name in processes])
@@ -132,16 +131,6 @@ class Cluster:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, sql.encode(), QUERY_SECONDS) as answer:
             return [json.loads(line) for line in answer]
-
-    def ends(self) -> dict[int, int]:
-        """Return the offset after the last message of each partition of the events topic."""
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        places = {TopicPartition(NAMES.events, number): latest for number in range(PARTITIONS)}
-        answers = self.brokers.admin.list_offsets(places)
-        return {
-            place.partition: int(answer.result(QUERY_SECONDS).offset)
-            for place, answer in answers.items()
-        }
 
     def letters(self) -> Iterator[bytes]:
         """Yield the frames of all letters in their topic."""

@@ -35,7 +35,7 @@ def await_topic(cluster: Cluster, watch: LagWatch) -> None:
         ServerError: It took too long.
     """
     deadline = time.monotonic() + DRAIN_SECONDS
-    ends = cluster.ends()
+    ends = watch.true_ends()
     while any(watch.ends().get(partition, 0) < end for partition, end in ends.items()):
         if time.monotonic() > deadline:
             raise ServerError(f"the topic was read to {watch.ends()} and ends at {ends}")

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
@@ -88,6 +89,7 @@ class Saboteur:
         """
         self.sleep(0.1, 1.0)
         began = time.monotonic()
+        self.note(f"begin {fault.value}")
         try:
             self.handlers[fault]()
             self.await_fronts()
@@ -95,13 +97,21 @@ class Saboteur:
                 self.watch.await_stored(RECOVERY_SECONDS)
         except (ServerError, RuntimeError) as error:
             self.account.failures.append(f"{fault.value}: {error}")
+            self.note(f"failed {fault.value}: {error}")
             self.repair()
         else:
             self.account.inflicted[fault] += 1
+            self.note(f"survived {fault.value}")
             if self.alone:
                 self.account.longest = max(
                     self.account.longest, (time.monotonic() - began, fault.value)
                 )
+
+    def note(self, text: str) -> None:
+        """Write to the log of faults, as proof of what happened when."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with (self.cluster.directory / "faults.log").open("a") as log:
+            log.write(f"{now} {text}\n")
 
     def repair(self) -> None:
         """Have all of this lane's processes run again."""
@@ -126,6 +136,7 @@ class Saboteur:
 
     def pause(self, process: SluiceProcess) -> None:
         """Stop a process for some seconds."""
+        self.note(f"{process.name} is stopped")
         process.signal(signal.SIGSTOP)
         try:
             self.sleep(3.0, LONGEST_PAUSE)
@@ -137,6 +148,7 @@ class Saboteur:
     ) -> None:
         """Cut a process off from the brokers for some seconds."""
         link = self.cluster.links[process.name]
+        self.note(f"{process.name} is cut off")
         (link.hang if hang else link.cut)()
         try:
             self.sleep(2.0, LONGEST_PAUSE)
@@ -147,6 +159,7 @@ class Saboteur:
 
     def restart(self, process: SluiceProcess) -> None:
         """Start a process that has ended."""
+        self.note(f"{process.name} starts")
         process.start(faulty=True)
 
     def roll(self, process: SluiceProcess) -> None:
@@ -162,5 +175,6 @@ class Saboteur:
 
     def kill_at(self, process: SluiceProcess, moment: str) -> None:
         """Make a process kill itself at a step, and start it again."""
+        self.note(f"{process.name} dies {moment}")
         died = process.die_at(moment)
         self.account.moments[f"{process.role} {moment}"] += died

@@ -7,14 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from ingest.engine.topics import TopicNames
 from tests.chaos.cluster.topic_record import TopicFollower
 from tests.chaos.server import ServerError
 from tests.cluster.brokers import Brokers
 
 SAMPLE_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 10.0
+TOPIC_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -31,17 +33,21 @@ class LagWatch:
         longest: The longest time in seconds that a partition had lag and no progress.
     """
 
-    def __init__(self, brokers: Brokers, group: str, follower: TopicFollower) -> None:
+    def __init__(self, brokers: Brokers, names: TopicNames, follower: TopicFollower) -> None:
         """Start to watch.
 
         Args:
             brokers: They may be away at times.
-            group: Name of the workers' group.
+            names: The names of the events topic and the workers' group.
             follower: Knows the ends of the partitions.
         """
         self.longest = 0.0
-        self._admin = brokers.admin
-        self._group = group
+        # It never joins the group. (The administrator's requests about groups can abort the
+        # process while a coordinator is away.)
+        self._consumer = Consumer({**brokers.options(), "group.id": names.workers, "log_level": 0})
+        self._places = [
+            TopicPartition(names.events, partition) for partition in range(follower.partitions)
+        ]
         self._follower = follower
         self._committed: dict[int, int] = {}
         self._progress: dict[int, float] = {}
@@ -54,9 +60,26 @@ class LagWatch:
         """Stop watching."""
         self._stopping.set()
         self._thread.join(60)
+        self._consumer.close()
+
+    def true_ends(self) -> dict[int, int]:
+        """Ask for the end of each partition.
+
+        Raises:
+            ServerError: The brokers do not answer.
+        """
+        try:
+            return {
+                place.partition: int(
+                    self._consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)[1]
+                )
+                for place in self._places
+            }
+        except KafkaException as error:
+            raise ServerError(f"the ends of the events topic are not known: {error}") from None
 
     def ends(self) -> dict[int, int]:
-        """Return the end of each partition, as far as it is known."""
+        """Return the end of each partition, as far as the follower has read."""
         return dict(self._follower.record.next)
 
     def lag(self, ends: Mapping[int, int] | None = None) -> dict[int, int]:
@@ -98,9 +121,7 @@ class LagWatch:
 
     def _sample(self) -> None:
         ends = self.ends()
-        request = [ConsumerGroupTopicPartitions(self._group)]
-        answer = self._admin.list_consumer_group_offsets(request, request_timeout=ANSWER_SECONDS)
-        places = answer[self._group].result(ANSWER_SECONDS * 2).topic_partitions or []
+        places = self._consumer.committed(self._places, timeout=ANSWER_SECONDS)
         now = time.monotonic()
         for place in places:
             if place.error is None and place.offset >= 0:

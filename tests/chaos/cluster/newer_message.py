@@ -24,7 +24,7 @@ def check_newer_message(cluster: Cluster, watch: LagWatch, seed: int) -> None:
         ServerError: The partition went on or the worker does not say why it does not, or others do
             not go on.
     """
-    before = cluster.ends()
+    before = watch.true_ends()
     producer = Producer({**cluster.brokers.options(), "log_level": 0})
     producer.produce(NAMES.events, bytes((VERSION + 1,)) + b"later", partition=PARTITION)
     if producer.flush(WAIT_SECONDS):
@@ -39,7 +39,7 @@ def check_newer_message(cluster: Cluster, watch: LagWatch, seed: int) -> None:
         time.sleep(0.1)
     load.stop()
     while True:
-        behind = watch.lag(cluster.ends())
+        behind = watch.lag(watch.true_ends())
         said = any(f"version {VERSION + 1}" in worker.log_text() for worker in cluster.workers)
         if behind.keys() == {PARTITION} and said:
             break

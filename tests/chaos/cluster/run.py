@@ -102,7 +102,7 @@ def _run(result: Result, seed: int, seconds: float | None, stack: ExitStack) -> 
     random = seeded(seed, "cluster")
     cluster = stack.enter_context(Cluster(result.directory, random, workers))
     stack.callback(_note_processes, cluster, result)
-    watch = LagWatch(cluster.brokers, NAMES.workers, cluster.follower)
+    watch = LagWatch(cluster.brokers, NAMES, cluster.follower)
     stack.callback(watch.close)
     load = Load(cluster.ports, seed, USUAL)
     others: list[Load | LargeRequests | RudeClients] = [

@@ -110,6 +110,7 @@ class TopicFollower:
             partitions: Number of its partitions.
         """
         self.record = TopicRecord()
+        self.partitions = partitions
         self._consumer = Consumer({**options, **_READING})
         self._places = [
             TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(partitions)
