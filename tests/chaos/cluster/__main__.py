@@ -8,8 +8,11 @@ import sys
 from types import FrameType
 from typing import Final
 
+from tests.chaos.cluster.faked_time import MISSING as NO_FAKETIME
+from tests.chaos.cluster.faked_time import find_library
+from tests.chaos.cluster.midnight import run_midnight
 from tests.chaos.cluster.report import table
-from tests.chaos.cluster.run import run
+from tests.chaos.cluster.run import Result, run
 from tests.cluster.brokers import MISSING
 from tests.cluster.node import LIBRARIES
 
@@ -30,10 +33,19 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     print(f"seed {seed}: --seed {seed} repeats the traffic and the order of faults", flush=True)
-    result = run(seed, None if options.short else options.seconds)
-    print(table(result))
-    print(f"{'PASS' if result.passed else 'FAIL'}  seed {seed}")
-    return 0 if result.passed else 1
+    results: list[Result] = []
+    if not options.midnight:
+        results.append(run(seed, None if options.short else options.seconds))
+        print(table("cluster", results[-1]), flush=True)
+    if not options.short:
+        if find_library() is None:
+            print(f"midnight is skipped: {NO_FAKETIME}")
+        else:
+            results.append(run_midnight(seed))
+            print(table("midnight with Kafka away", results[-1]))
+    passed = all(result.passed for result in results)
+    print(f"{'PASS' if passed else 'FAIL'}  seed {seed}")
+    return 0 if passed else 1
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -46,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="repeat a run; random by default")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="duration of the faults")
     parser.add_argument("--short", action="store_true", help="about two minutes, for CI")
+    parser.add_argument("--midnight", action="store_true", help="only midnight with Kafka away")
     return parser.parse_args()
 
 

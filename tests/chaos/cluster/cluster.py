@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -25,7 +25,7 @@ DATABASE: Final = "chaos"
 QUERY_SECONDS: Final = 120.0
 
 FRONTS: Final = ("front-1", "front-2")
-"""The first one answers 202 from its disk while Kafka is away; the second one refuses."""
+"""Usually the first one answers 202 from its disk while Kafka is away; the second one refuses."""
 
 OUTBOX_MEGABYTES: Final = 2
 """Size of the first front's outbox, which a cut of some seconds fills."""
@@ -46,14 +46,22 @@ class Cluster:
 
     follower: TopicFollower
 
-    def __init__(self, directory: Path, random: Random, workers: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        random: Random,
+        workers: int,
+        outages: Sequence[str] = ("journal", "refuse"),
+    ) -> None:
         """Prepare everything without starting it.
 
         Args:
             directory: Directory for all data and logs.
             random: Determines ports.
             workers: Number of workers.
+            outages: What each front does while Kafka is away.
         """
+        self._outages = dict(zip(FRONTS, outages, strict=True))
         self.directory = directory
         names = [f"worker-{number}" for number in range(1, workers + 1)]
         processes = [*FRONTS, *names]
@@ -75,7 +83,7 @@ class Cluster:
             "KAFKA_PREFIX": PREFIX,
             "SLUICE_CLUSTER_SECRET": SECRET,
             "SLUICE_JOURNAL_MEGABYTES": str(OUTBOX_MEGABYTES),
-            "SLUICE_ACK_OUTAGE": "refuse" if name == FRONTS[1] else "journal",
+            "SLUICE_ACK_OUTAGE": self._outages.get(name, "journal"),
         }
         if role == "worker":
             settings["CLICKHOUSE_URL"] = self.clickhouse.url(DATABASE)

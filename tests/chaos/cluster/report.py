@@ -7,14 +7,13 @@ from tests.chaos.cluster.run import Result
 from tests.chaos.report import figures, row, verdicts
 
 
-def table(result: Result) -> str:
+def table(name: str, result: Result) -> str:
     """Return the run's table and its verdicts."""
-    return "\n".join(_lines(result))
+    return "\n".join((f"== {name} ==", *_lines(result)))
 
 
 def _lines(result: Result) -> Iterator[str]:
     account = result.account
-    yield "== cluster =="
     yield "faults survived"
     for fault, times in sorted(account.inflicted.items(), key=lambda item: item[0].value):
         yield row(f"  {fault.value}", times)

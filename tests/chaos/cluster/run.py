@@ -101,7 +101,7 @@ def _run(result: Result, seed: int, seconds: float | None, stack: ExitStack) -> 
     workers = SHORT_WORKERS if seconds is None else WORKERS
     random = seeded(seed, "cluster")
     cluster = stack.enter_context(Cluster(result.directory, random, workers))
-    stack.callback(_note_processes, cluster, result)
+    stack.callback(note_processes, cluster, result)
     watch = LagWatch(cluster.brokers, NAMES, cluster.follower)
     stack.callback(watch.close)
     load = Load(cluster.ports, seed, USUAL)
@@ -175,7 +175,8 @@ def _audit(cluster: Cluster, watch: LagWatch, sent: list[Sent], seed: int, resul
         process.terminate()
 
 
-def _note_processes(cluster: Cluster, result: Result) -> None:
+def note_processes(cluster: Cluster, result: Result) -> None:
+    """Note what the processes took."""
     for process in cluster.processes:
         result.peaks[process.name] = process.peak_kb
         result.generations += process.generations
