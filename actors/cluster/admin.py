@@ -171,16 +171,19 @@ class Admin:
     async def bounds(self, topic: str, partitions: Sequence[int]) -> dict[int, Bounds]:
         """The first and last messages of partitions."""
 
-        def ask(client: AdminClient, spec: OffsetSpec) -> dict[int, int]:
+        def ask(client: AdminClient, spec: OffsetSpec) -> dict[TopicPartition, Future[Any]]:
             places = {TopicPartition(topic, number): spec for number in partitions}
-            answers = client.list_offsets(places, request_timeout=ANSWER_SECONDS)
+            return client.list_offsets(places, request_timeout=ANSWER_SECONDS)
+
+        def offsets(answers: dict[TopicPartition, Future[Any]]) -> dict[int, int]:
             return {
                 place.partition: answer.result(ANSWER_SECONDS).offset
                 for place, answer in answers.items()
             }
 
         def describe(client: AdminClient) -> dict[int, Bounds]:
-            low, high = ask(client, _EARLIEST), ask(client, _LATEST)
+            first, last = ask(client, _EARLIEST), ask(client, _LATEST)
+            low, high = offsets(first), offsets(last)
             return {number: Bounds(low[number], high[number]) for number in partitions}
 
         return await self._ask(describe)

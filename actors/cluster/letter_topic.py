@@ -51,15 +51,18 @@ Send = Callable[[bytes, bytes], Awaitable[int]]
 """Sends a key and a message to the letters topic; returns the offset once it is there."""
 
 
+End = Callable[[], Awaitable[int]]
+"""Asks for the offset after the last message of the letters topic; raises `KafkaFailure`.
+
+The reader cannot be asked: it waits for messages."""
+
+
 class FollowedReader(Reader, Protocol):
     """A reader of the letters topic from its beginning, see `TopicReader`."""
 
     @property
     def position(self) -> int | None:
         """Offset of the next message to be read."""
-
-    async def end(self) -> int:
-        """Ask for the offset after the last message; raises `KafkaFailure`."""
 
 
 class LetterNotFoundError(Exception):
@@ -98,6 +101,7 @@ class LetterTopic(Actor, Letters):
     def __init__(
         self,
         reader: FollowedReader,
+        end: End,
         readers: Callable[[int], Reader],
         send: Send,
         now: Callable[[], float] = time.time,
@@ -107,6 +111,7 @@ class LetterTopic(Actor, Letters):
 
         Args:
             reader: Reads the topic from its beginning.
+            end: Asks where it ends.
             readers: Open readers of it from an offset.
             send: Appends to it.
             now: Gives Unix seconds.
@@ -114,6 +119,7 @@ class LetterTopic(Actor, Letters):
         """
         self.problem: str | None = None
         self._reader = reader
+        self._end = end
         self._readers = readers
         self._send = send
         self._now = now
@@ -218,7 +224,7 @@ class LetterTopic(Actor, Letters):
         """Wait until everything is read that is in the topic now."""
         while True:
             try:
-                end = await self._reader.end()
+                end = await self._end()
                 break
             except KafkaFailure as failure:
                 self.problem = f"letters cannot be read: {failure}"

@@ -1,6 +1,7 @@
 """Reads one partition of a topic from an offset on, without a group."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -14,9 +15,6 @@ WAIT_SECONDS: Final = 1.0
 
 BATCH: Final = 500
 """Maximum number of messages of a read."""
-
-ANSWER_SECONDS: Final = 5.0
-"""How long the brokers may take to answer a question."""
 
 
 class TopicMessage(NamedTuple):
@@ -92,22 +90,6 @@ class TopicReader:
         """
         return await self._thread.call(self._read)
 
-    async def end(self) -> int:
-        """Ask the broker for the offset after the last message.
-
-        Raises:
-            KafkaFailure: It did not answer.
-        """
-        return (await self.bounds())[1]
-
-    async def bounds(self) -> tuple[int, int]:
-        """Ask the broker for the offset of the first message, and for the one after the last.
-
-        Raises:
-            KafkaFailure: It did not answer.
-        """
-        return await self._thread.call(self._bounds)
-
     def close(self) -> None:
         """Close the consumer, and end the thread after a read that still runs."""
         self._thread.close(self._close)
@@ -115,6 +97,10 @@ class TopicReader:
     def _open(self) -> Consumer:
         if self._consumer is None:
             self._consumer = Consumer(client_options(self._options, self._note_error))
+            # If the client does not know the leader yet, it waits for half a second before it asks
+            # where the partition begins.
+            with suppress(KafkaException):
+                self._consumer.list_topics(self._place.topic, timeout=WAIT_SECONDS)
             self._consumer.assign([self._place])
         return self._consumer
 
@@ -169,15 +155,6 @@ class TopicReader:
     def _move_to(self, position: int) -> None:
         self.position = max(self.position or 0, position)
         self._place = TopicPartition(self._place.topic, self._place.partition, self.position)
-
-    def _bounds(self) -> tuple[int, int]:
-        try:
-            found = self._open().get_watermark_offsets(self._place, timeout=ANSWER_SECONDS)
-        except KafkaException as error:
-            raise KafkaFailure.raised(error) from None
-        if found is None:
-            raise KafkaFailure("_TIMED_OUT", "the broker did not answer")
-        return found
 
     def _note_error(self, error: KafkaError) -> None:
         self._error = KafkaFailure.of(error)

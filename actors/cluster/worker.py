@@ -177,6 +177,7 @@ class Worker:
         )
         self.letters = LetterTopic(
             self._topics.letters(),
+            self._topics.letters_end,
             self._topics.letters,
             self._topics.send_letter,
             now,

@@ -77,6 +77,10 @@ class WorkerTopics:
         """A reader of letters, from an offset or the beginning."""
         return self._reader(self._reader_options, self.names.letters, 0, start)
 
+    async def letters_end(self) -> int:
+        """The offset after the last letter."""
+        return (await self._admin.bounds(self.names.letters, [0]))[0].high
+
     @staticmethod
     def _reader(options: Options, topic: str, partition: int, start: int | None) -> TopicReader:
         if start is None:

@@ -112,7 +112,11 @@ class SimulatedWorker:
         )
         topics = ProcessTopics(self.process, world.topics)
         self.letters = LetterTopic(
-            topics.letter_reader(), topics.letter_reader, topics.send_letter, world.clock.now
+            topics.letter_reader(),
+            topics.letters_end,
+            topics.letter_reader,
+            topics.send_letter,
+            world.clock.now,
         )
         outlet, flushes = trio.open_memory_channel[Flush](0)
         metrics = Metrics(lambda domain: True)

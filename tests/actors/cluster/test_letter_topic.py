@@ -35,7 +35,11 @@ class RunLetters:
     async def follow(self) -> AsyncIterator[LetterTopic]:
         process = ProcessTopics(Process(), self.topics)
         letters = LetterTopic(
-            process.letter_reader(), process.letter_reader, process.send_letter, self.clock.now
+            process.letter_reader(),
+            process.letters_end,
+            process.letter_reader,
+            process.send_letter,
+            self.clock.now,
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(letters.run)
