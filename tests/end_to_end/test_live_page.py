@@ -247,7 +247,7 @@ def test_a_front_lists_its_cluster(browser: Browser, server: Sluice) -> None:
         expect(page.locator("#store-card")).to_be_hidden()
         expect(page.locator("#journal-title")).to_have_text("Outbox")
         expect(page.locator("#tiles")).to_contain_text("Not yet in Kafka")
-        expect(page.locator("#tiles")).to_contain_text("40,003 messagesthe oldest for 3 min")
+        expect(page.locator("#tiles")).to_contain_text("40,003messages; the oldest for 3 min")
         expect(page.locator("#tiles")).to_contain_text("11 partition without one")
         expect(page.locator("#stages")).to_contain_text("sends to Kafka")
         expect(page.locator("#cluster-summary")).to_have_text(

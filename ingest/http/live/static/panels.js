@@ -74,7 +74,7 @@ const frontTiles = ({ journal, cluster }) => [
   ["Not yet in Kafka", count(journal.backlog_events), "safe in the outbox", cluster?.forwards === false ? "some" : null],
   ...(cluster
     ? [
-        ["Not yet stored", many(cluster.lag_messages, "message"), cluster.lag_messages ? `the oldest for ${duration(cluster.oldest_seconds)}` : "safe in Kafka"],
+        ["Not yet stored", count(cluster.lag_messages), cluster.lag_messages ? `messages; the oldest for ${duration(cluster.oldest_seconds)}` : "messages in Kafka"],
         [
           "Workers",
           count(cluster.workers),
