@@ -135,8 +135,9 @@ class Control(Actor):
     def status(self) -> dict[str, object]:
         """The cluster's part of the readiness report.
 
-        Severe findings make it `down`. Of the others only those that concern this process make it
-        `degraded`.
+        A cluster record that cannot be used makes it `down`. Other severe findings make it
+        `degraded`: a mistake in one member must not end the service of all. Of the rest only those
+        that concern this process count.
         """
         findings = self.cluster.findings()
         severe = [finding.text for finding in findings if finding.severe]
@@ -145,7 +146,9 @@ class Control(Actor):
         if abs(difference) > CLOCK_SECONDS:
             own.append(f"this machine's clock and the broker's differ by {abs(difference):.0f} s")
         report: dict[str, object] = {
-            "status": "down" if severe else "degraded" if own else "ok",
+            "status": (
+                "down" if self.cluster.record_trouble else "degraded" if severe or own else "ok"
+            ),
             "fronts": sum(member.heartbeat.role == "front" for member in self.cluster.members),
             "workers": sum(member.heartbeat.role == "worker" for member in self.cluster.members),
         }

@@ -69,6 +69,7 @@ class Cluster:
         log_time: When the broker appended the last applied record, Unix seconds. Whoever has read
             to the end may set it to a later time, to see who has fallen silent since.
         imports: Names of finished imports.
+        record_trouble: Why the cluster record in the topic cannot be used; empty if it can.
         retention_seconds: How long the events topic keeps messages. Whoever has asked the brokers
             may change it; infinity if nothing is deleted.
     """
@@ -86,7 +87,7 @@ class Cluster:
         self._secret = secret
         self._members: dict[bytes, Member] = {}
         self._ages: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
-        self._record_trouble = ""
+        self.record_trouble = ""
 
     def apply(self, key: bytes, value: bytes | None, append_time: float) -> None:
         """Apply a record of the control topic. What is not understood is left out.
@@ -110,17 +111,17 @@ class Cluster:
 
     def _apply_record(self, value: bytes | None) -> None:
         if value is None:
-            self._record_trouble = "the cluster record was deleted"
+            self.record_trouble = "the cluster record was deleted"
             return
         try:
             record = decode_cluster_record(value)
         except ValueError as error:
-            self._record_trouble = str(error)
+            self.record_trouble = str(error)
             return
         if self.record is None:
             self.record = record
         # What was read first stays in force: the positions and tokens of this process depend on it.
-        self._record_trouble = (
+        self.record_trouble = (
             "" if record == self.record else f"the cluster record was replaced by {record}"
         )
 
@@ -232,9 +233,9 @@ class Cluster:
         return sorted(found, key=lambda finding: not finding.severe)
 
     def _record_findings(self) -> Iterator[Finding]:
-        if self._record_trouble:
+        if self.record_trouble:
             yield problem(
-                self._record_trouble,
+                self.record_trouble,
                 "stop all members, correct it with `sluice engine create`, and start them again",
             )
 

@@ -1,6 +1,7 @@
 """What a process does before it takes part in a cluster: it checks that it may."""
 
-from typing import Final
+import math
+from typing import Final, NamedTuple
 
 import structlog
 import trio
@@ -13,6 +14,7 @@ from ingest.engine.examination import examine
 from ingest.engine.finding import Finding
 from ingest.engine.heartbeat import Role
 from ingest.engine.role_settings import cluster_problems
+from ingest.engine.topics import topic_names
 from ingest.server.cluster_survey import Survey, survey_cluster
 from ingest.server.start_files import StartError
 from ingest.settings import Settings
@@ -23,8 +25,24 @@ RETRY_SECONDS: Final = 5.0
 """Delay before brokers that did not answer are asked again."""
 
 
-async def join_cluster(settings: Settings, role: Role) -> ClusterRecord:
-    """Ask for the cluster record, and check topics and settings. Waits for brokers that are away.
+class Joined(NamedTuple):
+    """A cluster that the process may take part in.
+
+    Attributes:
+        record: The cluster's.
+        retention_seconds: How long the events topic keeps messages; None if it is not known.
+    """
+
+    record: ClusterRecord
+    retention_seconds: float | None
+
+
+async def join_cluster(
+    settings: Settings, role: Role, remembered: ClusterRecord | None = None
+) -> Joined:
+    """Ask for the cluster record, and check topics and settings.
+
+    Waits for brokers that are away, unless the record is remembered from an earlier start.
 
     Raises:
         StartError: The operator must change something first.
@@ -36,10 +54,16 @@ async def join_cluster(settings: Settings, role: Role) -> ClusterRecord:
         except KafkaFailure as failure:
             if not failure.passing:
                 raise StartError(f"Kafka: {failure}") from None
+            if remembered is not None:
+                log.error("Kafka does not answer, starting without it", error=str(failure))
+                return Joined(remembered, None)
             log.error("Kafka does not answer, the start waits for it", error=str(failure))
             await trio.sleep(RETRY_SECONDS)
         else:
-            return examined_record(settings, survey)
+            record = examined_record(settings, survey)
+            events = survey.topics[topic_names(settings.kafka_prefix).events]
+            retention = float(events.settings.get("retention.ms", math.nan)) / 1000
+            return Joined(record, retention if retention > 0 else None)
 
 
 def refuse_settings(settings: Settings, role: Role) -> None:

@@ -54,7 +54,14 @@ class Member:
         cluster: What the control topic has said so far.
     """
 
-    def __init__(self, settings: Settings, role: Role, record: ClusterRecord, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        role: Role,
+        record: ClusterRecord,
+        clock: Clock,
+        retention_seconds: float | None = None,
+    ) -> None:
         """Choose an id.
 
         Args:
@@ -62,11 +69,14 @@ class Member:
             role: What it does.
             record: The cluster's.
             clock: The process's time.
+            retention_seconds: How long the events topic keeps messages; None for the usual time.
         """
         secret = None if settings.cluster_secret is None else settings.cluster_secret
         text = None if secret is None else secret.get_secret_value()
         self.id = new_member()
         self.cluster = Cluster(text)
+        if retention_seconds is not None:
+            self.cluster.retention_seconds = retention_seconds
         self._mac = "" if text is None else cluster_mac(text, record.cluster_id)
         self._role = role
         self._clock = clock

@@ -23,7 +23,7 @@ from ingest.engine.partitioning import Partitioner
 from ingest.engine.salt_agreement import MAX_JITTER, SaltAgreement
 from ingest.engine.topics import topic_names
 from ingest.http.import_routes import add_import_routes
-from ingest.server.joining import join_cluster, refuse_settings
+from ingest.server.joining import join_cluster
 from ingest.server.listening import listen, server_file
 from ingest.server.member import Figures, Member, open_member_topics
 from ingest.server.opened_store import opened_store
@@ -50,12 +50,11 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
     Raises:
         StartError: The operator must fix something first.
     """
-    refuse_settings(settings, "front")
-    record = remembered_cluster(files) or await join_cluster(settings, "front")
+    record, retention = await join_cluster(settings, "front", remembered_cluster(files))
     clock = Clock.system()
     reference = load_reference(settings, NO_SALTS)
     secret = settings.cluster_secret
-    assert secret is not None  # noqa: S101 - `refuse_settings` has checked it
+    assert secret is not None  # noqa: S101 - `join_cluster` has checked it
     partitioner = Partitioner(secret.get_secret_value(), record.partitions)
     reference.partition_of = partitioner.partition_of
     names = topic_names(settings.kafka_prefix)
@@ -102,7 +101,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
                 topics.send,
                 names.salts,
             )
-            member = Member(settings, "front", record, clock)
+            member = Member(settings, "front", record, clock, retention)
 
             def figures() -> Figures:
                 return Figures(

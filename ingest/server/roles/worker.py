@@ -49,7 +49,7 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
     Raises:
         StartError: The operator must fix something first.
     """
-    record = await join_cluster(settings, "worker")
+    record, retention = await join_cluster(settings, "worker")
     clock = Clock.system()
     given = "port" in settings.model_fields_set
     listeners = await listen(settings.host if given else HOST, settings.port if given else PORT)
@@ -67,7 +67,7 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
             flush_seconds=settings.flush_seconds,
             store_opened=opened,
         )
-        member = Member(settings, "worker", record, clock)
+        member = Member(settings, "worker", record, clock, retention)
 
         def figures() -> Figures:
             return Figures(
