@@ -89,7 +89,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
             self.number + sum(type(record) is EnrichedEvent for record in passed),
             self.log_time,
             self.records[position - self.first :],
-            self.gap,
+            min(self.gap, max(self.end - position, 0)),
         )
 
 

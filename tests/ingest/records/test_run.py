@@ -162,10 +162,12 @@ def test_a_run_that_begins_later_is_whole(position: int) -> None:
     assert run.starting_at(position) is run
 
 
-def test_a_gap_follows_the_last_record() -> None:
+@pytest.mark.parametrize("position", [101, 103, 104, 163, 164])
+def test_a_gap_follows_the_last_record(position: int) -> None:
     run = replace(a_run(OTHERS), gap=61)
-    assert run.end_point == LogPoint(run.first + len(OTHERS) + 61, 40)
-    assert run.starting_at(run.first + 1).end_point == run.end_point
+    assert run.end_point == LogPoint(164, 40)
+    part = run.starting_at(position)
+    assert (part.first, part.end_point) == (position, run.end_point)
 
 
 def test_only_events_have_numbers() -> None:
