@@ -1,8 +1,8 @@
-"""Tests do not depend on how busy the machine is."""
+"""Tests do not depend on how busy the machine is; those of a cluster share their brokers."""
 
 import math
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
 
 from actors.threads.serial_thread import SerialThread
+
+if TYPE_CHECKING:
+    from tests.cluster.brokers import Brokers
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
@@ -48,3 +51,14 @@ def jumping_clock(patch: pytest.MonkeyPatch) -> MockClock:
 @pytest.fixture
 def autojump_clock(monkeypatch: pytest.MonkeyPatch) -> MockClock:
     return jumping_clock(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Brokers]":
+    """Three nodes with all listeners. A test that kills or pauses one leaves all running."""
+    # Most runs need no Kafka, and thus not its client.
+    from tests.cluster.brokers import Brokers, require_kafka
+
+    require_kafka()
+    with Brokers(tmp_path_factory.mktemp("kafka"), secure=True) as running:
+        yield running

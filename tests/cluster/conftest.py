@@ -1,4 +1,4 @@
-"""Fixtures for tests on real brokers, which all tests share."""
+"""Fixtures for tests on real brokers."""
 
 import re
 import secrets
@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cluster.brokers import Brokers, Options, require_kafka
+from tests.cluster.brokers import Brokers, Options
 from tests.cluster.member import Member
-
-
-@pytest.fixture(scope="session")
-def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
-    """Three nodes with all listeners. A test that kills or pauses one leaves all running."""
-    require_kafka()
-    with Brokers(tmp_path_factory.mktemp("kafka"), secure=True) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Fixtures that run the same tests with both stores, with and without the fast path; a browser.
 
-The stores are chDB in the server's process, and a ClickHouse server.
+The stores are chDB in the server's process, and a ClickHouse server. With the latter the same tests
+also run against a cluster.
 """
 
 import signal
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.cluster.brokers import Brokers
 from tests.end_to_end.browser import find_chromium, required, running_browser
 from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.pages import Pages
-from tests.end_to_end.sluice import Sluice
+from tests.end_to_end.sluice import SINGLE_PROCESSES, Sluice
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,9 +32,20 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseS
         yield server
 
 
-@pytest.fixture(scope="session", params=["chdb", "clickhouse", "chdb-hypercorn"])
+@pytest.fixture(scope="session", params=[*SINGLE_PROCESSES, "cluster"])
 def store(request: pytest.FixtureRequest) -> str:
+    """What the shared server is: a single process with one of the stores, or a cluster."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    brokers: Brokers, clickhouse: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """A cluster that all tests share. A test that ends a process starts another one."""
+    directory = tmp_path_factory.mktemp("cluster")
+    with Cluster(directory, clickhouse.url("cluster"), brokers, "shared.") as running:
+        yield running
 
 
 def fast_path(store: str) -> dict[str, str]:
@@ -39,33 +53,37 @@ def fast_path(store: str) -> dict[str, str]:
     return {"SLUICE_FAST_PATH": "off" if store.endswith("hypercorn") else "on"}
 
 
-@pytest.fixture(scope="session")
-def clickhouse_url(store: str, request: pytest.FixtureRequest) -> str:
-    """The `CLICKHOUSE_URL` of a store that all tests share."""
+def _url(store: str, database: str, request: pytest.FixtureRequest) -> str:
     if store.startswith("chdb"):
         return "chdb://chdb"
-    server: ClickHouseServer = request.getfixturevalue("clickhouse")
-    return server.url("shared")
+    clickhouse: ClickHouseServer = request.getfixturevalue("clickhouse")
+    return clickhouse.url(database)
 
 
 @pytest.fixture(scope="session")
 def sluice(
-    clickhouse_url: str, store: str, tmp_path_factory: pytest.TempPathFactory
+    store: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sluice]:
     """A server that all tests share; each test has its own pages to identify its events."""
-    with Sluice(tmp_path_factory.mktemp(store), clickhouse_url, **fast_path(store)) as server:
+    if store == "cluster":
+        yield request.getfixturevalue("cluster")
+        return
+    url = _url(store, "shared", request)
+    with Sluice(tmp_path_factory.mktemp(store), url, **fast_path(store)) as server:
         yield server
 
 
+@pytest.fixture(scope="session", params=SINGLE_PROCESSES)
+def single_process(request: pytest.FixtureRequest) -> str:
+    """What `fresh` is."""
+    return str(request.param)
+
+
 @pytest.fixture
-def fresh(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sluice]:
-    """A server, not yet started, with a separate store."""
-    if store.startswith("chdb"):
-        url = "chdb://chdb"
-    else:
-        clickhouse: ClickHouseServer = request.getfixturevalue("clickhouse")
-        url = clickhouse.url(tmp_path.name.replace("-", "_")[:60])
-    server = Sluice(tmp_path, url, **fast_path(store))
+def fresh(single_process: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sluice]:
+    """A single process, not yet started, with a separate store."""
+    url = _url(single_process, tmp_path.name.replace("-", "_")[:60], request)
+    server = Sluice(tmp_path, url, **fast_path(single_process))
     yield server
     server.__exit__()
 

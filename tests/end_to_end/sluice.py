@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pytest
 
 CHROME = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -61,6 +62,12 @@ drop_server_clients = true
 [exchange_rates]
 EUR = 0.5
 """
+SINGLE_PROCESSES = ("chdb", "clickhouse", "chdb-hypercorn")
+"""The stores, and the slower path, with which tests run a single process."""
+
+SINGLE_PROCESS = pytest.mark.parametrize("store", SINGLE_PROCESSES, indirect=True)
+"""For tests of what a cluster does differently, which say why."""
+
 # Only a failure takes so long.
 START_SECONDS = 300.0
 ROWS_SECONDS = 300.0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, SINGLE_PROCESS, Sluice, wait_until
 
 COLUMNS = (
     "name, hostname, pathname, referrer_source, browser, operating_system, screen_size, "
@@ -177,13 +177,6 @@ DROPS: list[Any] = [
         "site_country_blocklist",
         id="country shield",
     ),
-    pytest.param(
-        "example.com",
-        {"n": "engagement", "u": "https://example.com/", "sd": 50},
-        {"x-forwarded-for": "198.51.100.77"},
-        "no_session_for_engagement",
-        id="engagement without a visit",
-    ),
 ]
 
 
@@ -200,6 +193,18 @@ def test_drops(
     assert response.headers["x-plausible-dropped"] == "1"
     assert sluice.dropped(domain, reason)
     assert sluice.query("SELECT count() AS n FROM events_v2") == before
+
+
+# In a cluster only workers know of visits: tests/end_to_end/test_cluster.py has the same there.
+@SINGLE_PROCESS
+def test_engagement_without_a_visit_is_dropped(sluice: Sluice) -> None:
+    response = sluice.send("engagement", headers={"x-forwarded-for": "198.51.100.77"}, sd=50)
+    assert (response.status_code, response.text) == (202, "ok")
+    assert response.headers["x-plausible-dropped"] == "1"
+    assert sluice.dropped("example.com", "no_session_for_engagement")
+    assert (
+        sluice.query("SELECT * FROM events_v2 WHERE name = 'engagement' AND pathname = '/'") == []
+    )
 
 
 def test_rate_limit(sluice: Sluice) -> None:

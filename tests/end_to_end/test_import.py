@@ -26,7 +26,7 @@ TOTALS = (
 
 
 @pytest.fixture(scope="session", params=["chdb", "clickhouse"])
-def store(request: pytest.FixtureRequest) -> str:
+def single_process(request: pytest.FixtureRequest) -> str:
     """Run with both stores; an import does not depend on the fast path."""
     return str(request.param)
 

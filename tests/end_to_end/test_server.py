@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.clickhouse_server import ClickHouseServer
-from tests.end_to_end.sluice import CHROME, SITES, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, SINGLE_PROCESS, SITES, Sluice, wait_until
 
 
 def raw(sluice: Sluice, sent: bytes, *, half_close: bool = True) -> bytes:
@@ -180,6 +180,8 @@ def test_routes(
         assert response.json()["errors"]
 
 
+# A front reports its outbox and the cluster instead of the store and the visits.
+@SINGLE_PROCESS
 def test_ready_tells_what_works(sluice: Sluice, store: str) -> None:
     report = sluice.client.get("/ready").json()
     assert report["status"] == "ok"
@@ -195,6 +197,8 @@ def test_ready_tells_what_works(sluice: Sluice, store: str) -> None:
     }
 
 
+# Each member of a cluster counts what it does; which one counts what is the matter of unit tests.
+@SINGLE_PROCESS
 def test_metrics_name_what_happens(sluice: Sluice) -> None:
     sluice.send()
     sluice.client.post("/api/event", content="{}")
@@ -431,6 +435,8 @@ def test_check_says_what_it_found(tmp_path: Path) -> None:
     assert "the server can start" in finished.stdout
 
 
+# `sluice engine check` has the tables of a cluster.
+@SINGLE_PROCESS
 def test_check_beside_a_running_server(sluice: Sluice) -> None:
     sluice.send()
     sluice.events("pathname = '/'")
