@@ -9,6 +9,7 @@ import trio
 from actors.clock.wall_clock import Clock
 from actors.cluster.control import Control
 from actors.cluster.worker import Connection, Worker
+from actors.keepers.heartbeat import Heartbeat
 from ingest import __version__
 from ingest.engine.cluster_figures import show_cluster
 from ingest.engine.cluster_record import ClusterRecord
@@ -96,7 +97,7 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
 
         with server_file(files.server, port, command_token):
             await run_until_stopped(
-                DrainedWorker(worker, control),
+                DrainedWorker(worker, control, Heartbeat(clock, metrics)),
                 Server(app, listeners, metrics, None),
                 settings.shutdown_seconds,
                 port,
@@ -121,15 +122,17 @@ def connection_of(settings: Settings) -> Connection:
 class DrainedWorker:
     """Runs a worker, tells the cluster of it, and drains it in the way of a process."""
 
-    def __init__(self, worker: Worker, control: Control) -> None:
+    def __init__(self, worker: Worker, control: Control, heartbeat: Heartbeat) -> None:
         """Run a worker.
 
         Args:
             worker: The worker.
             control: Tells the cluster of it.
+            heartbeat: Keeps the clock of `control` right.
         """
         self._worker = worker
         self._control = control
+        self._heartbeat = heartbeat
         self._draining = trio.Event()
         self._seconds = 0.0
 
@@ -137,7 +140,8 @@ class DrainedWorker:
         """Run the worker until it is drained."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self._worker.run)
-            nursery.start_soon(self._worker.supervisor.supervise, self._control)
+            for keeper in (self._control, self._heartbeat):
+                nursery.start_soon(self._worker.supervisor.supervise, keeper)
             task_status.started()
             await self._draining.wait()
             await self._worker.drain(self._seconds)
