@@ -24,8 +24,9 @@ from ingest.engine.cluster_record import ClusterRecord
 from ingest.engine.plan import UnknownPlanError
 from ingest.model.event import EnrichedEvent
 from ingest.model.verdict import Verdict
+from ingest.sites.site import UNREGISTERED_IDS
 from ingest.telemetry.logs import stack_of
-from ingest.telemetry.metrics import Metrics
+from ingest.telemetry.metrics import UNKNOWN_SITE, Metrics
 
 log = structlog.get_logger()
 
@@ -91,7 +92,9 @@ class FoldMetrics:
     def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
         """See `FoldVerdicts.folded`."""
         for event, verdict in drops.values():
-            self._metrics.count_verdict(event.domain, verdict)
+            # Workers have no list of sites; fronts accept others only with ids of their own.
+            registered = event.site_id < UNREGISTERED_IDS
+            self._metrics.count_verdict(event.domain if registered else UNKNOWN_SITE, verdict)
 
     def fold_reads(self) -> None:
         """Nobody waits for the fold."""

@@ -56,7 +56,7 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
     listeners = await listen(settings.host if given else HOST, settings.port if given else PORT)
     port = listeners[0].socket.getsockname()[1]
     async with opened_store(settings) as (store, opened), open_member_topics(settings) as topics:
-        metrics = Metrics(lambda domain: False)
+        metrics = Metrics(lambda domain: True)
         worker = Worker(
             connection_of(settings),
             topic_names(settings.kafka_prefix),
