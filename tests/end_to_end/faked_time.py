@@ -1,4 +1,4 @@
-"""Another time of day for processes, by libfaketime."""
+"""Another time of the day for processes while they run, with libfaketime."""
 
 import os
 import time
@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-
-def _libraries() -> list[Path]:
-    return sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+from tests.chaos.cluster.faked_time import MISSING, find_library
 
 
 def require_faketime() -> None:
     """Skip a test if libfaketime is missing."""
-    if not _libraries():
-        pytest.skip("no libfaketime on this machine: tests/end_to_end/provide_faketime installs it")
+    if find_library() is None:
+        pytest.skip(MISSING)
 
 
 class FakedTime:
@@ -32,7 +30,7 @@ class FakedTime:
     def environment(self) -> dict[str, str]:
         """The processes' environment."""
         return {
-            "LD_PRELOAD": str(_libraries()[0]),
+            "LD_PRELOAD": str(find_library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",

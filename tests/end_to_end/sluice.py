@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,7 +72,8 @@ SINGLE_PROCESS = pytest.mark.parametrize("store", SINGLE_PROCESSES, indirect=Tru
 # Only a failure takes so long.
 START_SECONDS = 300.0
 ROWS_SECONDS = 300.0
-STORE_AWAY = "the connection to ClickHouse failed"
+STORE_AWAY = re.compile("the connection to ClickHouse failed|shutting down due to a fatal error")
+"""What errors say while the test server restarts, see `ClickHouseServer`."""
 
 
 class Sluice:
@@ -193,7 +195,7 @@ class Sluice:
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Return the query's rows, once the store is reachable."""
         deadline = time.monotonic() + ROWS_SECONDS
-        while STORE_AWAY in (response := self._ask(sql)).text and time.monotonic() < deadline:
+        while STORE_AWAY.search((response := self._ask(sql)).text) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert response.status_code == 200, response.text
         return [json.loads(line) for line in response.text.splitlines()]

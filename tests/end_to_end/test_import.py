@@ -34,7 +34,10 @@ def single_process(request: pytest.FixtureRequest) -> str:
 def with_a_store(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command, and retry it if necessary: a kill may briefly stop the test server as well."""
     deadline = time.monotonic() + ROWS_SECONDS
-    while STORE_AWAY in (run := sluice.command(*arguments)).stderr and time.monotonic() < deadline:
+    while (
+        STORE_AWAY.search((run := sluice.command(*arguments)).stderr)
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.1)
     return run
 
