@@ -156,14 +156,25 @@ def _creation_error(topic: WantedTopic, failure: KafkaFailure) -> Exception:
 
 
 async def _visible_topics(admin: Admin, names: TopicNames) -> dict[str, DescribedTopic]:
-    """The topics, once the brokers know of all."""
+    """The topics, once the brokers know of all, and the leaders of their partitions do, too."""
     with trio.move_on_after(VISIBLE_SECONDS):
         while True:
             topics = await describe_topics(admin, names)
-            if len(topics) == len(names.topics):
+            if len(topics) == len(names.topics) and await _are_led(admin, topics):
                 return topics
             await trio.sleep(0.2)
     raise CreationError("the new topics are not there yet: repeat the command later")
+
+
+async def _are_led(admin: Admin, topics: Mapping[str, DescribedTopic]) -> bool:
+    try:
+        for name, topic in topics.items():
+            await admin.bounds(name, range(topic.partitions))
+    except KafkaFailure as failure:
+        if failure.passing or failure.name == "UNKNOWN_TOPIC_OR_PART":
+            return False
+        raise
+    return True
 
 
 async def _write_record(
