@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types provide unit end-to-end chaos chaos-short chaos-cluster chaos-cluster-short bench bench-durability lock audit clean
+.PHONY: run test install lint types provide unit end-to-end chaos chaos-short chaos-cluster chaos-cluster-short bench bench-durability bench-cluster lock audit clean
 
 run: install
 	$(BIN)/sluice serve
@@ -101,6 +101,13 @@ bench: install
 
 bench-durability: install
 	$(BIN)/python -m benchmarks.durability
+
+# Needs Java; about five minutes.
+bench-cluster: install
+	benchmarks/provide_tools
+	tests/end_to_end/provide_npm
+	tests/cluster/provide_kafka
+	$(BIN)/python -m benchmarks.cluster
 
 clean:
 	rm -rf .venv .cache .coverage .coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis

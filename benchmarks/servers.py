@@ -1,16 +1,18 @@
-"""The measured servers; each runs as a process on one core."""
+"""The measured servers, each a process."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 START_SECONDS: Final = 60.0
@@ -50,8 +52,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all threads so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pid)
 
     def memory(self) -> dict[str, float]:
         """Return the current (`VmRSS`) and the maximum memory (`VmHWM`) in megabytes."""
@@ -71,12 +72,27 @@ class Server:
         pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}
 
+    def ready(self) -> dict[str, Any]:
+        """Return the parts of the readiness report, whether or not Sluice is ready."""
+        try:
+            answer = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready")
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return dict(json.load(answer))
+
     def accepted(self) -> float:
         """Return the number of accepted events so far."""
         figures = self.metrics().items()
         return sum(
             value for name, value in figures if name.startswith("sluice_events_accepted_total")
         )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of all threads of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def write_sites(path: Path, sites: int = SITES) -> None:
@@ -90,8 +106,10 @@ def write_sites(path: Path, sites: int = SITES) -> None:
 
 
 @contextmanager
-def sluice(directory: Path, core: int, **environment: str) -> Iterator[Server]:
-    """Run the real server with a new state directory."""
+def sluice(
+    directory: Path, core: int | None, role: str = "all", **environment: str
+) -> Iterator[Server]:
+    """Run the real server with a new state directory, on one core or on all."""
     directory.mkdir(parents=True)
     write_sites(directory / "sites.toml", int(environment.pop("sites", SITES)))
     settings = {
@@ -101,7 +119,7 @@ def sluice(directory: Path, core: int, **environment: str) -> Iterator[Server]:
         "PYTHONPATH": str(ROOT),
         **environment,
     }
-    command = [sys.executable, "-m", "ingest", "serve"]
+    command = [sys.executable, "-m", "ingest", "serve", "--role", role]
     with _process(command, directory, core, settings) as process:
         yield Server(int(settings["PORT"]), process.pid)
 
@@ -125,13 +143,13 @@ def floor(name: str, directory: Path, core: int) -> Iterator[Server]:
 
 @contextmanager
 def _process(
-    command: Sequence[str], directory: Path, core: int, settings: Mapping[str, str]
+    command: Sequence[str], directory: Path, core: int | None, settings: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     log = directory / "log"
     environment = {key: value for key, value in os.environ.items() if "SLUICE" not in key}
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603
-            ["taskset", "-c", str(core), *command],  # noqa: S607
+            command if core is None else ["taskset", "-c", str(core), *command],
             cwd=directory,
             env={**environment, **settings},
             stdout=output,

@@ -69,10 +69,10 @@ class Line:
     memory: float
 
 
-def wrk(port: int, seconds: float, wait: float = 0) -> Load:
+def wrk(port: int, seconds: float, wait: float = 0, connections: int = CONNECTIONS) -> Load:
     """Run the load, with `wait` milliseconds between a response and the next request."""
     command = [
-        "taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s",
+        "taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s",
         "--timeout", "10s", "-s", str(ROOT / "benchmarks" / "traffic.lua"),
         f"http://127.0.0.1:{port}",
     ]  # fmt: skip

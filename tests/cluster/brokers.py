@@ -182,14 +182,14 @@ class Brokers:
 
     def pause(self, number: int) -> None:
         """Pause a node: it accepts connections, but does not respond."""
-        pid = self._pid(number)
+        pid = self.pid(number)
         os.kill(pid, signal.SIGSTOP)
         # Until then one of its threads may still answer.
         os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self, number: int) -> None:
         """Resume a node."""
-        os.kill(self._pid(number), signal.SIGCONT)
+        os.kill(self.pid(number), signal.SIGCONT)
 
     def create_topic(
         self, name: str, partitions: int = 1, settings: Mapping[str, str] | None = None
@@ -224,7 +224,8 @@ class Brokers:
     def _running(self) -> set[int]:
         return {number for number, node in self._nodes.items() if node.process is not None}
 
-    def _pid(self, number: int) -> int:
+    def pid(self, number: int) -> int:
+        """Return the id of a node's process, which must be running."""
         process = self._nodes[number].process
         assert process is not None, f"node {number} does not run"
         return process.pid
