@@ -3,44 +3,39 @@
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import structlog
 import trio
-from msgspec.structs import replace
 
-from actors.cluster.checkpoint_topic import Reader, read_contents
+from actors.cluster.checkpoint_topic import Reader
 from actors.cluster.failure import KafkaFailure
+from actors.cluster.letter_reading import LetterRecord, RecordAssembler, find_records
 from actors.cluster.topic_reader import TopicMessage
-from actors.letters.dead_letters import LETTERS_BYTES, LETTERS_LIMIT
+from actors.letters.dead_letters import LETTERS_BYTES, LETTERS_LIMIT, size_of
 from actors.letters.letter_queue import Told
 from actors.letters.letters import Letters
-from actors.log.log import Log
-from actors.pipeline.flush import Flush
+from actors.pipeline.setting_aside import letter_of
 from actors.supervision.actor import Actor
+from ingest.engine.cluster_letters import ClusterLetters
 from ingest.engine.letter_record import (
     LetterHeader,
     Mark,
     letter_frames,
     mark_frames,
+    mark_of,
     message_frames,
-    read_header,
-    read_letter,
     rows_partition,
 )
-from ingest.engine.parts import Assembler, Packer, read_part, unpack
+from ingest.engine.parts import Packer
 from ingest.letters.dead_letter import Content, DeadLetter, LogPosition, describe, kind_of
+from ingest.model.event import EnrichedEvent
 from ingest.rows.batch import Insert
 
 log = structlog.get_logger()
-
-Key = TypeVar("Key")
-
-RETENTION_SECONDS: Final = 14 * 86_400
-"""How long the topic keeps letters."""
 
 RETRY_SECONDS: Final = 1.0
 
@@ -65,26 +60,21 @@ class FollowedReader(Reader, Protocol):
         """Offset of the next message to be read."""
 
 
-class LetterNotFoundError(Exception):
-    """There is no letter of this id."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A letter that waits for an operator."""
-
-    header: LetterHeader
-    offset: int
-    bytes: int
-    redrive: bool = False
-
-
 @dataclass(eq=False, slots=True)
 class _Record:
-    """A record to be sent."""
+    """A record to be sent.
+
+    Attributes:
+        id: Of the letter.
+        frames: Its content.
+        size: Approximate size of the letter in bytes; 0 for a mark.
+        told: Callbacks to notify.
+        over: Whether it is in the topic or given up.
+    """
 
     id: str
     frames: Callable[[], Iterator[bytes]]
+    size: int
     told: list[Told] = field(default_factory=list)
     over: bool = False
 
@@ -92,11 +82,12 @@ class _Record:
 class LetterTopic(Actor, Letters):
     """The letters of all workers: follows the topic, and appends to it.
 
-    A letter is named by the position of its record, or by the token of its rows; so what is kept
-    twice, by two workers or after a crash, is one letter. Marks say what became of it.
+    Attributes:
+        letters: The letters of the topic, as far as it was read.
+        problem: Why it cannot be read or written; None if it can.
     """
 
-    name = "letters"
+    name = "cluster_letters"
 
     def __init__(
         self,
@@ -117,6 +108,7 @@ class LetterTopic(Actor, Letters):
             now: Gives Unix seconds.
             on_keep: Told the actor's name for each letter.
         """
+        self.letters = ClusterLetters()
         self.problem: str | None = None
         self._reader = reader
         self._end = end
@@ -124,14 +116,11 @@ class LetterTopic(Actor, Letters):
         self._send = send
         self._now = now
         self._on_keep = on_keep
-        self._assembler = Assembler()
-        self._first_offsets: dict[int, int] = {}
-        self._entries: dict[str, _Entry] = {}
-        self._marked: dict[str, int] = {}
-        self._positions: dict[tuple[int, int], int] = {}
-        self._bytes = 0
+        self._records = RecordAssembler()
+        self._read_to = 0
         self._queue: deque[_Record] = deque()
         self._waiting: dict[str, _Record] = {}
+        self._waiting_bytes = 0
         self._event = trio.Event()
 
     # As an actor.
@@ -163,62 +152,16 @@ class LetterTopic(Actor, Letters):
             self.problem = None
             for message in messages:
                 self._take(message)
-            self._expire()
+                await trio.lowlevel.checkpoint()
+            self.letters.expire(self._now())
+            # The reader is further on as soon as it has messages, before they are taken.
+            self._read_to = self._reader.position or 0
             self._wake()
 
     def _take(self, message: TopicMessage) -> None:
-        try:
-            part = read_part(message.value or b"")
-            if part.number == 0:
-                self._first_offsets[part.content_id] = message.offset
-            pieces = self._assembler.add(part)
-            if pieces is None:
-                return
-            offset = self._first_offsets.pop(part.content_id, message.offset)
-            header = read_header(next(unpack(pieces), b""))
-        except ValueError as error:
-            log.error("record of letters cannot be read", offset=message.offset, error=str(error))
-            return
-        if header.mark is None:
-            self._add(header, offset, sum(map(len, pieces)))
-        else:
-            self._mark(header.id, header.mark, header.created_at)
-
-    def _add(self, header: LetterHeader, offset: int, size: int) -> None:
-        if header.position is not None:
-            self._positions[header.partition, header.position] = header.created_at
-        if header.id in self._marked and header.kind != "rows":
-            return
-        # Rows that were redriven and refused again wait for an operator again.
-        self._marked.pop(header.id, None)
-        self._remove(header.id)
-        self._entries[header.id] = _Entry(header, offset, size)
-        self._bytes += size
-
-    def _mark(self, letter_id: str, mark: Mark, created_at: int) -> None:
-        entry = self._entries.get(letter_id)
-        if mark == "redrive":
-            if entry is not None:
-                entry.redrive = True
-            return
-        self._remove(letter_id)
-        self._marked[letter_id] = created_at
-
-    def _remove(self, letter_id: str) -> None:
-        entry = self._entries.pop(letter_id, None)
-        if entry is not None:
-            self._bytes -= entry.bytes
-
-    def _expire(self) -> None:
-        """Forget what the topic has deleted."""
-        before = self._now() - RETENTION_SECONDS
-        while self._entries:
-            letter_id, entry = next(iter(self._entries.items()))
-            if entry.header.created_at >= before:
-                break
-            self._remove(letter_id)
-        _forget_before(self._marked, before)
-        _forget_before(self._positions, before)
+        record = self._records.add(message)
+        if record is not None:
+            self.letters.take(record.header, record.offset, record.size)
 
     async def read_to_end(self) -> None:
         """Wait until everything is read that is in the topic now."""
@@ -229,7 +172,7 @@ class LetterTopic(Actor, Letters):
             except KafkaFailure as failure:
                 self.problem = f"letters cannot be read: {failure}"
                 await trio.sleep(RETRY_SECONDS)
-        while (self._reader.position or 0) < end:
+        while self._read_to < end:
             await self._event.wait()
 
     async def _send_queued(self) -> None:
@@ -239,7 +182,9 @@ class LetterTopic(Actor, Letters):
             record = self._queue[0]
             kept = await self._append(record)
             self._queue.popleft()
-            self._waiting.pop(record.id, None)
+            if self._waiting.get(record.id) is record:
+                del self._waiting[record.id]
+                self._waiting_bytes -= record.size
             record.over = True
             self.progress += 1
             for told in record.told:
@@ -262,15 +207,19 @@ class LetterTopic(Actor, Letters):
                 except KafkaFailure as failure:
                     self.problem = f"letters cannot be sent: {failure}"
                     if not failure.passing:
-                        log.critical("dead letter not kept", id=record.id, error=str(failure))
+                        log.critical("record of letters refused", id=record.id, error=str(failure))
                         return False
                 await trio.sleep(RETRY_SECONDS)
         return True
 
     def _put(self, record: _Record) -> None:
         self._queue.append(record)
-        self._waiting[record.id] = record
         self._wake()
+
+    def _put_letter(self, record: _Record) -> None:
+        self._waiting[record.id] = record
+        self._waiting_bytes += record.size
+        self._put(record)
 
     def _wake(self) -> None:
         self._event.set()
@@ -279,12 +228,17 @@ class LetterTopic(Actor, Letters):
     # As letters.
 
     def __len__(self) -> int:
-        return len(self._entries) + len(self._waiting.keys() - self._entries.keys())
+        return len(self.letters.letters) + len(self._waiting.keys() - self.letters.letters.keys())
+
+    @property
+    def bytes(self) -> int:
+        """Approximate size of all letters."""
+        return self.letters.bytes + self._waiting_bytes
 
     @property
     def full(self) -> bool:
         """Whether no more letters are kept."""
-        return len(self) >= LETTERS_LIMIT or self._bytes >= LETTERS_BYTES
+        return len(self) >= LETTERS_LIMIT or self.bytes >= LETTERS_BYTES
 
     def keep(
         self,
@@ -298,21 +252,28 @@ class LetterTopic(Actor, Letters):
         position: LogPosition | None = None,
         told: Told = lambda kept: None,
     ) -> bool:
-        """See `Letters.keep`. A letter is durable when the topic has it."""
+        """See `Letters.keep`. A letter is durable when the topic has it.
+
+        A redriven event that cannot be folded is the letter that it comes from.
+        """
         now = int(self._now())
         letter_id = letter or key or f"{now}-{secrets.token_hex(4)}"
+        redriven = 0 if letter is None else max(self.letters.redriven(letter), 0) + 1
         if position is not None:
             letter_id = position.letter_id
+        source = content.source if isinstance(content, EnrichedEvent) else None
+        if source is not None and (earlier := letter_of(source)) is not None:
+            letter_id, redriven = earlier, source.number
         if letter_id in self._waiting:
             self._waiting[letter_id].told.append(told)
             return True
-        if letter is None and (letter_id in self._entries or letter_id in self._marked):
+        if self.letters.has(letter_id, redriven):
             told(True)
             return True
-        if self.full and letter is None:
-            log.critical("no room for dead letters", letters=len(self), bytes=self._bytes)
+        kept = self.letters.letters.get(letter_id)
+        if kept is None and self.full and not redrive:
+            log.critical("no room for dead letters", letters=len(self), bytes=self.bytes)
             return False
-        partition = rows_partition(content) if isinstance(content, Insert) else 0
         dead_letter = DeadLetter(
             id=letter_id,
             kind=kind_of(content),
@@ -320,13 +281,16 @@ class LetterTopic(Actor, Letters):
             created_at=now,
             error=error if isinstance(error, str) else describe(error),
             content=content,
-            partition=partition if position is None else position.partition,
+            partition=_partition_of(content, position),
+            redriven=redriven,
             position=position,
         )
         self._on_keep(actor)
-        if letter is not None and letter in self._entries:
-            self._entries[letter].redrive = False
-        self._put(_Record(letter_id, lambda: letter_frames(dead_letter), [told]))
+        if kept is not None:
+            kept.redrive = False
+        self._put_letter(
+            _Record(letter_id, lambda: letter_frames(dead_letter), size_of(content), [told])
+        )
         return True
 
     async def keep_message(self, partition: int, message: TopicMessage, reason: str) -> bool:
@@ -336,16 +300,17 @@ class LetterTopic(Actor, Letters):
             Whether the topic has it; False if no more letters fit now.
         """
         letter_id = f"message-{partition}-{message.offset}"
-        if letter_id in self._entries or letter_id in self._marked:
+        if self.letters.has(letter_id, 0):
             return True
         if self.full:
             return False
         value, now = message.value or b"", int(self._now())
         outcome: list[bool] = []
-        self._put(
+        self._put_letter(
             _Record(
                 letter_id,
                 lambda: message_frames(letter_id, partition, now, reason, value),
+                len(value),
                 [outcome.append],
             )
         )
@@ -360,90 +325,37 @@ class LetterTopic(Actor, Letters):
 
     def set_aside_positions(self, log: str, partition: int) -> set[int]:
         """See `Letters.set_aside_positions`."""
-        return {position for number, position in self._positions if number == partition}
+        return self.letters.set_aside_positions(partition)
 
     def forget_marks(self, log: str, partition: int, before: int) -> None:
         """Do nothing: the topic deletes them after two weeks."""
 
     # For those who redrive.
 
-    def headers(self) -> list[LetterHeader]:
-        """The letters that wait, oldest first."""
-        return [entry.header for entry in self._entries.values()]
-
-    def to_redrive(self, kind: str, partition: int | None = None) -> list[str]:
-        """The ids of letters of a kind that are to be redriven, oldest first."""
-        return [
-            letter_id
-            for letter_id, entry in self._entries.items()
-            if entry.redrive
-            and entry.header.kind == kind
-            and partition in (None, entry.header.partition)
+    async def find(self, letter_ids: Collection[str]) -> AsyncGenerator[LetterRecord]:
+        """The records of letters, oldest first; those that are gone meanwhile are left out."""
+        found = [
+            letter for letter in map(self.letters.letters.get, letter_ids) if letter is not None
         ]
-
-    async def read(self, letter_id: str) -> DeadLetter:
-        """Read a letter.
-
-        Raises:
-            LetterNotFoundError: There is none of this id, or the topic has deleted it.
-            ValueError: It is damaged, or a message that cannot be decoded.
-        """
-        entry = self._entries.get(letter_id)
-        if entry is None:
-            raise LetterNotFoundError(letter_id)
-        reader = self._readers(entry.offset)
-        try:
-            async with aclosing(read_contents(reader)) as contents:
-                async for _, pieces in contents:
-                    header, *frames = unpack(pieces)
-                    if read_header(header).id == letter_id:
-                        return read_letter(frames)
-        finally:
-            reader.close()
-        raise LetterNotFoundError(letter_id)
-
-    async def redrive_rows(
-        self, letter_id: str, outlet: trio.MemorySendChannel[Flush], source: Log
-    ) -> None:
-        """Have the rows of a letter stored, as the owner of their partition.
-
-        Raises:
-            KafkaFailure: The letter cannot be read now.
-            ValueError: It is damaged, or has no rows.
-        """
-        try:
-            content = (await self.read(letter_id)).content
-        except LetterNotFoundError:
-            self._remove(letter_id)
+        if not found:
             return
-        if not isinstance(content, Insert):
-            raise ValueError("the letter has no rows")
-        # An earlier owner may have stored them without marking the letter.
-        insert = replace(content, attempted=True)
-        flush = Flush((insert,), letter=letter_id, lease=source.lease)
-        await outlet.send(flush)
-        await flush.stored.wait()
-        entry = self._entries.get(letter_id)
-        # If they were refused again, the letter waits for the operator again.
-        if entry is not None and entry.redrive and letter_id not in self._waiting:
-            await self.mark(letter_id, "redriven")
-            log.info("dead letter redriven", id=letter_id, kind="rows")
+        reader = self._readers(min(letter.offset for letter in found))
+        records = find_records(reader, [letter.header for letter in found])
+        async with aclosing(records):
+            async for record in records:
+                yield record
 
-    async def mark(self, letter_id: str, mark: Mark) -> bool:
+    async def mark(self, letter: LetterHeader, mark: Mark) -> bool:
         """Append a mark.
 
         Returns:
-            Whether the topic has it.
+            Whether the topic has it. This process acts on it in any case.
         """
-        now = int(self._now())
+        header = mark_of(letter, mark, int(self._now()))
         outcome: list[bool] = []
-        self._put(
-            _Record(
-                f"mark {letter_id}", lambda: mark_frames(letter_id, mark, now), [outcome.append]
-            )
-        )
+        self._put(_Record(letter.id, lambda: mark_frames(header), 0, [outcome.append]))
         await self.written()
-        self._mark(letter_id, mark, now)
+        self.letters.take(header, 0, 0)
         return outcome == [True]
 
     def status(self) -> dict[str, object]:
@@ -461,9 +373,7 @@ class LetterTopic(Actor, Letters):
         self._reader.close()
 
 
-def _forget_before(times: dict[Key, int], before: float) -> None:
-    while times:
-        oldest = next(iter(times))
-        if times[oldest] >= before:
-            return
-        del times[oldest]
+def _partition_of(content: Content, position: LogPosition | None) -> int:
+    if isinstance(content, Insert):
+        return rows_partition(content)
+    return content.partition if position is None else position.partition

@@ -10,6 +10,7 @@ import trio
 
 from actors.cluster.checkpoint_topic import CheckpointTopic, Send
 from actors.cluster.failure import KafkaFailure
+from actors.cluster.letter_redrive import RowsRedrive
 from actors.cluster.letter_topic import LetterTopic
 from actors.cluster.membership import Holder, Holding, Membership
 from actors.cluster.takeover import Readers, Takeover, TopicBounds, take_over
@@ -355,13 +356,7 @@ class Ownership(Holder):
     async def _redrive_rows(self, source: KafkaLog) -> None:
         """Store the rows of letters that an operator wants to be redriven."""
         async with self._outlet.clone() as outlet:
-            while True:
-                for letter_id in self._letters.to_redrive("rows", source.partition):
-                    try:
-                        await self._letters.redrive_rows(letter_id, outlet, source)
-                    except (KafkaFailure, ValueError) as error:
-                        log.error("dead letter cannot be redriven", id=letter_id, error=str(error))
-                await trio.sleep(RETRY_SECONDS)
+            await RowsRedrive(self._letters, outlet, source).run()
 
     # Reports.
 

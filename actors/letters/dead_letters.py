@@ -195,7 +195,7 @@ class DeadLetters(Letters):
             position=position,
         )
         writing = Writing(dead_letter, redrive=redrive, again=letter is not None)
-        size = _size_of(content)
+        size = size_of(content)
         self.waiting[letter_id] = Waiting(writing, size, fresh, [told])
         self._waiting_bytes += size
         self._fresh += fresh
@@ -305,7 +305,7 @@ class DeadLetters(Letters):
         return {"sluice_dead_letters_kept": len(self)}
 
 
-def _size_of(content: Content) -> int:
+def size_of(content: Content) -> int:
     """Approximate size of a letter in bytes; for rows, estimated from the first row."""
     if isinstance(content, Insert):
         return len(content.rows) * len(repr(content.rows[:1]))

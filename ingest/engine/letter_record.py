@@ -6,6 +6,7 @@ changes the letter of its id.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
@@ -32,6 +33,9 @@ class LetterHeader(msgspec.Struct, frozen=True, gc=False):
         actor: The actor that could not handle it.
         error: What went wrong.
         mark: Of a mark; None for a letter.
+        redriven: How often the letter was redriven and failed again; a mark is about the letter of
+            that number.
+        about: What else a list of letters shows.
     """
 
     version: int
@@ -43,6 +47,8 @@ class LetterHeader(msgspec.Struct, frozen=True, gc=False):
     actor: str = ""
     error: str = ""
     mark: Mark | None = None
+    redriven: int = 0
+    about: dict[str, str | int] = {}
 
 
 _HEADER: Final = msgspec.json.Decoder(LetterHeader)
@@ -61,6 +67,8 @@ def letter_frames(letter: DeadLetter) -> Iterator[bytes]:
             letter.created_at,
             letter.actor,
             letter.error,
+            redriven=letter.redriven,
+            about=letter.about,
         )
     )
     for piece in letter.pieces():
@@ -77,11 +85,23 @@ def message_frames(
     yield message
 
 
-def mark_frames(letter_id: str, mark: Mark, created_at: int) -> Iterator[bytes]:
-    """A mark as frames."""
-    yield msgspec.json.encode(
-        LetterHeader(VERSION, letter_id, None, 0, None, created_at, mark=mark)
+def mark_of(letter: LetterHeader, mark: Mark, created_at: int) -> LetterHeader:
+    """The header of a mark on a letter."""
+    return LetterHeader(
+        VERSION,
+        letter.id,
+        None,
+        letter.partition,
+        None,
+        created_at,
+        mark=mark,
+        redriven=letter.redriven,
     )
+
+
+def mark_frames(mark: LetterHeader) -> Iterator[bytes]:
+    """A mark as frames."""
+    yield msgspec.json.encode(mark)
 
 
 def read_header(frame: bytes) -> LetterHeader:
@@ -100,12 +120,21 @@ def read_header(frame: bytes) -> LetterHeader:
 
 
 def read_letter(frames: Iterable[bytes]) -> DeadLetter:
-    """Read the letter of the frames after its header.
+    """Read the letter of a record's frames.
 
     Raises:
         ValueError: They are no letter.
     """
-    return DeadLetter.from_json(b"".join(frames).decode())
+    return DeadLetter.from_json(read_text(frames).decode())
+
+
+def read_text(frames: Iterable[bytes]) -> bytes:
+    """What follows the header: a letter's text, or the bytes of a message.
+
+    Raises:
+        ValueError: The frames are damaged.
+    """
+    return b"".join(islice(frames, 1, None))
 
 
 def rows_partition(insert: Insert) -> int:

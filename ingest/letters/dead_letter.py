@@ -153,21 +153,23 @@ class DeadLetter:
         ) as error:
             raise ValueError(f"not a dead letter: {type(error).__name__}") from None
 
+    @property
+    def about(self) -> dict[str, str | int]:
+        """What the content is about, in short."""
+        content = self.content
+        if isinstance(content, Insert):
+            return {"table": content.table, "rows": len(content.rows)}
+        return {"domain": content.domain, "timestamp": content.timestamp}
+
     def summary(self) -> dict[str, object]:
         """The letter's entry in a list."""
-        content = self.content
-        about: dict[str, object] = (
-            {"table": content.table, "rows": len(content.rows)}
-            if isinstance(content, Insert)
-            else {"domain": content.domain, "timestamp": content.timestamp}
-        )
         return {
             "id": self.id,
             "kind": self.kind,
             "actor": self.actor,
             "created_at": self.created_at,
             "error": self.error,
-            **about,
+            **self.about,
         }
 
 

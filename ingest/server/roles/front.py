@@ -11,6 +11,7 @@ import structlog
 from actors.clock.wall_clock import Clock
 from actors.cluster.forwarder import Forwarder, ForwarderOptions
 from actors.cluster.forwarding import Forwarding
+from actors.cluster.letter_redrive import EventRedrive
 from actors.cluster.producer_thread import ProducerThread
 from actors.cluster.salt_agreement import SaltAgreementKeeper, load_agreement
 from actors.cluster.topic_reader import TopicReader
@@ -23,6 +24,7 @@ from ingest.engine.partitioning import Partitioner
 from ingest.engine.salt_agreement import MAX_JITTER, SaltAgreement
 from ingest.engine.topics import topic_names
 from ingest.http.import_routes import add_import_routes
+from ingest.server.cluster_letters import letters_of_front
 from ingest.server.joining import join_cluster
 from ingest.server.listening import listen, server_file
 from ingest.server.member import Figures, Member, open_member_topics
@@ -109,6 +111,15 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
                 )
 
             control = topics.join(member, figures, reference.limiter)
+            letters = letters_of_front(settings, topics.send, clock.now)
+            redrive = EventRedrive(
+                letters,
+                front.verdicts,
+                outbox,
+                front.to_recorder(),
+                forwarder.wait_acknowledged,
+            )
+            keepers += [letters, redrive]
             forwarding = Forwarding(outbox, forwarder, control, salts, front.metrics)
             collector = Collector(front, forwarding, keepers=keepers, tracing=telemetry)
             web = Web(

@@ -215,15 +215,18 @@ class World:
 
     async def redrive(self, letters: LetterTopic) -> int:
         """Append the events of all letters, and mark the letters."""
-        headers = letters.headers()
-        for header in headers:
-            content = (await letters.read(header.id)).content
-            assert isinstance(content, EnrichedEvent)
-            event = replace(content, source=Source(f"letter:{header.id}", 1))
-            self._append(header.partition, [(0, event)])
-            await letters.mark(header.id, "redriven")
-            self.redriven.add(header.id)
-        return len(headers)
+        count = 0
+        async for record in letters.find(list(letters.letters.letters)):
+            letter = await record.letter()
+            assert isinstance(letter.content, EnrichedEvent)
+            event = replace(
+                letter.content, source=Source(f"letter:{letter.id}", letter.redriven + 1)
+            )
+            self._append(letter.partition, [(0, event)])
+            await letters.mark(record.header, "redriven")
+            self.redriven.add(letter.id)
+            count += 1
+        return count
 
     # The workers.
 

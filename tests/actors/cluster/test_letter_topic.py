@@ -1,207 +1,229 @@
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from random import Random
+from collections.abc import Mapping
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import MockClock
 
-from actors.clock.wall_clock import Clock
-from actors.cluster import letter_topic
-from actors.cluster.letter_topic import LetterNotFoundError, LetterTopic
+from actors.cluster import letter_topic as letter_topic_module
+from actors.cluster.failure import KafkaFailure
+from actors.cluster.letter_topic import LetterTopic
 from actors.cluster.topic_reader import TopicMessage
 from actors.log.memory_log import MemoryLog
-from actors.pipeline.flush import Flush
-from ingest.letters.dead_letter import LogPosition
-from ingest.records.record import Description
+from actors.pipeline.sessions import Sessions
+from ingest.fold import fold as fold_module
+from ingest.fold.checkpoint import FoldState
+from ingest.fold.folded_run import FoldedRun
+from ingest.model.event import EnrichedEvent, Source
+from ingest.model.verdict import Verdict
 from ingest.rows.batch import Insert
-from tests.actors.cluster.simulated_group import Coordinator, Process
-from tests.actors.cluster.simulated_topics import ProcessTopics, SimulatedTopics
+from tests.actors.cluster.letters_in_memory import (
+    LOG,
+    MOMENT,
+    PARTITION,
+    LettersInMemory,
+    at,
+    kept,
+)
+from tests.actors.log.records import DESCRIPTION
 from tests.examples import NOON, an_enriched_event
 
-TOKEN = "0123456789abcdef-3-64-128-events"
-AT = LogPosition("0123456789abcdef-3", 3, 65)
+ROWS = Insert("events_v2", ((1,), (2,)), f"{LOG}-0-640-events")
+EVENT = an_enriched_event(partition=PARTITION)
 
 
-class RunLetters:
-    """The topic, and who follows it."""
-
-    def __init__(self) -> None:
-        random = Random(1)  # noqa: S311
-        self.clock = Clock(NOON)
-        self.topics = SimulatedTopics(random, Coordinator(random, 4), 4)
-
-    @asynccontextmanager
-    async def follow(self) -> AsyncIterator[LetterTopic]:
-        process = ProcessTopics(Process(), self.topics)
-        letters = LetterTopic(
-            process.letter_reader(),
-            process.letters_end,
-            process.letter_reader,
-            process.send_letter,
-            self.clock.now,
-        )
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(letters.run)
-            await letters.read_to_end()
-            yield letters
-            nursery.cancel_scope.cancel()
+@pytest.fixture
+def memory(nursery: trio.Nursery) -> LettersInMemory:
+    return LettersInMemory(nursery)
 
 
-def an_insert(rows: int = 2, token: str = TOKEN) -> Insert:
-    return Insert("events_v2", tuple((number, "x") for number in range(rows)), token)
+async def test_all_processes_see_a_letter(
+    autojump_clock: MockClock, memory: LettersInMemory
+) -> None:
+    letters, other = memory.follow(), memory.follow()
+    letter_id = await kept(letters, EVENT, at(640))
+    assert letter_id == f"{LOG}-{PARTITION}-640"
+    await other.read_to_end()
+    (record,) = [each async for each in other.find([letter_id, "unknown"])]
+    assert record.header.about == {"domain": "example.com", "timestamp": NOON}
+    letter = await record.letter()
+    assert (letter.content, letter.position, letter.partition) == (EVENT, at(640), PARTITION)
+    for each in (letters, other):
+        assert each.set_aside_positions(LOG, PARTITION) == {640}
+        assert each.status() == {"status": "ok", "kept": 1, "full": False}
 
 
-async def test_all_workers_see_a_letter(autojump_clock: MockClock) -> None:
-    run = RunLetters()
-    event, kept = an_enriched_event(), list[bool]()
-    async with run.follow() as first, run.follow() as second:
-        assert first.keep("sessions", event, ValueError(), position=AT, told=kept.append)
-        assert kept == []
-        await first.written()
-        assert kept == [True]
-        await second.read_to_end()
-        for letters in (first, second):
-            await letters.read_to_end()
-            assert [header.id for header in letters.headers()] == [AT.letter_id]
-            assert letters.set_aside_positions(AT.log, 3) == {65}
-            assert letters.set_aside_positions(AT.log, 2) == set()
-            letter = await letters.read(AT.letter_id)
-            assert (letter.content, letter.position, letter.partition) == (event, AT, 3)
-            assert letters.figures() == {"sluice_dead_letters_kept": 1}
-    async with run.follow() as later:
-        assert later.set_aside_positions(AT.log, 3) == {65}
+async def test_nothing_is_found_without_ids(
+    autojump_clock: MockClock, memory: LettersInMemory
+) -> None:
+    assert [each async for each in memory.follow().find([])] == []
 
 
-async def test_what_is_kept_twice_is_one_letter(autojump_clock: MockClock) -> None:
-    run = RunLetters()
-    kept: list[bool] = []
-    async with run.follow() as first, run.follow() as second:
-        for letters in (first, second, first):
-            assert letters.keep("writer", an_insert(), "no", key=TOKEN, told=kept.append)
-            await letters.written()
-            await letters.read_to_end()
-        assert kept == [True] * 3
-        assert len(first) == len(second) == 1
+async def test_what_is_kept_again_is_the_same_letter(
+    autojump_clock: MockClock, memory: LettersInMemory
+) -> None:
+    letters, other = memory.follow(), memory.follow()
+    await kept(letters, ROWS)
+    await other.read_to_end()
+    outcome: list[bool] = []
+    assert other.keep("writer", ROWS, "x", key="token", told=outcome.append)
+    assert outcome == [True]
+    assert len(memory.topics.letters) == 1
 
 
-async def test_a_mark_settles_a_letter_for_all(autojump_clock: MockClock) -> None:
-    run = RunLetters()
-    async with run.follow() as first, run.follow() as second:
-        first.keep("sessions", an_enriched_event(), None, position=AT)
-        await first.written()
-        await second.read_to_end()
-        assert await second.mark(AT.letter_id, "dropped")
-        await first.read_to_end()
-        assert first.headers() == second.headers() == []
-        # The record is still not to be folded.
-        assert first.set_aside_positions(AT.log, 3) == {65}
-        with pytest.raises(LetterNotFoundError):
-            await first.read(AT.letter_id)
+async def test_reading_to_the_end_takes_what_was_read(
+    autojump_clock: MockClock, memory: LettersInMemory
+) -> None:
+    """The reader is at the end before its messages are taken."""
+    await kept(memory.follow(), EVENT, at(640))
+    reader = HastyReader(memory.topics.letters)
+    letters = LetterTopic(reader, reader.end, lambda start: reader, _refuse, lambda: NOON)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(letters.run)
+        await letters.read_to_end()
+        assert letters.set_aside_positions(LOG, PARTITION) == {640}
+        nursery.cancel_scope.cancel()
 
 
-async def test_rows_are_redriven_by_the_owner_of_their_partition(
+class HastyReader:
+    """Is at the end before it returns what is there."""
+
+    def __init__(self, messages: list[TopicMessage]) -> None:
+        self.position: int | None = len(messages)
+        self.caught_up = True
+        self._messages = messages
+
+    async def read(self) -> list[TopicMessage]:
+        await trio.sleep(1)
+        return self._messages
+
+    async def end(self) -> int:
+        await trio.lowlevel.checkpoint()
+        return len(self._messages)
+
+    def close(self) -> None:
+        pass
+
+
+async def _refuse(key: bytes, data: bytes) -> int:
+    await trio.lowlevel.checkpoint()
+    raise KafkaFailure("TOPIC_AUTHORIZATION_FAILED", "not allowed", passing=False)
+
+
+async def test_a_redriven_event_that_fails_again_is_the_same_letter(
     autojump_clock: MockClock,
+    memory: LettersInMemory,
 ) -> None:
-    run = RunLetters()
-    log = MemoryLog(Description(60), limit_events=1, log_time=NOON)
-    outlet, flushes = trio.open_memory_channel[Flush](0)
-    async with run.follow() as owner, run.follow() as other:
-        owner.keep("writer", an_insert(), "no such column", key=TOKEN)
-        await owner.written()
-        await other.read_to_end()
-        await other.mark(TOKEN, "redrive")
-        await owner.read_to_end()
-        assert owner.to_redrive("rows", 2) == []
-        assert owner.to_redrive("rows", 3) == [TOKEN]
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(owner.redrive_rows, TOKEN, outlet, log)
-            flush = await flushes.receive()
-            assert flush.inserts == (Insert("events_v2", an_insert().rows, TOKEN, True),)
-            assert flush.letter == TOKEN
-            flush.stored.set()
-        await other.read_to_end()
-        assert owner.headers() == other.headers() == []
+    letters = memory.follow()
+    letter_id = await kept(letters, EVENT, at(640))
+    header = letters.letters.letters[letter_id].header
+    await letters.mark(header, "redrive")
+    event = replace(EVENT, source=Source(f"letter:{letter_id}", 1))
+
+    assert letters.keep("sessions", event, "again", position=at(1280))
+    await letters.mark(header, "redriven")  # by a front that was late
+    await trio.sleep(MOMENT)
+
+    (again,) = letters.letters.letters.values()
+    assert (again.header.id, again.header.redriven, again.redrive) == (letter_id, 1, False)
+    assert letters.set_aside_positions(LOG, PARTITION) == {640, 1280}
+    outcome: list[bool] = []
+    # The next owner of the partition comes upon the same record.
+    assert letters.keep("sessions", event, "again", position=at(1280), told=outcome.append)
+    assert outcome == [True]
 
 
-async def test_rows_that_are_refused_again_wait_again(autojump_clock: MockClock) -> None:
-    run = RunLetters()
-    log = MemoryLog(Description(60), limit_events=1, log_time=NOON)
-    outlet, flushes = trio.open_memory_channel[Flush](0)
-    async with run.follow() as owner:
-        owner.keep("writer", an_insert(), "no such column", key=TOKEN)
-        await owner.written()
-        await owner.read_to_end()
-        await owner.mark(TOKEN, "redrive")
-        await owner.read_to_end()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(owner.redrive_rows, TOKEN, outlet, log)
-            flush = await flushes.receive()
-            assert owner.keep("writer", flush.inserts[0], "still none", letter=TOKEN)
-            await owner.written()
-            flush.stored.set()
-        await owner.read_to_end()
-        assert owner.to_redrive("rows") == []
-        assert [header.error for header in owner.headers()] == ["still none"]
-
-
-async def test_a_message_is_kept_with_its_bytes(autojump_clock: MockClock) -> None:
-    run = RunLetters()
-    async with run.follow() as letters:
-        message = TopicMessage(9, NOON, None, b"\xff?")
-        assert await letters.keep_message(3, message, "not a message")
-        await letters.read_to_end()
-        (header,) = letters.headers()
-        assert (header.id, header.kind, header.error) == ("message-3-9", "message", "not a message")
-        assert await letters.keep_message(3, message, "again")
-        assert len(letters) == 1
-
-
-async def test_large_letters_take_several_messages(autojump_clock: MockClock) -> None:
-    run = RunLetters()
-    noise = Random(1)  # noqa: S311
-    rows = tuple((noise.randbytes(400).hex(),) for _ in range(5_000))
-    insert = Insert("events_v2", rows, TOKEN)
-    async with run.follow() as letters:
-        letters.keep("writer", insert, "no", key=TOKEN)
-        await letters.written()
-        assert len(run.topics.letters) > 1
-        await letters.read_to_end()
-        assert (await letters.read(TOKEN)).content == insert
-
-
-async def test_letters_are_limited_and_expire(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+async def test_rows_that_are_refused_again_wait_again(
+    autojump_clock: MockClock, memory: LettersInMemory
 ) -> None:
-    monkeypatch.setattr(letter_topic, "LETTERS_LIMIT", 2)
-    monkeypatch.setattr(letter_topic, "RETENTION_SECONDS", 100)
-    run = RunLetters()
-    async with run.follow() as letters:
-        for number in range(2):
-            assert letters.keep("writer", an_insert(token=f"t{number}"), "no", key=f"t{number}")
-        assert not letters.keep("writer", an_insert(token="t2"), "no", key="t2")
-        assert letters.full
-        assert letters.status()["status"] == "down"
-        assert not await letters.keep_message(3, TopicMessage(9, NOON, None, b""), "no")
-        await letters.written()
-        await letters.read_to_end()
-        assert len(letters) == 2
-        await trio.sleep(110)
-        assert len(letters) == 0
-        assert not letters.full
+    letters = memory.follow()
+    letter_id = await kept(letters, ROWS)
+    await letters.mark(letters.letters.letters[letter_id].header, "redrive")
+    assert letters.letters.to_redrive("rows", PARTITION) == [letter_id]
+    assert letters.keep("writer", ROWS, "still not", letter=letter_id)
+    assert letters.letters.to_redrive("rows") == []
+    await trio.sleep(MOMENT)
+    (again,) = letters.letters.letters.values()
+    assert (again.header.error, again.header.redriven, again.redrive) == ("still not", 1, False)
 
 
-async def test_letters_are_sent_once_the_brokers_answer(autojump_clock: MockClock) -> None:
-    run = RunLetters()
-    async with run.follow() as letters:
-        run.topics.trouble = 1.0
-        letters.keep("writer", an_insert(), "no", key=TOKEN)
-        with trio.move_on_after(10) as waiting:
-            await letters.written()
-        assert waiting.cancelled_caught
-        assert letters.status()["status"] == "degraded"
-        run.topics.trouble = 0.0
-        await letters.written()
-        await letters.read_to_end()
-        assert len(letters) == 1
-        assert letters.status()["status"] == "ok"
+@pytest.mark.parametrize("limit", ["LETTERS_LIMIT", "LETTERS_BYTES"])
+async def test_limits(
+    autojump_clock: MockClock, memory: LettersInMemory, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(letter_topic_module, limit, 1)
+    letters = memory.follow()
+    assert letters.keep("writer", ROWS, "x", key="token")
+    # It counts also while it waits to be sent.
+    assert not letters.keep("sessions", EVENT, "x", position=at(640))
+    await trio.sleep(MOMENT)
+    assert letters.status() == {"status": "down", "kept": 1, "full": True}
+    assert not letters.keep("sessions", EVENT, "x", position=at(640))
+    assert not await letters.keep_message(PARTITION, TopicMessage(9, NOON, None, b"?"), "version")
+    # What was kept before may be updated.
+    assert letters.keep("writer", ROWS, "again", letter="token")
+    await trio.sleep(MOMENT)
+
+    await letters.mark(letters.letters.letters["token"].header, "dropped")
+    assert letters.status()["status"] == "ok"
+    assert letters.keep("sessions", EVENT, "x", position=at(640))
+
+
+class NoVerdicts:
+    def folded(self, end: int, drops: Mapping[int, tuple[EnrichedEvent, Verdict]]) -> None:
+        pass
+
+    def fold_reads(self) -> None:
+        pass
+
+    def fold_waits(self) -> None:
+        pass
+
+
+async def test_the_fold_waits_for_room(
+    autojump_clock: MockClock,
+    memory: LettersInMemory,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(event: EnrichedEvent, transition: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(letter_topic_module, "LETTERS_LIMIT", 1)
+    monkeypatch.setattr(fold_module, "rows_of", fail)
+    letters, operator = memory.follow(), memory.follow()
+    await kept(letters, ROWS)
+    source = MemoryLog(DESCRIPTION, limit_events=10, log_time=NOON)
+    outlet, folded = trio.open_memory_channel[FoldedRun](10)
+    state = FoldState(source.id, 0, 0, NOON, DESCRIPTION, [], [], [])
+    sessions = Sessions(source, outlet, state, NoVerdicts(), letters)
+    nursery.start_soon(sessions.run)
+    await source.append([EVENT], NOON)
+    await trio.sleep(MOMENT)
+
+    assert sessions.status()["status"] == letters.status()["status"] == "down"
+    assert "waits for room" in str(sessions.status()["reason"])
+    assert sessions.behind == 1
+
+    await operator.read_to_end()
+    await operator.mark(operator.letters.letters["token"].header, "dropped")
+    await trio.sleep(MOMENT)
+
+    assert sessions.status()["status"] == "ok"
+    assert (await folded.receive()).rows == []
+    (letter,) = letters.letters.letters.values()
+    assert letter.header.kind == "enriched_event"
+
+
+async def test_a_mark_that_is_refused_is_told(
+    autojump_clock: MockClock, nursery: trio.Nursery, memory: LettersInMemory
+) -> None:
+    letter_id = await kept(memory.follow(), ROWS)
+    reader = HastyReader(memory.topics.letters)
+    letters = LetterTopic(reader, reader.end, lambda start: reader, _refuse, lambda: NOON)
+    nursery.start_soon(letters.run)
+    await letters.read_to_end()
+    assert not await letters.mark(letters.letters.letters[letter_id].header, "redriven")
+    # This process does not redrive it again.
+    assert letter_id not in letters.letters.letters
+    assert letters.trouble == "letters cannot be sent: not allowed"
