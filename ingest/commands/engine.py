@@ -3,8 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,10 @@ import trio
 
 from ingest.check.report import Level
 from ingest.commands.configuration import settings_of_command
+from ingest.commands.explained_failure import explained
 from ingest.engine.cluster_record import MAX_PARTITIONS
-from ingest.engine.connection import admin_options
-from ingest.engine.connection_failure import explain_failure
 from ingest.engine.salt_agreement import DailySalt
 from ingest.engine.topics import PARTITIONS, REPLICATION
-from ingest.settings import Settings
 
 _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
@@ -75,7 +73,7 @@ def create(partitions: int | None, replication: int, state_directory: Path | Non
         nullcontext(()) if state_directory is None else drained_salts(state_directory)
     )
     try:
-        with _explained(settings), source as salts:
+        with explained(settings), source as salts:
             asked = WantedCluster(partitions, replication, salts)
             trio.run(create_cluster, settings, asked, click.echo)
     except (CreationError, NotDrainedError) as error:
@@ -116,7 +114,7 @@ def status(*, as_json: bool) -> None:
 
     settings = settings_of_command()
     try:
-        with _explained(settings):
+        with explained(settings):
             found = trio.run(survey_status, settings)
     except NoClusterError as error:
         raise click.ClickException(str(error)) from None
@@ -125,18 +123,6 @@ def status(*, as_json: bool) -> None:
         return
     for line in status_lines(found, _paint):
         click.echo(line, color=_colour())
-
-
-@contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
-    """Turn a failure of Kafka into a message for the operator."""
-    from actors.cluster.failure import KafkaFailure
-
-    try:
-        yield
-    except KafkaFailure as failure:
-        finding = explain_failure(failure.name, str(failure), admin_options(settings))
-        raise click.ClickException(f"{finding.text}\n→ {finding.advice}") from None
 
 
 def _paint(level: Level, word: str) -> str:

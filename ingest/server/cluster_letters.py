@@ -47,8 +47,11 @@ def letters_of_front(
     async def send_letter(key: bytes, data: bytes) -> int:
         return await send(Message(topic, 0, data, key))
 
-    reader = readers()
-    return LetterTopic(reader, reader.end, readers, send_letter, now)
+    async def end() -> int:
+        with closing(Admin(admin_options(settings))) as admin:
+            return (await admin.bounds(topic, [0]))[0].high
+
+    return LetterTopic(readers(), end, readers, send_letter, now)
 
 
 def _reader(settings: Settings, start: int | None = None) -> TopicReader:

@@ -13,6 +13,8 @@ from tests.ingest.commands.command_line import run
 def letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LettersAtOnce:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLUICE_STATE_DIR", "state")
+    monkeypatch.delenv("KAFKA_URL", raising=False)
+    monkeypatch.delenv("KAFKA_BROKERS", raising=False)
     return LettersAtOnce(tmp_path / "state" / "dead-letters", lambda: float(NOON))
 
 
@@ -31,6 +33,7 @@ def test_letters_are_listed(letters: LettersAtOnce) -> None:
     assert about["rows"]["to_be_replayed"] is False
     assert about["event"]["to_be_replayed"] is True
     assert about["event"]["created_at"] == "2026-09-22T12:00:00+00:00"
+    assert about["event"]["place"] == "state_directory"
 
 
 def test_a_broken_letter_is_listed_as_such(letters: LettersAtOnce, tmp_path: Path) -> None:
