@@ -25,7 +25,7 @@ def test_it_ends_at_once_with_its_code_and_all_that_was_written() -> None:
 def test_the_server_ends_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
     monkeypatch.setattr(cli, "settings_of_command", lambda: None)
-    monkeypatch.setattr(cli, "serve", lambda _: 70)
+    monkeypatch.setattr(cli, "serve", lambda *_: 70)
     monkeypatch.setattr(cli, "end_process", ended.append)
     cli.commands(["serve"], standalone_mode=False)
     assert ended == [70]
