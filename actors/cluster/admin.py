@@ -20,6 +20,12 @@ T = TypeVar("T")
 ANSWER_SECONDS: Final = 10.0
 """How long the brokers may take to answer."""
 
+_OUTDATED: Final = frozenset(
+    {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION"}
+)
+"""Failures after which a new client is needed: this one would ask the former leader of a partition
+again, for as long as it keeps what it knows of the topic (15 minutes)."""
+
 _EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -256,6 +262,8 @@ class Admin:
                 return question(self._client)
             except KafkaException as error:
                 failure = KafkaFailure.raised(error)
+                if failure.name in _OUTDATED:
+                    self._client = None
             except TimeoutError:
                 failure = KafkaFailure("_TIMED_OUT", "the brokers did not answer")
             if failure.passing and self._client is not None:
