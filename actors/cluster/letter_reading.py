@@ -86,6 +86,9 @@ async def read_records(reader: Reader) -> AsyncGenerator[LetterRecord]:
     """The records of the topic, from where the reader starts to the end.
 
     Waits while Kafka is away. The reader is closed at the end.
+
+    Raises:
+        KafkaFailure: The topic must not be read.
     """
     records = RecordAssembler()
     try:
@@ -93,6 +96,8 @@ async def read_records(reader: Reader) -> AsyncGenerator[LetterRecord]:
             try:
                 messages = await reader.read()
             except KafkaFailure as failure:
+                if not failure.passing:
+                    raise
                 log.warning("letters cannot be read", error=str(failure))
                 await trio.sleep(RETRY_SECONDS)
                 continue

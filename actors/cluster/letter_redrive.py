@@ -11,6 +11,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
+from actors.cluster.failure import KafkaFailure
 from actors.cluster.letter_reading import LetterRecord
 from actors.cluster.letter_topic import LetterTopic
 from actors.log.log import Log
@@ -49,25 +50,29 @@ class MarkedLetters:
         self._unreadable: set[tuple[str, int]] = set()
 
     async def next(self) -> AsyncGenerator[tuple[LetterRecord, DeadLetter]]:
-        """Those that are marked now, oldest first."""
+        """Those that are marked now, oldest first; the next call tries again what fails."""
         letters = self._letters
         marked = letters.letters.to_redrive(self._kind, self._partition)
-        async with aclosing(letters.find(marked)) as records:
-            async for record in records:
-                # Another process may have redriven it meanwhile.
-                if not self._is_marked(record):
-                    continue
-                try:
-                    letter = await record.letter()
-                    if letter.kind != self._kind:
-                        raise ValueError(f"it is a letter of kind {letter.kind}")
-                except ValueError as error:
-                    self._unreadable.add(_key(record))
-                    log.error(
-                        "dead letter cannot be redriven", id=record.header.id, error=str(error)
-                    )
-                else:
-                    yield record, letter
+        try:
+            async with aclosing(letters.find(marked)) as records:
+                async for record in records:
+                    # Another process may have redriven it meanwhile.
+                    letter = await self._read(record) if self._is_marked(record) else None
+                    if letter is not None:
+                        yield record, letter
+        except KafkaFailure as failure:
+            log.error("dead letters cannot be redriven", error=str(failure))
+
+    async def _read(self, record: LetterRecord) -> DeadLetter | None:
+        try:
+            letter = await record.letter()
+            if letter.kind != self._kind:
+                raise ValueError(f"it is a letter of kind {letter.kind}")
+        except ValueError as error:
+            self._unreadable.add(_key(record))
+            log.error("dead letter cannot be redriven", id=record.header.id, error=str(error))
+            return None
+        return letter
 
     def _is_marked(self, record: LetterRecord) -> bool:
         return _key(record) not in self._unreadable and self.still(record)

@@ -5,6 +5,8 @@ import trio
 from msgspec.structs import replace
 from trio.testing import MockClock
 
+from actors.cluster.checkpoint_topic import Reader
+from actors.cluster.failure import KafkaFailure
 from actors.cluster.letter_redrive import POLL_SECONDS, EventRedrive, RowsRedrive
 from actors.cluster.letter_topic import LetterTopic
 from actors.pipeline.flush import Flush
@@ -262,3 +264,25 @@ async def test_rows_of_other_partitions_are_left_alone(
     await trio.sleep(2 * MOMENT)
     assert operator.letters.letters[letter_id].redrive
     assert owner.store.attempts == []
+
+
+async def test_letters_that_must_not_be_read_are_tried_again(
+    autojump_clock: MockClock,
+    memory: LettersInMemory,
+    operator: LetterTopic,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    front = Front(memory, nursery)
+    letter_id = await kept(operator, EVENT, at(640))
+    with monkeypatch.context() as patch:
+
+        def refuse(start: int) -> Reader:
+            raise KafkaFailure("TOPIC_AUTHORIZATION_FAILED", "not allowed", passing=False)
+
+        patch.setattr(front.letters, "_readers", refuse)
+        await replay(operator, letter_id)
+        await trio.sleep(MOMENT)
+        assert operator.letters.letters[letter_id].redrive
+    await trio.sleep(MOMENT)
+    assert operator.letters.letters == {}

@@ -76,7 +76,7 @@ def test_at_the_limit_no_more_are_kept(
     letters: Desk, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
     monkeypatch.setattr(dead_letters, limit, value)
-    monkeypatch.setattr(dead_letters, "_size_of", lambda content: 31)
+    monkeypatch.setattr(dead_letters, "size_of", lambda content: 31)
     letters.keep("writer", ROWS, "x", key="a")
     letters.keep("writer", ROWS, "x", redrive=True)
     assert letters.keep("writer", ROWS, "x")
