@@ -3,11 +3,16 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 
+from ingest.settings import Settings, setting_names
 from tests.cluster.brokers import Brokers, Options
 from tests.cluster.member import Member
+
+SECRET: Final = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
@@ -28,3 +33,17 @@ def join(brokers: Brokers, name: str) -> Iterator[Callable[..., Member]]:
     yield make
     for member in members:
         member.close()
+
+
+@pytest.fixture
+def prefix(name: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Settings of a front, with topics that no other test has."""
+    monkeypatch.chdir(tmp_path)
+    for field in Settings.model_fields.values():
+        for variable in setting_names(field):
+            monkeypatch.delenv(variable, raising=False)
+    prefix = f"{name[-60:]}."
+    monkeypatch.setenv("KAFKA_BROKERS", brokers.addresses())
+    monkeypatch.setenv("KAFKA_PREFIX", prefix)
+    monkeypatch.setenv("SLUICE_CLUSTER_SECRET", SECRET)
+    return prefix

@@ -15,30 +15,15 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from ingest.engine.heartbeat import Heartbeat, cluster_mac, encode_heartbeat
 from ingest.engine.topics import topic_names, wanted_topics
 from ingest.sessions.salts import Salt, Salts, serialise
-from ingest.settings import Settings, setting_names
 from tests.cluster.brokers import Brokers
 from tests.cluster.certificates import Authority
+from tests.cluster.conftest import SECRET
 from tests.cluster.node import PASSWORD, USER, Listener
 from tests.ingest.commands.command_line import run
 
-SECRET: Final = "0123456789abcdef0123456789abcdef"
 DAY: Final = 86_400
 
 Set = Callable[..., None]
-
-
-@pytest.fixture
-def prefix(name: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Settings of a front, with topics that no other test has."""
-    monkeypatch.chdir(tmp_path)
-    for field in Settings.model_fields.values():
-        for variable in setting_names(field):
-            monkeypatch.delenv(variable, raising=False)
-    prefix = f"{name[-60:]}."
-    monkeypatch.setenv("KAFKA_BROKERS", brokers.addresses())
-    monkeypatch.setenv("KAFKA_PREFIX", prefix)
-    monkeypatch.setenv("SLUICE_CLUSTER_SECRET", SECRET)
-    return prefix
 
 
 def created(*arguments: str) -> Result:
