@@ -197,7 +197,7 @@ class World:
         # Sometimes from further back, as a front does that has been restarted.
         begin = max(0, len(sent) - count - self.random.choice([0, 0, 0, 5]))
         for first in range(begin, len(sent), 4):
-            self._append(partition, sent[first : min(first + 4, len(sent))])
+            self.append(partition, sent[first : min(first + 4, len(sent))])
 
     def _record(self, partition: int) -> Record:
         self.nonces += 1
@@ -215,7 +215,7 @@ class World:
             nonce=self.nonces,
         )
 
-    def _append(self, partition: int, records: Sequence[tuple[int, Record]]) -> None:
+    def append(self, partition: int, records: Sequence[tuple[int, Record]]) -> None:
         entries = [(position, *encode(record)) for position, record in records]
         append(self.topics.events[partition], encode_message(7, entries), self.clock.seconds())
 
@@ -235,7 +235,7 @@ class World:
             source = Source(f"letter:{letter.id}", letter.redriven + 1)
             event = replace(letter.content, source=source)
             for _ in range(self.random.choice([1, 1, 2])):
-                self._append(letter.partition, [(0, event)])
+                self.append(letter.partition, [(0, event)])
             # It may have failed again before the mark.
             await trio.sleep(self.random.choice([0, 0, 2]))
             if self.random.random() < marked:
@@ -295,7 +295,7 @@ class World:
     async def run(self, seconds: float) -> None:
         for number in range(WORKERS):
             self.start(f"W{number}")
-        self.nursery.start_soon(self._coordinate)
+        self.nursery.start_soon(self.coordinate)
         self.coordinator.trouble = self.random.choice([0, 0.05, 0.15, 0.4])
         self.coordinator.unrest = self.random.choice([0, 0.005, 0.02])
         self.topics.trouble = self.random.choice([0, 0.05])
@@ -330,7 +330,7 @@ class World:
         for worker in self.workers.values():
             assert worker.supervisor.healthy
 
-    async def _coordinate(self) -> None:
+    async def coordinate(self) -> None:
         while True:
             await trio.sleep(0.2)
             self.coordinator.step()
