@@ -59,7 +59,6 @@ provide:
 	tests/end_to_end/provide_chromium
 	tests/end_to_end/provide_nginx
 	tests/end_to_end/provide_postgres
-	tests/end_to_end/provide_faketime
 	tests/cluster/provide_kafka
 
 unit: install provide

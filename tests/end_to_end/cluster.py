@@ -23,11 +23,12 @@ class Member(Sluice):
         directory: Path,
         role: Literal["front", "worker"],
         clickhouse_url: str,
+        module: str = "ingest",
         **environment: str,
     ) -> None:
         directory.mkdir(exist_ok=True)
         super().__init__(directory, clickhouse_url, **environment)
-        self.program = ("ingest", "serve", "--role", role)
+        self.program = (module, "serve", "--role", role)
 
     def wait_ready(self) -> None:
         """Wait until the process takes part in the cluster."""
@@ -68,6 +69,7 @@ class Cluster(Sluice):
         *,
         fronts: int = 2,
         workers: int = 2,
+        module: str = "ingest",
         **environment: str,
     ) -> None:
         self._settings = {
@@ -79,7 +81,7 @@ class Cluster(Sluice):
             "SLUICE_SITES": str(directory / "sites.toml"),
             **environment,
         }
-        self._url = clickhouse_url
+        self._url, self._module = clickhouse_url, module
         state = str(directory / "front-1" / "var")
         super().__init__(directory, clickhouse_url, SLUICE_STATE_DIR=state, **self._settings)
         self.fronts = [self.member("front", f"front-{n}") for n in range(1, fronts + 1)]
@@ -88,7 +90,7 @@ class Cluster(Sluice):
     def member(self, role: Literal["front", "worker"], name: str, **environment: str) -> Member:
         """Return another process of the cluster, not yet started."""
         settings = {**self._settings, **environment}
-        return Member(self.directory / name, role, self._url, **settings)
+        return Member(self.directory / name, role, self._url, self._module, **settings)
 
     @property
     def members(self) -> list[Member]:
@@ -125,7 +127,7 @@ class Cluster(Sluice):
         _, report = front.readiness()
         cluster = report["cluster"]
         return (
-            cluster["status"] == "ok"
+            cluster["status"] != "down"
             and (cluster["fronts"], cluster["workers"]) == (len(self.fronts), len(self.workers))
             and "sluice_cluster_partitions_unowned 0" in front.client.get("/metrics").text
         )

@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -14,7 +15,6 @@ from confluent_kafka.admin import NewPartitions
 from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import PARTITIONS, Cluster, Member
-from tests.end_to_end.faked_time import FakedTime, require_faketime
 from tests.end_to_end.sluice import ROWS_SECONDS, SITES, START_SECONDS, Sluice, wait_until
 
 VISITORS = 10
@@ -190,15 +190,23 @@ def test_kafka_is_away(cluster: Cluster, brokers: Brokers) -> None:
     cluster.wait_whole()
 
 
+def move_clock(file: Path, clock: str, *, days: int = 0) -> None:
+    """Make it another time of the day (UTC), of today or a number of days later."""
+    now = datetime.now(UTC)
+    moved = datetime.fromisoformat(f"{now:%F}T{clock}+00:00") + timedelta(days=days)
+    temporary = file.with_suffix(".new")
+    temporary.write_text(str((moved - now).total_seconds()))
+    temporary.replace(file)
+
+
 def test_midnight(make: Make, tmp_path: Path) -> None:
     """Both fronts change the salt together, and visits go on."""
-    require_faketime()
-    time = FakedTime(tmp_path / "time")
-    time.set("23:50:00")
-    with make(workers=1, **time.environment) as cluster:
+    file = tmp_path / "clock"
+    move_clock(file, "23:50:00")
+    with make(workers=1, module="tests.end_to_end.moved_clock", MOVED_CLOCK=str(file)) as cluster:
         for number in range(6):
             view(cluster, "night", number)
-        time.set("00:00:30", days=1)
+        move_clock(file, "00:00:30", days=1)
         wait_until(
             lambda: all("followed a step" in member.log_text() for member in cluster.members),
             START_SECONDS,
