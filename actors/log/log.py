@@ -1,6 +1,7 @@
 """The log's contract: accepted events in order, by position, until the store has their rows.
 
-`tests/actors/log/checks.py` tests every implementation of it.
+`tests/actors/log/checks.py` tests every implementation of `Log`, and `writable_checks.py` beside it
+what a `WritableLog` adds.
 """
 
 from abc import ABC, abstractmethod

@@ -16,8 +16,8 @@ from actors.log.file_log import FileLog, Fsync
 from actors.log.log import LogBrokenError, LogPoint
 from actors.log.note import NOTE
 from actors.threads.serial_thread import SerialThread
-from tests.actors.log.checks import append_events, read_numbers
 from tests.actors.log.files import fail_with, open_log, segment_paths
+from tests.actors.log.writable_checks import append_events, read_numbers
 
 FSYNCS: list[Fsync] = ["always", "interval", "never"]
 

@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.log.file_log import FileLog
 from actors.log.log import LogFullError, LogPoint
-from tests.actors.log.checks import read_numbers, read_runs
 from tests.actors.log.files import open_log, segment_paths
 from tests.actors.log.records import COUNTS, events
+from tests.actors.log.writable_checks import read_numbers, read_runs
 from tests.examples import NOON
 
 

@@ -8,9 +8,18 @@ from actors.log.file_log import FileLog, Fsync
 from actors.log.log import LogError, LogPoint
 from actors.log.note import NOTE, NoteFile
 from ingest.records.record import Description
-from tests.actors.log.checks import CHECKS, Check, append_events, fill, read_numbers, read_runs
+from tests.actors.log.checks import CHECKS, Check
 from tests.actors.log.files import fail_with, fill_disk, open_log, segment_paths
 from tests.actors.log.records import DESCRIPTION
+from tests.actors.log.writable_checks import (
+    WRITABLE_CHECKS,
+    AppendingSupply,
+    WritableCheck,
+    append_events,
+    fill,
+    read_numbers,
+    read_runs,
+)
 from tests.examples import NOON
 
 FSYNCS: list[Fsync] = ["always", "interval", "never"]
@@ -19,6 +28,14 @@ FSYNCS: list[Fsync] = ["always", "interval", "never"]
 @pytest.mark.parametrize("fsync", FSYNCS)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_it_is_a_log(check: Check, fsync: Fsync, tmp_path: Path) -> None:
+    log = open_log(tmp_path, fsync=fsync)
+    await check(AppendingSupply(log))
+    log.close()
+
+
+@pytest.mark.parametrize("fsync", FSYNCS)
+@pytest.mark.parametrize("check", WRITABLE_CHECKS, ids=lambda check: check.__name__)
+async def test_it_is_a_writable_log(check: WritableCheck, fsync: Fsync, tmp_path: Path) -> None:
     log = open_log(tmp_path, fsync=fsync)
     await check(log)
     log.close()

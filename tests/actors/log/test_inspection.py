@@ -3,8 +3,8 @@ from pathlib import Path
 
 from actors.log.inspection import LogFiles, inspect_log
 from actors.log.log import LogPoint
-from tests.actors.log.checks import append_events
 from tests.actors.log.files import open_log, segment_paths
+from tests.actors.log.writable_checks import append_events
 
 RECORDED = Path(__file__).parent / "recorded" / "version-1"
 

@@ -2,8 +2,14 @@ import pytest
 
 from actors.log.log import LogFullError, LogPoint, WritableLog
 from actors.log.memory_log import MemoryLog
-from tests.actors.log.checks import CHECKS, Check, append_events
+from tests.actors.log.checks import CHECKS, Check
 from tests.actors.log.records import COUNTS, DESCRIPTION
+from tests.actors.log.writable_checks import (
+    WRITABLE_CHECKS,
+    AppendingSupply,
+    WritableCheck,
+    append_events,
+)
 from tests.examples import NOON
 
 
@@ -13,6 +19,13 @@ def a_log(limit_events: int = 25_000) -> MemoryLog:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_it_is_a_log(check: Check) -> None:
+    log: WritableLog = a_log()
+    await check(AppendingSupply(log))
+    log.close()
+
+
+@pytest.mark.parametrize("check", WRITABLE_CHECKS, ids=lambda check: check.__name__)
+async def test_it_is_a_writable_log(check: WritableCheck) -> None:
     log: WritableLog = a_log()
     await check(log)
     log.close()

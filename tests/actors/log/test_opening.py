@@ -15,9 +15,9 @@ from actors.log.frames import FRAME_BYTES, HEADER_BYTES, encode_frame, frames
 from actors.log.log import LogPoint
 from actors.log.note import NOTE
 from ingest.records.run import UnknownRecordError
-from tests.actors.log.checks import append_events, read_numbers, read_runs
 from tests.actors.log.files import aside, flip, open_log, segment_paths
 from tests.actors.log.records import COUNTS, DESCRIPTION
+from tests.actors.log.writable_checks import append_events, read_numbers, read_runs
 from tests.examples import NOON
 
 LIMIT = 200_000

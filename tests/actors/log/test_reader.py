@@ -10,8 +10,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.log.file_log import FileLog
 from actors.log.log import LogError
-from tests.actors.log.checks import append_events, read_numbers
 from tests.actors.log.files import aside, fail_with, flip, open_log, segment_paths
+from tests.actors.log.writable_checks import append_events, read_numbers
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from actors.log.file_log import FileLog
 from actors.log.note import NOTE, NoteFile
 from actors.threads import serial_thread
 from actors.threads.serial_thread import SerialThread
-from tests.actors.log.checks import append_events, read_numbers
 from tests.actors.log.files import open_log, segment_paths
+from tests.actors.log.writable_checks import append_events, read_numbers
 
 
 @pytest.fixture

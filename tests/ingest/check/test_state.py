@@ -15,8 +15,8 @@ from ingest.server.state_files import StateFiles
 from ingest.sessions import salts
 from ingest.settings import Settings
 from tests.actors.fakes import LettersAtOnce
-from tests.actors.log.checks import append_events
 from tests.actors.log.files import fail_with, open_log
+from tests.actors.log.writable_checks import append_events
 
 NOW = 1_790_078_400.0
 RECORDED = Path(__file__).parents[2] / "actors" / "log" / "recorded" / "version-2"

@@ -24,9 +24,9 @@ from ingest.server.durability import (
 from ingest.server.state_files import StateFiles
 from ingest.sessions.session import begin
 from ingest.settings import Settings
-from tests.actors.log.checks import append_events
 from tests.actors.log.files import open_log, segment_paths
 from tests.actors.log.records import DESCRIPTION
+from tests.actors.log.writable_checks import append_events
 from tests.examples import NOON, an_enriched_event
 
 TAKEN = TakenSource("front", 7, NOON)

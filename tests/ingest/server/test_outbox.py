@@ -15,8 +15,8 @@ from ingest.server.outbox import open_outbox, remembered_cluster
 from ingest.server.state_files import StateFiles
 from ingest.sessions.session import begin
 from ingest.settings import Settings
-from tests.actors.log.checks import append_events
 from tests.actors.log.records import DESCRIPTION
+from tests.actors.log.writable_checks import append_events
 from tests.examples import NOON, an_enriched_event
 
 CLUSTER = ClusterRecord("00000000000000aa", 64, 1800)
