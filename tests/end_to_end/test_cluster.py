@@ -202,24 +202,35 @@ def move_clock(file: Path, clock: str, *, days: int = 0) -> None:
 
 
 def test_midnight(make: Make, tmp_path: Path) -> None:
-    """Both fronts change the salt together, and visits go on."""
+    """Visits go on; the next ones have another id, the same at both fronts."""
     file = tmp_path / "clock"
     move_clock(file, "23:50:00")
     with make(workers=1, module="tests.end_to_end.moved_clock", MOVED_CLOCK=str(file)) as cluster:
+
+        def wait_steps(steps: int) -> None:
+            wait_until(
+                lambda: all(
+                    member.log_text().count("followed a step") == steps
+                    for member in cluster.members
+                ),
+                START_SECONDS,
+            )
+
         for number in range(6):
             view(cluster, "night", number)
         move_clock(file, "00:00:30", days=1)
-        wait_until(
-            lambda: all("followed a step" in member.log_text() for member in cluster.members),
-            START_SECONDS,
-        )
+        wait_steps(1)
         for number in range(6, 12):
             view(cluster, "night", number)
-        assert_stored(cluster, "night", [12])
-        rows = cluster.events("pathname LIKE '/night/%'", 12)
+        move_clock(file, "00:40:00", days=1)
+        wait_steps(2)
+        for number in range(12, 18):
+            view(cluster, "night", number)
+        assert_stored(cluster, "night", [6, 12])
+        rows = cluster.events("pathname LIKE '/night/%'", 18)
         ids = {int(row["pathname"].rpartition("/")[2]): row["user_id"] for row in rows}
-        before, after = ({ids[number] for number in half} for half in (range(6), range(6, 12)))
-        assert (len(before), len(after), len(before | after)) == (1, 1, 2)
+        first, second = ({ids[number] for number in part} for part in (range(12), range(12, 18)))
+        assert (len(first), len(second), len(first | second)) == (1, 1, 2)
 
 
 def test_from_one_process_to_a_cluster_and_back(make: Make, clickhouse: ClickHouseServer) -> None:
@@ -274,15 +285,14 @@ def test_another_session_timeout_is_refused(cluster: Cluster) -> None:
 def test_a_role_needs_kafka(tmp_path: Path, clickhouse: ClickHouseServer, role: Any) -> None:
     secret = {"SLUICE_CLUSTER_SECRET": "0123456789abcdef0123456789abcdef"}
     log = refusal(Member(tmp_path, role, clickhouse.url("none"), **secret))
-    assert log.count("Error: ") == 1
-    assert "KAFKA_BROKERS" in log
+    assert log == "sluice: KAFKA_URL or KAFKA_BROKERS is needed: the brokers of the cluster\n"
 
 
-@pytest.mark.parametrize("role", ["front", "worker"])
-def test_topics_with_other_partitions_are_refused(make: Make, brokers: Brokers, role: Any) -> None:
-    cluster = make()
+def test_topics_with_other_partitions_are_refused(make: Make, brokers: Brokers) -> None:
+    cluster = make(fronts=1, workers=1)
     cluster.create()
     topic = f"{cluster.environment['KAFKA_PREFIX']}sluice-events"
     brokers.admin.create_partitions([NewPartitions(topic, PARTITIONS + 1)])[topic].result(60)
-    log = refusal(cluster.member(role, "late"))
-    assert f"{topic} has {PARTITIONS + 1} partitions instead of {PARTITIONS}" in log
+    for member in cluster.members:
+        log = refusal(member)
+        assert f"{topic} has {PARTITIONS + 1} partitions instead of {PARTITIONS}" in log
