@@ -4,6 +4,11 @@ Three brokers, ClickHouse, a front, a worker and the load generator (wrk, with t
 `traffic.lua`) share the machine. Then role `all` gets the same traffic at the same rate, with the
 same ClickHouse. Then the worker of a partition with many open visits is killed. Prints tables, and
 writes them with the machine's description to `benchmarks/results/cluster.json`.
+
+A machine with two cores takes a small part of the events for which a cluster is made. So there are
+two runs of the cluster. In the first one, the front spreads the events over as many partitions as
+usual, into small messages. In the second one, there are few partitions. Each has as many events a
+second as in a large cluster, and so the worker and ClickHouse have batches of the same size.
 """
 
 import argparse
@@ -18,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.members import Members, Servers, folding, until
+from benchmarks.members import Members, Servers, folding, owned, until
 from benchmarks.recovery import FLUSH_SECONDS, OUTAGE_EVENTS, Recovery, measure_recovery
 from benchmarks.servers import ROOT, sluice
 from benchmarks.throughput import RESULTS, SETTLE_SECONDS, Load, machine, wrk
@@ -30,6 +35,9 @@ RATES: Final = (40_000, 200_000, 1_000_000)
 
 BUSY: Final = 0.6
 """Share of a core that may be in use."""
+
+QUICK_SECONDS: Final = 0.02
+"""Interval of looking for what is over soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class Options:
         seconds: Of load for each figure.
         warm: Seconds of load before, for the brokers.
         connections: Of the load generator.
-        partitions: Of the events.
+        partitions: Of the events, in the first run.
+        few: Partitions in the second run.
         visits: Open visits of the partition whose worker is killed; 0 to leave this out.
         replayed: Its stored events behind the checkpoint.
     """
@@ -69,6 +78,7 @@ class Options:
     warm: float
     connections: int
     partitions: int
+    few: int
     visits: int
     replayed: int
 
@@ -90,27 +100,36 @@ def measure(
     return Cost(name, events / seconds, found.p50, found.p99, used)
 
 
-def measure_cluster(servers: Servers, options: Options) -> tuple[Cost, float]:
+def measure_cluster(
+    servers: Servers, partitions: int, warm: float, options: Options
+) -> tuple[Cost, float]:
     """Measure a front, a worker, the brokers and the store.
 
+    Args:
+        servers: The brokers and the store.
+        partitions: Of the events.
+        warm: Seconds of load before.
+        options: How to measure.
+
     Returns:
-        The cost, and the seconds that the worker took from its start until it had all partitions.
+        The cost, and the seconds that the worker took to take all partitions over.
     """
-    members = Members(servers, "cluster", options.partitions)
-    started = time.monotonic()
+    members = Members(servers, f"cluster{partitions}", partitions)
     with members.worker() as worker:
-        until(lambda: len(folding(worker)) == options.partitions, 0.05)
-        start_seconds = time.monotonic() - started
+        until(lambda: owned(worker), QUICK_SECONDS)
+        began = time.monotonic()
+        until(lambda: len(folding(worker)) == partitions, QUICK_SECONDS)
+        takeover = time.monotonic() - began
         with members.front() as front:
 
             def is_stored() -> bool:
                 waiting = front.metrics()["sluice_forwarder_backlog_events"]
                 return not waiting and members.lag() == 0
 
-            wrk(front.port, options.warm, connections=options.connections)
+            wrk(front.port, warm, connections=options.connections)
             until(is_stored)
             cost = measure(
-                "cluster",
+                f"cluster, {partitions} partitions",
                 lambda: wrk(front.port, options.seconds, connections=options.connections),
                 options.seconds,
                 front.accepted,
@@ -122,7 +141,7 @@ def measure_cluster(servers: Servers, options: Options) -> tuple[Cost, float]:
                     "ClickHouse": servers.store_seconds,
                 },
             )
-    return cost, start_seconds
+    return cost, takeover
 
 
 def measure_all(servers: Servers, options: Options, rate: float) -> Iterator[Cost]:
@@ -147,22 +166,32 @@ def measure_all(servers: Servers, options: Options, rate: float) -> Iterator[Cos
 def cost_table(costs: list[Cost]) -> str:
     """Format the costs as text."""
     names = ("front", "worker", "brokers", "all", "ClickHouse")
-    rows = [f"{'µs of CPU per event':<20}{'events/s':>9}{'p50 ms':>8}{'p99 ms':>8}"]
+    rows = [f"{'µs of CPU per event':<24}{'events/s':>9}{'p50 ms':>8}{'p99 ms':>8}"]
     rows[0] += "".join(f"{name:>12}" for name in names)
     for cost in costs:
-        text = f"{cost.name:<20}{cost.rate:>9,.0f}{cost.p50:>8.1f}{cost.p99:>8.1f}"
+        text = f"{cost.name:<24}{cost.rate:>9,.0f}{cost.p50:>8.1f}{cost.p99:>8.1f}"
         text += "".join(
             f"{cost.cpu[name]:>12.1f}" if name in cost.cpu else " " * 12 for name in names
         )
         rows.append(text.rstrip())
-    cluster, single = costs[0].cpu, costs[1].cpu["all"]
-    front, worker = cluster["front"] / single, cluster["worker"] / single
-    rows.append(f"front/all {front:.2f}, worker/all {worker:.2f}, at the same rate")
-    return "\n".join(rows)
+    return "\n".join([*rows, ratios(costs)])
 
 
-def scale_table(cpu: Mapping[str, float]) -> str:
-    """Format how many cores a rate takes, as text; by the CPU time per event in microseconds."""
+def ratios(costs: list[Cost]) -> str:
+    """Compare the roles with role `all` at the same rate, as text."""
+    many, few, single = (cost.cpu for cost in costs[:3])
+    front, worker = many["front"] / single["all"], few["worker"] / single["all"]
+    return f"front/all {front:.2f}, worker/all {worker:.2f} (few partitions), at the same rate"
+
+
+def scale_table(many: Mapping[str, float], few: Mapping[str, float]) -> str:
+    """Format how many cores a rate takes, as text.
+
+    Args:
+        many: CPU time per event in microseconds, by process, in the first run.
+        few: The same in the second run.
+    """
+    cpu = {**many, "worker": few["worker"], "ClickHouse": few["ClickHouse"]}
     names = ("front", "worker", "brokers", "ClickHouse")
     each = ", ".join(f"{name} {1e6 / cpu[name]:,.0f}" for name in names[:2])
     rows = [f"events/s of a core: {each}"]
@@ -191,14 +220,18 @@ def run(directory: Path, options: Options) -> tuple[str, dict[str, Any]]:
         The tables as text, and all figures.
     """
     with Servers(directory) as servers:
-        cluster, start = measure_cluster(servers, options)
-        costs = [cluster, *measure_all(servers, options, cluster.rate)]
+        many, takeover = measure_cluster(servers, options.partitions, options.warm, options)
+        few, _ = measure_cluster(servers, options.few, SETTLE_SECONDS, options)
+        costs = [many, few, *measure_all(servers, options, many.rate)]
         tables = [
             cost_table(costs),
-            scale_table(cluster.cpu),
-            f"a worker takes {options.partitions} partitions over: {start:.1f} s from its start",
+            scale_table(many.cpu, few.cpu),
+            f"a worker takes {options.partitions} partitions over in {takeover:.1f} s",
         ]
-        figures: dict[str, Any] = {"costs": [asdict(cost) for cost in costs], "start": start}
+        figures: dict[str, Any] = {
+            "costs": [asdict(cost) for cost in costs],
+            "takeover_seconds": takeover,
+        }
         if options.visits:
             recovery = measure_recovery(servers, options.visits, options.replayed)
             tables.append(recovery_table(recovery))
@@ -212,7 +245,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20, help="of load for each figure")
     parser.add_argument("--warm", type=float, default=60, help="seconds of load for the brokers")
     parser.add_argument("--connections", type=int, default=512, help="of the load generator")
-    parser.add_argument("--partitions", type=int, default=64, help="of the events")
+    parser.add_argument("--partitions", type=int, default=64, help="in the first run")
+    parser.add_argument("--few", type=int, default=8, help="partitions in the second run")
     parser.add_argument("--visits", type=int, default=60_000, help="open at the kill; 0: no kill")
     parser.add_argument("--replayed", type=int, default=60_000, help="events at the kill")
     options = Options(**vars(parser.parse_args()))
