@@ -15,12 +15,14 @@ import argparse
 import json
 import math
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from benchmarks.members import Members, Servers, folding, owned, until
@@ -217,7 +219,7 @@ def run(directory: Path, options: Options) -> tuple[str, dict[str, Any]]:
     """Measure everything.
 
     Returns:
-        The tables as text, and all figures.
+        The tables as text, which are printed as they come, and all figures.
     """
     with Servers(directory) as servers:
         many, takeover = measure_cluster(servers, options.partitions, options.warm, options)
@@ -228,6 +230,7 @@ def run(directory: Path, options: Options) -> tuple[str, dict[str, Any]]:
             scale_table(many.cpu, few.cpu),
             f"a worker takes {options.partitions} partitions over in {takeover:.1f} s",
         ]
+        print(*tables, sep="\n\n", flush=True)
         figures: dict[str, Any] = {
             "costs": [asdict(cost) for cost in costs],
             "takeover_seconds": takeover,
@@ -235,12 +238,18 @@ def run(directory: Path, options: Options) -> tuple[str, dict[str, Any]]:
         if options.visits:
             recovery = measure_recovery(servers, options.visits, options.replayed)
             tables.append(recovery_table(recovery))
+            print(f"\n{tables[-1]}")
             figures["recovery"] = asdict(recovery)
     return "\n\n".join(tables), figures
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Exit like Ctrl-C does, so that all started processes are stopped."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Measure everything, and print and save the tables."""
+    """Measure everything, and save the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="of load for each figure")
     parser.add_argument("--warm", type=float, default=60, help="seconds of load for the brokers")
@@ -254,9 +263,9 @@ def main() -> None:
         sys.exit("wrk is needed: benchmarks/provide_tools installs it on Debian")
     if not LIBRARIES.exists() or shutil.which("java") is None:
         sys.exit(MISSING)
+    signal.signal(signal.SIGTERM, _interrupt)
     with tempfile.TemporaryDirectory(dir=ROOT, ignore_cleanup_errors=True) as name:
         text, figures = run(Path(name), options)
-    print(text)
     RESULTS.mkdir(exist_ok=True)
     document = {"machine": machine(), "options": asdict(options), **figures, "table": text}
     (RESULTS / "cluster.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
