@@ -97,6 +97,17 @@ class Cluster:
         assert set(states.values()) == {1}
         assert len(states) == 50
 
+    def terminate(self) -> list[int]:
+        """Have the workers end in order; returns how each of them ended."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        for worker in self.workers:
+            started = self.database.with_name(f"{worker.pid}.started")
+            while worker.poll() is None and not started.exists():
+                assert time.monotonic() < deadline, "a worker does not start"
+                time.sleep(0.1)
+            worker.terminate()
+        return [worker.wait(WAIT_SECONDS) for worker in self.workers]
+
     def end(self) -> None:
         for worker in self.workers:
             if worker.poll() is None:
@@ -128,10 +139,7 @@ def test_workers_take_over_from_each_other(brokers: Brokers, name: str, tmp_path
                 running[0].kill()
                 cluster.start()
         cluster.wait_for(cluster.sent)
-        for worker in cluster.workers:
-            if worker.poll() is None:
-                worker.terminate()
-        ends = [worker.wait(WAIT_SECONDS) for worker in cluster.workers]
+        ends = cluster.terminate()
         assert set(ends) <= {0, -signal.SIGKILL}
         assert ends.count(0) == 2
         cluster.check()

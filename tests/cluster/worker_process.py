@@ -1,8 +1,11 @@
 """Runs a worker alone, with a store in one SQLite file, until SIGTERM.
 
 `python -m tests.cluster.worker_process BROKERS PREFIX CLUSTER PARTITIONS DATABASE`
+
+Makes a file PID.started beside the database when it takes SIGTERM.
 """
 
+import os
 import pickle
 import signal
 import sqlite3
@@ -100,6 +103,7 @@ async def main(brokers: str, prefix: str, cluster: str, partitions: int, databas
         checkpoint_seconds=3,
     )
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        database.with_name(f"{os.getpid()}.started").touch()
         async with trio.open_nursery() as nursery:
 
             async def end_when_fatal() -> None:
