@@ -255,6 +255,20 @@ def test_check_and_create_over_tls(
     assert run("engine", "status").exit_code == 0
 
 
+def test_the_host_in_a_certificate_is_checked_unless_an_option_says_no(
+    brokers: Brokers, given: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(**TLS, KAFKA_BROKERS=brokers.addresses(Listener.SSL, host="localhost"))
+    with monkeypatch.context() as patch:
+        patch.setattr("actors.cluster.admin.ANSWER_SECONDS", 5.0)
+        check = run("engine", "check")
+    assert check.exit_code == 1
+    assert "cannot be trusted" in check.output
+    given(SLUICE_KAFKA_OPTIONS="ssl.endpoint.identification.algorithm=none")
+    created("--partitions", "2")
+    assert run("engine", "check").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("listener", "settings", "text"),
     [
