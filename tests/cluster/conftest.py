@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from ingest.settings import Settings, setting_names
-from tests.cluster.brokers import Brokers, Options
+from tests.cluster.brokers import WAIT_SECONDS, Brokers, Options
 from tests.cluster.member import Member
 
 SECRET: Final = "0123456789abcdef0123456789abcdef"
@@ -42,6 +42,7 @@ def prefix(name: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.Monk
     for field in Settings.model_fields.values():
         for variable in setting_names(field):
             monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("actors.cluster.admin.ANSWER_SECONDS", WAIT_SECONDS)
     prefix = f"{name[-60:]}."
     monkeypatch.setenv("KAFKA_BROKERS", brokers.addresses())
     monkeypatch.setenv("KAFKA_PREFIX", prefix)

@@ -209,9 +209,14 @@ def test_status_without_a_cluster(prefix: str) -> None:
 
 
 @pytest.fixture
+def impatient(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long for brokers that will not answer."""
+    monkeypatch.setattr("actors.cluster.admin.ANSWER_SECONDS", 5.0)
+
+
+@pytest.fixture
 def given(prefix: str, brokers: Brokers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Set:
     """Gives settings; names of files of certificates stand for what is in them."""
-    monkeypatch.setattr("actors.cluster.admin.ANSWER_SECONDS", 5.0)
     certificates = brokers.directory / "certificates"
     other = Authority(tmp_path / "other", "other")
     other.issue("stranger")
@@ -269,6 +274,7 @@ def test_the_host_in_a_certificate_is_checked_unless_an_option_says_no(
     assert run("engine", "check").exit_code == 0
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("listener", "settings", "text"),
     [
@@ -335,6 +341,7 @@ def test_check_says_why_the_brokers_cannot_be_asked(
         assert hidden not in result.output
 
 
+@pytest.mark.usefixtures("impatient")
 def test_create_and_status_say_so_too(given: Set) -> None:
     given(KAFKA_BROKERS="127.0.0.1:1")
     for command in ("create", "status"):
