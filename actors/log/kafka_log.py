@@ -19,7 +19,7 @@ from actors.cluster.failure import KafkaFailure
 from actors.cluster.membership import Holding, Membership, Outcome
 from actors.cluster.topic_reader import TopicMessage
 from actors.log.lease import Lease
-from actors.log.log import Log, LogError, LogPoint
+from actors.log.log import TOGETHER, Log, LogError, LogPoint
 from ingest.engine.message import POSITIONS, UnknownMessageError, decode_message
 from ingest.engine.plan import CheckpointPlace, Plan, encode_plan
 from ingest.records.run import Run
@@ -133,6 +133,7 @@ class KafkaLog(Log, Lease):
         self._buffer: deque[TopicMessage] = deque()
         self._bytes = 0
         self._paused = self._stopped = False
+        self._together = TOGETHER
         self._waiting: deque[tuple[int, float]] = deque()
         self._changed = trio.Event()
 
@@ -182,7 +183,11 @@ class KafkaLog(Log, Lease):
 
     async def read(self, position: int) -> Run | None:
         """See `Log.read`. The first read starts the messages."""
-        await trio.lowlevel.checkpoint()
+        if self._together < TOGETHER:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            self._together = 0
+            await trio.lowlevel.checkpoint()
         position = max(position, self.first)
         offset = position // POSITIONS
         if self._start is None or offset != self._read_to.position // POSITIONS:
@@ -203,6 +208,7 @@ class KafkaLog(Log, Lease):
             log.error("messages are missing", partition=self.partition, messages=missing)
             self.lost += missing
         self._read_to = run.end_point
+        self._together += max(1, len(run.records))
         if run.end > self.committed.position:
             self._waiting.append((run.end, message.timestamp))
         return run.starting_at(position)

@@ -18,6 +18,11 @@ TAIL_BYTES: Final = 16 * 1024 * 1024
 """Size of the newest records that a log serves from memory; older ones are read from disk."""
 
 
+TOGETHER: Final = 64
+"""Records that may be read between two checkpoints of trio's, each of which costs more than a small
+run."""
+
+
 class LogError(Exception):
     """The log cannot append or read records now; the text says why.
 

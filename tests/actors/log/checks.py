@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import trio
 from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 
-from actors.log.log import Log
+from actors.log.log import TOGETHER, Log
 from ingest.records.record import Record
 from ingest.records.run import Run
 from tests.actors.log.records import COUNTS, END_OF_SOURCE, an_event, events, numbers
@@ -120,13 +120,17 @@ async def a_reader_may_begin_anywhere(supply: Supply) -> None:
         assert numbers(run) == expected
 
 
-async def reading_is_a_checkpoint(supply: Supply) -> None:
+async def reading_is_a_checkpoint_after_some_records(supply: Supply) -> None:
     start = supply.log.end.position
-    await supply.add(events(0, 1))
-    await supply.add(events(1, 2))
+    for number in range(TOGETHER + 2):
+        await supply.add(events(number, number + 1))
     (run,) = await take(supply.log, start, 1)
     with assert_checkpoints():
+        await take(supply.log, run.end, TOGETHER)
+    with trio.CancelScope() as scope:
+        scope.cancel()
         await supply.log.read(run.end)
+    assert scope.cancelled_caught
 
 
 async def batches_are_prepared_and_committed(supply: Supply) -> None:
@@ -188,7 +192,7 @@ CHECKS: Final[list[Check]] = [
     a_reader_waits_for_records,
     a_reader_can_give_up_waiting,
     a_reader_may_begin_anywhere,
-    reading_is_a_checkpoint,
+    reading_is_a_checkpoint_after_some_records,
     batches_are_prepared_and_committed,
     what_is_not_committed_can_be_read,
     it_syncs_what_it_has,
