@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -28,8 +28,15 @@ def await_outboxes(cluster: Cluster) -> None:
             time.sleep(0.1)
 
 
-def await_topic(cluster: Cluster, watch: LagWatch) -> None:
+def await_topic(
+    cluster: Cluster, watch: LagWatch, start_ended: Callable[[], None] | None = None
+) -> None:
     """Wait until the workers have stored and committed everything that the topic has.
+
+    Args:
+        cluster: The cluster.
+        watch: Knows what is committed.
+        start_ended: Starts workers that ended by themselves meanwhile.
 
     Raises:
         ServerError: It took too long.
@@ -41,6 +48,8 @@ def await_topic(cluster: Cluster, watch: LagWatch) -> None:
             raise ServerError(f"the topic was read to {watch.ends()} and ends at {ends}")
         time.sleep(0.1)
     while lag := watch.lag(ends):
+        if start_ended is not None:
+            start_ended()
         if time.monotonic() > deadline:
             logs = "\n".join(worker.log_tail() for worker in cluster.workers)
             raise ServerError(f"messages are not stored, by partition: {lag}\n{logs}")

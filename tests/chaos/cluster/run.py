@@ -98,9 +98,9 @@ def run(seed: int, seconds: float | None) -> Result:
 
 
 def _run(result: Result, seed: int, seconds: float | None, stack: ExitStack) -> None:
-    workers = SHORT_WORKERS if seconds is None else WORKERS
+    count = SHORT_WORKERS if seconds is None else WORKERS
     random = seeded(seed, "cluster")
-    cluster = stack.enter_context(Cluster(result.directory, random, workers))
+    cluster = stack.enter_context(Cluster(result.directory, random, count))
     stack.callback(note_processes, cluster, result)
     watch = LagWatch(cluster.brokers, NAMES, cluster.follower)
     stack.callback(watch.close)
@@ -129,6 +129,10 @@ def _run(result: Result, seed: int, seconds: float | None, stack: ExitStack) -> 
         _storm(saboteurs, {lane: lane_faults(lane, seed) for lane in Lane}, began + seconds)
     sent = [event for sender in (load, *others) for event in sender.stop()]
     result.load_seconds, result.rude = time.monotonic() - began, rude.connections
+    workers = saboteurs[Lane.WORKERS]
+    assert isinstance(workers, WorkerSaboteur)
+    await_outboxes(cluster)
+    await_topic(cluster, watch, workers.start_ended)
     _audit(cluster, watch, sent, seed, result)
 
 
@@ -155,9 +159,7 @@ def _storm(
 
 
 def _audit(cluster: Cluster, watch: LagWatch, sent: list[Sent], seed: int, result: Result) -> None:
-    """Wait until everything is stored, run the audit, and end all processes."""
-    await_outboxes(cluster)
-    await_topic(cluster, watch)
+    """Run the audit when everything is stored, and end all processes."""
     result.longest_lag = watch.longest
     letters = set(result.account.set_aside)
     for letter in cluster.letters():
