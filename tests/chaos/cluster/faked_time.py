@@ -7,9 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
-MISSING: Final = (
-    "no libfaketime on this machine: tests/end_to_end/provide_faketime installs it with apt-get"
-)
+MISSING: Final = "no libfaketime on this machine: Debian's package faketime has it"
 
 
 def find_library() -> Path | None:
