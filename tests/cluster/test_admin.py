@@ -31,14 +31,3 @@ async def test_a_leader_that_died_is_forgotten(brokers: Brokers, name: str) -> N
             assert await bounds_of(admin, name) == Bounds(0, 0)
     finally:
         admin.close()
-
-
-async def test_an_earlier_term_of_a_leader_is_forgotten(brokers: Brokers, name: str) -> None:
-    brokers.create_topic(name)
-    admin = Admin(brokers.options())
-    try:
-        assert await bounds_of(admin, name) == Bounds(0, 0)
-        brokers.restart(*brokers.numbers)
-        assert await bounds_of(admin, name) == Bounds(0, 0)
-    finally:
-        admin.close()
