@@ -177,8 +177,10 @@ class Sessions(Actor):
                 return run
             except LogError as error:
                 self._verdicts.fold_waits()
-                self.problem = f"the log cannot be read: {error}"
-                log.error("log cannot be read", error=str(error))
+                problem = f"the log cannot be read: {error}"
+                if problem != self.problem:
+                    log.error("log cannot be read", error=str(error))
+                self.problem = problem
                 await trio.sleep(RETRY_SECONDS)
 
     async def _begin(self, run: Run) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.letters import dead_letters
@@ -457,7 +458,9 @@ async def test_a_log_that_cannot_be_read_is_read_later(
         return await read(position)
 
     monkeypatch.setattr(folded.log, "read", failing)
-    assert nonces(await folded.fold()) == [0, 1]
+    with capture_logs() as entries:
+        assert nonces(await folded.fold()) == [0, 1]
+    assert [entry["error"] for entry in entries] == ["no answer"]
     assert trio.current_time() == 3 * RETRY_SECONDS
     assert "waits" in folded.told.calls[1:3]
 
