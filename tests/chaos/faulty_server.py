@@ -5,6 +5,10 @@ makes the stages fail repeatedly between messages, until the supervisor gives up
 moment makes the process kill itself at that moment, like `kill -9`.
 """
 
+# isort: off
+import tests.end_to_end.moved_clock  # noqa: F401 - before anything that reads the time
+
+# isort: on
 import functools
 import inspect
 import itertools

@@ -4,7 +4,6 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -15,6 +14,7 @@ from confluent_kafka.admin import NewPartitions
 from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import PARTITIONS, Cluster, Member
+from tests.end_to_end.moved_clock import move_clock
 from tests.end_to_end.sluice import ROWS_SECONDS, SITES, START_SECONDS, Sluice, wait_until
 
 VISITORS = 10
@@ -190,15 +190,6 @@ def test_kafka_is_away(cluster: Cluster, brokers: Brokers) -> None:
         assert cluster.query("SELECT 1 FROM events_v2 WHERE pathname = '/refused/1'") == []
         assert refusing.stop() == 0
     cluster.wait_whole()
-
-
-def move_clock(file: Path, clock: str, *, days: int = 0) -> None:
-    """Make it another time of the day (UTC), of today or a number of days later."""
-    now = datetime.now(UTC)
-    moved = datetime.fromisoformat(f"{now:%F}T{clock}+00:00") + timedelta(days=days)
-    temporary = file.with_suffix(".new")
-    temporary.write_text(str((moved - now).total_seconds()))
-    temporary.replace(file)
 
 
 def test_midnight(make: Make, tmp_path: Path) -> None:

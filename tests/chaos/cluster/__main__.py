@@ -8,8 +8,6 @@ import sys
 from types import FrameType
 from typing import Final
 
-from tests.chaos.cluster.faked_time import MISSING as NO_FAKETIME
-from tests.chaos.cluster.faked_time import find_library
 from tests.chaos.cluster.midnight import run_midnight
 from tests.chaos.cluster.report import table
 from tests.chaos.cluster.run import Result, run
@@ -38,11 +36,8 @@ def main() -> int:
         results.append(run(seed, None if options.short else options.seconds))
         print(table("cluster", results[-1]), flush=True)
     if not options.short:
-        if find_library() is None:
-            print(f"midnight is skipped: {NO_FAKETIME}")
-        else:
-            results.append(run_midnight(seed))
-            print(table("midnight with Kafka away", results[-1]))
+        results.append(run_midnight(seed))
+        print(table("midnight with Kafka away", results[-1]))
     passed = all(result.passed for result in results)
     print(f"{'PASS' if passed else 'FAIL'}  seed {seed}")
     return 0 if passed else 1
