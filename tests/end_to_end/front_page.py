@@ -1,8 +1,9 @@
 """Shows a single server's live page as that of a front in a cluster."""
 
+from contextlib import suppress
 from typing import Any
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Error, Page, Route
 
 from ingest.engine.cluster import Cluster
 from ingest.http.live.cluster_report import cluster_report
@@ -49,7 +50,9 @@ def pose_as_front(page: Page) -> None:
     """Let the page take all reports for those of a front."""
 
     def answer(route: Route) -> None:
-        response = route.fetch()
-        route.fulfill(response=response, json=as_front(response.json()))
+        # A page that is closed meanwhile waits for no answer.
+        with suppress(Error):
+            response = route.fetch()
+            route.fulfill(response=response, json=as_front(response.json()))
 
     page.route("**/api/status*", answer)
