@@ -72,13 +72,11 @@ class GroupMember(NamedTuple):
 
     Attributes:
         client_id: As the member calls itself.
-        instance_id: Its static name, if it has one.
         host: From where it is connected.
         partitions: Those of the topic that it owns.
     """
 
     client_id: str
-    instance_id: str | None
     host: str
     partitions: tuple[int, ...]
 
@@ -245,7 +243,6 @@ class Admin:
             return [
                 GroupMember(
                     member.client_id,
-                    member.group_instance_id or None,
                     member.host,
                     tuple(
                         place.partition

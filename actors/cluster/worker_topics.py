@@ -101,11 +101,6 @@ class WorkerTopics:
             self._producer.start()
         return await self._producer.send(message)
 
-    @property
-    def problem(self) -> str | None:
-        """The last error of the producer's connection; None if there is none."""
-        return None if self._producer is None else self._producer.problem
-
     def delete_before(self, partition: int, checkpoint: CheckpointPlace) -> None:
         """Delete the messages and the checkpoints before a checkpoint soon, if it is allowed."""
         if self.may_delete:

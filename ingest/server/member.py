@@ -71,7 +71,7 @@ class Member:
             clock: The process's time.
             retention_seconds: How long the events topic keeps messages; None for the usual time.
         """
-        secret = None if settings.cluster_secret is None else settings.cluster_secret
+        secret = settings.cluster_secret
         text = None if secret is None else secret.get_secret_value()
         self.id = new_member()
         self.cluster = Cluster(text)
