@@ -25,7 +25,11 @@ from ingest.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 GATHER_SECONDS: Final = 0.005
-"""How long events are gathered into messages before they are sent."""
+"""How long events are gathered into messages at least before they are sent."""
+
+FLIGHT_SECONDS: Final = 0.1
+"""How much longer they are gathered while earlier messages are on their way. So the busier the
+brokers are, the larger are the messages, and the cheaper is an event (RFC 896 does the same)."""
 
 ROUND_RECORDS: Final = 1_000
 """Number of records after which the gathered messages are sent at once."""
@@ -263,7 +267,7 @@ class Forwarder(Actor):
         while run is not None:
             records += self._take_run(run)
             if self._is_at_end and not lingered:
-                await trio.sleep(GATHER_SECONDS)
+                await self._gather()
                 lingered = True
             if self._is_at_end or records >= ROUND_RECORDS or self._is_full:
                 break
@@ -273,6 +277,13 @@ class Forwarder(Actor):
         if self._is_at_end:
             self._caught_up_at = trio.current_time()
         return first is not None
+
+    async def _gather(self) -> None:
+        """Let more records arrive."""
+        await trio.sleep(GATHER_SECONDS)
+        with trio.move_on_after(FLIGHT_SECONDS):
+            while self._flight.messages:
+                await self._changed.wait()
 
     async def _wait_sealed(self) -> None:
         while await self._read(self._log.end.position) is not None:

@@ -18,7 +18,7 @@ MESSAGE_MAX_BYTES: Final = 4_000_000
 """Maximum size of a message, for producers and topics. It must be above the size of any event that
 a client can send, which is about 2,000,000 bytes: a front stops at a message that is refused."""
 
-LINGER_MILLISECONDS: Final = 3
+LINGER_MILLISECONDS: Final = 1
 """How long the client waits for further messages. The forwarder has gathered events before."""
 
 SESSION_MILLISECONDS: Final = 15_000

@@ -11,6 +11,8 @@ from actors.clock.wall_clock import Clock
 from actors.cluster import forwarder as forwarder_module
 from actors.cluster.acknowledging import AWAY_SECONDS, Acknowledgement, Outage
 from actors.cluster.forwarder import (
+    FLIGHT_SECONDS,
+    GATHER_SECONDS,
     MAX_RETRY_SECONDS,
     NOTE_SECONDS,
     OLD_SECONDS,
@@ -111,6 +113,41 @@ async def test_gathers_what_arrives_together(
         await front.append(number * PARTITIONS)
     await trio.sleep(1)
     assert [len(values) for values in front.kafka.topic.values()] == [1]
+    nursery.cancel_scope.cancel()
+
+
+async def test_gathers_while_messages_are_on_their_way(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    front = Front(kafka=FakeKafka(answers=False))
+    nursery.start_soon(front.forwarder.run)
+    await front.append(0)
+    await trio.sleep(GATHER_SECONDS * 2)
+    sent = front.kafka.current.sent
+    for number in range(1, 5):
+        await front.append(number * PARTITIONS)
+        await trio.sleep(GATHER_SECONDS)
+    assert len(sent) == 1
+    front.kafka.current.acknowledge_all()
+    await trio.sleep(GATHER_SECONDS)
+    assert len(sent) == 2
+    assert front.forwarder.backlog == 4
+    front.kafka.current.acknowledge_all()
+    assert front.taken()[0] == [number * PARTITIONS for number in range(5)]
+    nursery.cancel_scope.cancel()
+
+
+async def test_gathers_no_longer_than_its_limit(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    front = Front(kafka=FakeKafka(answers=False))
+    nursery.start_soon(front.forwarder.run)
+    for number in range(2):
+        await front.append(number)
+        await trio.sleep(GATHER_SECONDS * 2)
+    assert len(front.kafka.current.sent) == 1
+    await trio.sleep(FLIGHT_SECONDS)
+    assert len(front.kafka.current.sent) == 2
     nursery.cancel_scope.cancel()
 
 
@@ -258,7 +295,7 @@ async def test_after_a_fatal_error_another_producer_sends_again(
     await front.append(0, 1)
     await trio.sleep(0.1)
     await front.append(3, 4)
-    await trio.sleep(0.1)
+    await trio.sleep(0.2)
     first = front.kafka.current
     first.acknowledge(0)
     first.acknowledge(1)

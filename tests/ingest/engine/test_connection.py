@@ -72,7 +72,7 @@ READING: Options = {
                 "enable.gapless.guarantee": True,
                 "message.timeout.ms": 0,
                 "message.max.bytes": 4_000_000,
-                "linger.ms": 3,
+                "linger.ms": 1,
                 "compression.type": "lz4",
                 "queue.buffering.max.kbytes": 65_536,
             },
