@@ -64,15 +64,6 @@ class Control(Actor):
         self._problem: str | None = None
         self._member = heartbeat().member
 
-    async def load(self) -> None:
-        """Read the topic to its end, for the cluster record; the caller limits the time.
-
-        Raises:
-            KafkaFailure: It cannot be read.
-        """
-        while not self._reader.caught_up:
-            await self._read()
-
     async def run(self) -> None:
         """Tell and follow forever."""
         async with trio.open_nursery() as nursery:

@@ -9,8 +9,7 @@ from actors.log.log import WritableLog
 from actors.pipeline.back_half import BackHalf
 from actors.supervision.actor import Actor
 from ingest.telemetry.metrics import Metrics
-
-_WORST_FIRST = ("down", "degraded", "ok")
+from ingest.telemetry.readiness import worst_state
 
 
 class Forwarding(BackHalf):
@@ -60,12 +59,11 @@ class Forwarding(BackHalf):
     def status(self) -> dict[str, dict[str, object]]:
         """See `BackHalf.status`."""
         parts = (self._forwarder.status(), self._salts.status(), self._control.status())
-        states = [part["status"] for part in parts]
         reasons = [str(part["reason"]) for part in parts if "reason" in part]
         cluster: dict[str, object] = {}
         for part in parts:
             cluster |= part
-        cluster["status"] = next(state for state in _WORST_FIRST if state in states)
+        cluster["status"] = worst_state(parts)
         if reasons:
             cluster["reason"] = "; ".join(reasons)
         return {

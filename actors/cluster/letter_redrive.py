@@ -16,11 +16,11 @@ from actors.cluster.letter_reading import LetterRecord
 from actors.cluster.letter_topic import LetterTopic
 from actors.log.log import Log
 from actors.pipeline.flush import Flush
-from actors.pipeline.setting_aside import LETTER
+from actors.pipeline.setting_aside import source_of
 from actors.pipeline.verdicts import Verdicts
 from actors.supervision.actor import Actor
 from ingest.letters.dead_letter import DeadLetter
-from ingest.model.event import EnrichedEvent, Source
+from ingest.model.event import EnrichedEvent
 from ingest.pipeline.ticketed_event import TicketedEvent
 from ingest.rows.batch import Insert
 
@@ -175,7 +175,7 @@ class EventRedrive(Actor):
         assert isinstance(letter.content, EnrichedEvent)  # noqa: S101 - by its kind
         event = replace(
             letter.content,
-            source=Source(f"{LETTER}{letter.id}", letter.redriven + 1),
+            source=source_of(letter),
             partition=letter.partition,
         )
         verdict = await self._verdicts.readmit(

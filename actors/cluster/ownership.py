@@ -28,6 +28,7 @@ from ingest.model.verdict import Verdict
 from ingest.sites.site import UNREGISTERED_IDS
 from ingest.telemetry.logs import stack_of
 from ingest.telemetry.metrics import UNKNOWN_SITE, Metrics
+from ingest.telemetry.readiness import worst_state
 
 log = structlog.get_logger()
 
@@ -362,14 +363,14 @@ class Ownership(Holder):
 
     def status(self) -> dict[str, object]:
         """The partitions' part of the readiness report."""
-        partitions: dict[str, object] = {}
-        worst = "ok"
-        for holding, owned in sorted(self.owned.items()):
-            status = _status(owned)
-            partitions[str(holding.partition)] = status
-            if status["status"] != "ok" and worst != "down":
-                worst = str(status["status"])
-        return {"status": worst, "owned": len(partitions), "partitions": partitions}
+        partitions = {
+            str(holding.partition): _status(owned) for holding, owned in sorted(self.owned.items())
+        }
+        return {
+            "status": worst_state(partitions.values()),
+            "owned": len(partitions),
+            "partitions": partitions,
+        }
 
     def figures(self) -> dict[str, float]:
         """Gauges by their names in `/metrics`, summed over the partitions."""
@@ -402,7 +403,7 @@ def _status(owned: Owned) -> dict[str, object]:
     return {
         **status,
         **reasons,
-        "status": "down" if "down" in (fold["status"], status["status"]) else status["status"],
+        "status": worst_state((fold, status)),
         "state": "draining" if owned.draining else "folding",
     }
 

@@ -79,7 +79,6 @@ class ProducerThread:
     as not sent, although the broker may have them.
 
     Attributes:
-        outstanding: Number of messages without a report.
         failure: Why the producer has ended; None while it works, or if it was closed.
         problem: The last error of a connection, until a message is sent again; None if there is
             none.
@@ -107,7 +106,6 @@ class ProducerThread:
                 behind one that failed. The first failure then ends the producer.
             name: Of the thread.
         """
-        self.outstanding = 0
         self.failure: KafkaFailure | None = None
         self.problem: str | None = None
         self._options = {**options, **_ORDERED} if ordered else dict(options)
@@ -138,7 +136,6 @@ class ProducerThread:
 
     def send_nowait(self, messages: Sequence[Message]) -> None:
         """Send messages; `told` gets their reports. The sender limits how many are outstanding."""
-        self.outstanding += len(messages)
         self._inbox.extend(messages)
         self._wake.set()
 
@@ -265,7 +262,6 @@ class ProducerThread:
             self._token.run_sync_soon(function, *arguments)
 
     def _tell(self, reports: list[Report], error: str | None) -> None:
-        self.outstanding -= len(reports)
         if error is not None or any(report.failure is None for report in reports):
             self.problem = error
         rest = []

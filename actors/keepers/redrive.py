@@ -11,11 +11,11 @@ from actors.letters.letter_directory import LetterNotFoundError
 from actors.log.log import Log, LogError
 from actors.pipeline.flush import Flush
 from actors.pipeline.intake import Intake
-from actors.pipeline.setting_aside import LETTER
+from actors.pipeline.setting_aside import source_of
 from actors.pipeline.verdicts import Verdicts
 from actors.supervision.actor import Actor
 from ingest.letters.dead_letter import DeadLetter
-from ingest.model.event import EnrichedEvent, Event, Source
+from ingest.model.event import EnrichedEvent, Event
 from ingest.model.verdict import SET_ASIDE
 from ingest.pipeline.ticketed_event import TicketedEvent
 from ingest.rows.batch import Insert
@@ -108,7 +108,7 @@ class Redrive(Actor):
             await flush.stored.wait()
             # If they were refused again, this letter has them and is no longer marked.
             return letter.id in self._letters.to_redrive()
-        source = Source(f"{LETTER}{letter.id}", letter.redriven + 1)
+        source = source_of(letter)
         if isinstance(content, Event):
             verdict = await self._intake.readmit(replace(content, source=source))
         else:

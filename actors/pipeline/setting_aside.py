@@ -2,12 +2,18 @@
 
 from actors.letters.dead_letters import DeadLetters
 from actors.pipeline.verdicts import Verdicts
+from ingest.letters.dead_letter import DeadLetter
 from ingest.model.event import EnrichedEvent, Event, Source
 from ingest.model.verdict import LATE, NOT_KEPT, SET_ASIDE, Verdict
 from ingest.pipeline.ticketed_event import TicketedEvent
 
-LETTER = "letter:"
+_LETTER = "letter:"
 """Prefix of the names of letters as sources."""
+
+
+def source_of(letter: DeadLetter) -> Source:
+    """The source of a letter's event when it is redriven: another one each time."""
+    return Source(f"{_LETTER}{letter.id}", letter.redriven + 1)
 
 
 def set_event_aside(
@@ -56,6 +62,6 @@ def set_event_aside(
 
 def letter_of(source: Source | None) -> str | None:
     """Id of the letter that an event was redriven from; None if it was not redriven."""
-    if source is None or not source.name.startswith(LETTER):
+    if source is None or not source.name.startswith(_LETTER):
         return None
-    return source.name.removeprefix(LETTER)
+    return source.name.removeprefix(_LETTER)

@@ -22,7 +22,6 @@ from ingest.engine.cluster_record import ClusterRecord
 from ingest.engine.connection import admin_options, connection_notes, connection_problems
 from ingest.engine.connection_failure import explain_failure
 from ingest.engine.creation import examine_record, find_record
-from ingest.engine.examination import examine
 from ingest.engine.finding import Finding
 from ingest.engine.heartbeat import Role
 from ingest.engine.role_settings import cluster_problems
@@ -121,6 +120,8 @@ def _ask(settings: Settings) -> _Answers:
 
 def _topics(settings: Settings, survey: "Survey") -> tuple[list[CheckResult], ClusterRecord | None]:
     """Results on the topics and the record, and the record."""
+    from ingest.server.cluster_survey import examine_survey
+
     names = topic_names(settings.kafka_prefix)
     findings: list[Finding] = []
     record = None
@@ -134,8 +135,7 @@ def _topics(settings: Settings, survey: "Survey") -> tuple[list[CheckResult], Cl
         record = found.record
         if names.control in survey.topics:
             findings += examine_record(names, found, settings.session_minutes)
-    for broker in survey.brokers or [{}]:
-        findings += examine(settings.kafka_prefix, survey.topics, record, broker)
+    findings += examine_survey(settings, survey, record)
     results = [_result(finding) for finding in dict.fromkeys(findings)]
     if record is not None:
         results.append(

@@ -22,8 +22,6 @@ CLOCK_SECONDS: Final = 60.0
 SILENT_SECONDS: Final = 600.0
 """How long a member is still shown after its last heartbeat."""
 
-IMPORT_PREFIX: Final = b"import:"
-
 _SAMPLE_SECONDS: Final = 60.0
 _SAMPLES: Final = 6
 _LATE_SECONDS: Final = 60.0
@@ -68,7 +66,6 @@ class Cluster:
         record: The cluster record; None until it was read.
         log_time: When the broker appended the last applied record, Unix seconds. Whoever has read
             to the end may set it to a later time, to see who has fallen silent since.
-        imports: Names of finished imports.
         record_trouble: Why the cluster record in the topic cannot be used; empty if it can.
         retention_seconds: How long the events topic keeps messages. Whoever has asked the brokers
             may change it; infinity if nothing is deleted.
@@ -82,7 +79,6 @@ class Cluster:
         """
         self.record: ClusterRecord | None = None
         self.log_time = 0.0
-        self.imports: set[str] = set()
         self.retention_seconds = EVENTS_RETENTION / 1000
         self._secret = secret
         self._members: dict[bytes, Member] = {}
@@ -100,12 +96,6 @@ class Cluster:
         self.log_time = append_time
         if key == KEY:
             self._apply_record(value)
-        elif key.startswith(IMPORT_PREFIX):
-            name = key.removeprefix(IMPORT_PREFIX).decode(errors="replace")
-            if value is None:
-                self.imports.discard(name)
-            else:
-                self.imports.add(name)
         elif key.startswith(KEY_PREFIX):
             self._apply_heartbeat(key, value)
 

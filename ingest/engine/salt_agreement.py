@@ -169,16 +169,6 @@ class SaltAgreement:
             self._in_force = _NEVER
         return bool(outlived)
 
-    def next_change(self, now: float) -> float:
-        """When to look again: a proposal is due, a day begins, or a salt is to be deleted."""
-        today = int(now // _DAY)
-        times = [
-            self._proposal_time(today),
-            (today + 1) * _DAY,
-            *(salt.deleted_at for salt in self._days.values()),
-        ]
-        return min(time for time in times if time > now)
-
     def _proposal_time(self, today: int) -> float:
         return (today + 1) * _DAY - PROPOSAL_SECONDS + self._jitter
 

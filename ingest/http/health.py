@@ -5,6 +5,7 @@ from typing import Any, Final
 from actors.keepers.file_watcher import FileWatcher
 from actors.keepers.other_servers import OtherServers
 from actors.pipeline.topology import Collector
+from ingest.telemetry.readiness import worst_state
 
 _DETAILS: Final = frozenset(
     {"reason", "findings", "file_written_ns", "last_error", "seconds_since_failure"}
@@ -56,8 +57,7 @@ class Health:
             `degraded` (events are accepted and kept, but something needs attention), `down`.
         """
         report = self._parts()
-        states = {part["status"] for part in report.values()}
-        overall = next((state for state in ("down", "degraded") if state in states), "ok")
+        overall = worst_state(report.values())
         if not detailed:
             report = _without_details(report)
         return overall != "down", {"status": overall, **report}

@@ -11,9 +11,11 @@ from actors.cluster.failure import KafkaFailure
 from actors.cluster.topic_reader import TopicMessage
 from actors.cluster.topic_reading import append_times, read_to_end
 from ingest.engine.cluster import Cluster
+from ingest.engine.cluster_record import ClusterRecord
 from ingest.engine.cluster_status import ClusterStatus, PartitionStatus
-from ingest.engine.connection import admin_options, consumer_options
-from ingest.engine.examination import DescribedTopic
+from ingest.engine.connection import admin_options, consumer_options, session_milliseconds
+from ingest.engine.examination import DescribedTopic, examine
+from ingest.engine.finding import Finding
 from ingest.engine.topics import TopicNames, topic_names
 from ingest.settings import Settings
 
@@ -52,6 +54,26 @@ async def survey_cluster(settings: Settings) -> Survey:
             # Not allowed, or a broker is away. Nothing depends on it.
             brokers = []
     return Survey(topics, brokers, await read_control(settings, topics))
+
+
+def examine_survey(
+    settings: Settings, survey: Survey, record: ClusterRecord | None
+) -> list[Finding]:
+    """What is wrong with the brokers and the topics of a cluster, each finding once.
+
+    Args:
+        settings: Of this process.
+        survey: What the brokers say.
+        record: The cluster's; None if there is none.
+    """
+    timeout = session_milliseconds(settings)
+    return list(
+        dict.fromkeys(
+            finding
+            for broker in survey.brokers or [{}]
+            for finding in examine(settings.kafka_prefix, survey.topics, record, broker, timeout)
+        )
+    )
 
 
 async def describe_topics(admin: Admin, names: TopicNames) -> dict[str, DescribedTopic]:

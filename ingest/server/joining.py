@@ -9,13 +9,11 @@ import trio
 from actors.cluster.failure import KafkaFailure
 from ingest.engine.cluster import Cluster
 from ingest.engine.cluster_record import ClusterRecord
-from ingest.engine.connection import session_milliseconds
-from ingest.engine.examination import examine
 from ingest.engine.finding import Finding
 from ingest.engine.heartbeat import Role
 from ingest.engine.role_settings import cluster_problems
 from ingest.engine.topics import topic_names
-from ingest.server.cluster_survey import Survey, survey_cluster
+from ingest.server.cluster_survey import Survey, examine_survey, survey_cluster
 from ingest.server.start_files import StartError
 from ingest.settings import Settings
 
@@ -87,12 +85,7 @@ def examined_record(settings: Settings, survey: Survey) -> ClusterRecord:
     for message in survey.control:
         cluster.apply(message.key or b"", message.value, message.timestamp)
     record = cluster.record
-    timeout = session_milliseconds(settings)
-    findings = dict.fromkeys(
-        finding
-        for broker in survey.brokers or [{}]
-        for finding in examine(settings.kafka_prefix, survey.topics, record, broker, timeout)
-    )
+    findings = examine_survey(settings, survey, record)
     for finding in findings:
         if not finding.severe:
             log.warning("cluster", finding=finding.text, advice=finding.advice)

@@ -33,6 +33,7 @@ from ingest.server.running import EXIT_DRAINED, EXIT_FAILED, StopReason, run_unt
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from ingest.telemetry.metrics import Metrics
+from ingest.telemetry.readiness import worst_state
 
 log = structlog.get_logger()
 
@@ -175,8 +176,7 @@ class WorkerHealth:
     def readiness(self, *, detailed: bool) -> tuple[bool, dict[str, Any]]:
         """See `HealthReport.readiness`."""
         report: dict[str, Any] = self._worker.status()
-        states = {part["status"] for part in report.values()}
-        overall = next((state for state in ("down", "degraded") if state in states), "ok")
+        overall = worst_state(report.values())
         if not detailed:
             report = {name: {"status": part["status"]} for name, part in report.items()}
         return overall != "down", {"status": overall, **report}

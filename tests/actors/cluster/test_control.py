@@ -86,12 +86,6 @@ async def test_while_kafka_is_away_the_limits_stay(
     nursery.cancel_scope.cancel()
 
 
-async def test_the_cluster_record_is_read_first(topic: FakeTopic) -> None:
-    control = Member(topic, "a").control
-    await control.load()
-    assert control.cluster.record == RECORD
-
-
 async def test_other_secrets_degrade_all(
     topic: FakeTopic, autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:

@@ -131,15 +131,6 @@ def test_owners_and_lag() -> None:
     assert cluster.unowned == [3]
 
 
-def test_finished_imports() -> None:
-    cluster = Cluster()
-    cluster.apply(b"import:a", b"{}", NOON)
-    cluster.apply(b"import:b", b"{}", NOON)
-    cluster.apply(b"import:a", None, NOON)
-
-    assert cluster.imports == {"b"}
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [(b"heartbeat:x", b"no heartbeat"), (b"later:x", b"{}"), (b"", b""), (b"\xff", None)],

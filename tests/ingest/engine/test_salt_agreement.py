@@ -182,29 +182,6 @@ def test_salts_are_deleted_after_48_hours() -> None:
     assert agreement.agreed == [TODAYS]
 
 
-@pytest.mark.parametrize(
-    ("salts", "now", "expected"),
-    [
-        pytest.param([], NOON, MIDNIGHT + 23 * HOUR + 100, id="a proposal"),
-        pytest.param([], MIDNIGHT + 23 * HOUR + 100, MIDNIGHT + DAY, id="a day"),
-        pytest.param(
-            [YESTERDAYS],
-            MIDNIGHT + 22 * HOUR,
-            YESTERDAYS.deleted_at,
-            id="a deletion",
-        ),
-        pytest.param(
-            [YESTERDAYS],
-            YESTERDAYS.deleted_at,
-            MIDNIGHT + 23 * HOUR + 100,
-            id="past ones do not count",
-        ),
-    ],
-)
-def test_when_to_look_again(salts: list[DailySalt], now: int, expected: int) -> None:
-    assert agreed(*salts, jitter=100).next_change(now) == expected
-
-
 def test_restores_what_was_agreed_on() -> None:
     agreement = agreed(YESTERDAYS, TODAYS)
     restored = SaltAgreement()
