@@ -24,7 +24,6 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka import Message as ReadMessage
 
 from actors.cluster.failure import KafkaFailure, Options, client_options
 from actors.cluster.membership import (
@@ -36,6 +35,7 @@ from actors.cluster.membership import (
     Outcome,
     outcome_of,
 )
+from actors.cluster.read_positions import ReadPositions
 from actors.cluster.topic_reader import TopicMessage, message_of
 from ingest.telemetry.logs import stack_of
 
@@ -141,12 +141,7 @@ class ConsumerThread(Membership):
         self._leave_at: float | None = None
         self._ended = False
         # The thread's own:
-        self._starts: dict[int, int] = {}
-        self._expected: dict[int, int] = {}
-        self._seeks: dict[int, int] = {}
-        self._gaps: dict[int, int] = {}
-        self._paused: set[int] = set()
-        self._halted: set[int] = set()
+        self._positions = ReadPositions(topic)
         self._polled_at = -math.inf
         self._error: KafkaFailure | None = None
         self._leaving = False
@@ -182,16 +177,17 @@ class ConsumerThread(Membership):
     def start(self, holding: Holding, offset: int) -> int:
         """See `Membership.start`."""
         number = next(self._numbers)
-        self._order(holding, lambda consumer: self._begin(holding.partition, offset, number))
+        begin = self._positions.begin
+        self._order(holding, lambda _: begin(holding.partition, offset, number))
         return number
 
     def pause(self, holding: Holding) -> None:
         """See `Membership.pause`."""
-        self._order(holding, partial(self._pause, partition=holding.partition))
+        self._order(holding, partial(self._positions.pause, partition=holding.partition))
 
     def resume(self, holding: Holding) -> None:
         """See `Membership.resume`."""
-        self._order(holding, partial(self._resume, partition=holding.partition))
+        self._order(holding, partial(self._positions.resume, partition=holding.partition))
 
     def release(self, holding: Holding) -> None:
         """See `Membership.release`."""
@@ -284,37 +280,22 @@ class ConsumerThread(Membership):
             if error is not None:
                 self._note_message_error(error, partition)
             elif partition is not None and partition not in skipped:
-                if self._is_next(message, partition):
-                    at = self._held[partition], self._starts[partition]
+                held = self._held.get(partition)
+                if held is not None and self._positions.take(partition, message.offset() or 0):
+                    at = held, self._positions.start_of(partition)
                     received.setdefault(at, []).append(message_of(message))
                 else:
                     skipped.add(partition)
         if received:
             self._call(self._deliver, received)
 
-    def _is_next(self, message: ReadMessage, partition: int) -> bool:
-        """Whether a message is the one that is expected next.
-
-        Others were on their way before a `seek`. If the same gap comes after another `seek`, there
-        is nothing in it.
-        """
-        offset = message.offset() or 0
-        expected = self._expected.get(partition)
-        if expected is None or offset < expected or partition not in self._held:
-            return False
-        if offset > expected and self._gaps.get(partition) != expected:
-            self._gaps[partition] = expected
-            self._seeks[partition] = expected
-            return False
-        self._expected[partition] = offset + 1
-        return True
-
     def _serve(self, consumer: Consumer) -> None:
         """Do what trio's thread asks for."""
         while self._orders:
             self._orders.popleft()(consumer)
-        for partition in list(self._seeks):
-            self._seek(consumer, partition)
+        failure = self._positions.seek(consumer)
+        if failure is not None:
+            self.problem = str(failure)
         # A process that was paused since then first learns what it has lost.
         if time.monotonic() < self._polled_at + STALE_SECONDS:
             self._serve_commits(consumer)
@@ -367,42 +348,6 @@ class ConsumerThread(Membership):
         ]
         self._call(_settle, answered)
 
-    def _begin(self, partition: int, offset: int, number: int) -> None:
-        self._starts[partition] = number
-        self._seeks[partition] = offset
-        self._expected.pop(partition, None)
-        self._gaps.pop(partition, None)
-        self._paused.discard(partition)
-
-    def _seek(self, consumer: Consumer, partition: int) -> None:
-        """Seek, and resume; tried again until the client has found the partition's leader."""
-        place = TopicPartition(self._topic, partition, self._seeks[partition])
-        try:
-            if partition in self._halted:
-                # The client does not read a partition again after such an error.
-                consumer.incremental_unassign([place])
-                self._halted.discard(partition)
-                consumer.incremental_assign([place])
-            else:
-                consumer.seek(place)
-            if partition in self._paused:
-                consumer.pause([place])
-            else:
-                consumer.resume([place])
-        except KafkaException as error:
-            self.problem = str(KafkaFailure.raised(error))
-            return
-        self._expected[partition] = self._seeks.pop(partition)
-
-    def _pause(self, consumer: Consumer, partition: int) -> None:
-        self._paused.add(partition)
-        consumer.pause([TopicPartition(self._topic, partition)])
-
-    def _resume(self, consumer: Consumer, partition: int) -> None:
-        self._paused.discard(partition)
-        if partition not in self._seeks:
-            consumer.resume([TopicPartition(self._topic, partition)])
-
     # The client's callbacks, within a poll.
 
     def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -443,12 +388,7 @@ class ConsumerThread(Membership):
     def _discard(self, partitions: Sequence[int]) -> None:
         """Hold partitions no longer. From here on their commits are not sent."""
         discarded = [self._held.pop(each) for each in partitions if each in self._held]
-        for partition in partitions:
-            self._expected.pop(partition, None)
-            self._seeks.pop(partition, None)
-            self._gaps.pop(partition, None)
-            self._paused.discard(partition)
-            self._halted.discard(partition)
+        self._positions.forget(partitions)
         self._released.difference_update(discarded)
         self._tell(self._holder.discarded, discarded)
 
@@ -461,10 +401,9 @@ class ConsumerThread(Membership):
     def _note_message_error(self, error: KafkaError, partition: int | None) -> None:
         holding = None if partition is None else self._held.get(partition)
         if error.code() == OFFSET_GONE:
-            if holding is not None:
-                self._halted.add(holding.partition)
-            if holding is not None and holding.partition in self._expected:
-                self._call(self._holder.out_of_range, holding, self._starts[holding.partition])
+            if holding is not None and self._positions.halt(holding.partition):
+                start = self._positions.start_of(holding.partition)
+                self._call(self._holder.out_of_range, holding, start)
         else:
             self._note_error(error)
             log.warning("partition cannot be read", partition=partition, error=error.name())
