@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
@@ -13,6 +12,7 @@ from actors.cluster.failure import KafkaFailure
 from actors.cluster.letter_redrive import RowsRedrive
 from actors.cluster.letter_topic import LetterTopic
 from actors.cluster.membership import Holder, Holding, Membership
+from actors.cluster.owned_partition import Owned
 from actors.cluster.takeover import Readers, Takeover, TopicBounds, take_over
 from actors.cluster.topic_reader import TopicMessage
 from actors.keepers.log_keeper import Interval
@@ -48,40 +48,6 @@ _GOLDEN: Final = 0.618034
 
 class Topic(PartitionTopic, TopicBounds, Protocol):
     """The events topic, as takeovers and logs use it."""
-
-
-@dataclass(eq=False)
-class Owned:
-    """A partition from its assignment until it is released or discarded.
-
-    Attributes:
-        holding: The partition.
-        scope: Of all that works for it.
-        loading: Of the takeover.
-        log: Its log; None until it is taken over.
-        partition: The actors; None until then.
-        draining: Whether it is to be given up.
-        problem: Why it cannot be taken over; None if it can.
-        since: When the current state began, on trio's clock.
-    """
-
-    holding: Holding
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    loading: trio.CancelScope = field(default_factory=trio.CancelScope)
-    log: KafkaLog | None = None
-    partition: Partition | None = None
-    draining: bool = False
-    problem: str | None = None
-    since: float = field(default_factory=trio.current_time)
-
-    def names(self) -> list[str]:
-        """The names of its actors in reports."""
-        actors = [] if self.partition is None else _actors(self.partition)
-        return [self.name_of(actor) for actor in actors]
-
-    def name_of(self, actor: Actor) -> str:
-        """The name of an actor in reports."""
-        return f"{actor.name} {self.holding.partition}"
 
 
 class FoldMetrics:
@@ -267,9 +233,8 @@ class Ownership(Holder):
         try:
             await self._run_partition(owned, source, partition)
         finally:
-            for name in owned.names():
-                self._supervisor.forget(name)
-            for actor in _actors(partition):
+            for actor in owned.actors:
+                self._supervisor.forget(owned.name_of(actor))
                 actor.close()
             owned.log = owned.partition = None
 
@@ -279,7 +244,7 @@ class Ownership(Holder):
             async with trio.open_nursery() as keepers:
                 keepers.start_soon(self._redrive_rows, source)
                 async with trio.open_nursery() as stages:
-                    for actor in _actors(partition):
+                    for actor in owned.actors:
                         nursery = stages if actor in partition.actors else keepers
                         nursery.start_soon(self._supervise, owned, actor)
                 keepers.cancel_scope.cancel()
@@ -364,7 +329,7 @@ class Ownership(Holder):
     def status(self) -> dict[str, object]:
         """The partitions' part of the readiness report."""
         partitions = {
-            str(holding.partition): _status(owned) for holding, owned in sorted(self.owned.items())
+            str(holding.partition): owned.status() for holding, owned in sorted(self.owned.items())
         }
         return {
             "status": worst_state(partitions.values()),
@@ -385,27 +350,6 @@ class Ownership(Holder):
                 for name, value in owned.partition.figures().items():
                     sums[name] = sums.get(name, 0.0) + value
         return sums
-
-
-def _actors(partition: Partition) -> list[Actor]:
-    keeper = partition.keeper
-    return [*partition.actors, *(() if keeper is None else (keeper,))]
-
-
-def _status(owned: Owned) -> dict[str, object]:
-    if owned.problem is not None:
-        return {"status": "down", "state": "taking over", "reason": owned.problem}
-    if owned.partition is None:
-        return {"status": "ok", "state": "taking over"}
-    fold = owned.partition.sessions.status()
-    status = owned.partition.status()
-    reasons = {key: value for key, value in fold.items() if key == "reason"}
-    return {
-        **status,
-        **reasons,
-        "status": worst_state((fold, status)),
-        "state": "draining" if owned.draining else "folding",
-    }
 
 
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
