@@ -3,9 +3,8 @@
 import math
 from typing import Any, Final
 
-from pydantic_core import from_json
-
 from ingest.model.event import Props
+from ingest.request.json_text import read_json
 
 PROPS_LIMIT: Final = 30
 KEY_BYTES: Final = 300
@@ -29,7 +28,7 @@ def object_of(value: object) -> dict[str, Any] | None:
     """The object that a field holds, as it is or as JSON in a string; None for anything else."""
     if isinstance(value, str):
         try:
-            value = from_json(value.encode("utf-8", "surrogatepass"), allow_inf_nan=False)
+            value = read_json(value.encode("utf-8", "surrogatepass"))
         except ValueError:
             return None
     return value if isinstance(value, dict) else None

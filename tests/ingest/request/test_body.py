@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.request.body import FIELDS_LIMIT, PART_HEAD_BYTES, parse_body, reads_raw
+from ingest.request.body import parse_body, reads_raw
+from ingest.request.form import FIELDS_LIMIT, HEAD_BYTES
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
 
 MULTIPART = "multipart/form-data; boundary=b"
@@ -110,8 +111,8 @@ def test_bodies(content_type: str | None, body: bytes, parsed: dict[str, Any] | 
         (MULTIPART, part("n", "x").encode()),
         (MULTIPART, b"--bc\r\n\r\n\r\n--b--"),
         (MULTIPART, b"--b\r\nno end of the head\r\n--b--"),
-        (MULTIPART, part("n" * PART_HEAD_BYTES, "x").encode() + b"--b--"),
-        (MULTIPART, f"--b\r\nA:{'a=b;' * PART_HEAD_BYTES}\r\n\r\n\r\n--b--".encode()),
+        (MULTIPART, part("n" * HEAD_BYTES, "x").encode() + b"--b--"),
+        (MULTIPART, f"--b\r\nA:{'a=b;' * HEAD_BYTES}\r\n\r\n\r\n--b--".encode()),
         ("multipart/form-data; boundary=" + "b" * 71, b"--" + b"b" * 71 + b"--"),
         ("multipart/form-data; boundary=", b"----"),
         ('multipart/form-data; boundary="', b"----"),
