@@ -18,7 +18,7 @@ ESCAPES_LIMIT: Final = 30_000
 BOUNDARY_BYTES: Final = 70
 """RFC 2046 §5.1.1."""
 
-HEAD_BYTES: Final = 4096
+HEAD_BYTES: Final = 1024
 """Header lines of a part, and the header that names the boundary: a name and little else."""
 
 PARAMETERS_LIMIT: Final = 10
@@ -27,7 +27,7 @@ PARAMETERS_LIMIT: Final = 10
 _PARAMETER: Final = re.compile(
     r""";\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""", re.DOTALL
 )
-_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_DISPOSITION: Final = re.compile(rb"\r\ncontent-disposition:([^\r]*)", re.IGNORECASE)
 
 
 def read_urlencoded(body: bytes) -> list[tuple[str, str]]:
@@ -82,18 +82,17 @@ def read_multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
 
 def _part_name(head: bytes) -> str | None:
     """The name of a field; None for a file, and for what has none."""
-    for line in head.decode("utf-8", "replace").split("\r\n"):
-        header, _, value = line.partition(":")
-        if header.lower() == "content-disposition":
-            parameters = _parameters(value)
-            is_file = "filename" in parameters or "filename*" in parameters
-            return None if is_file else parameters.get("name")
-    return None
+    disposition = _DISPOSITION.search(head)
+    if disposition is None:
+        return None
+    parameters = _parameters(disposition[1].decode("utf-8", "replace"))
+    is_file = "filename" in parameters or "filename*" in parameters
+    return None if is_file else parameters.get("name")
 
 
 def _parameters(header: str) -> dict[str, str]:
     """The first parameters of a header, by lower-case name; of a repeated one the last counts."""
     return {
-        found[1].lower(): _ESCAPED.sub(r"\1", found[2]) if found[3] is None else found[3]
+        found[1].lower(): found[2].replace('\\"', '"') if found[3] is None else found[3]
         for found in islice(_PARAMETER.finditer(header), PARAMETERS_LIMIT)
     }

@@ -42,7 +42,7 @@ def test_no_urlencoded_form_of_an_event(body: bytes) -> None:
         ("; name=n", "n"),
         (';name="n"', "n"),
         (' ; NAME = "a;b" ; x', "a;b"),
-        (r'; name="a\"b\\c"', r'a"b\c'),
+        (r'; name="a\"b\c"', r'a"b\c'),
         ("; name=", ""),
         ("; name=a; name=b", "b"),
         ("; name='n'", "'n'"),
