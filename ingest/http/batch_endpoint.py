@@ -1,20 +1,30 @@
 """`POST /api/events`: many events in one request, each with its own result."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 import trio
-from msgspec.structs import replace
 
 from actors.pipeline.intake import RETRY_AFTER_SECONDS, OverloadedError
 from actors.pipeline.topology import Collector
 from ingest.http.admin import has_bearer_token
-from ingest.http.answer import Answer, answer_error, answer_json
+from ingest.http.answer import JSON, Answer, answer_error, answer_json
 from ingest.http.event_endpoint import OVERLOADED, EventEndpoint
 from ingest.model.event import EventRequest
 from ingest.model.verdict import Verdict
-from ingest.request.batch import BATCH_BYTES, Sender, read_item, split_batch
+from ingest.request.batch import (
+    BATCH_BYTES,
+    COUNTED,
+    Item,
+    Sender,
+    check_count,
+    read_item,
+    split_batch,
+)
 from ingest.request.client_address import ClientAddress
 from ingest.request.compression import TooLargeError, UnknownCodingError, decompress
 from ingest.request.invalid import InvalidRequest
@@ -26,6 +36,13 @@ TOGETHER: Final = 256
 
 PARSED_TOGETHER: Final = 32
 """Events parsed between two checkpoints, which takes about half a millisecond."""
+
+PARSED_BYTES: Final = 16_384
+"""Bytes of events parsed between two checkpoints, if there are more than one."""
+
+UNPACKED_AT_ONCE: Final = 4_096
+"""Bytes of the largest compressed body that is decompressed on the event loop. Larger ones may hold
+megabytes and take tens of milliseconds."""
 
 AT_A_TIME: Final = 4
 """Maximum number of concurrent batches; further ones are answered with 503."""
@@ -78,9 +95,12 @@ class BatchEndpoint:
             return OVERLOADED
         self._under_way += 1
         try:
-            content = decompress(headers.get("content-encoding"), body, BATCH_BYTES)
+            content = await _decompress(headers.get("content-encoding"), body)
+            for character in COUNTED:
+                check_count(content, character)
+                await trio.lowlevel.checkpoint()
             items = split_batch(headers.get("content-type"), content)
-            return _report(await self._take(items, self._sender(headers, client)))
+            return await self._take(items, self._sender(headers, client))
         except UnknownCodingError:
             return answer_error(415, "request", "Must be coded in gzip, zstd or not at all")
         except TooLargeError as error:
@@ -110,33 +130,59 @@ class BatchEndpoint:
             may_set=may_set,
         )
 
-    async def _take(self, items: Sequence[object], sender: Sender) -> list[Result]:
-        results: list[Result] = []
+    async def _take(self, items: Sequence[Item], sender: Sender) -> Answer:
+        report = _Report()
         remaining = iter(items)
         while part := list(islice(remaining, TOGETHER)):
-            results += await self._take_part(part, sender)
-        return results
+            report.add(await self._take_part(part, sender))
+        return report.answer()
 
-    async def _take_part(self, items: Sequence[object], sender: Sender) -> list[Result]:
+    async def _take_part(self, items: Sequence[Item], sender: Sender) -> list[Result]:
         results: list[Result] = [{} for _ in items]
         requests: list[tuple[int, EventRequest]] = []
+        size = 0
         for number, item in enumerate(items):
-            if number % PARSED_TOGETHER == 0:
+            size += len(item)
+            if number % PARSED_TOGETHER == 0 or size > PARSED_BYTES:
                 await trio.lowlevel.checkpoint()
+                size = len(item)
             try:
                 requests.append((number, read_item(item, sender)))
             except InvalidRequest as invalid:
                 self._events.count_mistakes(invalid.errors)
                 results[number] = {"status": "invalid", "errors": dict(invalid.errors)}
-        if requests:
+        for group in _groups(requests):
             try:
-                verdicts = await self._collector.intake.submit(*(one for _, one in requests))
+                verdicts = await self._collector.intake.submit(*(one for _, one in group))
             except OverloadedError:
                 verdicts = []
             given = iter(verdicts)
-            for number, request in requests:
+            for number, request in group:
                 results[number] = _result(request, list(islice(given, len(request.domains))))
         return results
+
+
+async def _decompress(coding: str | None, body: bytes) -> bytes:
+    """Decompress a body, in a thread if that may take long. See `decompress`."""
+    if len(body) <= UNPACKED_AT_ONCE or coding is None:
+        return decompress(coding, body, BATCH_BYTES)
+    return await trio.to_thread.run_sync(partial(decompress, coding, body, BATCH_BYTES))
+
+
+def _groups(
+    requests: Sequence[tuple[int, EventRequest]],
+) -> Iterator[list[tuple[int, EventRequest]]]:
+    """Split requests into groups that are sent together, since each may name many domains."""
+    group: list[tuple[int, EventRequest]] = []
+    events = 0
+    for number, request in requests:
+        if group and events + len(request.domains) > TOGETHER:
+            yield group
+            group, events = [], 0
+        group.append((number, request))
+        events += len(request.domains)
+    if group:
+        yield group
 
 
 def _result(request: EventRequest, verdicts: Sequence[Verdict]) -> Result:
@@ -153,20 +199,34 @@ def _result(request: EventRequest, verdicts: Sequence[Verdict]) -> Result:
     return {"status": "accepted" if accepted else "dropped", "reasons": reasons}
 
 
-def _drop_reasons(results: Sequence[Result]) -> tuple[str, ...]:
-    reasons = {reason for result in results for reason in result.get("reasons", {}).values()}
-    return tuple(sorted(reasons))
+class _Report:
+    """The results of a batch as text, which takes a fraction of the memory and time at the end."""
 
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+        self._reasons: set[str] = set()
+        self._texts: list[str] = []
 
-def _report(results: list[Result]) -> Answer:
-    """Answer 202 if an event was accepted or dropped, else 503 if one was unavailable, else 400."""
-    counts = {
-        status: sum(result["status"] == status for result in results)
-        for status in ("accepted", "dropped", "invalid", "unavailable")
-    }
-    content = {**counts, "results": results}
-    if counts["accepted"] or counts["dropped"]:
-        return replace(answer_json(202, content), reasons=_drop_reasons(results))
-    if counts["unavailable"]:
-        return answer_json(503, content, {"retry-after": str(RETRY_AFTER_SECONDS)})
-    return answer_json(400, content)
+    def add(self, results: Sequence[Result]) -> None:
+        """Add results, in order."""
+        self._counts.update(result["status"] for result in results)
+        self._reasons.update(
+            reason for result in results for reason in result.get("reasons", {}).values()
+        )
+        self._texts.append(json.dumps(results)[1:-1])
+
+    def answer(self) -> Answer:
+        """Answer 202 if one was accepted or dropped, else 503 if one was unavailable, else 400."""
+        counts = {
+            status: self._counts[status]
+            for status in ("accepted", "dropped", "invalid", "unavailable")
+        }
+        text = f'{json.dumps(counts)[:-1]}, "results": [{", ".join(self._texts)}]}}'
+        headers: tuple[tuple[str, str], ...] = ()
+        if counts["accepted"] or counts["dropped"]:
+            status = 202
+        elif counts["unavailable"]:
+            status, headers = 503, (("retry-after", str(RETRY_AFTER_SECONDS)),)
+        else:
+            status = 400
+        return Answer(status, text.encode(), JSON, headers, tuple(sorted(self._reasons)))

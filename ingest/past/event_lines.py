@@ -13,7 +13,7 @@ from ingest.past.past_event import (
     SkipReason,
     broken_by,
 )
-from ingest.request.batch import Sender, read_item
+from ingest.request.batch import Sender, read_event
 from ingest.request.fields import ALIASES
 from ingest.request.invalid import InvalidRequest
 
@@ -49,7 +49,7 @@ class EventLinesReader:
         if self._options.site is not None and not any(item.get(name) for name in DOMAINS):
             item["d"] = self._options.site
         try:
-            request = read_item(item, self._sender)
+            request = read_event(item, self._sender)
         except InvalidRequest as invalid:
             raise broken_by(invalid) from None
         within(request.timestamp)

@@ -6,25 +6,28 @@ only senders with a key may set.
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic_core import from_json
+import msgspec
+from msgspec.structs import astuple
 
 from ingest.model.event import EventRequest
-from ingest.request.body import media_type
+from ingest.request.body import BODY_LIMIT, media_type
 from ingest.request.invalid import InvalidRequest
+from ingest.request.json_text import read_json
 from ingest.request.parse import parse_event
 
 ITEMS_LIMIT: Final = 5_000
 BATCH_BYTES: Final = 8_000_000
 """After decompression."""
 
-COMMAS_LIMIT: Final = 500_000
-"""A hundred for each possible event. Millions of tiny values would block the event loop for tenths
-of a second and take many times their length in memory; counting takes a millisecond."""
+COUNTED: Final = {b",": 500_000, b"[": 100_000, b"{": 100_000}
+"""How often a batch may have these characters: a hundred commas and twenty brackets of each kind
+for each possible event. Finding the items among millions of tiny values would block the event
+loop for tens of milliseconds."""
 
 USER_AGENT_LENGTH: Final = 2_000
 
@@ -33,6 +36,24 @@ RECENT_SECONDS: Final = 1800
 
 NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 """Types of bodies with an event a line; others are told by how they begin."""
+
+Item = bytes | msgspec.Raw
+"""The JSON text of an event."""
+
+_FEW: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_MANY: Final = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Items",
+        [
+            (f"item_{number}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET)
+            for number in range(ITEMS_LIMIT + 1)
+        ],
+        array_like=True,
+    )
+)
+"""Reads no more items than its fields, and passes over the others, which a list would hold."""
+
+_NOT_A_BATCH: Final = "Unable to parse request body as a JSON array or JSON lines"
 
 _TRUSTED: Final = ("timestamp", "ip", "user_agent")
 
@@ -58,30 +79,41 @@ class Sender:
     may_set: Callable[[str], bool]
 
 
-def split_batch(content_type: str | None, body: bytes) -> list[object]:
-    """The items of a body: a JSON array, or JSON values on lines of their own.
+def check_count(body: bytes, character: bytes) -> None:
+    """Check how often a batch has one of the characters that are `COUNTED`.
 
-    A line that is not JSON becomes an invalid item and does not affect the others.
+    Counting in the largest batch takes some milliseconds.
+
+    Raises:
+        InvalidRequest: Too often.
+    """
+    limit = COUNTED[character]
+    if body.count(character) > limit:
+        raise _refusal(f"has the character {character.decode()} more than {limit} times")
+
+
+def split_batch(content_type: str | None, body: bytes) -> Sequence[Item]:
+    """The items of a body, not read yet: of a JSON array, or of lines.
+
+    A line, or an item of an array, that is not JSON by `read_json` does not affect the others.
 
     Args:
         content_type: The header; None when absent.
-        body: At most `BATCH_BYTES`.
+        body: At most `BATCH_BYTES`, with no more characters than `COUNTED` allows.
 
     Raises:
-        InvalidRequest: It is neither, has no item or too many, or far too many values.
+        InvalidRequest: It is neither, or has no item or too many.
     """
-    if body.count(b",") > COMMAS_LIMIT:
-        raise _refusal(f"has more than {COMMAS_LIMIT} commas")
+    items: Sequence[Item]
     if media_type(content_type) in NDJSON or body.lstrip()[:1] != b"[":
-        lines = [line for line in body.split(b"\n", ITEMS_LIMIT + 1) if line.strip()]
-        items: list[object] = [_value(line) for line in lines[: ITEMS_LIMIT + 1]]
-        if len(items) == 1 and items[0] is None:
-            raise _refusal("Unable to parse request body as a JSON array or JSON lines")
+        items = [line for line in body.split(b"\n", ITEMS_LIMIT + 1) if line.strip()]
+        if len(items) == 1 and len(items[0]) <= BODY_LIMIT and _value(items[0]) is None:
+            raise _refusal(_NOT_A_BATCH)
     else:
-        value = _value(body)
-        if not isinstance(value, list):
-            raise _refusal("Unable to parse request body as a JSON array or JSON lines")
-        items = value
+        try:
+            items = _items_of(body)
+        except (ValueError, RecursionError):
+            raise _refusal(_NOT_A_BATCH) from None
     if not items:
         raise _refusal("has no events")
     if len(items) > ITEMS_LIMIT:
@@ -89,14 +121,38 @@ def split_batch(content_type: str | None, body: bytes) -> list[object]:
     return items
 
 
-def read_item(item: object, sender: Sender) -> EventRequest:
-    """Validate one item.
+def _items_of(body: bytes) -> Sequence[Item]:
+    """The items of a JSON array, up to one more than are allowed.
+
+    Raises:
+        ValueError: It is no JSON array.
+        RecursionError: It is nested too deeply.
+    """
+    if body.count(b",") < 2 * ITEMS_LIMIT:
+        return _FEW.decode(body)
+    return [item for item in astuple(_MANY.decode(body)) if item is not msgspec.UNSET]
+
+
+def read_item(item: Item, sender: Sender) -> EventRequest:
+    """Read and validate one item.
 
     Raises:
         InvalidRequest: With every mistake found.
     """
-    if not isinstance(item, dict):
+    if len(item) > BODY_LIMIT:
+        raise InvalidRequest({"event": [f"must be at most {BODY_LIMIT} bytes"]})
+    fields = _value(item)
+    if not isinstance(fields, dict):
         raise InvalidRequest({"event": ["expected a JSON object"]})
+    return read_event(fields, sender)
+
+
+def read_event(item: dict[str, Any], sender: Sender) -> EventRequest:
+    """Validate the fields of one item.
+
+    Raises:
+        InvalidRequest: With every mistake found.
+    """
     given = {key: item[key] for key in _TRUSTED if item.get(key) is not None}
     timestamp, client_ip, user_agent = sender.received, sender.client_ip, sender.user_agent
     errors: dict[str, list[str]] = {}
@@ -176,9 +232,9 @@ def _timestamp(value: object, sender: Sender) -> int:
     return seconds
 
 
-def _value(text: bytes) -> Any:
+def _value(item: Item) -> Any:
     try:
-        return from_json(text, allow_inf_nan=False)
+        return read_json(bytes(item))
     except ValueError:
         return None
 

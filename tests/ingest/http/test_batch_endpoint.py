@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from ingest.http.batch_endpoint import AT_A_TIME, TOGETHER
+from ingest.http.batch_endpoint import AT_A_TIME, TOGETHER, UNPACKED_AT_ONCE
 from ingest.model.verdict import DropReason, Verdict
 from ingest.sites.site import Site, SiteRegistry
 from tests.actors.pipeline.running_pipeline import Pipeline
@@ -89,10 +89,47 @@ async def test_many_events_keep_their_order(
     assert pages == [f"/{number}" for number in range(count)]
 
 
-async def test_compressed(autojump_clock: MockClock, pipeline: Pipeline) -> None:
-    body = gzip.compress(json.dumps([EVENT] * 3).encode())
+async def test_events_of_many_domains_keep_their_order(
+    autojump_clock: MockClock, pipeline: Pipeline
+) -> None:
+    items = [
+        {
+            **EVENT,
+            "u": f"https://example.com/{number}",
+            "d": ",".join(["example.com"] * 99 + [site]),
+        }
+        for number, site in enumerate(["example.com", "nowhere.example", "x.example"] * 2)
+    ]
+    answer = await send(pipeline, *items)
+    assert [result.get("reasons", {}) for result in answer.json["results"]] == [
+        {},
+        {"nowhere.example": "not_found"},
+        {"x.example": "not_found"},
+    ] * 2
+    pages = [event["pathname"] for event in await stored(pipeline)]
+    assert pages == [f"/{number}" for number in range(6) for _ in range(99 + (number % 3 == 0))]
+
+
+@pytest.mark.parametrize("size", [1, 4 * UNPACKED_AT_ONCE])
+async def test_compressed(autojump_clock: MockClock, pipeline: Pipeline, size: int) -> None:
+    body = gzip.compress(json.dumps([{**EVENT, "x": f"{7**size:x}"}] * 3).encode())
     answer = await send_body(pipeline, body, content_encoding="gzip")
     assert (answer.status, answer.json["accepted"]) == (202, 3)
+
+
+async def test_an_error_of_compression_in_a_thread(
+    autojump_clock: MockClock, pipeline: Pipeline
+) -> None:
+    answer = await send_body(pipeline, b"x" * 2 * UNPACKED_AT_ONCE, content_encoding="gzip")
+    assert answer.status == 400
+    assert answer.json == {"errors": {"request": ["Unable to decompress: not gzip"]}}
+
+
+@pytest.mark.parametrize("body", [b"[" + b"," * 500_001, b"[" * 100_001, b"{" * 100_001])
+async def test_too_many_values(autojump_clock: MockClock, pipeline: Pipeline, body: bytes) -> None:
+    answer = await send_body(pipeline, body)
+    assert answer.status == 400
+    assert "more than" in answer.json["errors"]["request"][0]
 
 
 async def test_events_of_the_past_have_visits_of_their_own(
