@@ -77,6 +77,9 @@ def create_app(
         headers = first_headers(scope)
         lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
         client = endpoint.client_of(headers, lists, peer_of(scope))
+        refusal = batches.refusal(headers, client)
+        if refusal is not None:
+            return _respond(refusal)
         try:
             body = await read_body()
         except RequestEntityTooLarge:

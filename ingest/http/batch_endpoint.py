@@ -13,7 +13,7 @@ from actors.pipeline.intake import RETRY_AFTER_SECONDS, OverloadedError
 from actors.pipeline.topology import Collector
 from ingest.http.admin import has_bearer_token
 from ingest.http.answer import JSON, Answer, answer_error, answer_json
-from ingest.http.event_endpoint import OVERLOADED, EventEndpoint
+from ingest.http.event_endpoint import OVERLOADED, EventEndpoint, failed
 from ingest.model.event import EventRequest
 from ingest.model.verdict import Verdict
 from ingest.request.batch import (
@@ -78,21 +78,27 @@ class BatchEndpoint:
         self._past_days = past_days
         self._under_way = 0
 
+    def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
+        """Return the answer to a batch that is refused whatever its body; else None."""
+        refusal = self._events.refusal(headers, client)
+        if refusal is None and self._under_way >= AT_A_TIME:
+            return OVERLOADED
+        return refusal
+
     async def answer(
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
     ) -> Answer:
         """Parse, validate and send events into the pipeline; answer with the result of each.
+
+        Never raises. `refusal` is asked first.
 
         Args:
             headers: First occurrence of each header, by lower-case name.
             client: The client's address.
             body: The raw body, possibly compressed.
         """
-        refusal = self._events.refusal(headers, client)
-        if refusal is not None:
-            return refusal
         if self._under_way >= AT_A_TIME:
-            return OVERLOADED
+            return OVERLOADED  # others have come while the body was read
         self._under_way += 1
         try:
             content = await _decompress(headers.get("content-encoding"), body)
@@ -109,6 +115,8 @@ class BatchEndpoint:
             return answer_json(400, {"errors": dict(invalid.errors)})
         except ValueError as error:
             return answer_error(400, "request", f"Unable to decompress: {error}")
+        except Exception as failure:
+            return failed(ROUTE, failure)
         finally:
             self._under_way -= 1
 

@@ -37,6 +37,12 @@ OVERLOADED = answer_error(
 TOO_LARGE = answer_error(413, "request", f"Must be at most {BODY_LIMIT} bytes")
 
 
+def failed(route: str, failure: Exception) -> Answer:
+    """Log an unexpected exception of a request, and return the answer."""
+    log.error("request failed", path=route, error=type(failure).__name__, stack=stack_of(failure))
+    return INTERNAL_ERROR
+
+
 class PendingRequest(msgspec.Struct, frozen=True, gc=False):
     """A request that waits for its verdicts.
 
@@ -151,13 +157,7 @@ class EventEndpoint:
         except OverloadedError:
             return OVERLOADED
         except Exception as failure:
-            log.error(
-                "request failed",
-                path=ROUTE,
-                error=type(failure).__name__,
-                stack=stack_of(failure),
-            )
-            return INTERNAL_ERROR
+            return failed(ROUTE, failure)
 
     def finish(self, pending: PendingRequest) -> Answer:
         """Return the answer to a request whose verdicts are ready or whose wait has ended."""

@@ -80,17 +80,18 @@ class Web:
         )
         if cluster is not None:
             show_cluster(collector.metrics, cluster)
+        self._batches = BatchEndpoint(
+            collector,
+            self._endpoint,
+            admin_token=self.operator.token,
+            past_days=settings.past_days,
+        )
         health = Health(collector, sites, geo, others)
         self.app: QuartTrio = create_app(
             collector,
             health,
             endpoint=self._endpoint,
-            batches=BatchEndpoint(
-                collector,
-                self._endpoint,
-                admin_token=self.operator.token,
-                past_days=settings.past_days,
-            ),
+            batches=self._batches,
             operator=self.operator,
             live=LiveStatus(
                 collector, health, shown_settings(settings), __version__, cluster, member
@@ -110,6 +111,7 @@ class Web:
         if self._fast:
             fast_path = FastPath(
                 self._endpoint,
+                self._batches,
                 self._metrics,
                 idle_seconds=IDLE_SECONDS,
                 linger_seconds=LINGER_SECONDS,

@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from ingest.http.event_endpoint import PendingRequest
+from ingest.http.event_endpoint import ROUTE, PendingRequest
 from ingest.telemetry.request_id import RequestId
 
 READ_BYTES: Final = 65_536
@@ -22,12 +22,14 @@ class Connection:
     Attributes:
         peer: The peer's address.
         request_id: The id of the current request.
+        route: The route of the current request.
         headers: Headers of the current request.
         received: Bytes that have not been parsed into a request yet.
         waiting_since: When the wait for bytes began, on trio's clock; infinite while the connection
             does not wait. The time of a request in several parts starts with the first part.
         eof: Whether the client has closed its side.
-        pending: The request that waits for its verdicts; None if there is none.
+        pending: The event that waits for its verdicts; None if there is none.
+        in_batch: Whether a batch is being answered.
         started: When the current request was started, by `time.perf_counter`.
         closing: Whether the connection is closed after the current request.
         unsent: The part of the answer that did not fit into the socket's buffer.
@@ -47,11 +49,13 @@ class Connection:
         "error",
         "finished",
         "headers",
+        "in_batch",
         "peer",
         "pending",
         "received",
         "remainder",
         "request_id",
+        "route",
         "started",
         "unsent",
         "waiting_since",
@@ -81,10 +85,11 @@ class Connection:
         self._listening = False
         self.peer = peer
         self.request_id = request_id
+        self.route = ROUTE
         self.headers: Mapping[str, str] = {}
         self.received = bytearray()
         self.unsent = b""
-        self.eof = self.closing = self.finished = False
+        self.eof = self.closing = self.finished = self.in_batch = False
         self.pending: PendingRequest | None = None
         self.started = 0.0
         self.remainder: bytes | None = None
@@ -96,7 +101,7 @@ class Connection:
     @property
     def busy(self) -> bool:
         """Whether a request has not been fully answered yet."""
-        return self.pending is not None or bool(self.unsent)
+        return self.pending is not None or self.in_batch or bool(self.unsent)
 
     def verdicts_ready(self) -> None:
         """Report that the verdicts of the connection's request are ready."""

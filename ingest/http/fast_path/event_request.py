@@ -1,4 +1,4 @@
-"""Parses event requests in the plain form that trackers send.
+"""Parses requests with one event or a batch in the plain form that most clients send.
 
 hypercorn reads all other requests: those with another path or method, an upgrade, a chunked body,
 an `Expect` header, or a head or body of unusual size, and all malformed ones. So the two never
@@ -10,11 +10,13 @@ from typing import Final
 import httptools
 import msgspec
 
+from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
+from ingest.http.event_endpoint import ROUTE
 from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
 from ingest.request.client_address import JOINED_HEADERS
 
-START: Final = b"POST /api/event HTTP/1."
-"""The start of every plain event request."""
+STARTS: Final = {route: f"POST {route} HTTP/1.".encode() for route in (ROUTE, BATCH_ROUTE)}
+"""The start of every plain request, by route."""
 
 BODY_BYTES: Final = 64 * 1024
 """Maximum size of a body. Browsers send no larger ones when a page is closed (Fetch, keepalive)."""
@@ -25,6 +27,7 @@ _USED: Final = {
     name.encode(): name
     for name in (
         "accept",
+        "content-encoding",
         "content-type",
         "user-agent",
         "x-plausible-ip",
@@ -36,7 +39,7 @@ _USED: Final = {
         *JOINED_HEADERS,
     )
 }
-"""Headers that the endpoint uses."""
+"""Headers that the endpoints use."""
 
 _LEFT_TO_HYPERCORN: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 
@@ -45,6 +48,7 @@ class EventRequestBytes(msgspec.Struct, frozen=True, gc=False):
     """A request whose body has not been parsed yet.
 
     Attributes:
+        route: The route.
         headers: First occurrence of each used header, by lower-case name.
         lists: All occurrences of list headers, joined with commas.
         body: The raw body.
@@ -52,6 +56,7 @@ class EventRequestBytes(msgspec.Struct, frozen=True, gc=False):
         closes: Whether the client wants the connection closed after the answer.
     """
 
+    route: str
     headers: dict[str, str]
     lists: dict[str, str]
     body: bytes
@@ -114,10 +119,9 @@ def read_request(unread: bytearray) -> EventRequestBytes | None:
     Raises:
         NotPlainError: hypercorn must read the request, from its first byte.
     """
-    if not unread.startswith(START):
-        if START.startswith(unread):
-            return None
-        raise NotPlainError
+    route = _route_of(unread)
+    if route is None:
+        return None
     end = unread.find(_HEAD_END, 0, HEAD_BYTES)
     if end < 0:
         if len(unread) >= HEAD_BYTES:
@@ -143,6 +147,7 @@ def read_request(unread: bytearray) -> EventRequestBytes | None:
     if len(unread) < length:
         return None
     return EventRequestBytes(
+        route,
         head.headers,
         head.lists,
         bytes(unread[end:length]),
@@ -150,3 +155,17 @@ def read_request(unread: bytearray) -> EventRequestBytes | None:
         # Like hypercorn, which closes HTTP/1.0 connections.
         closes=head.closes or version == "1.0",
     )
+
+
+def _route_of(unread: bytearray) -> str | None:
+    """Return the route of the first request; None if more bytes are needed.
+
+    Raises:
+        NotPlainError: It has another method or path.
+    """
+    for route, start in STARTS.items():
+        if unread.startswith(start):
+            return route
+    if any(start.startswith(unread) for start in STARTS.values()):
+        return None
+    raise NotPlainError

@@ -1,11 +1,12 @@
-"""The fast path: reads and answers plain event requests without a task for each request.
+"""The fast path: reads and answers plain event requests without a task for each event.
 
 Most of the time of a small request is spent on HTTP, not on the event: waking a task when bytes
 arrive, and again for the verdict, costs more than parsing and validating. So one task reads from
 all connections, one answers requests when their verdicts are ready, and one checks timeouts. A
-connection's own task sleeps until the connection leaves the fast path, or until an answer does not
-fit into the socket's buffer. `docs/performance.md` has the measurements. At the first request that
-is not plain, the connection moves to hypercorn with all its unread bytes, and stays there.
+batch has a task, whose cost its events share. A connection's own task sleeps until the connection
+leaves the fast path, or until an answer does not fit into the socket's buffer.
+`docs/performance.md` has the measurements. At the first request that is not plain, the connection
+moves to hypercorn with all its unread bytes, and stays there.
 """
 
 import math
@@ -18,12 +19,14 @@ from wsgiref.handlers import format_date_time
 
 import trio
 
-from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, Answer
+from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, TEXT, Answer
+from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import ROUTE, EventEndpoint
 from ingest.http.fast_path.connection import Connection
 from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
 from ingest.http.request_observers import CompletedRequest, RequestObserver
 from ingest.http.trusted_headers import new_request_id, traceparent
+from ingest.request.client_address import ClientAddress
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 
@@ -50,22 +53,25 @@ class FastPath:
     def __init__(
         self,
         endpoint: EventEndpoint,
+        batches: BatchEndpoint,
         metrics: Metrics,
         *,
         idle_seconds: float,
         linger_seconds: float,
         observers: Sequence[RequestObserver] = (),
     ) -> None:
-        """Create the fast path of an endpoint.
+        """Create the fast path of two endpoints.
 
         Args:
-            endpoint: Answers the requests.
+            endpoint: Answers events.
+            batches: Answers batches of events.
             metrics: Count the requests.
             idle_seconds: How long a connection may be silent between requests.
             linger_seconds: The same, once the server stops.
             observers: Called for each request.
         """
         self._endpoint = endpoint
+        self._batches = batches
         self._metrics = metrics
         self._idle_seconds = idle_seconds
         self._linger_seconds = linger_seconds
@@ -75,11 +81,13 @@ class FastPath:
         self._selector = DefaultSelector()
         self._ready: list[Connection] = []
         self._any_ready = trio.Event()
+        self._batch_tasks: trio.Nursery | None = None
         self._stopped_at = math.inf
 
     async def run(self) -> None:
         """Read, answer and check timeouts, forever."""
         async with trio.open_nursery() as nursery:
+            self._batch_tasks = nursery
             nursery.start_soon(self._read)
             nursery.start_soon(self._answer)
             nursery.start_soon(self._watch)
@@ -207,11 +215,15 @@ class FastPath:
         connection.started = time.perf_counter()
         connection.waiting_since = math.inf
         connection.closing = request.closes
+        connection.route = request.route
         connection.headers = request.headers
         connection.request_id.begin(request.headers)
         CURRENT.set(connection.request_id)
         endpoint = self._endpoint
         client = endpoint.client_of(request.headers, request.lists, connection.peer)
+        if request.route != ROUTE:
+            self._start_batch(connection, client, request.body)
+            return
         started = endpoint.refusal(request.headers, client) or endpoint.start(
             request.headers, client, request.body, connection.verdicts_ready
         )
@@ -220,9 +232,31 @@ class FastPath:
         else:
             connection.pending = started
 
+    def _start_batch(self, connection: Connection, client: ClientAddress, body: bytes) -> None:
+        refusal = self._batches.refusal(connection.headers, client)
+        if refusal is not None:
+            self._send(connection, refusal)
+            return
+        assert self._batch_tasks is not None, "requests are only read while `run` runs"  # noqa: S101
+        connection.in_batch = True
+        self._batch_tasks.start_soon(self._answer_batch, connection, client, body)
+
+    async def _answer_batch(
+        self, connection: Connection, client: ClientAddress, body: bytes
+    ) -> None:
+        """Answer a batch, then start the next requests."""
+        answer = await self._batches.answer(connection.headers, client, body)
+        connection.in_batch = False
+        if not connection.finished:
+            self._guard(connection, lambda it: self._finish_batch(it, answer))
+
+    def _finish_batch(self, connection: Connection, answer: Answer) -> None:
+        self._send(connection, answer)
+        self._process_received(connection)
+
     def _send(self, connection: Connection, answer: Answer) -> None:
         seconds = time.perf_counter() - connection.started
-        self._metrics.observe_request(ROUTE, answer.status, seconds)
+        self._metrics.observe_request(connection.route, answer.status, seconds)
         if answer.status >= FIRST_ERROR:
             self._metrics.history.refuse(answer.status)
         if self._observers:
@@ -238,7 +272,9 @@ class FastPath:
 
     def _notify_observers(self, connection: Connection, answer: Answer, seconds: float) -> None:
         parent = traceparent(self._endpoint.trusted_proxies, connection.headers, connection.peer)
-        completed = CompletedRequest("POST", ROUTE, answer.status, seconds, answer.reasons, parent)
+        completed = CompletedRequest(
+            "POST", connection.route, answer.status, seconds, answer.reasons, parent
+        )
         for observe in self._observers:
             observe(completed)
 
@@ -253,7 +289,7 @@ def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "")
         request_id: The request's id for errors; empty for other answers.
     """
     second = int(time.time())
-    if request_id:
+    if request_id or answer.content_type != TEXT:
         return _encode(answer, asked, stopping, request_id, second)
     return _encoded(answer, asked, stopping, request_id, second)
 
@@ -276,4 +312,4 @@ def _encode(answer: Answer, asked: bool, stopping: bool, request_id: str, second
 
 
 _encoded = lru_cache(maxsize=64)(_encode)
-"""Cached, because answers other than errors rarely differ within a second."""
+"""Cached, because the answers to events without errors rarely differ within a second."""

@@ -80,14 +80,15 @@ class Application:
         self.endpoint = EventEndpoint(
             pipeline.collector, TrustedProxies.parse(trusted), flood_guard(flood), operator
         )
+        self.batches = BatchEndpoint(
+            pipeline.collector, self.endpoint, admin_token=token, past_days=400
+        )
         self.live = LiveStatus(pipeline.collector, self.health, SETTINGS, "1.2.3")
         self.app: QuartTrio = create_app(
             pipeline.collector,
             self.health,
             endpoint=self.endpoint,
-            batches=BatchEndpoint(
-                pipeline.collector, self.endpoint, admin_token=token, past_days=400
-            ),
+            batches=self.batches,
             operator=operator,
             live=self.live,
             store=pipeline.store,

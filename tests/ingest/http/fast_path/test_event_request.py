@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ingest.http.fast_path.event_request import (
     BODY_BYTES,
-    START,
+    STARTS,
     EventRequestBytes,
     NotPlainError,
     read_request,
@@ -15,6 +15,7 @@ from ingest.http.fast_path.event_request import (
 from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
 
 HEAD = b"POST /api/event HTTP/1.1\r\nHost: a\r\n"
+BATCH = b"POST /api/events HTTP/1.1\r\nHost: a\r\n"
 PLAIN = HEAD + b"User-Agent: Mozilla\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -25,7 +26,14 @@ def read(data: bytes) -> EventRequestBytes | None:
 def test_a_plain_request() -> None:
     request = read(PLAIN + b"POST more")
     assert request == EventRequestBytes(
-        {"user-agent": "Mozilla"}, {}, b"{}", len(PLAIN), closes=False
+        "/api/event", {"user-agent": "Mozilla"}, {}, b"{}", len(PLAIN), closes=False
+    )
+
+
+def test_a_plain_batch() -> None:
+    sent = BATCH + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]"
+    assert read(sent + b"POST more") == EventRequestBytes(
+        "/api/events", {"content-encoding": "gzip"}, {}, b"[]", len(sent), closes=False
     )
 
 
@@ -62,7 +70,8 @@ def test_the_first_of_each_header_counts_and_lists_are_joined() -> None:
     "sent",
     [
         pytest.param(b"GET /health HTTP/1.1\r\n", id="another method"),
-        pytest.param(b"POST /api/events HTTP/1.1\r\n", id="another path"),
+        pytest.param(b"POST /api/eventss HTTP/1.1\r\n", id="another path"),
+        pytest.param(b"POST /api/events/ HTTP/1.1\r\n", id="a longer path"),
         pytest.param(b"POST /api/event?a HTTP/1.1\r\n", id="a query"),
         pytest.param(b"POST  /api/event HTTP/1.1\r\n", id="two spaces"),
         pytest.param(b"post /api/event HTTP/1.1\r\n", id="small letters"),
@@ -107,10 +116,14 @@ PIECES = st.sampled_from(
 
 
 @settings(max_examples=600)
-@given(st.lists(PIECES | st.binary(max_size=2), max_size=10), st.booleans())
-def test_h11_reads_the_same(pieces: list[bytes], ends: bool) -> None:
-    data = HEAD + b"".join(pieces) + (b"\r\n{}" if ends else b"")
-    assert data.startswith(START)
+@given(
+    st.sampled_from([HEAD, BATCH]),
+    st.lists(PIECES | st.binary(max_size=2), max_size=10),
+    st.booleans(),
+)
+def test_h11_reads_the_same(start: bytes, pieces: list[bytes], ends: bool) -> None:
+    data = start + b"".join(pieces) + (b"\r\n{}" if ends else b"")
+    assert data.startswith(tuple(STARTS.values()))
     try:
         request = read(data)
     except NotPlainError:
@@ -121,7 +134,7 @@ def test_h11_reads_the_same(pieces: list[bytes], ends: bool) -> None:
     connection.receive_data(data[: request.length])
     head = connection.next_event()
     assert isinstance(head, h11.Request)
-    assert head.target == b"/api/event"
+    assert head.target == request.route.encode()
     body = b""
     while isinstance(event := connection.next_event(), h11.Data):
         body += event.data

@@ -1,5 +1,6 @@
 """The fast path and hypercorn give the same answers, to the byte."""
 
+import gzip
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from ingest.http.answer import Answer
-from ingest.http.event_endpoint import ACCEPTED, EventEndpoint
+from ingest.http.event_endpoint import ACCEPTED
 from ingest.http.fast_path.connection import READ_BYTES
 from ingest.http.fast_path.server import PART_SECONDS, FastPath, encode
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
@@ -37,6 +38,19 @@ def post(
         event = {"n": "pageview", "u": "https://example.com/", "d": "example.com", **fields}
         body = json.dumps(event).encode()
     return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (line, AGENT, headers, len(body), body)
+
+
+EVENT = {"n": "pageview", "u": "https://example.com/", "d": "example.com"}
+
+
+def batch(*items: Any, headers: bytes = b"", body: bytes | None = None) -> bytes:
+    if body is None:
+        body = json.dumps(items).encode()
+    return post(
+        body,
+        b"content-type: application/json\r\n" + headers,
+        b"POST /api/events HTTP/1.1\r\nhost: a\r\n",
+    )
 
 
 LAST = post(headers=b"connection: close\r\n")
@@ -67,6 +81,23 @@ CASES = {
     "a preflight, an event": b"OPTIONS /api/event HTTP/1.1\r\nhost: a\r\n\r\n" + LAST,
     "another path": post(line=b"POST /api/events HTTP/1.1\r\nhost: a\r\n") + LAST,
     "another method": post(line=b"PUT /api/event HTTP/1.1\r\nhost: a\r\n") + LAST,
+    "a batch": batch(EVENT, {**EVENT, "d": "nowhere.example"}, {}, 5) + LAST,
+    "a batch of nothing valid": batch({}, 5) + LAST,
+    "a batch of lines": batch(body=b'{"n":"pageview","u":"https://example.com/"}\n{\n') + LAST,
+    "an empty batch": batch() + LAST,
+    "no batch": batch(body=b"{") + LAST,
+    "a compressed batch": batch(
+        headers=b"content-encoding: gzip\r\n", body=gzip.compress(json.dumps([EVENT] * 3).encode())
+    )
+    + LAST,
+    "an unknown coding": batch(headers=b"content-encoding: br\r\n", body=b"x") + LAST,
+    "a batch with a past time": batch({**EVENT, "timestamp": 1, "ip": "192.0.2.7"}) + LAST,
+    "a batch, not acceptable": batch(EVENT, headers=b"accept: text/html\r\n") + LAST,
+    "a large batch": batch(*[EVENT] * 2000) + LAST,
+    "a batch, then the end": batch(EVENT, headers=b"connection: close\r\n"),
+    "batches and events": batch(EVENT) + post() + batch(*[EVENT] * 300) + batch({}) + LAST,
+    "batch: another method": post(line=b"PUT /api/events HTTP/1.1\r\nhost: a\r\n") + LAST,
+    "batch: a longer path": post(line=b"POST /api/eventss HTTP/1.1\r\nhost: a\r\n") + LAST,
     "HTTP/1.0": post(line=OLD),
     "HTTP/1.0, kept": post(line=OLD, headers=b"connection: keep-alive\r\n"),
     "an expectation": post(headers=b"expect: 100-continue\r\n") + LAST,
@@ -90,6 +121,7 @@ class Servers:
         metrics = self.pipeline.collector.metrics
         fast_path = FastPath(
             self.application.endpoint,
+            self.application.batches,
             metrics,
             idle_seconds=IDLE_SECONDS,
             linger_seconds=LINGER_SECONDS,
@@ -145,7 +177,9 @@ async def test_answers_are_the_same(tmp_path: Path, case: str) -> None:
         assert fast.startswith(b"HTTP/1.1 ") or "an end" in case
 
 
-@pytest.mark.parametrize("case", ["accepted", "three in one", "an event, a page, an event"])
+@pytest.mark.parametrize(
+    "case", ["accepted", "three in one", "an event, a page, an event", "batches and events"]
+)
 @pytest.mark.parametrize("piece", [1, 7, 100])
 async def test_answers_do_not_depend_on_how_the_bytes_arrive(
     tmp_path: Path, case: str, piece: int
@@ -171,9 +205,9 @@ async def test_events_are_stored_on_either_path(tmp_path: Path) -> None:
 async def test_an_overloaded_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_servers(tmp_path) as servers:
         servers.pipeline.collector.intake.close()
-        fast, slow = await servers.answers(post() + LAST)
+        fast, slow = await servers.answers(post() + batch(EVENT) + LAST)
         assert fast == slow
-        assert fast.count(b"HTTP/1.1 503 ") == 2
+        assert fast.count(b"HTTP/1.1 503 ") == 3
         assert b"retry-after: 5\r\n" in fast
 
 
@@ -183,9 +217,9 @@ async def test_an_exception_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     async with open_servers(tmp_path) as servers:
         monkeypatch.setattr(servers.pipeline.collector.intake, "send", fail)
-        fast, slow = await servers.answers(post() + LAST)
+        fast, slow = await servers.answers(post() + batch(EVENT) + LAST)
         assert fast == slow
-        assert fast.count(b"HTTP/1.1 500 ") == 2
+        assert fast.count(b"HTTP/1.1 500 ") == 3
 
 
 async def test_both_paths_tell_why_events_were_dropped(tmp_path: Path) -> None:
@@ -198,21 +232,23 @@ async def test_both_paths_tell_why_events_were_dropped(tmp_path: Path) -> None:
 
 async def test_requests_are_counted_alike(tmp_path: Path) -> None:
     async with open_servers(tmp_path) as servers:
-        await servers.answers(post(b"{}") + LAST)
+        await servers.answers(post(b"{}") + batch(EVENT) + batch({}) + LAST)
         sample = servers.pipeline.collector.metrics.registry.get_sample_value
-        for status in ("202", "400"):
-            labels = {"route": "/api/event", "status": status}
-            assert sample("sluice_request_duration_seconds_count", labels) == 2
-        assert servers.pipeline.collector.metrics.history.refusals() == {400: 2}
+        for route in ("/api/event", "/api/events"):
+            for status in ("202", "400"):
+                labels = {"route": route, "status": status}
+                assert sample("sluice_request_duration_seconds_count", labels) == 2
+        assert servers.pipeline.collector.metrics.history.refusals() == {400: 4}
 
 
 class Alone:
     """The fast path on one connection, on a clock of its own."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        endpoint: EventEndpoint = Application(pipeline).endpoint
+        application = Application(pipeline)
         self.fast_path = FastPath(
-            endpoint,
+            application.endpoint,
+            application.batches,
             pipeline.collector.metrics,
             idle_seconds=IDLE_SECONDS,
             linger_seconds=LINGER_SECONDS,
