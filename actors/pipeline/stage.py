@@ -150,11 +150,14 @@ class Stage(Actor, Generic[In, Out]):
     async def send(self, run: Any) -> None:
         """Send a run. While there is no room, the next actor has work, not this one."""
         assert self._outlet is not None, "the last stage sends nothing"  # noqa: S101
-        self._sending = True
         try:
-            await self._outlet.send(run)
-        finally:
-            self._sending = False
+            self._outlet.send_nowait(run)  # receiving is a checkpoint, another one would cost more
+        except trio.WouldBlock:
+            self._sending = True
+            try:
+                await self._outlet.send(run)
+            finally:
+                self._sending = False
 
     async def _receive(self) -> bool:
         """Wait for messages, then take all that are waiting, up to a run's length.

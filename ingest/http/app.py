@@ -77,7 +77,8 @@ def create_app(
         headers = first_headers(scope)
         lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
         client = endpoint.client_of(headers, lists, peer_of(scope))
-        refusal = batches.refusal(headers, client)
+        length = headers.get("content-length", "")
+        refusal = batches.refusal(headers, client, int(length) if length.isdigit() else None)
         if refusal is not None:
             return _respond(refusal)
         try:

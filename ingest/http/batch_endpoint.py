@@ -2,15 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final
 
+import msgspec
 import trio
 
 from actors.pipeline.intake import RETRY_AFTER_SECONDS, OverloadedError
 from actors.pipeline.topology import Collector
+from actors.pipeline.verdicts import Ticket
 from ingest.http.admin import has_bearer_token
 from ingest.http.answer import JSON, Answer, answer_error, answer_json
 from ingest.http.event_endpoint import OVERLOADED, EventEndpoint, failed
@@ -34,23 +36,76 @@ ROUTE: Final = "/api/events"
 TOGETHER: Final = 256
 """Events sent into the pipeline at a time; other requests run in between."""
 
-PARSED_TOGETHER: Final = 32
-"""Events parsed between two checkpoints, which takes about half a millisecond."""
+READ_TOGETHER: Final = 32
+"""Events read between two checkpoints, which takes about half a millisecond. A batch of no more is
+small: it is handled like an event."""
 
-PARSED_BYTES: Final = 16_384
-"""Bytes of events parsed between two checkpoints, if there are more than one."""
+READ_BYTES: Final = 16_384
+"""Bytes of events read between two checkpoints, if there are more than one."""
+
+SMALL_BYTES: Final = 8 * 1024
+"""Maximum size of a small batch. No larger one is parsed to find out how many events it has."""
+
+SMALL_COMMAS: Final = TOGETHER
+"""Maximum number of commas in a small batch, since an event may name many domains."""
 
 UNPACKED_AT_ONCE: Final = 4_096
 """Bytes of the largest compressed body that is decompressed on the event loop. Larger ones may hold
 megabytes and take tens of milliseconds."""
 
 AT_A_TIME: Final = 4
-"""Maximum number of concurrent batches; further ones are answered with 503."""
+"""Maximum number of concurrent batches that are not small; further ones are answered with 503."""
 
 _DAY: Final = 86_400
 
 Result = dict[str, Any]
 """The result of an item: its `status`, with `reasons` or `errors`."""
+
+
+class _Part:
+    """Events that are sent into the pipeline together.
+
+    Attributes:
+        results: The results of all items so far; empty for those that wait for their verdicts.
+        requests: The valid items.
+    """
+
+    __slots__ = ("_numbers", "requests", "results")
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self.requests: list[EventRequest] = []
+        self._numbers: list[int] = []
+
+    def add(self, request: EventRequest) -> None:
+        """Add a valid item."""
+        self._numbers.append(len(self.results))
+        self.requests.append(request)
+        self.results.append({})
+
+    def given(self, verdicts: Sequence[Verdict | None]) -> list[Result]:
+        """Return the results of all items.
+
+        Args:
+            verdicts: A verdict for each domain of the requests, in order; None for those that the
+                pipeline has not taken. Empty if it has taken none.
+        """
+        remaining = iter(verdicts)
+        for number, request in zip(self._numbers, self.requests, strict=True):
+            self.results[number] = _result(request, list(islice(remaining, len(request.domains))))
+        return self.results
+
+
+class PendingBatch(msgspec.Struct, frozen=True, gc=False):
+    """A small batch that waits for its verdicts.
+
+    Attributes:
+        part: Its events.
+        ticket: The ticket under which it waits.
+    """
+
+    part: _Part
+    ticket: Ticket
 
 
 class BatchEndpoint:
@@ -78,12 +133,24 @@ class BatchEndpoint:
         self._past_days = past_days
         self._under_way = 0
 
-    def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
-        """Return the answer to a batch that is refused whatever its body; else None."""
+    def refusal(
+        self, headers: Mapping[str, str], client: ClientAddress, length: int | None
+    ) -> Answer | None:
+        """Return the answer to a batch that is refused before its body is read; else None.
+
+        Args:
+            headers: First occurrence of each header, by lower-case name.
+            client: The client's address.
+            length: Size of the body in bytes; None if it is not known.
+        """
         refusal = self._events.refusal(headers, client)
-        if refusal is None and self._under_way >= AT_A_TIME:
+        if refusal is None and (length is None or length > SMALL_BYTES) and not self._has_turn:
             return OVERLOADED
         return refusal
+
+    @property
+    def _has_turn(self) -> bool:
+        return self._under_way < AT_A_TIME
 
     async def answer(
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
@@ -97,7 +164,66 @@ class BatchEndpoint:
             client: The client's address.
             body: The raw body, possibly compressed.
         """
-        if self._under_way >= AT_A_TIME:
+        ready = trio.Event()
+        started = self.start(headers, client, body, ready.set)
+        if started is None:
+            return await self.answer_large(headers, client, body)
+        if isinstance(started, Answer):
+            return started
+        await ready.wait()
+        return self.finish(started)
+
+    def start(
+        self,
+        headers: Mapping[str, str],
+        client: ClientAddress,
+        body: bytes,
+        on_verdicts: Callable[[], object],
+    ) -> Answer | PendingBatch | None:
+        """Parse a small batch, validate its events and send them into the pipeline. Never raises.
+
+        Args:
+            headers: As in `answer`.
+            client: The client's address.
+            body: The raw body.
+            on_verdicts: Called when `finish` can return the answer; see `Ticket`.
+
+        Returns:
+            The answer if there is nothing to wait for; the pending batch, for `finish`; None if the
+            batch is not small, for `answer_large`.
+        """
+        if len(body) > SMALL_BYTES or "content-encoding" in headers:
+            return None
+        if body.count(b",") > SMALL_COMMAS:
+            return None
+        try:
+            items = split_batch(headers.get("content-type"), body)
+            if len(items) > READ_TOGETHER:
+                return None
+            part = _Part()
+            self._read_items(part, items, self._sender(headers, client))
+            ticket = None
+            if part.requests:
+                ticket = self._collector.intake.send(*part.requests, tell=on_verdicts)
+        except OverloadedError:
+            pass
+        except Exception as failure:
+            return _refused(failure)
+        return _answer_of(part.given(())) if ticket is None else PendingBatch(part, ticket)
+
+    def finish(self, pending: PendingBatch) -> Answer:
+        """Return the answer to a batch whose verdicts are ready or whose wait has ended."""
+        try:
+            verdicts = self._collector.intake.outcome(pending.ticket)
+        except OverloadedError:
+            verdicts = []
+        return _answer_of(pending.part.given(verdicts))
+
+    async def answer_large(
+        self, headers: Mapping[str, str], client: ClientAddress, body: bytes
+    ) -> Answer:
+        """As `answer`, for a batch that is not small; a few of them at a time."""
+        if not self._has_turn:
             return OVERLOADED  # others have come while the body was read
         self._under_way += 1
         try:
@@ -107,16 +233,8 @@ class BatchEndpoint:
                 await trio.lowlevel.checkpoint()
             items = split_batch(headers.get("content-type"), content)
             return await self._take(items, self._sender(headers, client))
-        except UnknownCodingError:
-            return answer_error(415, "request", "Must be coded in gzip, zstd or not at all")
-        except TooLargeError as error:
-            return answer_error(413, "request", f"Must not have {error}")
-        except InvalidRequest as invalid:
-            return answer_json(400, {"errors": dict(invalid.errors)})
-        except ValueError as error:
-            return answer_error(400, "request", f"Unable to decompress: {error}")
         except Exception as failure:
-            return failed(ROUTE, failure)
+            return _refused(failure)
         finally:
             self._under_way -= 1
 
@@ -141,33 +259,44 @@ class BatchEndpoint:
     async def _take(self, items: Sequence[Item], sender: Sender) -> Answer:
         report = _Report()
         remaining = iter(items)
-        while part := list(islice(remaining, TOGETHER)):
-            report.add(await self._take_part(part, sender))
+        while together := list(islice(remaining, TOGETHER)):
+            part = _Part()
+            for few in _slices(together):
+                self._read_items(part, few, sender)
+                await trio.lowlevel.checkpoint()
+            verdicts: list[Verdict | None] = []
+            for group in _groups(part.requests):
+                verdicts += await self._submit(group)
+            report.add(part.given(verdicts))
         return report.answer()
 
-    async def _take_part(self, items: Sequence[Item], sender: Sender) -> list[Result]:
-        results: list[Result] = [{} for _ in items]
-        requests: list[tuple[int, EventRequest]] = []
-        size = 0
-        for number, item in enumerate(items):
-            size += len(item)
-            if number % PARSED_TOGETHER == 0 or size > PARSED_BYTES:
-                await trio.lowlevel.checkpoint()
-                size = len(item)
+    async def _submit(self, requests: Sequence[EventRequest]) -> Sequence[Verdict | None]:
+        try:
+            return await self._collector.intake.submit(*requests)
+        except OverloadedError:
+            return [None] * sum(len(request.domains) for request in requests)
+
+    def _read_items(self, part: _Part, items: Sequence[Item], sender: Sender) -> None:
+        for item in items:
             try:
-                requests.append((number, read_item(item, sender)))
+                part.add(read_item(item, sender))
             except InvalidRequest as invalid:
                 self._events.count_mistakes(invalid.errors)
-                results[number] = {"status": "invalid", "errors": dict(invalid.errors)}
-        for group in _groups(requests):
-            try:
-                verdicts = await self._collector.intake.submit(*(one for _, one in group))
-            except OverloadedError:
-                verdicts = []
-            given = iter(verdicts)
-            for number, request in group:
-                results[number] = _result(request, list(islice(given, len(request.domains))))
-        return results
+                part.results.append({"status": "invalid", "errors": dict(invalid.errors)})
+
+
+def _refused(failure: Exception) -> Answer:
+    """Return the answer to a batch that is refused as a whole because of its body."""
+    match failure:
+        case UnknownCodingError():
+            return answer_error(415, "request", "Must be coded in gzip, zstd or not at all")
+        case TooLargeError():
+            return answer_error(413, "request", f"Must not have {failure}")
+        case InvalidRequest():
+            return answer_json(400, {"errors": dict(failure.errors)})
+        case ValueError():
+            return answer_error(400, "request", f"Unable to decompress: {failure}")
+    return failed(ROUTE, failure)
 
 
 async def _decompress(coding: str | None, body: bytes) -> bytes:
@@ -177,23 +306,35 @@ async def _decompress(coding: str | None, body: bytes) -> bytes:
     return await trio.to_thread.run_sync(partial(decompress, coding, body, BATCH_BYTES))
 
 
-def _groups(
-    requests: Sequence[tuple[int, EventRequest]],
-) -> Iterator[list[tuple[int, EventRequest]]]:
+def _slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Split items into slices that are read between two checkpoints."""
+    few: list[Item] = []
+    size = 0
+    for item in items:
+        if few and (len(few) == READ_TOGETHER or size + len(item) > READ_BYTES):
+            yield few
+            few, size = [], 0
+        few.append(item)
+        size += len(item)
+    yield few
+
+
+def _groups(requests: Sequence[EventRequest]) -> Iterator[Sequence[EventRequest]]:
     """Split requests into groups that are sent together, since each may name many domains."""
-    group: list[tuple[int, EventRequest]] = []
+    group: list[EventRequest] = []
     events = 0
-    for number, request in requests:
+    for request in requests:
         if group and events + len(request.domains) > TOGETHER:
             yield group
             group, events = [], 0
-        group.append((number, request))
+        group.append(request)
         events += len(request.domains)
     if group:
         yield group
 
 
-def _result(request: EventRequest, verdicts: Sequence[Verdict]) -> Result:
+def _result(request: EventRequest, given: Sequence[Verdict | None]) -> Result:
+    verdicts = [verdict for verdict in given if verdict is not None]
     if not verdicts or any(verdict.passing for verdict in verdicts):
         return {"status": "unavailable"}
     reasons = {
@@ -238,3 +379,9 @@ class _Report:
         else:
             status = 400
         return Answer(status, text.encode(), JSON, headers, tuple(sorted(self._reasons)))
+
+
+def _answer_of(results: Sequence[Result]) -> Answer:
+    report = _Report()
+    report.add(results)
+    return report.answer()

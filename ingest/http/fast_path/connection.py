@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from ingest.http.batch_endpoint import PendingBatch
 from ingest.http.event_endpoint import ROUTE, PendingRequest
 from ingest.telemetry.request_id import RequestId
 
@@ -28,8 +29,8 @@ class Connection:
         waiting_since: When the wait for bytes began, on trio's clock; infinite while the connection
             does not wait. The time of a request in several parts starts with the first part.
         eof: Whether the client has closed its side.
-        pending: The event that waits for its verdicts; None if there is none.
-        in_batch: Whether a batch is being answered.
+        pending: The event or small batch that waits for its verdicts; None if there is none.
+        in_batch: Whether a larger batch is being answered.
         started: When the current request was started, by `time.perf_counter`.
         closing: Whether the connection is closed after the current request.
         unsent: The part of the answer that did not fit into the socket's buffer.
@@ -90,7 +91,7 @@ class Connection:
         self.received = bytearray()
         self.unsent = b""
         self.eof = self.closing = self.finished = self.in_batch = False
-        self.pending: PendingRequest | None = None
+        self.pending: PendingRequest | PendingBatch | None = None
         self.started = 0.0
         self.remainder: bytes | None = None
         self.error: Exception | None = None

@@ -3,8 +3,8 @@
 Most of the time of a small request is spent on HTTP, not on the event: waking a task when bytes
 arrive, and again for the verdict, costs more than parsing and validating. So one task reads from
 all connections, one answers requests when their verdicts are ready, and one checks timeouts. A
-batch has a task, whose cost its events share. A connection's own task sleeps until the connection
-leaves the fast path, or until an answer does not fit into the socket's buffer.
+large batch has a task, whose cost its events share. A connection's own task sleeps until the
+connection leaves the fast path, or until an answer does not fit into the socket's buffer.
 `docs/performance.md` has the measurements. At the first request that is not plain, the connection
 moves to hypercorn with all its unread bytes, and stays there.
 """
@@ -21,7 +21,7 @@ import trio
 
 from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, TEXT, Answer
 from ingest.http.batch_endpoint import BatchEndpoint
-from ingest.http.event_endpoint import ROUTE, EventEndpoint
+from ingest.http.event_endpoint import ROUTE, EventEndpoint, PendingRequest
 from ingest.http.fast_path.connection import Connection
 from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
 from ingest.http.request_observers import CompletedRequest, RequestObserver
@@ -189,10 +189,14 @@ class FastPath:
     def _finish_request(self, connection: Connection) -> None:
         """Answer the pending request, then start the next ones."""
         pending, connection.pending = connection.pending, None
-        if pending is not None:
-            CURRENT.set(connection.request_id)
+        if pending is None:
+            return
+        CURRENT.set(connection.request_id)
+        if isinstance(pending, PendingRequest):
             self._send(connection, self._endpoint.finish(pending))
-            self._process_received(connection)
+        else:
+            self._send(connection, self._batches.finish(pending))
+        self._process_received(connection)
 
     def _process_received(self, connection: Connection) -> None:
         """Start the received requests, up to the first that cannot be answered at once."""
@@ -233,19 +237,24 @@ class FastPath:
             connection.pending = started
 
     def _start_batch(self, connection: Connection, client: ClientAddress, body: bytes) -> None:
-        refusal = self._batches.refusal(connection.headers, client)
-        if refusal is not None:
-            self._send(connection, refusal)
-            return
-        assert self._batch_tasks is not None, "requests are only read while `run` runs"  # noqa: S101
-        connection.in_batch = True
-        self._batch_tasks.start_soon(self._answer_batch, connection, client, body)
+        headers = connection.headers
+        started = self._batches.refusal(headers, client, len(body)) or self._batches.start(
+            headers, client, body, connection.verdicts_ready
+        )
+        if isinstance(started, Answer):
+            self._send(connection, started)
+        elif started is not None:
+            connection.pending = started
+        else:
+            assert self._batch_tasks is not None, "read only while `run` runs"  # noqa: S101
+            connection.in_batch = True
+            self._batch_tasks.start_soon(self._answer_batch, connection, client, body)
 
     async def _answer_batch(
         self, connection: Connection, client: ClientAddress, body: bytes
     ) -> None:
         """Answer a batch, then start the next requests."""
-        answer = await self._batches.answer(connection.headers, client, body)
+        answer = await self._batches.answer_large(connection.headers, client, body)
         connection.in_batch = False
         if not connection.finished:
             self._guard(connection, lambda it: self._finish_batch(it, answer))

@@ -6,7 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from ingest.http.batch_endpoint import AT_A_TIME, TOGETHER, UNPACKED_AT_ONCE
+from actors.pipeline.verdicts import Ticket
+from ingest.http.batch_endpoint import AT_A_TIME, READ_TOGETHER, TOGETHER, UNPACKED_AT_ONCE
 from ingest.model.verdict import DropReason, Verdict
 from ingest.sites.site import Site, SiteRegistry
 from tests.actors.pipeline.running_pipeline import Pipeline
@@ -242,17 +243,17 @@ async def test_nothing_valid(autojump_clock: MockClock, pipeline: Pipeline) -> N
 async def test_what_cannot_be_taken_is_said(
     autojump_clock: MockClock, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submit = pipeline.collector.intake.submit
+    outcome = pipeline.collector.intake.outcome
     calls = 0
 
-    async def fill_up(*requests: Any) -> list[Verdict]:
+    def fill_up(ticket: Ticket) -> list[Verdict]:
         nonlocal calls
         calls += 1
         if calls == 1:
-            return await submit(*requests)
-        return [Verdict(DropReason.PERSIST_TIMEOUT)] * len(requests)
+            return outcome(ticket)
+        return [Verdict(DropReason.PERSIST_TIMEOUT)] * len(ticket.verdicts)
 
-    monkeypatch.setattr(pipeline.collector.intake, "submit", fill_up)
+    monkeypatch.setattr(pipeline.collector.intake, "outcome", fill_up)
     answer = await send(pipeline, *[EVENT] * (TOGETHER + 3))
     assert answer.status == 202
     assert (answer.json["accepted"], answer.json["unavailable"]) == (TOGETHER, 3)
@@ -274,13 +275,15 @@ async def test_few_batches_at_a_time(
     application = Application(pipeline)
     statuses: list[int] = []
 
-    async def send_one() -> None:
-        answer = await application.ask("POST", "/api/events", json.dumps([EVENT]).encode())
+    async def send_one(events: int = READ_TOGETHER + 1) -> None:
+        body = json.dumps([EVENT] * events).encode()
+        answer = await application.ask("POST", "/api/events", body)
         statuses.append(answer.status)
 
     async with trio.open_nursery() as nursery:
         for _ in range(AT_A_TIME + 1):
             nursery.start_soon(send_one)
-    assert sorted(statuses) == [202] * AT_A_TIME + [503]
+            nursery.start_soon(send_one, READ_TOGETHER)
+    assert sorted(statuses) == [202] * (2 * AT_A_TIME + 1) + [503]
     await send_one()
     assert statuses[-1] == 202
