@@ -96,6 +96,7 @@ USED: Final = {
                 "idle_task",
                 "protocol",
                 "protocol_send",
+                "send_lock",
                 "state",
                 "stream",
             }

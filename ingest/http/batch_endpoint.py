@@ -83,16 +83,18 @@ class _Part:
         self.requests.append(request)
         self.results.append({})
 
-    def given(self, verdicts: Sequence[Verdict | None]) -> list[Result]:
+    def given(self, verdicts: Sequence[Verdict | None], items: int = 0) -> list[Result]:
         """Return the results of all items.
 
         Args:
             verdicts: A verdict for each domain of the requests, in order; None for those that the
-                pipeline has not taken. Empty if it has taken none.
+                pipeline has not taken. Those that are missing at the end were not taken either.
+            items: How many there are, if they could not all be read.
         """
         remaining = iter(verdicts)
         for number, request in zip(self._numbers, self.requests, strict=True):
             self.results[number] = _result(request, list(islice(remaining, len(request.domains))))
+        self.results += [{"status": "unavailable"}] * (items - len(self.results))
         return self.results
 
 
@@ -261,13 +263,19 @@ class BatchEndpoint:
         remaining = iter(items)
         while together := list(islice(remaining, TOGETHER)):
             part = _Part()
-            for few in _slices(together):
-                self._read_items(part, few, sender)
-                await trio.lowlevel.checkpoint()
             verdicts: list[Verdict | None] = []
-            for group in _groups(part.requests):
-                verdicts += await self._submit(group)
-            report.add(part.given(verdicts))
+            try:
+                for few in _slices(together):
+                    self._read_items(part, few, sender)
+                    await trio.lowlevel.checkpoint()
+                for group in _groups(part.requests):
+                    verdicts += await self._submit(group)
+            except Exception as failure:
+                if not (verdicts or report):
+                    raise
+                # Earlier events may be stored, so the answer must have their results.
+                failed(ROUTE, failure)
+            report.add(part.given(verdicts, len(together)))
         return report.answer()
 
     async def _submit(self, requests: Sequence[EventRequest]) -> Sequence[Verdict | None]:
@@ -335,7 +343,8 @@ def _groups(requests: Sequence[EventRequest]) -> Iterator[Sequence[EventRequest]
 
 def _result(request: EventRequest, given: Sequence[Verdict | None]) -> Result:
     verdicts = [verdict for verdict in given if verdict is not None]
-    if not verdicts or any(verdict.passing for verdict in verdicts):
+    accepted = any(verdict.accepted for verdict in verdicts)
+    if not verdicts or (not accepted and any(verdict.passing for verdict in verdicts)):
         return {"status": "unavailable"}
     reasons = {
         domain: verdict.reason.value
@@ -344,7 +353,6 @@ def _result(request: EventRequest, given: Sequence[Verdict | None]) -> Result:
     }
     if not reasons:
         return {"status": "accepted"}
-    accepted = any(verdict.accepted for verdict in verdicts)
     return {"status": "accepted" if accepted else "dropped", "reasons": reasons}
 
 
@@ -355,6 +363,9 @@ class _Report:
         self._counts = Counter[str]()
         self._reasons: set[str] = set()
         self._texts: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
 
     def add(self, results: Sequence[Result]) -> None:
         """Add results, in order."""

@@ -25,6 +25,12 @@ _UPGRADE: Final = b"upgrade"
 _CONTENT_LENGTH: Final = b"content-length"
 _TRANSFER_ENCODING: Final = b"transfer-encoding"
 
+_UNANSWERED: Final = frozenset({h11.IDLE, h11.SEND_RESPONSE})
+"""The server's states before a response."""
+
+_LAST_REQUEST_READ: Final = frozenset({h11.MUST_CLOSE, h11.CLOSED})
+"""The client's states once its last request has been read whole."""
+
 
 class Refusal(NamedTuple):
     """Why a request is refused. Its connection is closed, because the request's end is unknown."""
@@ -87,13 +93,49 @@ def error_response(status: int, message: str) -> tuple[list[tuple[bytes, bytes]]
     return headers, body
 
 
+class FirstRequestCounts(h11.Connection):
+    """h11's connection, which ignores what a client sends behind its last request.
+
+    h11 takes bytes behind a request with `Connection: close` for a mistake, and hypercorn answers
+    the mistake instead of the request, although the application has run. Nor does a mistake cut off
+    a response that has begun. In both cases the connection is closed after the response.
+    """
+
+    @property
+    def _over(self) -> bool:
+        """Whether nothing that the client sends matters any more."""
+        if self.their_state is h11.ERROR:
+            return self.our_state not in _UNANSWERED
+        return self.their_state in _LAST_REQUEST_READ
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the client; an empty value means that it has closed its side."""
+        if not self._over:
+            super().receive_data(data)
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Return the next part of a request.
+
+        Raises:
+            h11.RemoteProtocolError: The client has made a mistake in a request without a response.
+        """
+        if self._over:
+            return h11.NEED_DATA
+        try:
+            return super().next_event()
+        except h11.RemoteProtocolError:
+            if self._over:
+                return h11.NEED_DATA
+            raise
+
+
 class StrictHTTP(H11Protocol):
     """The HTTP/1 protocol of one connection."""
 
     @classmethod
     def of(cls, wrapper: ProtocolWrapper) -> "StrictHTTP":
         """Return the protocol for a connection that hypercorn has prepared."""
-        return cls(
+        protocol = cls(
             wrapper.app,
             wrapper.config,
             wrapper.context,
@@ -104,6 +146,10 @@ class StrictHTTP(H11Protocol):
             wrapper.server,
             wrapper.send,
         )
+        protocol.connection = FirstRequestCounts(
+            h11.SERVER, max_incomplete_event_size=wrapper.config.h11_max_incomplete_size
+        )
+        return protocol
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Never upgrade: a server may ignore the `Upgrade` header (RFC 9110 §7.8)."""

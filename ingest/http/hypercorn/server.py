@@ -10,6 +10,7 @@ import logging
 import math
 import resource
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -42,6 +43,10 @@ WRITE_SECONDS = 15.0
 LINGER_SECONDS = 0.25
 """How long an idle connection stays open when the server stops, so that a request already sent is
 still answered."""
+
+CLOSING_SECONDS = 1.0
+"""How long the server still reads after its last answer. Unread bytes would reset the connection,
+and the client might lose the answer."""
 
 CONNECTIONS = 4096
 """Maximum number of open connections; lower if the process may have few open files."""
@@ -109,22 +114,30 @@ class HypercornConnection(TCPServer):
         self._answered = trio.Event()
         self._answered.set()
         self._hung_up = trio.Event()
+        self._reading = trio.CancelScope()
+        self._ended = False
         self.state[ENDS] = (self._hung_up, self.context.terminated)
 
     async def _read_data(self) -> None:
         self.protocol.protocol = StrictHTTP.of(self.protocol)
+        with self._reading:
+            await self._read_requests()
+        await self.protocol.handle(Closed())
+        await self.idle_task.stop()
+
+    async def _read_requests(self) -> None:
         try:
             while data := await self._receive():
-                await self.protocol.handle(RawData(bytes(data)))
-            await self.protocol.handle(RawData(b""))
+                if not self._ended:
+                    await self.protocol.handle(RawData(bytes(data)))
+            if not self._ended:
+                await self.protocol.handle(RawData(b""))
             self._hung_up.set()
             # A client that has closed its side may still read, for a limited time.
             with trio.move_on_after(LAST_ANSWER_SECONDS):
                 await self._answered.wait()
         except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
             pass
-        await self.protocol.handle(Closed())
-        await self.idle_task.stop()
 
     async def _receive(self) -> bytes | bytearray:
         while True:
@@ -135,11 +148,24 @@ class HypercornConnection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         """Record whether a request is being answered, then let hypercorn send."""
-        if isinstance(event, Closed) or (isinstance(event, Updated) and event.idle):
+        if isinstance(event, Closed):
+            await self._end()
+            return
+        if isinstance(event, Updated) and event.idle:
             self._answered.set()
         elif isinstance(event, Updated):
             self._answered = trio.Event()
         await super().protocol_send(event)
+
+    async def _end(self) -> None:
+        """Close our side after the last answer; `_read_requests` then waits for the client's."""
+        self._answered.set()
+        self._ended = True
+        self._reading.deadline = trio.current_time() + CLOSING_SECONDS
+        async with self.send_lock:  # another task may be about to send that answer
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.stream.send_eof()
+        await self.protocol.handle(Closed())
 
     async def _idle_timeout(self) -> None:
         with trio.move_on_after(IDLE_SECONDS):
@@ -258,7 +284,9 @@ class Server:
             unread = await self._fast_path.serve(stream, stream.socket.fileno(), peer)
             if unread is None:
                 await stream.send_eof()
-                await stream.aclose()
+                with trio.move_on_after(CLOSING_SECONDS):
+                    while await stream.receive_some(READ_BYTES):
+                        pass
                 return
             stream.prepend(unread)
         await HypercornConnection(

@@ -5,6 +5,7 @@ from typing import Final
 
 POST: Final = b"POST /api/event HTTP/1.1\r\nhost: a\r\n"
 GET: Final = b"GET /health HTTP/1.1\r\nhost: a\r\n"
+CLOSING: Final = POST + b"connection: close\r\ncontent-length: 2\r\n\r\n{}"
 LAST: Final = b"GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
 CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 
@@ -59,6 +60,14 @@ ODD_REQUESTS: Final = {
         POST + b"content-length: %d\r\n\r\n%b" % (len(GET) + 2, GET + b"\r\n"),
         ("POST", "/api/event", GET + b"\r\n"),
     ),
+    # What stands behind the last request is ignored (RFC 9112 §9.6)
+    "an empty line behind the last": OddRequest(CLOSING + b"\r\n", (EVENT,)),
+    "garbage behind the last": OddRequest(CLOSING + b"\x00}", (EVENT,)),
+    "a request behind the last": OddRequest(CLOSING + GET + b"\r\n", (EVENT,)),
+    "a request behind one of HTTP/1.0": OddRequest(
+        b"POST /api/event HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}" + GET + b"\r\n", (EVENT,)
+    ),
+    "a lot behind the last": OddRequest(CLOSING + b"x" * 500_000, (EVENT,)),
     "two requests": good(POST + b"content-length: 2\r\n\r\n{}" + GET + b"\r\n", EVENT, HEALTH),
     # Transfer codings: `chunked` alone is known
     "chunked in capitals": good(

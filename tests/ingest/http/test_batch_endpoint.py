@@ -8,7 +8,8 @@ from trio.testing import MockClock
 
 from actors.pipeline.verdicts import Ticket
 from ingest.http.batch_endpoint import AT_A_TIME, READ_TOGETHER, TOGETHER, UNPACKED_AT_ONCE
-from ingest.model.verdict import DropReason, Verdict
+from ingest.model.verdict import LATE, DropReason, Verdict
+from ingest.request.batch import read_item
 from ingest.sites.site import Site, SiteRegistry
 from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.examples import NOON
@@ -262,6 +263,37 @@ async def test_what_cannot_be_taken_is_said(
     assert answer.headers["retry-after"] == "5"
     pipeline.collector.intake.close()
     assert (await send(pipeline, EVENT)).status == 503
+
+
+async def test_an_event_that_one_site_took_is_not_sent_again(
+    autojump_clock: MockClock, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_one(ticket: Ticket) -> list[Verdict]:
+        return [Verdict(), LATE]
+
+    monkeypatch.setattr(pipeline.collector.intake, "outcome", take_one)
+    answer = await send(pipeline, {**EVENT, "d": "example.com,other.example"})
+    assert answer.status == 202
+    assert answer.json["results"] == [
+        {"status": "accepted", "reasons": {"other.example": "lock_timeout"}}
+    ]
+
+
+async def test_an_error_of_ours_hides_no_stored_event(
+    autojump_clock: MockClock, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_at_the_last(item: Any, sender: Any) -> Any:
+        if b"/last" in bytes(item):
+            raise ZeroDivisionError
+        return read_item(item, sender)
+
+    monkeypatch.setattr("ingest.http.batch_endpoint.read_item", fail_at_the_last)
+    last = {**EVENT, "u": "https://example.com/last"}
+    answer = await send(pipeline, *[EVENT] * TOGETHER, last)
+    assert (answer.status, answer.json["accepted"]) == (202, TOGETHER)
+    assert answer.json["results"][-1] == {"status": "unavailable"}
+    assert len(await stored(pipeline)) == TOGETHER
+    assert (await send(pipeline, last)).status == 500
 
 
 async def test_few_batches_at_a_time(

@@ -8,6 +8,7 @@ import trio
 from hypercorn.protocol.h11 import H11Protocol
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from ingest.http.hypercorn import server
 from ingest.http.hypercorn.server import (
     CONNECTIONS,
     WRITE_SECONDS,
@@ -19,6 +20,7 @@ from ingest.http.interruption import UnwantedError, while_wanted
 from ingest.telemetry.metrics import Metrics
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+CLOSING = REQUEST.replace(b"host: a", b"host: a\r\nconnection: close")
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -106,6 +108,39 @@ async def test_a_failing_connection_ends_no_other(
         await wait_all_tasks_blocked()
     assert running.metrics.registry.get_sample_value("sluice_connection_errors_total") == 1
     assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_a_client_still_sends_does_not_cost_it_the_answer(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CLOSING_SECONDS", 3600)
+    slow = Slow()
+    running = await start(nursery, app=slow)
+    stream = await running.connect()
+    await stream.send_all(CLOSING)
+    await slow.begun.wait()
+    slow.open.set()
+    await running.has_open(1)
+    # Bytes that arrive after the server has closed the connection reset it.
+    for _ in range(10):
+        await stream.send_all(REQUEST * 1000)
+        await wait_all_tasks_blocked()
+    assert (await received(stream)).endswith(b"hello\r\n0\r\n\r\n")
+    await stream.aclose()
+    await running.has_open(0)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_keeps_its_side_open_is_left(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CLOSING_SECONDS", 0)
+    running = await start(nursery)
+    stream = await running.connect()
+    await stream.send_all(CLOSING)
+    assert (await received(stream)).endswith(b"hello\r\n0\r\n\r\n")
+    await running.has_open(0)
     nursery.cancel_scope.cancel()
 
 
@@ -210,11 +245,10 @@ async def test_a_client_that_reads_is_waited_for(autojump_clock: MockClock) -> N
 
 async def test_connections_end_with_their_last_response(nursery: trio.Nursery) -> None:
     running = await start(nursery, limit=20)
-    closing = REQUEST.replace(b"host: a", b"host: a\r\nconnection: close")
     with trio.fail_after(60):
         for _ in range(10):
             stream = await running.connect()
-            await stream.send_all(closing)
+            await stream.send_all(CLOSING)
             assert (await received(stream)).startswith(b"HTTP/1.1 200")
             await stream.aclose()
         await running.has_open(0)
