@@ -46,6 +46,9 @@ FOUND: Final = {
     "a wrong body of a path that is not there": Conversation(
         b"POST /nowhere HTTP/1.1\r\nhost: a\r\n" + _CHUNKED + b"1\r\n[\r\nHEAD /api/event HTTP/2.0"
     ),
+    "a HEAD with a body that ends within": Conversation(
+        b"HEAD /api/event HTTP/1.1\r\nhost: a\r\n" + _CHUNKED, half_close=True
+    ),
     "a body that ends within, of a method that is not there": Conversation(
         _request(b"PUT /api/event HTTP/1.1")[:-10]
     ),

@@ -132,6 +132,9 @@ class FirstRequestCounts(h11.Connection):
 class StrictHTTP(H11Protocol):
     """The HTTP/1 protocol of one connection."""
 
+    _method = b""
+    """Of the last request."""
+
     @classmethod
     def of(cls, wrapper: ProtocolWrapper) -> "StrictHTTP":
         """Return the protocol for a connection that hypercorn has prepared."""
@@ -155,9 +158,10 @@ class StrictHTTP(H11Protocol):
         """Never upgrade: a server may ignore the `Upgrade` header (RFC 9110 §7.8)."""
 
     async def _create_stream(self, request: h11.Request) -> None:
+        self._method = request.method
         refusal = refusal_of(request)
         if refusal is not None:
-            await self._refuse(*refusal, with_body=request.method != b"HEAD")
+            await self._refuse(*refusal)
             await self.send(Closed())
             return
         if any(name == _UPGRADE for name, _ in request.headers):
@@ -175,11 +179,12 @@ class StrictHTTP(H11Protocol):
         too_large = status_code == TOO_LARGE.status
         await self._refuse(status_code, TOO_LARGE.message if too_large else phrase)
 
-    async def _refuse(self, status: int, message: str, *, with_body: bool = True) -> None:
+    async def _refuse(self, status: int, message: str) -> None:
         headers, body = error_response(status, message)
         headers += self.config.response_headers("h11")
         events: list[H11SendableEvent] = [h11.Response(status_code=status, headers=headers)]
-        if with_body:
+        # Before it has read a request's head, the server is idle.
+        if self._method != b"HEAD" or self.connection.our_state is h11.IDLE:
             events.append(h11.Data(data=body))
         events.append(h11.EndOfMessage())
         try:

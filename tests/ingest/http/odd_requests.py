@@ -86,6 +86,12 @@ ODD_REQUESTS: Final = {
     "a chunk of 0x2": bad(POST + CHUNKED + b"\r\n0x2\r\n{}\r\n0\r\n\r\n", read=(EMPTY,)),
     "a chunk without end": bad(POST + CHUNKED + b"\r\n2\r\n{}0\r\n\r\n", read=(EVENT,)),
     "a chunk that is too long": bad(POST + CHUNKED + b"\r\n" + b"f" * 21 + b"\r\n", read=(EMPTY,)),
+    "a HEAD with a wrong chunk": bad(
+        b"HEAD / HTTP/1.1\r\nhost: a\r\n" + CHUNKED + b"\r\n0x2\r\n", read=(("HEAD", "/", b""),)
+    ),
+    "a wrong head after a HEAD": bad(
+        b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\nnothing\r\n", read=(("HEAD", "/", b""),)
+    ),
     "chunks with line feeds": bad(POST + CHUNKED + b"\r\n2\n{}\n0\n\n", read=(EMPTY,)),
     "a length in the trailer": good(
         POST + CHUNKED + b"\r\n2\r\n{}\r\n0\r\ncontent-length: 50\r\n\r\n", EVENT
