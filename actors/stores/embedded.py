@@ -34,12 +34,16 @@ from actors.stores.store import (
 from actors.stores.url import EmbeddedAddress
 from actors.threads.serial_thread import GRACE_SECONDS, SerialThread
 from ingest.rows.layout import Row
-from ingest.rows.schema import Table, quote_identifier, quote_string
+from ingest.rows.schema import TABLES, Table, quote_identifier, quote_string
 from ingest.rows.servers import Server
 
 NICE = 10
 """Inserts and queries run at lower priority than requests; otherwise, on one core, a flush would
 block requests while it lasts."""
+
+PARTS_REMOVED_BY_ONE_THREAD = 1_000_000
+"""By default chDB removes more than 100 outdated parts with 128 threads, which it then keeps, with
+three open files each."""
 
 
 class EmbeddedStore:
@@ -85,6 +89,11 @@ class EmbeddedStore:
             return
         await self._writing.call(self._open_sessions)
         migrated = await migrate(self._execute, self._database, durable=True)
+        for table in TABLES:
+            await self._execute(
+                f"ALTER TABLE {quote_identifier(self._database)}.{quote_identifier(table)} MODIFY "
+                f"SETTING concurrent_part_removal_threshold = {PARTS_REMOVED_BY_ONE_THREAD}"
+            )
         version = (await self._execute("SELECT version()"))[0][0]
         self.findings = (f"chDB {version} in {self._path}", *migrated.findings)
         self._migrated = migrated

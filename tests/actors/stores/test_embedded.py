@@ -105,6 +105,36 @@ trio.run(main)
     assert b"time zone" not in result.stdout
 
 
+async def test_removing_many_parts_starts_no_threads(tmp_path: Path) -> None:
+    address = EmbeddedAddress(tmp_path)
+    store = EmbeddedStore(address)
+    await store.open()
+    # As an older version has left the table.
+    await store._execute("ALTER TABLE events_v2 RESET SETTING concurrent_part_removal_threshold")
+    await store.aclose()
+    store = EmbeddedStore(address)
+    await store.open()
+    await store._execute(
+        "ALTER TABLE events_v2 MODIFY SETTING old_parts_lifetime = 0, fsync_after_insert = 0, "
+        "fsync_part_directory = 0"
+    )
+    await store._execute("SYSTEM STOP MERGES events_v2")
+    await store._execute(
+        "INSERT INTO events_v2 (site_id) SELECT number FROM numbers(140) SETTINGS "
+        "max_block_size = 1, max_insert_threads = 1, min_insert_block_size_rows = 1, "
+        "min_insert_block_size_bytes = 1"
+    )
+    before = await threads_of(store)
+    await store._execute("TRUNCATE TABLE events_v2")
+    assert await threads_of(store) < before + 20
+    await store.aclose()
+
+
+async def threads_of(store: EmbeddedStore) -> int:
+    sql = "SELECT value FROM system.metrics WHERE metric = 'GlobalThread'"
+    return int((await store._execute(sql))[0][0])
+
+
 async def test_two_stores_of_a_process_may_share_a_directory(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:
