@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,6 +45,10 @@ block requests while it lasts."""
 PARTS_REMOVED_BY_ONE_THREAD = 1_000_000
 """By default chDB removes more than 100 outdated parts with 128 threads, which it then keeps, with
 three open files each."""
+
+
+LEAST_FILES = 128
+"""Open files below which inserts fail again and again: chDB has three for each of its threads."""
 
 
 class EmbeddedStore:
@@ -149,6 +154,7 @@ class EmbeddedStore:
     def _open_sessions(self) -> None:
         if self._writer is not None:
             return
+        check_open_files()
         prepare_directory(self._path)
         writer = _open_session(self._path)
         try:
@@ -232,6 +238,20 @@ class EmbeddedStore:
             self._writer.close()
             self._writer = None
         self._migrated = None
+
+
+def check_open_files() -> None:
+    """Check that chDB can open the files that it needs.
+
+    Raises:
+        StoreMisconfigured: The process may not have so many.
+    """
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and allowed < LEAST_FILES:
+        raise StoreMisconfigured(
+            f"the embedded store needs {LEAST_FILES} open files, {allowed} are allowed: "
+            "raise the limit by ulimit -n, or LimitNOFILE= of systemd"
+        )
 
 
 def prepare_directory(path: Path) -> None:

@@ -13,6 +13,7 @@ from ingest.check.sites import check_keys, check_sites
 from ingest.check.state import check_state, server_pid
 from ingest.check.store import check_store
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
+from ingest.server.open_files import raise_file_limit
 from ingest.server.start_files import open_geo_database
 from ingest.server.state_files import StateFiles
 from ingest.settings import DOTENV, Settings
@@ -27,6 +28,7 @@ def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
         unknown: A warning for each variable that is no setting.
     """
     now = time.time()
+    raise_file_limit()
     geo, geo_results = _geo(settings, now)
     try:
         server = server_pid(StateFiles(settings.state_dir))

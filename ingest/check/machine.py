@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from ingest.check.report import CheckResult, ok, problem, warning
-from ingest.http.hypercorn.server import CONNECTIONS, connection_limit
+from ingest.http.hypercorn.server import CONNECTIONS, RESERVED_FILES, connection_limit
+from ingest.server.open_files import WANTED_FILES
 
 RELEASED: Final = 1_790_812_800
 """2026-10-01, before this program was released: an earlier clock is wrong."""
@@ -97,18 +98,22 @@ def _listening(port: int) -> Iterator[str]:
 
 
 def check_files() -> Iterator[CheckResult]:
-    """Compare the open files allowed with the connections that could be open."""
+    """Compare the open files allowed with the connections that could be open.
+
+    The server raises the soft limit to the hard one; so must have the caller.
+    """
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = connection_limit()
     text = f"at most {limit} connections at a time"
-    if limit < CONNECTIONS:
-        wanted = CONNECTIONS * 4 // 3 + 1
-        yield warning(
-            f"{text}, since {allowed} open files are allowed",
-            f"allow {wanted} or more: ulimit -n, or LimitNOFILE= of systemd",
-        )
-    else:
+    advice = f"allow {WANTED_FILES} or more: ulimit -n, or LimitNOFILE= of systemd"
+    if limit == CONNECTIONS:
         yield ok(text)
+    elif allowed > RESERVED_FILES:
+        yield warning(f"{text}, since {allowed} open files are allowed", advice)
+    else:
+        yield warning(
+            f"{text}, since only {allowed} open files are allowed; inserts may fail", advice
+        )
 
 
 def check_clock(now: float) -> Iterator[CheckResult]:

@@ -22,6 +22,11 @@ _URL_CREDENTIALS: Final = re.compile(r"://[^\s@]{1,256}@")
 _LIBRARIES: Final = ("hypercorn.error", "hypercorn.access", "asynch", "quart.app", "quart.serving")
 _MAX_DEPTH: Final = 4
 
+_ACCEPTING: Final = "trio.serve_listeners"
+"""Logs, ten times a second and with a traceback, that there is no file for a new connection."""
+
+QUIET_SECONDS: Final = 60.0
+
 
 def configure(level: str, log_format: Literal["console", "json"]) -> None:
     """Send all logs to standard error. May be called again; the last call counts.
@@ -73,7 +78,25 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
+    logging.getLogger(_ACCEPTING).filters = [Seldom()]
     logging.captureWarnings(capture=True)
+
+
+class Seldom(logging.Filter):
+    """Lets one line a minute pass, without its traceback."""
+
+    def __init__(self) -> None:
+        """Let the first line pass."""
+        super().__init__()
+        self._passed = -QUIET_SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is logged."""
+        if abs(record.created - self._passed) < QUIET_SECONDS:
+            return False
+        self._passed = record.created
+        record.exc_info = None
+        return True
 
 
 def stack_of(error: BaseException) -> str:

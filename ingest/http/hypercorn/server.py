@@ -51,6 +51,12 @@ and the client might lose the answer."""
 CONNECTIONS = 4096
 """Maximum number of open connections; lower if the process may have few open files."""
 
+RESERVED_FILES = 192
+"""Open files for everything but connections. The embedded store has up to a hundred."""
+
+LEAST_SHARE = 8
+"""Connections have at least one in so many of the open files."""
+
 
 class TimedStream:
     """A socket's stream whose writes have a deadline, even in hypercorn's shielded scopes."""
@@ -191,7 +197,9 @@ def hypercorn_config() -> Config:
 def connection_limit() -> int:
     """Return the maximum number of open connections, which leaves files for other uses."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if allowed == resource.RLIM_INFINITY else min(CONNECTIONS, allowed * 3 // 4)
+    if allowed == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return min(CONNECTIONS, max(allowed - RESERVED_FILES, allowed // LEAST_SHARE))
 
 
 class Server:

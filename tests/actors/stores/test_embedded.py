@@ -1,5 +1,6 @@
 import errno
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -9,7 +10,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.stores.embedded import EmbeddedStore, lock_holder, prepare_directory
+from actors.stores.embedded import (
+    LEAST_FILES,
+    EmbeddedStore,
+    check_open_files,
+    lock_holder,
+    prepare_directory,
+)
 from actors.stores.store import (
     QueryRefused,
     StoreBusy,
@@ -192,6 +199,20 @@ async def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
                 await store.open()
         holder.communicate(b"\n")
     assert lock_holder(tmp_path) is None
+    await store.aclose()
+
+
+@pytest.mark.parametrize("allowed", [LEAST_FILES, resource.RLIM_INFINITY])
+def test_enough_open_files(monkeypatch: pytest.MonkeyPatch, allowed: int) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    check_open_files()
+
+
+async def test_too_few_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (LEAST_FILES - 1, LEAST_FILES))
+    store = EmbeddedStore(EmbeddedAddress(tmp_path))
+    with pytest.raises(StoreMisconfigured, match="needs 128 open files, 127 are allowed"):
+        await store.open()
     await store.aclose()
 
 

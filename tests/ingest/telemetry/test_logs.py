@@ -1,5 +1,7 @@
+import errno
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -185,3 +187,21 @@ def test_the_request_that_is_being_handled_is_named(capsys: pytest.CaptureFixtur
     CURRENT.reset(token)
     structlog.get_logger().info("after")
     assert [line.get("request_id") for line in lines(capsys)] == [None, "abc", "abc", None]
+
+
+def test_a_lack_of_files_for_connections_is_logged_once_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure("info", "json")
+    configure("info", "json")
+    logger = logging.getLogger("trio.serve_listeners")
+    for now in (1000.0, 1000.1, 1059.9, 1060.0, 1060.1, 900.0):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        monkeypatch.setattr(time, "time_ns", lambda now=now: int(now * 1e9))
+        try:
+            raise OSError(errno.EMFILE, "Too many open files")
+        except OSError:
+            logger.error("accept returned %s", "EMFILE", exc_info=True)
+    logged = lines(capsys)
+    assert [line["event"] for line in logged] == ["accept returned EMFILE"] * 3
+    assert not any("exception" in line for line in logged)

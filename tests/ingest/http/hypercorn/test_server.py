@@ -11,6 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from ingest.http.hypercorn import server
 from ingest.http.hypercorn.server import (
     CONNECTIONS,
+    RESERVED_FILES,
     WRITE_SECONDS,
     Server,
     TimedStream,
@@ -193,7 +194,15 @@ async def test_an_application_that_fails_ends_no_other(nursery: trio.Nursery) ->
 
 @pytest.mark.parametrize(
     ("allowed", "limit"),
-    [(1024, 768), (100_000, CONNECTIONS), (resource.RLIM_INFINITY, CONNECTIONS)],
+    [
+        (64, 8),
+        (128, 16),
+        (256, 64),
+        (1024, 1024 - RESERVED_FILES),
+        (CONNECTIONS + RESERVED_FILES, CONNECTIONS),
+        (100_000, CONNECTIONS),
+        (resource.RLIM_INFINITY, CONNECTIONS),
+    ],
 )
 def test_the_limit_leaves_files_for_the_rest(
     monkeypatch: pytest.MonkeyPatch, allowed: int, limit: int
