@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types provide unit end-to-end chaos chaos-short chaos-cluster chaos-cluster-short bench bench-durability bench-cluster lock audit clean
+.PHONY: run test install lint types provide unit end-to-end chaos chaos-short chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
 
 run: install
 	$(BIN)/sluice serve
@@ -21,6 +21,10 @@ $(STAMP): pyproject.toml requirements/development.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	$(PIP) check
 	touch $@
+
+# The archives that are published, in dist/. The same commit gives the same bytes.
+package: install
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build
 
 # Brings the pinned versions up to date with pyproject.toml. The first list serves as a constraint,
 # where pip allows no extras; the second keeps them, since pip takes a pin without the extra for another
@@ -109,4 +113,4 @@ bench-cluster: install
 	$(BIN)/python -m benchmarks.cluster
 
 clean:
-	rm -rf .venv .cache .coverage .coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache dist .coverage .coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,4 +6,4 @@ their columns), `pipeline` (the order of the steps), and `http` (the HTTP server
 and the command line are pure and synchronous.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

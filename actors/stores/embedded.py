@@ -302,7 +302,7 @@ def _open_session(path: Path) -> Any:
             return Session(str(path))  # type: ignore[no-untyped-call]
     except ImportError:
         raise StoreMisconfigured(
-            "the embedded store is not installed: pip install 'sluice[embedded]', "
+            "the embedded store is not installed: pip install 'sluice-collector[embedded]', "
             "or set CLICKHOUSE_URL to a ClickHouse server"
         ) from None
     except RuntimeError as error:

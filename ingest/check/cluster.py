@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ingest.server.cluster_survey import Survey
 
 CLIENT_MISSING: Final = "Kafka's client is not installed"
-INSTALL_CLIENT: Final = "pip install 'sluice[kafka]'"
+INSTALL_CLIENT: Final = "pip install 'sluice-collector[kafka]'"
 
 VERDICTS: Final = ("the cluster can work", "the cluster cannot work")
 

@@ -49,7 +49,7 @@ def check_settings(
     if settings.otlp_endpoint is not None and not _is_installed("opentelemetry"):
         yield warning(
             "traces are asked for, but OpenTelemetry is not installed: there will be none",
-            "pip install 'sluice[telemetry]'",
+            "pip install 'sluice-collector[telemetry]'",
         )
 
 

@@ -40,7 +40,7 @@ def read_plausible(url: str) -> PlausibleData:
         import psycopg
     except ImportError:
         raise PlausibleError(
-            "reading PostgreSQL needs psycopg: pip install 'sluice[plausible]'"
+            "reading PostgreSQL needs psycopg: pip install 'sluice-collector[plausible]'"
         ) from None
     parameters = connection_parameters(url)
     try:

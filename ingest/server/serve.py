@@ -61,7 +61,9 @@ def _composition_root(role: Role) -> Callable[[Settings, StateFiles], Awaitable[
 
         return run_all
     if importlib.util.find_spec("confluent_kafka") is None:
-        raise StartError(f"--role {role} needs Kafka's client: pip install 'sluice[kafka]'")
+        raise StartError(
+            f"--role {role} needs Kafka's client: pip install 'sluice-collector[kafka]'"
+        )
     if role == "front":
         from ingest.server.roles.front import run_front
 

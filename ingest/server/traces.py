@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 NOT_INSTALLED: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: no traces; "
-    "pip install 'sluice[telemetry]'"
+    "pip install 'sluice-collector[telemetry]'"
 )
 
 CLOSE_SECONDS: Final = 1.0

@@ -80,12 +80,13 @@ class Sluice:
     """`sluice serve` in a separate directory.
 
     Attributes:
+        interpreter: The Python that runs it.
         module: The module that runs commands.
         program: The module that runs the server, and its arguments.
     """
 
+    interpreter = sys.executable
     module = "ingest"
-
     program: Sequence[str] = ("ingest", "serve")
 
     def __init__(self, directory: Path, clickhouse_url: str, **environment: str) -> None:
@@ -112,7 +113,7 @@ class Sluice:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command and wait for its end."""
         return subprocess.run(
-            [sys.executable, "-m", self.module, *arguments],
+            [self.interpreter, "-m", self.module, *arguments],
             env=self.environment,
             cwd=self.directory,
             capture_output=True,
@@ -125,7 +126,7 @@ class Sluice:
         """Start a process without waiting for it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *self.program],
+                [self.interpreter, "-m", *self.program],
                 env=self.environment,
                 cwd=self.directory,
                 stderr=log,

@@ -447,4 +447,4 @@ def test_without_psycopg(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     result = run("sites", "import-plausible", "postgres://host/database")
     assert result.exit_code == 1
-    assert "needs psycopg: pip install 'sluice[plausible]'" in result.output
+    assert "needs psycopg: pip install 'sluice-collector[plausible]'" in result.output

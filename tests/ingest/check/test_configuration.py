@@ -85,7 +85,7 @@ def test_warns_of_traces_without_their_packages(monkeypatch: pytest.MonkeyPatch)
     assert not warned(list(check_settings(asked, ())))
     monkeypatch.setattr("ingest.check.configuration._is_installed", lambda package: False)
     (found,) = warned(list(check_settings(asked, ())))
-    assert "sluice[telemetry]" in found.advice
+    assert "sluice-collector[telemetry]" in found.advice
 
 
 def test_unknown_variables_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def test_without_the_client(
     assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
     assert result.stderr == (
         "Error: letters of the cluster: Kafka's client is not installed: "
-        "pip install 'sluice[kafka]'\n"
+        "pip install 'sluice-collector[kafka]'\n"
     )
 
 

@@ -151,7 +151,7 @@ async def test_says_what_is_missing(
 ) -> None:
     async with open_telemetry(settings(monkeypatch, "http://127.0.0.1:4318")) as telemetry:
         assert telemetry is None
-    assert "pip install 'sluice[telemetry]'" in capsys.readouterr().out + caplog.text
+    assert "pip install 'sluice-collector[telemetry]'" in capsys.readouterr().out + caplog.text
 
 
 async def test_a_hanging_receiver_does_not_hold_up_the_end(
