@@ -67,20 +67,6 @@ class CommittedOffset(NamedTuple):
     metadata: str
 
 
-class GroupMember(NamedTuple):
-    """A member of a group.
-
-    Attributes:
-        client_id: As the member calls itself.
-        host: From where it is connected.
-        partitions: Those of the topic that it owns.
-    """
-
-    client_id: str
-    host: str
-    partitions: tuple[int, ...]
-
-
 class Admin:
     """Owns a thread and an administrator's connection, from the first question until `close`.
 
@@ -230,28 +216,6 @@ class Admin:
                 place.partition: CommittedOffset(place.offset, place.metadata or "")
                 for place in found
             }
-
-        return await self._ask(ask)
-
-    async def members(self, group: str, topic: str) -> list[GroupMember]:
-        """The members of a group, with their partitions of a topic."""
-
-        def ask(client: AdminClient) -> list[GroupMember]:
-            answers: Mapping[str, Future[Any]] = client.describe_consumer_groups(
-                [group], request_timeout=ANSWER_SECONDS
-            )
-            return [
-                GroupMember(
-                    member.client_id,
-                    member.host,
-                    tuple(
-                        place.partition
-                        for place in (member.assignment.topic_partitions or ())
-                        if place.topic == topic
-                    ),
-                )
-                for member in answers[group].result(ANSWER_SECONDS).members
-            ]
 
         return await self._ask(ask)
 

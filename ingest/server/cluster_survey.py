@@ -128,12 +128,11 @@ async def survey_status(settings: Settings) -> ClusterStatus:
         numbers = range(topics[names.events].partitions)
         bounds = await admin.bounds(names.events, numbers)
         committed = await admin.committed(names.workers, names.events, numbers)
-        assigned = await _assigned(admin, names)
     owners = {number: member.name for number, member in cluster.owners.items()}
     partitions = [
         PartitionStatus(
             number,
-            owners.get(number, assigned.get(number, "")),
+            owners.get(number, ""),
             None if committed[number].offset < 0 else committed[number].offset,
             *bounds[number],
         )
@@ -163,13 +162,3 @@ def _read_cluster(settings: Settings, messages: Sequence[TopicMessage]) -> Clust
     # The status compares the age of what waits with the retention, whether workers run or not.
     cluster.retention_seconds = math.inf
     return cluster
-
-
-async def _assigned(admin: Admin, names: TopicNames) -> dict[int, str]:
-    """Where the owner of each partition is, as the group knows it, for owners without heartbeat."""
-    try:
-        members = await admin.members(names.workers, names.events)
-    except KafkaFailure:
-        # Not allowed, or nobody has ever been in the group.
-        return {}
-    return {number: f"a worker at {each.host}" for each in members for number in each.partitions}
