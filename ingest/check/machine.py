@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from ingest.check.report import CheckResult, ok, problem, warning
-from ingest.http.hypercorn.server import CONNECTIONS, RESERVED_FILES, connection_limit
+from ingest.http.hypercorn.open_connections import (
+    CONNECTIONS,
+    RESERVED_FILES,
+    connection_limit,
+)
 from ingest.server.open_files import WANTED_FILES
 
 RELEASED: Final = 1_790_812_800

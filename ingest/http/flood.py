@@ -75,10 +75,11 @@ class FloodGuard:
         return math.ceil(wait) if refused else 0
 
     def _hash(self, address: str) -> bytes:
-        return blake2b(_identity(address), digest_size=_DIGEST_BYTES, key=self._key).digest()
+        return blake2b(identity_of(address), digest_size=_DIGEST_BYTES, key=self._key).digest()
 
 
-def _identity(address: str) -> bytes:
+def identity_of(address: str) -> bytes:
+    """Return what identifies the client at an address: IPv6 addresses of the same /64 are one."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -4,7 +4,7 @@ import contextlib
 import resource
 from typing import Final
 
-from ingest.http.hypercorn.server import CONNECTIONS, RESERVED_FILES
+from ingest.http.hypercorn.open_connections import CONNECTIONS, RESERVED_FILES
 
 WANTED_FILES: Final = CONNECTIONS + RESERVED_FILES
 """Open files with which nothing has to be refused for lack of them."""

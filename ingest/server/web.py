@@ -117,7 +117,13 @@ class Web:
                 linger_seconds=LINGER_SECONDS,
                 observers=self._observers,
             )
-        return Server(self.app, list(listeners), self._metrics, fast_path)
+        return Server(
+            self.app,
+            list(listeners),
+            self._metrics,
+            fast_path,
+            trusted_proxies=self._endpoint.trusted_proxies,
+        )
 
 
 def flood_guard(requests_per_minute: int) -> FloodGuard | None:

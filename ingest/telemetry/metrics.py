@@ -103,6 +103,11 @@ class Metrics:
             "Connections closed at once because too many were open.",
             registry=registry,
         )
+        self.connections_displaced = Counter(
+            "sluice_connections_displaced",
+            "Idle connections closed because too many were open.",
+            registry=registry,
+        )
         self.connection_errors = Counter(
             "sluice_connection_errors",
             "Connections closed because handling their bytes failed.",

@@ -100,13 +100,21 @@ class FastPath:
     def _stopping(self) -> bool:
         return self._stopped_at < math.inf
 
-    async def serve(self, stream: SendStream, descriptor: int, peer: str) -> bytes | None:
+    async def serve(
+        self,
+        stream: SendStream,
+        descriptor: int,
+        peer: str,
+        *,
+        on_open: Callable[[Connection], object] = lambda _: None,
+    ) -> bytes | None:
         """Answer the plain event requests at the start of a connection.
 
         Args:
             stream: The connection's stream, for answers that do not fit into the socket's buffer.
             descriptor: The socket's file descriptor, in non-blocking mode.
             peer: The peer's address.
+            on_open: Called with the connection's state, which `finish` may end at any time.
 
         Returns:
             The bytes with which hypercorn continues; None if the connection must be closed.
@@ -118,6 +126,7 @@ class FastPath:
         request_id = new_request_id(self._endpoint.trusted_proxies, peer)
         connection = Connection(self._selector, descriptor, peer, request_id, self._verdicts_ready)
         self._connections.add(connection)
+        on_open(connection)
         try:
             while True:
                 await connection.wakeup.wait()

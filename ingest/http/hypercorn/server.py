@@ -8,9 +8,9 @@ writes.
 
 import logging
 import math
-import resource
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -23,8 +23,15 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 
 from ingest.http.fast_path.server import FastPath
+from ingest.http.hypercorn.open_connections import (
+    Closing,
+    OpenConnection,
+    OpenConnections,
+    connection_limit,
+)
 from ingest.http.hypercorn.protocol import HEAD_BYTES, StrictHTTP
 from ingest.http.interruption import ENDS
+from ingest.request.client_address import TrustedProxies
 from ingest.telemetry.logs import stack_of
 from ingest.telemetry.metrics import Metrics
 
@@ -47,15 +54,6 @@ still answered."""
 CLOSING_SECONDS = 1.0
 """How long the server still reads after its last answer. Unread bytes would reset the connection,
 and the client might lose the answer."""
-
-CONNECTIONS = 4096
-"""Maximum number of open connections; lower if the process may have few open files."""
-
-RESERVED_FILES = 192
-"""Open files for everything but connections. The embedded store has up to a hundred."""
-
-LEAST_SHARE = 8
-"""Connections have at least one in so many of the open files."""
 
 
 class TimedStream:
@@ -122,7 +120,19 @@ class HypercornConnection(TCPServer):
         self._hung_up = trio.Event()
         self._reading = trio.CancelScope()
         self._ended = False
+        self._idle_since = trio.current_time()
         self.state[ENDS] = (self._hung_up, self.context.terminated)
+
+    @property
+    def waiting_since(self) -> float:
+        """When it began to wait for bytes; infinite while a request is being answered."""
+        if self._ended:
+            return -math.inf
+        return self._idle_since if self._answered.is_set() else math.inf
+
+    def finish(self) -> None:
+        """Start no further request."""
+        self._ended = True
 
     async def _read_data(self) -> None:
         self.protocol.protocol = StrictHTTP.of(self.protocol)
@@ -158,6 +168,7 @@ class HypercornConnection(TCPServer):
             await self._end()
             return
         if isinstance(event, Updated) and event.idle:
+            self._idle_since = trio.current_time()
             self._answered.set()
         elif isinstance(event, Updated):
             self._answered = trio.Event()
@@ -194,14 +205,6 @@ def hypercorn_config() -> Config:
     return config
 
 
-def connection_limit() -> int:
-    """Return the maximum number of open connections, which leaves files for other uses."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return CONNECTIONS
-    return min(CONNECTIONS, max(allowed - RESERVED_FILES, allowed // LEAST_SHARE))
-
-
 class Server:
     """Accepts connections and serves them until it is stopped."""
 
@@ -211,6 +214,9 @@ class Server:
         listeners: Sequence[trio.SocketListener],
         metrics: Metrics,
         fast_path: FastPath | None = None,
+        *,
+        trusted_proxies: TrustedProxies | None = None,
+        limit: int | None = None,
     ) -> None:
         """Take ownership of the listeners.
 
@@ -219,6 +225,9 @@ class Server:
             listeners: Open sockets.
             metrics: Count refused and failed connections.
             fast_path: Serves plain event requests at the start of connections; None: not used.
+            trusted_proxies: Whose connections are limited only together with all others; None:
+                those of every address.
+            limit: Maximum number of connections; None: `connection_limit`.
         """
         self._config = hypercorn_config()
         self._app = wrap_app(self._whole_messages(app), self._config.wsgi_max_body_size, "asgi")
@@ -226,16 +235,21 @@ class Server:
         self._metrics = metrics
         self._fast_path = fast_path
         self._context = WorkerContext(None)
-        self._limit = connection_limit()
-        self._open = 0
+        self._connections = OpenConnections(
+            connection_limit() if limit is None else limit,
+            trusted_proxies,
+            metrics.connections_displaced.inc,
+        )
         self._stopping = trio.Event()
         self._grace = math.inf
-        metrics.read("sluice_connections_open", "Connections being served.", lambda: self._open)
+        metrics.read(
+            "sluice_connections_open", "Connections being served.", self._connections.__len__
+        )
 
     @property
     def open_connections(self) -> int:
         """The number of connections being served."""
-        return self._open
+        return len(self._connections)
 
     def stop(self, grace: float) -> None:
         """Stop accepting connections, close idle ones, and end `run` within `grace` seconds."""
@@ -285,37 +299,45 @@ class Server:
 
         return call
 
-    async def _serve_connection(self, stream: TimedStream) -> None:
+    async def _serve_connection(
+        self, stream: TimedStream, connection: OpenConnection, peer: str
+    ) -> None:
         """Serve a connection on the fast path while possible, then through hypercorn."""
         if self._fast_path is not None:
-            peer = str(stream.socket.getpeername()[0])
-            unread = await self._fast_path.serve(stream, stream.socket.fileno(), peer)
+            unread = await self._fast_path.serve(
+                stream, stream.socket.fileno(), peer, on_open=partial(setattr, connection, "served")
+            )
             if unread is None:
+                connection.served = Closing()
                 await stream.send_eof()
                 with trio.move_on_after(CLOSING_SECONDS):
                     while await stream.receive_some(READ_BYTES):
                         pass
                 return
             stream.prepend(unread)
-        await HypercornConnection(
+        served = HypercornConnection(
             self._app,
             self._config,
             self._context,
             ConnectionState({}),
             stream,
         )
+        connection.served = served
+        await served
 
     async def _accept(self, connections: trio.Nursery) -> None:
         await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        if self._open >= self._limit:
-            self._metrics.connections_refused.inc()
-            await trio.aclose_forcefully(stream)
-            return
-        self._open += 1
+        connection = None
         try:
-            await self._serve_connection(TimedStream(stream))
+            peer = str(stream.socket.getpeername()[0])
+            connection = self._connections.admit(peer)
+            if connection is None:
+                self._metrics.connections_refused.inc()
+                return
+            with connection.scope:
+                await self._serve_connection(TimedStream(stream), connection, peer)
         except (OSError, trio.BrokenResourceError):
             pass  # The client has disconnected.
         except Exception as error:
@@ -323,6 +345,7 @@ class Server:
             self._metrics.connection_errors.inc()
             log.warning("connection failed", error=type(error).__name__, stack=stack_of(error))
         finally:
-            self._open -= 1
+            if connection is not None:
+                self._connections.remove(connection)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                 await trio.aclose_forcefully(stream)

@@ -13,7 +13,7 @@ from actors.letters.dead_letters import LETTERS_LIMIT
 from actors.pipeline.topology import Collector
 from ingest.engine.cluster import Cluster
 from ingest.http.health import Health
-from ingest.http.hypercorn.server import connection_limit
+from ingest.http.hypercorn.open_connections import connection_limit
 from ingest.http.live.cluster_report import cluster_report
 from ingest.observation.diagnosis import (
     ActorHealth,

@@ -84,12 +84,13 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
         metrics.show(control.figures)
         show_cluster(metrics, lambda: member.cluster)
         command_token = secrets.token_urlsafe(32)
+        trusted_proxies = TrustedProxies.parse(settings.trusted_proxies)
         app = create_worker_app(
             WorkerHealth(worker, record),
             metrics,
             Operator(settings.admin_token, command_token),
             __version__,
-            trusted_proxies=TrustedProxies.parse(settings.trusted_proxies),
+            trusted_proxies=trusted_proxies,
         )
 
         async def watch_worker(stop: StopReason) -> None:
@@ -99,7 +100,7 @@ async def run_worker(settings: Settings, files: StateFiles) -> int:
         with server_file(files.server, port, command_token):
             await run_until_stopped(
                 DrainedWorker(worker, control, Heartbeat(clock, metrics)),
-                Server(app, listeners, metrics, None),
+                Server(app, listeners, metrics, trusted_proxies=trusted_proxies),
                 settings.shutdown_seconds,
                 port,
                 watches=(watch_worker,),

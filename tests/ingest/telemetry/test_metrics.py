@@ -12,6 +12,7 @@ NAMES = {
     "sluice_validation_errors",
     "sluice_request_duration_seconds",
     "sluice_requests_refused",
+    "sluice_connections_displaced",
     "sluice_connections_refused",
     "sluice_connection_errors",
     "sluice_batches",

@@ -1,6 +1,5 @@
 """Connections: bounded, guarded and closed in time."""
 
-import resource
 from typing import Any
 
 import pytest
@@ -9,15 +8,9 @@ from hypercorn.protocol.h11 import H11Protocol
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from ingest.http.hypercorn import server
-from ingest.http.hypercorn.server import (
-    CONNECTIONS,
-    RESERVED_FILES,
-    WRITE_SECONDS,
-    Server,
-    TimedStream,
-    connection_limit,
-)
+from ingest.http.hypercorn.server import WRITE_SECONDS, Server, TimedStream
 from ingest.http.interruption import UnwantedError, while_wanted
+from ingest.request.client_address import TrustedProxies
 from ingest.telemetry.metrics import Metrics
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -35,19 +28,35 @@ class Slow:
     def __init__(self) -> None:
         self.begun = trio.Event()
         self.open = trio.Event()
+        self.requests = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.begun.set()
+        self.requests += 1
         await self.open.wait()
         await answer(scope, receive, send)
 
 
 class Running:
-    def __init__(self, listeners: list[trio.SocketListener], limit: int, app: Any = answer) -> None:
+    def __init__(
+        self,
+        listeners: list[trio.SocketListener],
+        limit: int,
+        app: Any = answer,
+        trusted: str = "all",
+    ) -> None:
         self.metrics = Metrics(lambda domain: True)
-        self.server = Server(app, listeners, self.metrics)
-        self.server._limit = limit
+        self.server = Server(
+            app,
+            listeners,
+            self.metrics,
+            trusted_proxies=TrustedProxies.parse(trusted),
+            limit=limit,
+        )
         self.port: int = listeners[0].socket.getsockname()[1]
+
+    def counted(self, what: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"sluice_connections_{what}_total")
 
     async def connect(self) -> trio.SocketStream:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
@@ -63,10 +72,21 @@ class Running:
         return bytes(await stream.receive_some())
 
 
-async def start(nursery: trio.Nursery, limit: int = 10, app: Any = answer) -> Running:
-    running = Running(await trio.open_tcp_listeners(0, host="127.0.0.1"), limit, app)
+async def start(
+    nursery: trio.Nursery, limit: int = 10, app: Any = answer, trusted: str = "all"
+) -> Running:
+    running = Running(await trio.open_tcp_listeners(0, host="127.0.0.1"), limit, app, trusted)
     await nursery.start(running.server.run)
     return running
+
+
+async def asked(stream: trio.SocketStream) -> bytes:
+    """The answer to a request on an open connection, to its last chunk."""
+    await stream.send_all(REQUEST)
+    data = b""
+    while not data.endswith(b"0\r\n\r\n"):
+        data += await stream.receive_some()
+    return data
 
 
 async def received(stream: trio.SocketStream) -> bytes:
@@ -82,16 +102,48 @@ async def test_serves(nursery: trio.Nursery) -> None:
     nursery.cancel_scope.cancel()
 
 
-async def test_too_many_connections_are_refused(nursery: trio.Nursery) -> None:
+async def test_the_connection_that_is_idle_longest_makes_room(nursery: trio.Nursery) -> None:
     running = await start(nursery, limit=2)
-    kept = [await running.connect() for _ in range(2)]
+    first, second = [await running.connect(), await running.connect()]
     await running.has_open(2)
+    assert (await asked(first)).startswith(b"HTTP/1.1 200")
+    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    with trio.fail_after(60):
+        assert await received(second) == b""
+    assert (await asked(first)).startswith(b"HTTP/1.1 200")
+    assert running.counted("displaced") == 1
+    assert running.counted("refused") == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_no_request_makes_room(nursery: trio.Nursery) -> None:
+    slow = Slow()
+    running = await start(nursery, limit=2, app=slow)
+    busy = [await running.connect() for _ in range(2)]
+    for stream in busy:
+        await stream.send_all(REQUEST)
+    await running.has_open(2)
+    while slow.requests < 2:  # noqa: ASYNC110 - nothing tells
+        await trio.sleep(0.001)
     with trio.fail_after(60):
         assert await received(await running.connect()) == b""
-    assert running.metrics.registry.get_sample_value("sluice_connections_refused_total") == 1
-    await kept[0].aclose()
-    await running.has_open(1)
-    assert (await running.ask()).startswith(b"HTTP/1.1 200")
+    assert running.counted("refused") == 1
+    slow.open.set()
+    for stream in busy:
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("trusted", "kept"), [("10.0.0.0/8", 1), ("private", 3)])
+async def test_one_address_has_a_share(nursery: trio.Nursery, trusted: str, kept: int) -> None:
+    running = await start(nursery, limit=8, trusted=trusted)
+    streams = [await running.connect() for _ in range(3)]
+    for stream in streams[kept:]:
+        with trio.fail_after(60):
+            assert await received(stream) == b""
+    for stream in streams[:kept]:
+        assert (await asked(stream)).startswith(b"HTTP/1.1 200")
+    assert running.counted("refused") == 3 - kept
     nursery.cancel_scope.cancel()
 
 
@@ -190,25 +242,6 @@ async def test_an_application_that_fails_ends_no_other(nursery: trio.Nursery) ->
         assert (await running.ask(REQUEST.replace(b"/ ", b"/bug "))).startswith(b"HTTP/1.1 500")
         assert (await running.ask()).startswith(b"HTTP/1.1 200")
     nursery.cancel_scope.cancel()
-
-
-@pytest.mark.parametrize(
-    ("allowed", "limit"),
-    [
-        (64, 8),
-        (128, 16),
-        (256, 64),
-        (1024, 1024 - RESERVED_FILES),
-        (CONNECTIONS + RESERVED_FILES, CONNECTIONS),
-        (100_000, CONNECTIONS),
-        (resource.RLIM_INFINITY, CONNECTIONS),
-    ],
-)
-def test_the_limit_leaves_files_for_the_rest(
-    monkeypatch: pytest.MonkeyPatch, allowed: int, limit: int
-) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
-    assert connection_limit() == limit
 
 
 class Stuck:
