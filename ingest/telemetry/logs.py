@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from ingest.telemetry.log_output import LogOutput
 from ingest.telemetry.request_id import CURRENT
 
 MASKED: Final = "***"
@@ -47,7 +48,7 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    # If standard error cannot be written, the error report would contain the logged data.
+    # If a line cannot be formatted, the error report would contain the logged data.
     logging.raiseExceptions = False
     structlog.configure(
         processors=[
@@ -59,7 +60,7 @@ def configure(level: str, log_format: Literal["console", "json"]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogOutput(sys.stderr, _report_dropped)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
@@ -97,6 +98,16 @@ class Seldom(logging.Filter):
         self._passed = record.created
         record.exc_info = None
         return True
+
+
+def dropped_lines() -> int:
+    """Return how many log lines have been dropped because nobody reads the log."""
+    outputs = (one for one in logging.getLogger().handlers if isinstance(one, LogOutput))
+    return sum(output.dropped for output in outputs)
+
+
+def _report_dropped(lines: int) -> None:
+    structlog.get_logger(__name__).warning("log lines dropped, nobody read the log", lines=lines)
 
 
 def stack_of(error: BaseException) -> str:

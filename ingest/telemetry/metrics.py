@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector as PrometheusCollector
 from ingest.model.verdict import Verdict
 from ingest.observation.history import History
 from ingest.observation.inserts import RecentInserts
+from ingest.telemetry.logs import dropped_lines
 from ingest.telemetry.plain_metrics import PlainCounter, PlainHistogram
 
 UNKNOWN_SITE = "(unknown)"
@@ -112,6 +113,11 @@ class Metrics:
             "sluice_connection_errors",
             "Connections closed because handling their bytes failed.",
             registry=registry,
+        )
+        self.read(
+            "sluice_log_lines_dropped",
+            "Log lines dropped because nobody read the log.",
+            dropped_lines,
         )
         self.batches = Counter(
             "sluice_batches",

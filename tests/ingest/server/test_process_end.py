@@ -22,6 +22,27 @@ def test_it_ends_at_once_with_its_code_and_all_that_was_written() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (70, "printed\n", "logged")
 
 
+_LOGS_A_LOT = """
+import structlog
+from ingest.server.process_end import end_process
+from ingest.telemetry.logs import configure, dropped_lines
+configure("info", "json")
+for number in range(20_000):
+    structlog.get_logger().info("a line of the log", number=number)
+print(dropped_lines() > 0)
+end_process(70)
+"""
+
+
+def test_a_log_that_nobody_reads_does_not_keep_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _LOGS_A_LOT], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read() == b"True\n"
+        assert process.wait(60) == 70
+
+
 def test_the_server_ends_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
     monkeypatch.setattr(cli, "settings_of_command", lambda: None)

@@ -15,6 +15,7 @@ NAMES = {
     "sluice_connections_displaced",
     "sluice_connections_refused",
     "sluice_connection_errors",
+    "sluice_log_lines_dropped",
     "sluice_batches",
     "sluice_batch_rows",
     "sluice_flush_duration_seconds",
