@@ -63,12 +63,15 @@ class _Visit(Generic[T]):
             )
 
     def _outcome(self, task: asyncio.Task[T]) -> outcome.Outcome[T]:
+        if self._raise_cancel is not None:
+            cancelled: outcome.Outcome[T] = outcome.capture(self._raise_cancel)
+            # A cancellation is repeated at the next checkpoint, an interrupt is not.
+            interrupted = isinstance(getattr(cancelled, "error", None), KeyboardInterrupt)
+            if interrupted or task.cancelled():
+                return cancelled
         if not task.cancelled():
             error = task.exception()
             return outcome.Value(task.result()) if error is None else outcome.Error(error)
-        if self._raise_cancel is not None:
-            cancelled: outcome.Outcome[T] = outcome.capture(self._raise_cancel)
-            return cancelled
         if self._timed_out:
             return outcome.Error(TimeoutError(f"no answer within {self._limit:g} s"))
         return outcome.Error(ConnectionAbortedError("the connection was closed"))
@@ -90,7 +93,7 @@ class AsyncioThread:
         """Run a coroutine function in the loop; return its result, or raise its exception.
 
         If cancelled, the coroutine is cancelled and awaited until it has ended. If it succeeds
-        nevertheless, its result is returned.
+        nevertheless, its result is returned; Ctrl-C is raised in any case.
 
         Args:
             function: Called in the loop's thread. Must end soon after a cancellation.

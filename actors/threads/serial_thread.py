@@ -84,7 +84,7 @@ class SerialThread:
 
         If cancelled before the function has started, it never runs. If cancelled later, the call
         waits for its end for `GRACE_SECONDS` and returns its result if it ends in time. Otherwise
-        the function keeps running and its outcome is unknown.
+        the function keeps running and its outcome is unknown. Ctrl-C is raised in any case.
 
         Args:
             function: What to run.
@@ -99,7 +99,7 @@ class SerialThread:
         self._calls.put(call)  # type: ignore[arg-type]
         try:
             await call.done.wait()
-        except (trio.Cancelled, KeyboardInterrupt):
+        except (trio.Cancelled, KeyboardInterrupt) as reason:
             if call.withdraw():
                 raise
             with trio.move_on_after(GRACE_SECONDS, shield=True):
@@ -108,7 +108,9 @@ class SerialThread:
                     with trio.move_on_after(INTERRUPT_SECONDS):
                         await call.done.wait()
                 await call.done.wait()
-            if interrupt is not None or not call.done.is_set():
+            # A cancellation is repeated at the next checkpoint, an interrupt is not.
+            interrupted = isinstance(reason, KeyboardInterrupt)
+            if interrupted or interrupt is not None or not call.done.is_set():
                 raise
         return call.result()
 

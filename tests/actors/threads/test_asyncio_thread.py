@@ -1,7 +1,10 @@
 import asyncio
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -167,3 +170,20 @@ async def test_it_may_run_again_after_closing(thread: AsyncioThread) -> None:
     thread.close()
     thread.close()
     assert await thread.run(number, limit=5) == 7
+
+
+def test_an_interrupt_is_not_lost(thread: AsyncioThread) -> None:
+    async def interrupted() -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return "a result nevertheless"
+
+    results: list[str] = []
+
+    async def main() -> None:
+        results.append(await thread.run(interrupted, limit=60))
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+    assert results == []

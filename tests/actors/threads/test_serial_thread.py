@@ -1,3 +1,5 @@
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -171,3 +173,20 @@ async def test_a_call_that_ends_by_itself_is_not_interrupted(thread: SerialThrea
         raise AssertionError
 
     assert await thread.call(lambda: 5, interrupt=interrupt) == 5
+
+
+def test_an_interrupt_is_not_lost(thread: SerialThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = threading.Event()
+
+    def withdraw(call: serial_thread._Call[object]) -> bool:
+        seen.set()
+        return False
+
+    def interrupted() -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert seen.wait(60)
+        return "a result in time"
+
+    monkeypatch.setattr(serial_thread._Call, "withdraw", withdraw)
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(thread.call, interrupted)
