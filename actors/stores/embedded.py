@@ -81,6 +81,18 @@ class EmbeddedStore:
         self._migrated: Migrated | None = None
         self.findings: tuple[str, ...] = ()
 
+    def check_exists(self) -> None:
+        """Check that there is a store which `open` would not create.
+
+        Raises:
+            StoreMisconfigured: There is none.
+        """
+        if not (self._path / "metadata").is_dir():
+            raise StoreMisconfigured(
+                f"there is no store in {self._path}: CLICKHOUSE_URL names it, and the server "
+                "creates it"
+            )
+
     async def open(self) -> None:
         """Open or create the directory, and create or migrate the tables.
 

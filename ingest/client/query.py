@@ -5,7 +5,7 @@ from pathlib import Path
 
 import trio
 
-from actors.stores.clickhouse import ClickHouseStore
+from actors.stores.embedded import EmbeddedStore
 from actors.stores.open import open_store
 from actors.stores.store import Store, StoreBusy, StoreError
 from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
@@ -41,8 +41,9 @@ def query(settings: Settings, sql: str) -> Iterable[str]:
 
 async def _ask_store(store: Store, sql: str) -> list[str]:
     try:
-        # A server answers without: opening it would make a database that is only misspelt.
-        if not isinstance(store, ClickHouseStore):
+        # Opening a server's store would make a database that is only misspelt.
+        if isinstance(store, EmbeddedStore):
+            store.check_exists()
             await store.open()
         return await store.query(sql)
     finally:

@@ -1,7 +1,10 @@
 from pathlib import Path
 
 import pytest
+import trio
 
+from actors.stores.embedded import EmbeddedStore
+from actors.stores.url import EmbeddedAddress
 from ingest.client.query import QueryError, query
 from ingest.settings import Settings
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
@@ -24,8 +27,19 @@ def test_a_server_that_is_away() -> None:
         query(settings_of(f"clickhouse://127.0.0.1:{free_port()}/x"), "SELECT 1")
 
 
-def test_the_embedded_store(tmp_path: Path) -> None:
-    """Only that a mistake is told: a process has one embedded store, which other tests take."""
-    (tmp_path / "file").touch()
-    with pytest.raises(QueryError, match="cannot make the directory"):
-        query(settings_of(f"chdb://{tmp_path}/file/chdb"), "SELECT 1")
+def test_an_embedded_store_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match=f"there is no store in {tmp_path}/chdb"):
+        query(settings_of(f"chdb://{tmp_path}/chdb"), "SELECT 1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_embedded_store_that_exists(tmp_path: Path) -> None:
+    pytest.importorskip("chdb")
+    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"))
+
+    async def make() -> None:
+        await store.open()
+        await store.aclose()
+
+    trio.run(make)
+    assert query(settings_of(f"chdb://{tmp_path}/chdb"), "SELECT 1 AS one") == ['{"one":1}']
