@@ -1,6 +1,7 @@
 """The command line: `sluice COMMAND`."""
 
 import sys
+from pathlib import Path
 from typing import NoReturn, get_args
 
 import click
@@ -17,7 +18,8 @@ from ingest.commands.sites import sites
 from ingest.server.process_end import end_process
 from ingest.server.serve import Role, serve
 from ingest.server.start_files import StartError
-from ingest.settings import SettingsError
+from ingest.server.state_files import describe_failure
+from ingest.settings import SettingsError, read_settings
 
 EXIT_MISTAKE = 1
 
@@ -28,6 +30,12 @@ def main() -> NoReturn:
         commands()
     except (SettingsError, StartError) as error:
         click.echo(f"sluice: {error}", err=True)
+        sys.exit(EXIT_MISTAKE)
+    except OSError as error:
+        directory = read_settings().state_dir
+        if error.filename is None or directory not in Path(error.filename).parents:
+            raise
+        click.echo(f"sluice: {describe_failure(error)}", err=True)
         sys.exit(EXIT_MISTAKE)
     sys.exit(0)
 

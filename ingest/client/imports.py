@@ -32,7 +32,7 @@ from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
 from ingest.server.serve import GARBAGE_OBJECTS
 from ingest.server.start_files import open_geo_database
-from ingest.server.state_files import StateFiles
+from ingest.server.state_files import StateFiles, describe_failure
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
@@ -80,8 +80,8 @@ def import_past(settings: Settings, request: ImportRequest, show: Show) -> Impor
             return _import_here(settings, files, request, show)
     except StateDirectoryBusyError as busy:
         return _ask_server(files.server, request, show, busy)
-    except PermissionError as error:
-        raise ImportFailedError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
+    except OSError as error:
+        raise ImportFailedError(describe_failure(error)) from None
 
 
 def _import_here(

@@ -30,7 +30,6 @@ from actors.pipeline.predecessor import PredecessorFactory
 from actors.pipeline.previous_log import PreviousLog
 from ingest.fold.checkpoint import FoldState
 from ingest.records.record import Description
-from ingest.records.run import UnknownRecordError
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from ingest.telemetry.metrics import Metrics
@@ -75,17 +74,14 @@ def open_kept_events(settings: Settings, files: StateFiles, clock: Clock) -> Ite
 
     Raises:
         DurabilityError: Data of an earlier process cannot be used.
+        OSError: A file cannot be used.
     """
     with contextlib.ExitStack() as stack:
         try:
             kept = _open(settings, files, clock, stack)
-        except (OSError, ValueError) as error:
-            if isinstance(error, UnknownRecordError) or not isinstance(error, OSError):
-                raise DurabilityError(
-                    f"the journal in {files.journal} cannot be used: {error}"
-                ) from None
+        except ValueError as error:
             raise DurabilityError(
-                f"the journal in {files.journal} cannot be used: {error.strerror or error}"
+                f"the journal in {files.journal} cannot be used: {error}"
             ) from None
         if kept.log.backlog:
             log.info("the log has events to be stored", events=kept.log.backlog)

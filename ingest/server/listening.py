@@ -40,4 +40,5 @@ def server_file(path: Path, port: int, token: str) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()

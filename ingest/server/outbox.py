@@ -33,14 +33,12 @@ def open_outbox(
 
     Raises:
         DurabilityError: The directory has events that belong elsewhere, or cannot be used.
+        OSError: A file cannot be used.
     """
     try:
         outbox = _open(settings, files, clock, record)
     except UnknownRecordError as error:
         raise DurabilityError(f"the journal in {files.journal} cannot be used: {error}") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise DurabilityError(f"the journal in {files.journal} cannot be used: {reason}") from None
     with contextlib.closing(outbox):
         if outbox.backlog:
             log.info("the outbox has events to be forwarded", events=outbox.backlog)
@@ -51,13 +49,14 @@ def remembered_cluster(files: StateFiles) -> ClusterRecord | None:
     """The cluster that a front's directory belongs to; None if it is no front's.
 
     Raises:
-        DurabilityError: The file cannot be used.
+        DurabilityError: The file is damaged.
+        OSError: It cannot be read.
     """
     try:
         return decode_cluster_record(files.cluster.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DurabilityError(f"{files.cluster} cannot be used: {error}") from None
 
 

@@ -12,7 +12,7 @@ from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from ingest.server.durability import DurabilityError
 from ingest.server.open_files import raise_file_limit
 from ingest.server.start_files import StartError
-from ingest.server.state_files import StateFiles
+from ingest.server.state_files import StateFiles, describe_failure
 from ingest.settings import Settings
 
 Role = Literal["all", "front", "worker"]
@@ -50,8 +50,18 @@ def serve(settings: Settings, role: Role = "all") -> int:
             return trio.run(run, settings, files)
     except (StateDirectoryBusyError, DurabilityError) as error:
         raise StartError(str(error)) from None
-    except PermissionError as error:
-        raise StartError(f"SLUICE_STATE_DIR: {error.strerror}: {error.filename}") from None
+    except (OSError, ExceptionGroup) as raised:
+        only = _only_error(raised)
+        if not isinstance(only, OSError):
+            raise
+        raise StartError(describe_failure(only)) from None
+
+
+def _only_error(raised: Exception) -> Exception:
+    """The error that nurseries have wrapped, if it is the only one."""
+    while isinstance(raised, ExceptionGroup) and len(raised.exceptions) == 1:
+        raised = raised.exceptions[0]
+    return raised
 
 
 def _composition_root(role: Role) -> Callable[[Settings, StateFiles], Awaitable[int]]:

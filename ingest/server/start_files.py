@@ -5,12 +5,9 @@ from typing import Any
 
 import structlog
 
-from actors.clock.wall_clock import Clock
 from actors.keepers.file_watcher import FileWatcher, stamp
-from actors.keepers.salt_keeper import load_salts
 from ingest.enrichment.geo import GeoDatabase, GeoDatabaseError, NoGeoDatabase
 from ingest.pipeline.reference import Reference
-from ingest.server.state_files import StateFiles
 from ingest.sessions.salts import Salts
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
@@ -21,18 +18,6 @@ log = structlog.get_logger()
 
 class StartError(Exception):
     """The server cannot start; the message is for the operator, in one line or a few."""
-
-
-def load_own_salts(files: StateFiles, clock: Clock) -> Salts:
-    """Load the salts of a single process, or create them.
-
-    Raises:
-        StartError: Their file cannot be used.
-    """
-    try:
-        return load_salts(files.salts, clock.now())
-    except OSError as error:
-        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
 
 
 def load_reference(settings: Settings, salts: Salts) -> Reference:

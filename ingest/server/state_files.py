@@ -58,3 +58,9 @@ class StateFiles:
     def imports(self) -> Path:
         """The directory of imports of past events."""
         return self.directory / "imports"
+
+
+def describe_failure(error: OSError) -> str:
+    """Say in one sentence that the state directory cannot be used."""
+    where = "" if error.filename is None else f": {error.filename}"
+    return f"SLUICE_STATE_DIR: {error.strerror or error}{where}"

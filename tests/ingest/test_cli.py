@@ -36,3 +36,32 @@ def test_a_wrong_setting_is_one_message(
     captured = capsys.readouterr()
     assert captured.err.startswith("sluice: ")
     assert captured.err.count("\n") == 1
+
+
+def test_a_state_directory_that_cannot_be_used_is_one_message(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir()
+    (directory / "dead-letters").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLUICE_STATE_DIR", "state")
+    monkeypatch.setattr("sys.argv", ["sluice", "dead-letters"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    message = "sluice: SLUICE_STATE_DIR: Not a directory: state/dead-letters"
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_other_failures_of_files_are_not_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        (tmp_path / "none").read_bytes()
+
+    monkeypatch.setattr("ingest.cli.commands", fail)
+    with pytest.raises(FileNotFoundError):
+        main()

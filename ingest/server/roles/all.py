@@ -4,7 +4,7 @@ import structlog
 
 from actors.clock.wall_clock import Clock
 from actors.keepers.other_servers import OtherServers
-from actors.keepers.salt_keeper import SaltKeeper
+from actors.keepers.salt_keeper import SaltKeeper, load_salts
 from actors.pipeline.front_half import FrontHalf
 from actors.pipeline.storing import FlushLimits, Storing
 from actors.pipeline.topology import Collector
@@ -16,7 +16,7 @@ from ingest.server.imports import open_import_service
 from ingest.server.listening import listen, server_file
 from ingest.server.opened_store import opened_store
 from ingest.server.running import exit_code_of, run_collector
-from ingest.server.start_files import load_own_salts, load_reference, reloads
+from ingest.server.start_files import load_reference, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
 from ingest.server.web import Web
@@ -33,9 +33,10 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
 
     Raises:
         StartError: The operator must fix something first.
+        OSError: A file in the state directory cannot be used.
     """
     clock = Clock.system()
-    reference = load_reference(settings, load_own_salts(files, clock))
+    reference = load_reference(settings, load_salts(files.salts, clock.now()))
     listeners = await listen(settings.host, settings.port)
     port = listeners[0].socket.getsockname()[1]
     async with (

@@ -31,7 +31,7 @@ from ingest.server.member import Figures, Member, open_member_topics
 from ingest.server.opened_store import opened_store
 from ingest.server.outbox import open_outbox, remembered_cluster
 from ingest.server.running import exit_code_of, run_collector
-from ingest.server.start_files import StartError, load_reference, reloads
+from ingest.server.start_files import load_reference, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
 from ingest.server.web import Web
@@ -144,10 +144,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
 
 def _agreement(files: StateFiles, clock: Clock) -> SaltAgreement:
     jitter = random.uniform(0, MAX_JITTER)  # noqa: S311 - no secret
-    try:
-        return load_agreement(files.salts, clock.now(), jitter)
-    except OSError as error:
-        raise StartError(f"{files.salts} cannot be used: {error.strerror}") from None
+    return load_agreement(files.salts, clock.now(), jitter)
 
 
 NO_SALTS: Final = Salts(Salt(fresh_key(), 0))
