@@ -24,11 +24,13 @@ class CheckResult:
         level: How much it matters.
         text: What was found.
         advice: What to do about it; empty when there is nothing to do.
+        starts: Whether the server starts in spite of a problem, and keeps events until it is over.
     """
 
     level: Level
     text: str
     advice: str = ""
+    starts: bool = False
 
 
 def ok(text: str) -> CheckResult:
@@ -44,6 +46,11 @@ def warning(text: str, advice: str = "") -> CheckResult:
 def problem(text: str, advice: str) -> CheckResult:
     """Somebody must fix it before the server can start."""
     return CheckResult(Level.PROBLEM, text, advice)
+
+
+def outage(text: str, advice: str) -> CheckResult:
+    """Somebody must fix it before rows can be stored; the server starts and keeps events."""
+    return CheckResult(Level.PROBLEM, text, advice, starts=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,18 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Whether the server could start."""
+        """Whether there is no problem."""
         return not self.count(Level.PROBLEM)
+
+    @property
+    def can_start(self) -> bool:
+        """Whether the server could start, if only to keep events."""
+        return all(
+            result.starts
+            for section in self.sections
+            for result in section.results
+            if result.level is Level.PROBLEM
+        )
 
     def lines(self, paint: Paint = lambda level, word: word) -> Iterator[str]:
         """The report as text, line by line."""
@@ -89,7 +106,9 @@ class Report:
                     yield f"           → {result.advice}"
         yield ""
         warnings, problems = self.count(Level.WARNING), self.count(Level.PROBLEM)
-        verdict = self.verdicts[not self.good]
+        verdict = self.verdicts[not self.can_start]
+        if self.can_start and not self.good:
+            verdict = "the server will start and queue events until the store takes them"
         worst = Level.PROBLEM if problems else Level.WARNING if warnings else Level.OK
         yield paint(
             worst, f"{verdict}: {_number(problems, 'problem')}, {_number(warnings, 'warning')}"
@@ -98,7 +117,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON data."""
         return {
-            "can_start": self.good,
+            "can_start": self.can_start,
             "problems": self.count(Level.PROBLEM),
             "warnings": self.count(Level.WARNING),
             "sections": [

@@ -11,7 +11,7 @@ import trio
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.open import open_store
 from actors.stores.store import StoreBusy, StoreError, StoreUnavailable
-from ingest.check.report import CheckResult, ok, problem, warning
+from ingest.check.report import CheckResult, ok, outage, problem, warning
 from ingest.client.query import QueryError, ask_server
 from ingest.rows.schema import TABLES, quote_string
 from ingest.rows.servers import SeenServer, others_of_directory
@@ -88,16 +88,13 @@ def check_store(settings: Settings, now: float) -> Iterator[CheckResult]:
             yield warning(str(error), "ask with the SLUICE_STATE_DIR of that server")
             return
     except StoreUnavailable as error:
-        yield problem(
-            str(error),
-            "start the store or correct CLICKHOUSE_URL; a server that runs keeps events meanwhile",
-        )
+        yield outage(str(error), "start the store, or correct CLICKHOUSE_URL")
         return
     except StoreError as error:
         yield problem(str(error), "correct CLICKHOUSE_URL")
         return
     except trio.TooSlowError:
-        yield problem(
+        yield outage(
             f"no answer within {STORE_SECONDS:g} s", "see that CLICKHOUSE_URL's port is open"
         )
         return

@@ -19,8 +19,8 @@ _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "r
 def check_command(*, as_json: bool) -> None:
     """Check the configuration, the store and its tables, which are created or migrated.
 
-    Each line is ok, a warning or a problem, with what to do about it. Exit code 0 when the server
-    could start, 1 when not.
+    Each line is ok, a warning or a problem, with what to do about it. Exit code 0 without a
+    problem, 1 with one.
     """
     from ingest.check import check
 

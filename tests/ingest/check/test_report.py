@@ -1,6 +1,6 @@
 import json
 
-from ingest.check.report import Level, Report, ok, problem, section, warning
+from ingest.check.report import Level, Report, ok, outage, problem, section, warning
 
 REPORT = Report(
     (
@@ -37,6 +37,16 @@ def test_warnings_do_not_keep_the_server_from_starting() -> None:
     assert list(report.lines())[-1] == "the server can start: 0 problems, 1 warning"
     assert not REPORT.good
     assert REPORT.count(Level.WARNING) == 2
+
+
+def test_an_outage_does_not_keep_the_server_from_starting() -> None:
+    away = section("store", [outage("away", "start it")])
+    report = Report((away,))
+    assert (report.good, report.can_start, report.to_dict()["can_start"]) == (False, True, True)
+    verdict = "the server will start and queue events until the store takes them: 1 problem"
+    assert list(report.lines())[-1] == f"{verdict}, 0 warnings"
+    report = Report((away, *REPORT.sections))
+    assert list(report.lines())[-1] == "the server cannot start: 2 problems, 2 warnings"
 
 
 def test_for_machines() -> None:
