@@ -31,6 +31,7 @@ class Connection:
         eof: Whether the client has closed its side.
         pending: The event or small batch that waits for its verdicts; None if there is none.
         in_batch: Whether a larger batch is being answered.
+        queued: Whether further received requests wait for their turn.
         started: When the current request was started, by `time.perf_counter`.
         closing: Whether the connection is closed after the current request.
         unsent: The part of the answer that did not fit into the socket's buffer.
@@ -53,6 +54,7 @@ class Connection:
         "in_batch",
         "peer",
         "pending",
+        "queued",
         "received",
         "remainder",
         "request_id",
@@ -90,7 +92,7 @@ class Connection:
         self.headers: Mapping[str, str] = {}
         self.received = bytearray()
         self.unsent = b""
-        self.eof = self.closing = self.finished = self.in_batch = False
+        self.eof = self.closing = self.finished = self.in_batch = self.queued = False
         self.pending: PendingRequest | PendingBatch | None = None
         self.started = 0.0
         self.remainder: bytes | None = None
@@ -101,8 +103,9 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """Whether a request has not been fully answered yet."""
-        return self.pending is not None or self.in_batch or bool(self.unsent)
+        """Whether a request has not been fully answered yet, or another one waits for its turn."""
+        waits = self.pending is not None or self.in_batch or self.queued
+        return waits or bool(self.unsent)
 
     def verdicts_ready(self) -> None:
         """Report that the verdicts of the connection's request are ready."""

@@ -30,8 +30,12 @@ from ingest.request.client_address import ClientAddress
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 
-CONNECTIONS_READ: Final = 64
-"""Connections read between two checkpoints, so that the loop is blocked for only milliseconds."""
+TURN_SECONDS: Final = 0.002
+"""How long requests of different connections are handled between two checkpoints. Most take some
+ten microseconds, but a hostile one takes milliseconds."""
+
+TURN_REQUESTS: Final = 16
+"""Requests of one connection that are answered at once before other connections have their turn."""
 
 WATCH_SECONDS: Final = 0.1
 """Interval of timeout checks."""
@@ -147,23 +151,29 @@ class FastPath:
         """Read from all connections that have bytes."""
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
-            for number, (key, _) in enumerate(self._selector.select(0), 1):
-                self._guard(key.data, self._receive)
-                if number % CONNECTIONS_READ == 0:
+            turn = time.perf_counter()
+            for key, _ in self._selector.select(0):
+                if time.perf_counter() > turn + TURN_SECONDS:
                     await trio.lowlevel.checkpoint()
+                    turn = time.perf_counter()
+                self._guard(key.data, self._receive)
 
     async def _answer(self) -> None:
-        """Answer the requests whose verdicts are ready."""
+        """Answer the requests whose verdicts are ready, and start those that had to wait."""
         while True:
             await self._any_ready.wait()
             self._any_ready = trio.Event()
             ready, self._ready = self._ready, []
+            turn = time.perf_counter()
             for connection in ready:
+                if time.perf_counter() > turn + TURN_SECONDS:
+                    await trio.lowlevel.checkpoint()
+                    turn = time.perf_counter()
                 if not connection.finished:
                     self._guard(connection, self._finish_request)
 
     def _verdicts_ready(self, connection: Connection) -> None:
-        """Queue a connection whose request can be answered; called by an actor."""
+        """Queue a connection that can go on. Actors call it when verdicts are ready."""
         self._ready.append(connection)
         self._any_ready.set()
 
@@ -198,18 +208,20 @@ class FastPath:
     def _finish_request(self, connection: Connection) -> None:
         """Answer the pending request, then start the next ones."""
         pending, connection.pending = connection.pending, None
-        if pending is None:
-            return
-        CURRENT.set(connection.request_id)
-        if isinstance(pending, PendingRequest):
-            self._send(connection, self._endpoint.finish(pending))
-        else:
-            self._send(connection, self._batches.finish(pending))
+        connection.queued = False
+        if pending is not None:
+            CURRENT.set(connection.request_id)
+            if isinstance(pending, PendingRequest):
+                self._send(connection, self._endpoint.finish(pending))
+            else:
+                self._send(connection, self._batches.finish(pending))
         self._process_received(connection)
 
     def _process_received(self, connection: Connection) -> None:
         """Start the received requests, up to the first that cannot be answered at once."""
-        while not (connection.finished or connection.busy):
+        for _ in range(TURN_REQUESTS):
+            if connection.finished or connection.busy:
+                return
             if connection.closing:
                 connection.finish()
                 return
@@ -223,6 +235,9 @@ class FastPath:
                 return
             del connection.received[: request.length]
             self._start_request(connection, request)
+        if not (connection.finished or connection.busy):
+            connection.queued = True
+            self._verdicts_ready(connection)
 
     def _start_request(self, connection: Connection, request: EventRequestBytes) -> None:
         connection.started = time.perf_counter()

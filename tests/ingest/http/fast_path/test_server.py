@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from ingest.http.answer import Answer
 from ingest.http.event_endpoint import ACCEPTED
 from ingest.http.fast_path.connection import READ_BYTES
-from ingest.http.fast_path.server import PART_SECONDS, FastPath, encode
+from ingest.http.fast_path.server import PART_SECONDS, TURN_REQUESTS, FastPath, encode
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.http.request_observers import RequestObserver
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
@@ -244,7 +244,7 @@ async def test_requests_are_counted_alike(tmp_path: Path) -> None:
 class Alone:
     """The fast path on one connection, on a clock of its own."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, observers: Sequence[RequestObserver] = ()) -> None:
         application = Application(pipeline)
         self.fast_path = FastPath(
             application.endpoint,
@@ -252,6 +252,7 @@ class Alone:
             pipeline.collector.metrics,
             idle_seconds=IDLE_SECONDS,
             linger_seconds=LINGER_SECONDS,
+            observers=observers,
         )
         self.left: list[bytes | None] = []
         self.errors: list[Exception] = []
@@ -501,3 +502,58 @@ def test_answers_on_the_wire() -> None:
     )
     assert b"\r\nx-plausible-dropped: 2\r\n" in dropped
     assert b"\r\nConnection: close\r\n\r\n" in dropped
+
+
+class AnswersPerStep(trio.abc.Instrument):
+    """The most requests that were answered between two checkpoints."""
+
+    def __init__(self) -> None:
+        self.most = self.total = self._before = 0
+
+    def observe(self, _: object) -> None:
+        self.total += 1
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._before = self.total
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.most = max(self.most, self.total - self._before)
+
+
+@pytest.mark.parametrize("refused", [post(b""), post(headers=b"accept: text/html\r\n")])
+async def test_requests_answered_at_once_leave_others_their_turn(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery, refused: bytes
+) -> None:
+    counted = AnswersPerStep()
+    alone = Alone(pipeline, [counted.observe])
+    stream = await alone.serve(nursery)
+    trio.lowlevel.add_instrument(counted)
+    nursery.start_soon(stream.send_all, refused * 1_000 + LAST)
+    received = b"".join([bytes(chunk) async for chunk in stream])
+    trio.lowlevel.remove_instrument(counted)
+    assert received.count(b"HTTP/1.1 4") == 1_000
+    assert received.count(b"HTTP/1.1 202") == 1
+    assert counted.total == 1_001
+    assert counted.most <= TURN_REQUESTS
+    nursery.cancel_scope.cancel()
+
+
+async def test_connections_leave_others_their_turn(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Each request takes longer than a turn.
+    monkeypatch.setattr("ingest.http.fast_path.server.TURN_SECONDS", -1)
+    counted = AnswersPerStep()
+    alone = Alone(pipeline, [counted.observe])
+    streams = [await alone.serve(nursery) for _ in range(8)]
+    trio.lowlevel.add_instrument(counted)
+    for stream in streams:
+        await stream.send_all(post())
+    for stream in streams:
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    trio.lowlevel.remove_instrument(counted)
+    assert (counted.most, counted.total) == (1, 8)
+    nursery.cancel_scope.cancel()
