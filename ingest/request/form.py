@@ -12,6 +12,9 @@ from urllib.parse import unquote_to_bytes
 FIELDS_LIMIT: Final = 200
 """Fields of a form: each key of an event, each property under each of its four keys, and some."""
 
+URLENCODED_BYTES: Final = 250_000
+"""Bytes of a URL-encoded form: about three for each byte of the largest event."""
+
 ESCAPES_LIMIT: Final = 30_000
 """Escapes (`%41`) of a URL-encoded form."""
 
@@ -36,6 +39,8 @@ def read_urlencoded(body: bytes) -> list[tuple[str, str]]:
     Raises:
         ValueError: The form exceeds a limit.
     """
+    if len(body) > URLENCODED_BYTES:
+        raise ValueError("too many bytes")
     if body.count(b"&") >= FIELDS_LIMIT:
         raise ValueError("too many fields")
     if body.count(b"%") > ESCAPES_LIMIT:

@@ -6,6 +6,7 @@ from ingest.request.form import (
     FIELDS_LIMIT,
     HEAD_BYTES,
     PARAMETERS_LIMIT,
+    URLENCODED_BYTES,
     read_multipart,
     read_urlencoded,
 )
@@ -29,7 +30,13 @@ def test_urlencoded(body: bytes, fields: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"a&" * FIELDS_LIMIT, b"n=" + b"%41" * (ESCAPES_LIMIT + 1), b"%" * 500_000]
+    "body",
+    [
+        b"a&" * FIELDS_LIMIT,
+        b"n=" + b"%41" * (ESCAPES_LIMIT + 1),
+        b"%" * 100_000,
+        b"n=" + b"a" * URLENCODED_BYTES,
+    ],
 )
 def test_no_urlencoded_form_of_an_event(body: bytes) -> None:
     with pytest.raises(ValueError, match="too many"):
