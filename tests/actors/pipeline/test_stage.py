@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.pipeline.stage import RUN_LENGTH, Stage, step_of
+from actors.pipeline.stage import RUN_LENGTH, RUN_PART, RUN_SECONDS, Stage, step_of
 from actors.supervision.supervisor import RestartPolicy, Supervisor
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
@@ -236,3 +236,22 @@ async def test_its_work_is_what_waits_for_it_and_not_for_the_next(
     assert not line.stage.has_work
     assert line.stage.progress > before
     nursery.cancel_scope.cancel()
+
+
+async def test_messages_that_take_long_end_a_run(
+    nursery: trio.Nursery, mock_clock: MockClock
+) -> None:
+    line = Line()
+    handle = line.stage.handle
+
+    def handle_slowly(message: int) -> int | None:
+        mock_clock.jump(RUN_SECONDS)
+        return handle(message)
+
+    line.stage.handle = handle_slowly  # type: ignore[method-assign]
+    line.send.send_nowait(range(1, 3 * RUN_PART + 1))
+    line.send.close()
+    nursery.start_soon(Supervisor().supervise, line.stage)
+    runs = [tuple(run) async for run in line.receive]
+    assert [number for run in runs for number in run] == wanted(range(1, 3 * RUN_PART + 1))
+    assert len(runs) == 3
