@@ -8,6 +8,7 @@ machine can only lengthen it.
 """
 
 import argparse
+import contextlib
 import gc
 import socket
 import sys
@@ -15,7 +16,6 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +80,16 @@ class Clients:
             connection = socket.create_connection(("127.0.0.1", port), 30)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * AT_ONCE)
             cut = 0 if len(request) <= AT_ONCE else len(request) - 1
-            connection.sendall(request[:cut])
+            with contextlib.suppress(OSError):  # refused before its end
+                connection.sendall(request[:cut])
             self._connections.append(connection)
             self._last.append(request[cut:])
 
     def send(self) -> None:
         """Send the last bytes on all connections. Does not block."""
         for connection, data in zip(self._connections, self._last, strict=True):
-            connection.sendall(data)
+            with contextlib.suppress(OSError):
+                connection.sendall(data)
 
     def receive(self) -> str:
         """Return the status of the first answer; read all answers, and close. Blocks."""
@@ -113,7 +115,7 @@ async def exchange(port: int, hostile: Hostile) -> str:
     return await trio.to_thread.run_sync(clients.receive)
 
 
-@contextmanager
+@contextlib.contextmanager
 def traced() -> Iterator[None]:
     """Trace the memory of all objects."""
     tracemalloc.start()

@@ -18,6 +18,9 @@ from actors.stores.store import QueryRefused
 TABLE_FUNCTIONS_QUERY = "SELECT name FROM system.table_functions"
 """Asks a store for the names of its table functions."""
 
+QUERY_LENGTH = 262_144
+"""Characters of a query: ClickHouse's own limit in bytes, unless a server sets `max_query_size`."""
+
 _READING = frozenset(
     {"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "("}
 )
@@ -93,6 +96,8 @@ def reading_statement(sql: str, table_functions: Collection[str]) -> str:
     Raises:
         QueryRefused: It is not read-only, or it is more than one statement.
     """
+    if len(sql) > QUERY_LENGTH:
+        raise QueryRefused(f"a query has at most {QUERY_LENGTH} characters")
     # Ensures that nothing writes a file, even if ClickHouse parses quotes or comments differently.
     if re.search(r"\boutfile\b", sql, re.IGNORECASE):
         raise QueryRefused("INTO OUTFILE is not accepted: the result goes to the caller")

@@ -18,6 +18,7 @@ from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.body_budget import (
     BodyBudget,
     BodyBudgetExceededError,
+    BodyInPiecesError,
     BoundedConnection,
     CountedBody,
 )
@@ -41,6 +42,9 @@ OPEN_ROUTES: Final = frozenset(
     {ROUTE, BATCH_ROUTE, SCRIPT_ROUTE, "/health", "/ready", "/api/health", NO_ROUTE}
 )
 """Routes open to every origin. All other routes are the operator's."""
+
+QUERY_STRING_BYTES: Final = 2_000
+"""Parameters of the operator's routes. The open routes read none."""
 
 OPERATOR_HEADERS: Final = (
     ("cache-control", "no-store"),
@@ -93,6 +97,10 @@ def create_base_app(
         CURRENT.set(g.id)
         if request.method == "OPTIONS" and _route() in OPEN_ROUTES:
             return empty(204, PREFLIGHT_HEADERS)
+        if len(request.query_string) > QUERY_STRING_BYTES and _route() not in OPEN_ROUTES:
+            return error(
+                414, "request", f"Must have at most {QUERY_STRING_BYTES} bytes after the ?"
+            )
         return None
 
     @app.after_request
@@ -125,6 +133,11 @@ def create_base_app(
     async def budget_exceeded(_: BodyBudgetExceededError) -> Response:
         metrics.requests_refused.labels("bodies").inc()
         return respond(OVERLOADED)
+
+    @app.errorhandler(BodyInPiecesError)
+    async def in_pieces(_: BodyInPiecesError) -> Response:
+        message = "The body comes in too many small chunks"
+        return error(400, "request", message, {"connection": "close"})
 
     @app.errorhandler(HTTPException)
     async def http_error(failure: HTTPException) -> Response:

@@ -12,9 +12,19 @@ from quart_trio.wrappers.request import TrioBody
 BODIES_BYTES: Final = 64_000_000
 """Enough for 8 batches or 64 single events of the maximum size."""
 
+SMALL_PARTS: Final = 1_000
+PART_BYTES: Final = 64
+"""A body comes in at most `SMALL_PARTS` parts, and one more for every `PART_BYTES` bytes. Each part
+of a chunked body takes some 60 µs, so chunks of a byte would take ten seconds for half a
+megabyte."""
+
 
 class BodyBudgetExceededError(Exception):
     """The current bodies exceed the budget, so this one is not read further."""
+
+
+class BodyInPiecesError(Exception):
+    """The body comes in too many small parts, so it is not read further."""
 
 
 class BodyBudget:
@@ -36,6 +46,7 @@ class CountedBody(TrioBody):
 
     _budget: BodyBudget | None = None
     _taken = 0
+    _parts = 0
 
     def charge(self, budget: BodyBudget) -> None:
         """Charge all further parts to a budget."""
@@ -45,6 +56,12 @@ class CountedBody(TrioBody):
         """Add a part. If it exceeds the budget, reading the body raises an error."""
         budget = self._budget
         if budget is not None and self._must_raise is None:
+            self._parts += 1
+            if self._parts > SMALL_PARTS + self._taken // PART_BYTES:
+                self._must_raise = BodyInPiecesError()
+                self.clear()
+                self.set_complete()
+                return
             if budget.used + len(data) > budget.limit:
                 self._must_raise = BodyBudgetExceededError()
                 self.clear()

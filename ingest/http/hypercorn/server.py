@@ -62,12 +62,12 @@ class TimedStream:
     def __init__(self, stream: trio.SocketStream) -> None:
         """Take ownership of a stream."""
         self._stream = stream
-        self._unread = b""
+        self._unread: bytes | bytearray = b""
         self.socket = stream.socket
         self.send_eof = stream.send_eof
         self.aclose = stream.aclose
 
-    def prepend(self, data: bytes) -> None:
+    def prepend(self, data: bytes | bytearray) -> None:
         """Return these bytes first when the stream is read next."""
         self._unread = data
 
@@ -101,6 +101,12 @@ LAST_ANSWER_SECONDS = 40.0
 """How long a request may take after the client has closed its side. No verdict takes that long."""
 
 READ_BYTES = 65_536
+
+MANY_LINES = 1_000
+"""Line ends in what is parsed at once; with more, `SLICE_BYTES` are. A chunk of a body has two, and
+takes some µs without a checkpoint, so 64 KiB of chunks of a byte would hold the loop for 60 ms."""
+
+SLICE_BYTES = 4_096
 
 
 class HypercornConnection(TCPServer):
@@ -158,7 +164,11 @@ class HypercornConnection(TCPServer):
     async def _receive(self) -> bytes | bytearray:
         while True:
             with trio.move_on_after(READ_SECONDS):
-                return await self.stream.receive_some(READ_BYTES)
+                data = await self.stream.receive_some(READ_BYTES)
+                if data.count(b"\n") > MANY_LINES:
+                    self.stream.prepend(data[SLICE_BYTES:])
+                    data = data[:SLICE_BYTES]
+                return data
             if self._answered.is_set():
                 raise trio.TooSlowError
 

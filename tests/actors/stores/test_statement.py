@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.stores.statement import reading_statement
+from actors.stores.statement import QUERY_LENGTH, reading_statement
 from actors.stores.store import QueryRefused
 
 TABLE_FUNCTIONS = ("eval", "file", "format", "generateSeries", "numbers", "s3", "url", "view")
@@ -61,6 +61,7 @@ def test_statements_that_read(sql: str, statement: str | None) -> None:
         ("1 + 1", "only statements that read"),
         ("SELECT 1; SELECT 2", "one statement"),
         ("SELECT 1;;DROP TABLE t;", "one statement"),
+        ("SELECT " + "1" * QUERY_LENGTH, f"at most {QUERY_LENGTH} characters"),
         ("SELECT 1 INTO OUTFILE '/tmp/x'", "OUTFILE"),
         ("SELECT 1 into /* */ outfile '/tmp/x' FORMAT CSV", "OUTFILE"),
         ("SELECT 1 // ' \n INTO OUTFILE 'x' -- '", "OUTFILE"),

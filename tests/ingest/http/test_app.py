@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.stores.store import QueryRefused, StoreUnavailable
+from ingest.http.base_app import QUERY_STRING_BYTES
 from ingest.http.interruption import ENDS
 from ingest.model.event import Event, EventRequest
 from ingest.request.body import BODY_LIMIT
@@ -526,3 +527,18 @@ async def test_requests_that_are_wrong_count_as_a_flood_too(
     application = Application(pipeline, flood=2)
     answers = [await application.ask("POST", "/api/event", b"{") for _ in range(3)]
     assert [answer.status for answer in answers] == [400, 400, 429]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/api/drops", 414), ("GET", "/metrics", 414), ("POST", "/api/event", 202)],
+)
+async def test_long_parameters_are_not_parsed(
+    autojump_clock: MockClock, application: Application, method: str, path: str, status: int
+) -> None:
+    body = json.dumps(EVENT).encode()
+    longest, longer = "a" * QUERY_STRING_BYTES, "a" * (QUERY_STRING_BYTES + 1)
+    answer = await application.ask(method, f"{path}?{longest}", body, peer="127.0.0.1")
+    assert answer.status in (200, 202)
+    answer = await application.ask(method, f"{path}?{longer}", body, peer="127.0.0.1")
+    assert answer.status == status

@@ -11,7 +11,13 @@ from quart_trio import QuartTrio
 from trio.testing import MockClock
 
 from ingest.http.base_app import BoundedRequest
-from ingest.http.body_budget import BodyBudget, BodyBudgetExceededError, BoundedConnection
+from ingest.http.body_budget import (
+    PART_BYTES,
+    SMALL_PARTS,
+    BodyBudget,
+    BodyBudgetExceededError,
+    BoundedConnection,
+)
 from tests.actors.pipeline.running_pipeline import Pipeline, running
 from tests.ingest.http.application import CHROME, EVENT, Application
 
@@ -22,7 +28,7 @@ class SlowClient:
     """A request that is sent part by part, as a server hands it to the application."""
 
     def __init__(self, app: Any, budget: BodyBudget, path: str = "/") -> None:
-        self.parts, receive = trio.open_memory_channel[dict[str, Any]](100)
+        self.parts, receive = trio.open_memory_channel[dict[str, Any]](10_000)
         self.sent: list[dict[str, Any]] = []
         scope = {
             "type": "http",
@@ -133,3 +139,18 @@ async def test_events_are_refused_like_by_a_full_pipeline(
             "sluice_requests_refused_total", {"reason": "bodies"}
         )
         assert refused == 1
+
+
+@pytest.mark.parametrize(("size", "status"), [(1, 400), (PART_BYTES, 202)])
+async def test_a_body_does_not_come_in_small_pieces(
+    autojump_clock: MockClock, tmp_path: Path, size: int, status: int
+) -> None:
+    async with running(Pipeline(tmp_path)) as pipeline:
+        client = SlowClient(Application(pipeline).app, BodyBudget(), "/api/event")
+        body = json.dumps(EVENT | {"x": "x" * 2 * SMALL_PARTS * size}).encode()
+        for start in range(0, len(body), size):
+            client.part(body[start : start + size])
+        client.part(b"", last=True)
+        await client.run()
+        assert client.status == status
+        assert (dict(client.sent[0]["headers"]).get(b"connection") == b"close") is (status == 400)

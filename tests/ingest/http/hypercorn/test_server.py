@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 import trio
+from hypercorn.events import RawData
 from hypercorn.protocol.h11 import H11Protocol
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from ingest.http.hypercorn import server
-from ingest.http.hypercorn.server import WRITE_SECONDS, Server, TimedStream
+from ingest.http.hypercorn.server import MANY_LINES, WRITE_SECONDS, Server, TimedStream
 from ingest.http.interruption import UnwantedError, while_wanted
 from ingest.request.client_address import TrustedProxies
 from ingest.telemetry.metrics import Metrics
@@ -333,3 +334,35 @@ async def test_long_work_ends_when_the_server_stops(nursery: trio.Nursery) -> No
     await app.begun.wait()
     running.server.stop(3600)
     assert b"hello" in await received(stream)
+
+
+async def test_many_chunks_are_parsed_in_slices(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    handle = H11Protocol.handle
+
+    async def note_size(self: H11Protocol, event: Any) -> None:
+        if isinstance(event, RawData):
+            sizes.append(len(event.data))
+        await handle(self, event)
+
+    async def count(scope: Any, receive: Any, send: Any) -> None:
+        length = 0
+        while True:
+            message = await receive()
+            length += len(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % length})
+
+    monkeypatch.setattr(H11Protocol, "handle", note_size)
+    running = await start(nursery, app=count)
+    stream = await running.connect()
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    await stream.send_all(head + b"1\r\na\r\n" * 10_000 + b"0\r\n\r\n")
+    assert (await received(stream)).endswith(b"5\r\n10000\r\n0\r\n\r\n")
+    assert sum(sizes) == len(head) + 60_005
+    assert max(sizes) <= 6 * MANY_LINES
+    nursery.cancel_scope.cancel()
