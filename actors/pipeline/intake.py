@@ -38,6 +38,12 @@ class Intake:
         """Whether requests are accepted at all."""
         return self._open
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a request would be accepted now."""
+        queue = self._outlet.statistics()
+        return self._open and queue.current_buffer_used < queue.max_buffer_size
+
     def status(self) -> dict[str, object]:
         """What readiness says of the entrance."""
         queue = asdict(Queue.of(self._outlet))

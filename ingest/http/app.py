@@ -12,8 +12,8 @@ from ingest.http.answer import Answer
 from ingest.http.asgi_request import first_headers, joined_headers, peer_of, read_body
 from ingest.http.base_app import create_base_app
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
-from ingest.http.batch_endpoint import BatchEndpoint
-from ingest.http.event_endpoint import ROUTE, EventEndpoint
+from ingest.http.batch_endpoint import BatchEndpoint, is_small
+from ingest.http.event_endpoint import OVERLOADED, ROUTE, EventEndpoint
 from ingest.http.health import Health
 from ingest.http.health_routes import add_health_routes
 from ingest.http.live.page import add_live_page
@@ -62,7 +62,7 @@ def create_app(
         headers = first_headers(scope)
         lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
         client = endpoint.client_of(headers, lists, peer_of(scope))
-        refusal = endpoint.refusal(headers, client)
+        refusal = await endpoint.refusal_after_wait(headers, client)
         if refusal is not None:
             return _respond(refusal)
         try:
@@ -77,10 +77,13 @@ def create_app(
         headers = first_headers(scope)
         lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
         client = endpoint.client_of(headers, lists, peer_of(scope))
-        length = headers.get("content-length", "")
-        refusal = batches.refusal(headers, client, int(length) if length.isdigit() else None)
+        refusal = await endpoint.refusal_after_wait(headers, client)
         if refusal is not None:
             return _respond(refusal)
+        if not is_small(headers):
+            async with batches.turn() as has_come:
+                if not has_come:
+                    return _respond(OVERLOADED)
         try:
             body = await read_body()
         except RequestEntityTooLarge:

@@ -1,11 +1,10 @@
 """`POST /api/events`: many events in one request, each with its own result."""
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import trio
@@ -14,7 +13,8 @@ from actors.pipeline.intake import RETRY_AFTER_SECONDS, OverloadedError
 from actors.pipeline.topology import Collector
 from actors.pipeline.verdicts import Ticket
 from ingest.http.admin import has_bearer_token
-from ingest.http.answer import JSON, Answer, answer_error, answer_json
+from ingest.http.answer import Answer, answer_error, answer_json
+from ingest.http.batch_results import BatchPart, BatchReport, answer_of
 from ingest.http.event_endpoint import OVERLOADED, EventEndpoint, failed
 from ingest.model.event import EventRequest
 from ingest.model.verdict import Verdict
@@ -33,12 +33,14 @@ from ingest.request.invalid import InvalidRequest
 
 ROUTE: Final = "/api/events"
 
-TOGETHER: Final = 256
-"""Events sent into the pipeline at a time; other requests run in between."""
+TOGETHER: Final = 64
+"""Events of a batch sent into the pipeline at a time: a single event waits for no more of each."""
 
-READ_TOGETHER: Final = 32
-"""Events read between two checkpoints, which takes about half a millisecond. A batch of no more is
-small: it is handled like an event."""
+READ_TOGETHER: Final = 16
+"""Events read between two checkpoints, which takes some tenths of a millisecond."""
+
+SMALL: Final = 32
+"""Maximum number of events of a small batch, which is handled like an event."""
 
 READ_BYTES: Final = 16_384
 """Bytes of events read between two checkpoints, if there are more than one."""
@@ -46,56 +48,25 @@ READ_BYTES: Final = 16_384
 SMALL_BYTES: Final = 8 * 1024
 """Maximum size of a small batch. No larger one is parsed to find out how many events it has."""
 
-SMALL_COMMAS: Final = TOGETHER
+SMALL_COMMAS: Final = 256
 """Maximum number of commas in a small batch, since an event may name many domains."""
 
 UNPACKED_AT_ONCE: Final = 4_096
 """Bytes of the largest compressed body that is decompressed on the event loop. Larger ones may hold
 megabytes and take tens of milliseconds."""
 
+SMALL_EVENTS: Final = 256
+"""Maximum number of events of small batches that wait for verdicts. Beyond it a batch waits for its
+turn like a larger one."""
+
 AT_A_TIME: Final = 4
-"""Maximum number of concurrent batches that are not small; further ones are answered with 503."""
+"""Maximum number of concurrent batches that are not small. Others wait for their turn, and are
+answered with 503 if it does not come."""
+
+TURN_SECONDS: Final = float(RETRY_AFTER_SECONDS)
+"""How long a batch waits for its turn before it is refused."""
 
 _DAY: Final = 86_400
-
-Result = dict[str, Any]
-"""The result of an item: its `status`, with `reasons` or `errors`."""
-
-
-class _Part:
-    """Events that are sent into the pipeline together.
-
-    Attributes:
-        results: The results of all items so far; empty for those that wait for their verdicts.
-        requests: The valid items.
-    """
-
-    __slots__ = ("_numbers", "requests", "results")
-
-    def __init__(self) -> None:
-        self.results: list[Result] = []
-        self.requests: list[EventRequest] = []
-        self._numbers: list[int] = []
-
-    def add(self, request: EventRequest) -> None:
-        """Add a valid item."""
-        self._numbers.append(len(self.results))
-        self.requests.append(request)
-        self.results.append({})
-
-    def given(self, verdicts: Sequence[Verdict | None], items: int = 0) -> list[Result]:
-        """Return the results of all items.
-
-        Args:
-            verdicts: A verdict for each domain of the requests, in order; None for those that the
-                pipeline has not taken. Those that are missing at the end were not taken either.
-            items: How many there are, if they could not all be read.
-        """
-        remaining = iter(verdicts)
-        for number, request in zip(self._numbers, self.requests, strict=True):
-            self.results[number] = _result(request, list(islice(remaining, len(request.domains))))
-        self.results += [{"status": "unavailable"}] * (items - len(self.results))
-        return self.results
 
 
 class PendingBatch(msgspec.Struct, frozen=True, gc=False):
@@ -106,7 +77,7 @@ class PendingBatch(msgspec.Struct, frozen=True, gc=False):
         ticket: The ticket under which it waits.
     """
 
-    part: _Part
+    part: BatchPart
     ticket: Ticket
 
 
@@ -133,33 +104,32 @@ class BatchEndpoint:
         self._events = events
         self._admin_token = admin_token
         self._past_days = past_days
-        self._under_way = 0
+        self._turns = trio.Semaphore(AT_A_TIME)
+        self._small_events = 0
 
-    def refusal(
-        self, headers: Mapping[str, str], client: ClientAddress, length: int | None
-    ) -> Answer | None:
-        """Return the answer to a batch that is refused before its body is read; else None.
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """Wait for the turn of a batch that is not small, in the order of arrival.
 
-        Args:
-            headers: First occurrence of each header, by lower-case name.
-            client: The client's address.
-            length: Size of the body in bytes; None if it is not known.
+        Yields:
+            Whether it has come in time; else the batch is refused.
         """
-        refusal = self._events.refusal(headers, client)
-        if refusal is None and (length is None or length > SMALL_BYTES) and not self._has_turn:
-            return OVERLOADED
-        return refusal
-
-    @property
-    def _has_turn(self) -> bool:
-        return self._under_way < AT_A_TIME
+        with trio.move_on_after(TURN_SECONDS) as scope:
+            await self._turns.acquire()
+        if scope.cancelled_caught:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._turns.release()
 
     async def answer(
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
     ) -> Answer:
         """Parse, validate and send events into the pipeline; answer with the result of each.
 
-        Never raises. `refusal` is asked first.
+        Never raises. The single endpoint's refusal is asked first.
 
         Args:
             headers: First occurrence of each header, by lower-case name.
@@ -168,12 +138,13 @@ class BatchEndpoint:
         """
         ready = trio.Event()
         started = self.start(headers, client, body, ready.set)
-        if started is None:
-            return await self.answer_large(headers, client, body)
         if isinstance(started, Answer):
             return started
-        await ready.wait()
-        return self.finish(started)
+        if started is not None:
+            await ready.wait()
+            return self.finish(started)
+        async with self.turn() as has_come:
+            return await self.answer_large(headers, client, body) if has_come else OVERLOADED
 
     def start(
         self,
@@ -192,26 +163,36 @@ class BatchEndpoint:
 
         Returns:
             The answer if there is nothing to wait for; the pending batch, for `finish`; None if the
-            batch is not small, for `answer_large`.
+            batch must wait for its turn, for `answer_large`.
         """
-        if len(body) > SMALL_BYTES or "content-encoding" in headers:
+        if (
+            len(body) > SMALL_BYTES
+            or "content-encoding" in headers
+            or self._small_events >= SMALL_EVENTS
+        ):
             return None
         if body.count(b",") > SMALL_COMMAS:
             return None
         try:
             items = split_batch(headers.get("content-type"), body)
-            if len(items) > READ_TOGETHER:
+            if len(items) > SMALL:
                 return None
-            part = _Part()
+            part = BatchPart()
             self._read_items(part, items, self._sender(headers, client))
+
+            def tell() -> None:
+                self._small_events -= len(part.requests)
+                on_verdicts()
+
             ticket = None
             if part.requests:
-                ticket = self._collector.intake.send(*part.requests, tell=on_verdicts)
+                ticket = self._collector.intake.send(*part.requests, tell=tell)
+                self._small_events += len(part.requests)
         except OverloadedError:
             pass
         except Exception as failure:
             return _refused(failure)
-        return _answer_of(part.given(())) if ticket is None else PendingBatch(part, ticket)
+        return answer_of(part.given(())) if ticket is None else PendingBatch(part, ticket)
 
     def finish(self, pending: PendingBatch) -> Answer:
         """Return the answer to a batch whose verdicts are ready or whose wait has ended."""
@@ -219,15 +200,12 @@ class BatchEndpoint:
             verdicts = self._collector.intake.outcome(pending.ticket)
         except OverloadedError:
             verdicts = []
-        return _answer_of(pending.part.given(verdicts))
+        return answer_of(pending.part.given(verdicts))
 
     async def answer_large(
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
     ) -> Answer:
-        """As `answer`, for a batch that is not small; a few of them at a time."""
-        if not self._has_turn:
-            return OVERLOADED  # others have come while the body was read
-        self._under_way += 1
+        """As `answer`, for a batch that is not small and whose turn it is."""
         try:
             content = await _decompress(headers.get("content-encoding"), body)
             for character in COUNTED:
@@ -237,8 +215,6 @@ class BatchEndpoint:
             return await self._take(items, self._sender(headers, client))
         except Exception as failure:
             return _refused(failure)
-        finally:
-            self._under_way -= 1
 
     def _sender(self, headers: Mapping[str, str], client: ClientAddress) -> Sender:
         now = self._collector.clock.seconds()
@@ -259,10 +235,10 @@ class BatchEndpoint:
         )
 
     async def _take(self, items: Sequence[Item], sender: Sender) -> Answer:
-        report = _Report()
+        report = BatchReport()
         remaining = iter(items)
         while together := list(islice(remaining, TOGETHER)):
-            part = _Part()
+            part = BatchPart()
             verdicts: list[Verdict | None] = []
             try:
                 for few in _slices(together):
@@ -284,7 +260,7 @@ class BatchEndpoint:
         except OverloadedError:
             return [None] * sum(len(request.domains) for request in requests)
 
-    def _read_items(self, part: _Part, items: Sequence[Item], sender: Sender) -> None:
+    def _read_items(self, part: BatchPart, items: Sequence[Item], sender: Sender) -> None:
         for item in items:
             try:
                 part.add(read_item(item, sender))
@@ -341,58 +317,7 @@ def _groups(requests: Sequence[EventRequest]) -> Iterator[Sequence[EventRequest]
         yield group
 
 
-def _result(request: EventRequest, given: Sequence[Verdict | None]) -> Result:
-    verdicts = [verdict for verdict in given if verdict is not None]
-    accepted = any(verdict.accepted for verdict in verdicts)
-    if not verdicts or (not accepted and any(verdict.passing for verdict in verdicts)):
-        return {"status": "unavailable"}
-    reasons = {
-        domain: verdict.reason.value
-        for domain, verdict in zip(request.domains, verdicts, strict=True)
-        if verdict.reason is not None
-    }
-    if not reasons:
-        return {"status": "accepted"}
-    return {"status": "accepted" if accepted else "dropped", "reasons": reasons}
-
-
-class _Report:
-    """The results of a batch as text, which takes a fraction of the memory and time at the end."""
-
-    def __init__(self) -> None:
-        self._counts = Counter[str]()
-        self._reasons: set[str] = set()
-        self._texts: list[str] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._texts)
-
-    def add(self, results: Sequence[Result]) -> None:
-        """Add results, in order."""
-        self._counts.update(result["status"] for result in results)
-        self._reasons.update(
-            reason for result in results for reason in result.get("reasons", {}).values()
-        )
-        self._texts.append(json.dumps(results)[1:-1])
-
-    def answer(self) -> Answer:
-        """Answer 202 if one was accepted or dropped, else 503 if one was unavailable, else 400."""
-        counts = {
-            status: self._counts[status]
-            for status in ("accepted", "dropped", "invalid", "unavailable")
-        }
-        text = f'{json.dumps(counts)[:-1]}, "results": [{", ".join(self._texts)}]}}'
-        headers: tuple[tuple[str, str], ...] = ()
-        if counts["accepted"] or counts["dropped"]:
-            status = 202
-        elif counts["unavailable"]:
-            status, headers = 503, (("retry-after", str(RETRY_AFTER_SECONDS)),)
-        else:
-            status = 400
-        return Answer(status, text.encode(), JSON, headers, tuple(sorted(self._reasons)))
-
-
-def _answer_of(results: Sequence[Result]) -> Answer:
-    report = _Report()
-    report.add(results)
-    return report.answer()
+def is_small(headers: Mapping[str, str]) -> bool:
+    """Whether a batch is small by its declared size."""
+    length = headers.get("content-length", "")
+    return length.isdigit() and int(length) <= SMALL_BYTES

@@ -1,6 +1,7 @@
 """`POST /api/event`, for the fast path and for the application."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 import structlog
@@ -24,6 +25,12 @@ from ingest.telemetry.logs import stack_of
 log = structlog.get_logger()
 
 ROUTE = "/api/event"
+
+ROOM_SECONDS: Final = 1.0
+"""How long a request waits for room before it is refused. So each connection costs at most one
+refusal in this time, however eagerly its client tries again."""
+
+FLOODED: Final = 429
 
 ACCEPTED = Answer(202, b"ok")
 INTERNAL_ERROR = answer_error(500, "request", "Internal error")
@@ -92,11 +99,35 @@ class EventEndpoint:
         """
         return resolve_client_ip(headers, peer, self.trusted_proxies, lists)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server stops, and takes no events any more."""
+        return not self._collector.intake.is_open
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the pipeline takes another request."""
+        return self._collector.accepting and self._collector.intake.has_room
+
+    async def refusal_after_wait(
+        self, headers: Mapping[str, str], client: ClientAddress
+    ) -> Answer | None:
+        """As `refusal`; but a request waits for room, and one of a flood for its refusal."""
+        refusal = self.refusal(headers, client)
+        if refusal is None or refusal is NOT_ACCEPTABLE or self.is_closed:
+            return refusal
+        with trio.move_on_after(ROOM_SECONDS):
+            # No event tells of room: on this path, requests are few.
+            while refusal.status == FLOODED or not self.has_room:  # noqa: ASYNC110 - as above
+                await trio.sleep(ROOM_SECONDS / 10)
+            return self.refusal(headers, client)
+        return refusal
+
     def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
         """Return the answer to a request that is refused whatever its body; else None."""
         if not accepts_json(headers.get("accept")):
             return NOT_ACCEPTABLE
-        if not self._collector.accepting:
+        if not self.has_room:
             return OVERLOADED
         if self._flood is None:
             return None
@@ -105,7 +136,7 @@ class EventEndpoint:
             return None
         self._metrics.requests_refused.labels("flood").inc()
         message = "Too many requests from this address"
-        return answer_error(429, "request", message, {"retry-after": str(wait)})
+        return answer_error(FLOODED, "request", message, {"retry-after": str(wait)})
 
     def too_large(self, headers: Mapping[str, str]) -> Answer:
         """Return the answer to a request whose body exceeds the limit."""

@@ -2,19 +2,27 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from selectors import EVENT_READ, BaseSelector
 from typing import Final
 
 import trio
 
 from ingest.http.batch_endpoint import PendingBatch
-from ingest.http.event_endpoint import ROUTE, PendingRequest
+from ingest.http.event_endpoint import PendingRequest
+from ingest.http.fast_path.event_request import RequestHead
+from ingest.request.client_address import ClientAddress
 from ingest.telemetry.request_id import RequestId
 
 READ_BYTES: Final = 65_536
 """Maximum bytes of a read. While a request is being answered, reading stops when as many have been
 received ahead."""
+
+PART_SECONDS: Final = 1.0
+"""How long a request may arrive in parts. Then it moves to hypercorn, which times slow clients."""
+
+_SKIPPED: Final = memoryview(bytearray(256 * 1024))
+"""Where bytes go that nobody wants."""
 
 
 class Connection:
@@ -23,14 +31,16 @@ class Connection:
     Attributes:
         peer: The peer's address.
         request_id: The id of the current request.
-        route: The route of the current request.
-        headers: Headers of the current request.
-        received: Bytes that have not been parsed into a request yet.
+        head: The head of the current request; None between requests.
+        client: The address of the current request's client.
+        received: Bytes of the current request, and those behind it.
         waiting_since: When the wait for bytes began, on trio's clock; infinite while the connection
             does not wait. The time of a request in several parts starts with the first part.
         eof: Whether the client has closed its side.
         pending: The event or small batch that waits for its verdicts; None if there is none.
-        in_batch: Whether a larger batch is being answered.
+        in_batch: Whether a task waits for room for a larger batch, reads or answers it.
+        in_line: Whether the current request waits in a line for room, or to be refused.
+        has_waited: Whether it has done so.
         queued: Whether further received requests wait for their turn.
         started: When the current request was started, by `time.perf_counter`.
         closing: Whether the connection is closed after the current request.
@@ -42,23 +52,28 @@ class Connection:
     """
 
     __slots__ = (
+        "_arrived",
         "_descriptor",
         "_listening",
         "_on_verdicts",
         "_selector",
+        "_unwanted",
+        "_wanted",
+        "client",
         "closing",
         "eof",
         "error",
         "finished",
-        "headers",
+        "has_waited",
+        "head",
         "in_batch",
+        "in_line",
         "peer",
         "pending",
         "queued",
         "received",
         "remainder",
         "request_id",
-        "route",
         "started",
         "unsent",
         "waiting_since",
@@ -88,11 +103,14 @@ class Connection:
         self._listening = False
         self.peer = peer
         self.request_id = request_id
-        self.route = ROUTE
-        self.headers: Mapping[str, str] = {}
+        self.head: RequestHead | None = None
+        self.client = ClientAddress("", None, None)
         self.received = bytearray()
         self.unsent = b""
-        self.eof = self.closing = self.finished = self.in_batch = self.queued = False
+        self._unwanted = self._wanted = 0
+        self._arrived = trio.Event()
+        self.eof = self.closing = self.finished = False
+        self.in_batch = self.in_line = self.has_waited = self.queued = False
         self.pending: PendingRequest | PendingBatch | None = None
         self.started = 0.0
         self.remainder: bytes | None = None
@@ -104,8 +122,13 @@ class Connection:
     @property
     def busy(self) -> bool:
         """Whether a request has not been fully answered yet, or another one waits for its turn."""
-        waits = self.pending is not None or self.in_batch or self.queued
+        waits = self.pending is not None or self.in_batch or self.in_line or self.queued
         return waits or bool(self.unsent)
+
+    @property
+    def skips(self) -> bool:
+        """Whether the next bytes belong to a request that was refused."""
+        return self._unwanted > 0
 
     def verdicts_ready(self) -> None:
         """Report that the verdicts of the connection's request are ready."""
@@ -116,9 +139,7 @@ class Connection:
         if self.eof:
             self.finish(self.received)
             return
-        if not self._listening:
-            self._selector.register(self._descriptor, EVENT_READ, self)
-            self._listening = True
+        self._listen()
         if self.waiting_since == math.inf:
             self.waiting_since = trio.current_time()
 
@@ -131,15 +152,55 @@ class Connection:
         if not self._listening or self.finished:
             return  # its state has changed since the selector reported it
         try:
-            data = os.read(self._descriptor, READ_BYTES)
+            if self._unwanted:
+                skipped = os.readv(self._descriptor, [_SKIPPED[: self._unwanted]])
+                self._unwanted -= skipped
+                self.eof = not skipped
+            else:
+                data = os.read(self._descriptor, READ_BYTES)
+                if not self.received:
+                    self.waiting_since = math.inf
+                self.received += data
+                self.eof = not data
         except BlockingIOError:
             return
-        if not self.received:
-            self.waiting_since = math.inf
-        self.received += data
-        self.eof = not data
-        if self.eof or (self.busy and len(self.received) >= READ_BYTES):
-            self._stop_listening()
+        if len(self.received) >= self._wanted or self.eof:
+            self._arrived.set()
+            if self.eof or (self.busy and len(self.received) >= READ_BYTES):
+                self._stop_listening()
+
+    def pause(self) -> None:
+        """Read no more bytes for now, so that the client must wait."""
+        self._stop_listening()
+
+    async def all_received(self) -> bool:
+        """Read the current request to its end, unless it is slow or the connection ends.
+
+        Returns:
+            Whether it has arrived.
+        """
+        assert self.head is not None, "there is a request"  # noqa: S101
+        self._wanted = self.head.size + self.head.length
+        if len(self.received) < self._wanted and not (self.eof or self.finished):
+            self._arrived = trio.Event()
+            self._listen()
+            with trio.move_on_after(PART_SECONDS):
+                await self._arrived.wait()
+        arrived, self._wanted = len(self.received) >= self._wanted, 0
+        return arrived and not self.finished
+
+    def take_body(self) -> bytes:
+        """Remove the current request from `received`; what has not arrived of it will be skipped.
+
+        Returns:
+            Its body, or the part that has arrived.
+        """
+        assert self.head is not None, "there is a request"  # noqa: S101
+        end = self.head.size + self.head.length
+        body = bytes(memoryview(self.received)[self.head.size : end])
+        self._unwanted = max(0, end - len(self.received))
+        del self.received[:end]
+        return body
 
     def send(self, data: bytes) -> None:
         """Send what fits into the socket's buffer; the connection's task sends the rest.
@@ -167,7 +228,13 @@ class Connection:
         if not self.finished:
             self.finished, self.remainder, self.error = True, bytes(remainder) or None, error
             self._stop_listening()
+            self._arrived.set()
             self.wakeup.set()
+
+    def _listen(self) -> None:
+        if not self._listening:
+            self._selector.register(self._descriptor, EVENT_READ, self)
+            self._listening = True
 
     def _stop_listening(self) -> None:
         if self._listening:

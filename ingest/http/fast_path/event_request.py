@@ -13,13 +13,18 @@ import msgspec
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.event_endpoint import ROUTE
 from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
+from ingest.request.batch import BATCH_BYTES
 from ingest.request.client_address import JOINED_HEADERS
 
 STARTS: Final = {route: f"POST {route} HTTP/1.".encode() for route in (ROUTE, BATCH_ROUTE)}
 """The start of every plain request, by route."""
 
 BODY_BYTES: Final = 64 * 1024
-"""Maximum size of a body. Browsers send no larger ones when a page is closed (Fetch, keepalive)."""
+"""Maximum size of an event's body. Browsers send no larger ones when a page is closed (Fetch,
+keepalive)."""
+
+LIMITS: Final = {ROUTE: BODY_BYTES, BATCH_ROUTE: BATCH_BYTES}
+"""Maximum size of a body, by route."""
 
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -44,24 +49,29 @@ _USED: Final = {
 _LEFT_TO_HYPERCORN: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 
 
-class EventRequestBytes(msgspec.Struct, frozen=True, gc=False):
-    """A request whose body has not been parsed yet.
+class RequestHead(msgspec.Struct, frozen=True, gc=False):
+    """The head of a request.
 
     Attributes:
         route: The route.
         headers: First occurrence of each used header, by lower-case name.
         lists: All occurrences of list headers, joined with commas.
-        body: The raw body.
-        length: Size of head and body together in bytes.
+        size: Size of the head in bytes.
+        length: Size of the body in bytes.
         closes: Whether the client wants the connection closed after the answer.
     """
 
     route: str
     headers: dict[str, str]
     lists: dict[str, str]
-    body: bytes
+    size: int
     length: int
     closes: bool
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there must be room for the request before its body is read."""
+        return self.length > BODY_BYTES
 
 
 class NotPlainError(ValueError):
@@ -107,14 +117,14 @@ class _Head:
         self.complete = True
 
 
-def read_request(unread: bytearray) -> EventRequestBytes | None:
-    """Parse the first request.
+def read_head(unread: bytearray) -> RequestHead | None:
+    """Parse the head of the first request.
 
     Args:
         unread: Bytes that the connection has received and not parsed yet. They are not changed.
 
     Returns:
-        The request; None if more bytes are needed.
+        The head; None if more bytes are needed.
 
     Raises:
         NotPlainError: hypercorn must read the request, from its first byte.
@@ -138,20 +148,17 @@ def read_request(unread: bytearray) -> EventRequestBytes | None:
     if (
         not (head.plain and head.complete)
         or head.length is None
-        or head.length > BODY_BYTES
+        or head.length > LIMITS[route]
         or head.lines > HEADERS
         or (head.hosts != 1 and (head.hosts or version != "1.0"))
     ):
         raise NotPlainError
-    length = end + head.length
-    if len(unread) < length:
-        return None
-    return EventRequestBytes(
+    return RequestHead(
         route,
         head.headers,
         head.lists,
-        bytes(unread[end:length]),
-        length,
+        end,
+        head.length,
         # Like hypercorn, which closes HTTP/1.0 connections.
         closes=head.closes or version == "1.0",
     )

@@ -12,36 +12,41 @@ moves to hypercorn with all its unread bytes, and stays there.
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from selectors import DefaultSelector
 from typing import Final, Protocol
-from wsgiref.handlers import format_date_time
 
 import trio
 
-from ingest.http.answer import CORS_HEADERS, FIRST_ERROR, TEXT, Answer
-from ingest.http.batch_endpoint import BatchEndpoint
-from ingest.http.event_endpoint import ROUTE, EventEndpoint, PendingRequest
-from ingest.http.fast_path.connection import Connection
-from ingest.http.fast_path.event_request import EventRequestBytes, NotPlainError, read_request
+from ingest.http.answer import FIRST_ERROR, Answer
+from ingest.http.batch_endpoint import BatchEndpoint, PendingBatch
+from ingest.http.event_endpoint import (
+    FLOODED,
+    OVERLOADED,
+    ROUTE,
+    EventEndpoint,
+    PendingRequest,
+)
+from ingest.http.fast_path.connection import PART_SECONDS, Connection
+from ingest.http.fast_path.encoded_answer import encode
+from ingest.http.fast_path.event_request import NotPlainError, RequestHead, read_head
+from ingest.http.fast_path.waiting_line import WaitingLine
 from ingest.http.request_observers import CompletedRequest, RequestObserver
 from ingest.http.trusted_headers import new_request_id, traceparent
-from ingest.request.client_address import ClientAddress
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 
-TURN_SECONDS: Final = 0.002
+HOLD_SECONDS: Final = 0.002
 """How long requests of different connections are handled between two checkpoints. Most take some
 ten microseconds, but a hostile one takes milliseconds."""
 
-TURN_REQUESTS: Final = 16
+REQUESTS_TOGETHER: Final = 16
 """Requests of one connection that are answered at once before other connections have their turn."""
+
+SKIPS_TOGETHER: Final = 8
+"""Refused bodies of which a part is read and forgotten before other connections are read again."""
 
 WATCH_SECONDS: Final = 0.1
 """Interval of timeout checks."""
-
-PART_SECONDS: Final = 1.0
-"""How long a request may arrive in parts. Then it moves to hypercorn, which times slow clients."""
 
 
 class SendStream(Protocol):
@@ -86,6 +91,9 @@ class FastPath:
         self._ready: list[Connection] = []
         self._any_ready = trio.Event()
         self._batch_tasks: trio.Nursery | None = None
+        self._waiting, self._flooded = WaitingLine(), WaitingLine()
+        self._may_admit = trio.Event()
+        self._hold_began = 0.0
         self._stopped_at = math.inf
 
     async def run(self) -> None:
@@ -94,6 +102,7 @@ class FastPath:
             self._batch_tasks = nursery
             nursery.start_soon(self._read)
             nursery.start_soon(self._answer)
+            nursery.start_soon(self._admit)
             nursery.start_soon(self._watch)
 
     def stop(self) -> None:
@@ -151,26 +160,27 @@ class FastPath:
         """Read from all connections that have bytes."""
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
-            turn = time.perf_counter()
+            self._begin_hold()
+            skips = 0
             for key, _ in self._selector.select(0):
-                if time.perf_counter() > turn + TURN_SECONDS:
-                    await trio.lowlevel.checkpoint()
-                    turn = time.perf_counter()
+                skips += key.data.skips
+                if key.data.skips and skips > SKIPS_TOGETHER:
+                    continue  # its turn comes when the others have been read
                 self._guard(key.data, self._receive)
+                await self._rest()
 
     async def _answer(self) -> None:
         """Answer the requests whose verdicts are ready, and start those that had to wait."""
         while True:
             await self._any_ready.wait()
             self._any_ready = trio.Event()
+            self._begin_hold()
             ready, self._ready = self._ready, []
-            turn = time.perf_counter()
             for connection in ready:
-                if time.perf_counter() > turn + TURN_SECONDS:
-                    await trio.lowlevel.checkpoint()
-                    turn = time.perf_counter()
                 if not connection.finished:
                     self._guard(connection, self._finish_request)
+                    await self._rest()
+            self._may_admit.set()
 
     def _verdicts_ready(self, connection: Connection) -> None:
         """Queue a connection that can go on. Actors call it when verdicts are ready."""
@@ -181,6 +191,7 @@ class FastPath:
         """End the wait for bytes of connections that have been silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
+            self._may_admit.set()
             now = trio.current_time()
             for connection in self._connections:
                 if now >= self._wait_deadline(connection):
@@ -219,81 +230,153 @@ class FastPath:
 
     def _process_received(self, connection: Connection) -> None:
         """Start the received requests, up to the first that cannot be answered at once."""
-        for _ in range(TURN_REQUESTS):
+        for _ in range(REQUESTS_TOGETHER):
             if connection.finished or connection.busy:
                 return
-            if connection.closing:
+            if connection.closing and connection.head is None:
                 connection.finish()
                 return
             try:
-                request = read_request(connection.received) if connection.received else None
+                head = connection.head or self._begin_request(connection)
             except NotPlainError:
                 connection.finish(connection.received)
                 return
-            if request is None:
+            arrived = head is not None and len(connection.received) >= head.size + head.length
+            if head is None or not (arrived or head.is_large):
                 connection.wait_for_bytes()
                 return
-            del connection.received[: request.length]
-            self._start_request(connection, request)
+            self._start_request(connection, head)
         if not (connection.finished or connection.busy):
             connection.queued = True
             self._verdicts_ready(connection)
 
-    def _start_request(self, connection: Connection, request: EventRequestBytes) -> None:
-        connection.started = time.perf_counter()
-        connection.waiting_since = math.inf
-        connection.closing = request.closes
-        connection.route = request.route
-        connection.headers = request.headers
-        connection.request_id.begin(request.headers)
-        CURRENT.set(connection.request_id)
-        endpoint = self._endpoint
-        client = endpoint.client_of(request.headers, request.lists, connection.peer)
-        if request.route != ROUTE:
-            self._start_batch(connection, client, request.body)
-            return
-        started = endpoint.refusal(request.headers, client) or endpoint.start(
-            request.headers, client, request.body, connection.verdicts_ready
-        )
-        if isinstance(started, Answer):
-            self._send(connection, started)
-        else:
-            connection.pending = started
+    def _begin_request(self, connection: Connection) -> RequestHead | None:
+        head = read_head(connection.received) if connection.received else None
+        if head is not None:
+            connection.head = head
+            connection.has_waited = False
+            connection.closing = head.closes
+            connection.request_id.begin(head.headers)
+            connection.client = self._endpoint.client_of(head.headers, head.lists, connection.peer)
+        return head
 
-    def _start_batch(self, connection: Connection, client: ClientAddress, body: bytes) -> None:
-        headers = connection.headers
-        started = self._batches.refusal(headers, client, len(body)) or self._batches.start(
-            headers, client, body, connection.verdicts_ready
-        )
-        if isinstance(started, Answer):
-            self._send(connection, started)
-        elif started is not None:
-            connection.pending = started
-        else:
+    def _start_request(self, connection: Connection, head: RequestHead) -> None:
+        """Start a request that has arrived, or whose body is not read before there is room."""
+        if not connection.has_waited:
+            connection.started = time.perf_counter()
+            connection.waiting_since = math.inf
+        CURRENT.set(connection.request_id)
+        refusal = self._refusal(connection, head)
+        if refusal is not None:
+            if not self._waits(connection, refusal):
+                connection.take_body()
+                self._send(connection, refusal)
+            return
+        body = None if head.is_large else connection.take_body()
+        started: Answer | PendingRequest | PendingBatch | None = None
+        if body is not None:
+            endpoint = self._endpoint if head.route == ROUTE else self._batches
+            started = endpoint.start(
+                head.headers, connection.client, body, connection.verdicts_ready
+            )
+        if started is None:
             assert self._batch_tasks is not None, "read only while `run` runs"  # noqa: S101
             connection.in_batch = True
-            self._batch_tasks.start_soon(self._answer_batch, connection, client, body)
+            connection.pause()
+            self._batch_tasks.start_soon(self._answer_batch, connection, head, body)
+        elif isinstance(started, Answer):
+            self._send(connection, started)
+        else:
+            connection.pending = started
+
+    def _refusal(self, connection: Connection, head: RequestHead) -> Answer | None:
+        """Return the answer to a request that is refused whatever its body; else None."""
+        if self._waiting and not connection.has_waited and not self._endpoint.is_closed:
+            return OVERLOADED  # others have come first
+        return self._endpoint.refusal(head.headers, connection.client)
+
+    def _waits(self, connection: Connection, refusal: Answer) -> bool:
+        """Let a request wait for room, or only for its refusal if it comes from a flood.
+
+        Returns:
+            Whether it waits.
+        """
+        if connection.has_waited or self._endpoint.is_closed:
+            return False
+        if refusal.status == OVERLOADED.status:
+            self._waiting.join(connection)
+        elif refusal.status == FLOODED:
+            self._flooded.join(connection)
+        else:
+            return False
+        return True
+
+    async def _admit(self) -> None:
+        """Start waiting requests when there is room for them, and refuse those that have waited."""
+        while True:
+            await self._may_admit.wait()
+            self._may_admit = trio.Event()
+            self._begin_hold()
+            while self._flooded.first_has_waited or (
+                self._waiting and (self._waiting.first_has_waited or self._endpoint.has_room)
+            ):
+                late = self._flooded.first_has_waited
+                connection = (self._flooded if late else self._waiting).leave()
+                self._guard(connection, self._process_received)
+                await self._rest()
 
     async def _answer_batch(
-        self, connection: Connection, client: ClientAddress, body: bytes
+        self, connection: Connection, head: RequestHead, body: bytes | None
     ) -> None:
-        """Answer a batch, then start the next requests."""
-        answer = await self._batches.answer_large(connection.headers, client, body)
+        """Answer a batch that is not small when it is its turn, then start the next requests.
+
+        Args:
+            connection: The connection.
+            head: The batch's head.
+            body: Its body; None if it is not read before it is the batch's turn.
+        """
+        answer: Answer | None = None
+        async with self._batches.turn() as has_come:
+            if body is None and (not has_come or await connection.all_received()):
+                body = connection.take_body()
+            if not has_come:
+                answer = OVERLOADED
+            elif body is not None:
+                answer = await self._batches.answer_large(head.headers, connection.client, body)
         connection.in_batch = False
         if not connection.finished:
             self._guard(connection, lambda it: self._finish_batch(it, answer))
 
-    def _finish_batch(self, connection: Connection, answer: Answer) -> None:
+    def _finish_batch(self, connection: Connection, answer: Answer | None) -> None:
+        if answer is None:  # it is slow or has ended
+            connection.finish(connection.received)
+            return
         self._send(connection, answer)
         self._process_received(connection)
 
+    def _begin_hold(self) -> None:
+        self._hold_began = time.perf_counter()
+
+    async def _rest(self) -> None:
+        """Let others run if the loop has been held for long enough."""
+        if time.perf_counter() > self._hold_began + HOLD_SECONDS:
+            await trio.lowlevel.checkpoint()
+            self._begin_hold()
+
     def _send(self, connection: Connection, answer: Answer) -> None:
+        head, connection.head = connection.head, None
+        assert head is not None, "there is a request"  # noqa: S101
         seconds = time.perf_counter() - connection.started
-        self._metrics.observe_request(connection.route, answer.status, seconds)
+        self._metrics.observe_request(head.route, answer.status, seconds)
         if answer.status >= FIRST_ERROR:
             self._metrics.history.refuse(answer.status)
         if self._observers:
-            self._notify_observers(connection, answer, seconds)
+            parent = traceparent(self._endpoint.trusted_proxies, head.headers, connection.peer)
+            completed = CompletedRequest(
+                "POST", head.route, answer.status, seconds, answer.reasons, parent
+            )
+            for observe in self._observers:
+                observe(completed)
         data = encode(
             answer,
             asked=connection.closing,
@@ -302,47 +385,3 @@ class FastPath:
         )
         connection.closing = connection.closing or self._stopping
         connection.send(data)
-
-    def _notify_observers(self, connection: Connection, answer: Answer, seconds: float) -> None:
-        parent = traceparent(self._endpoint.trusted_proxies, connection.headers, connection.peer)
-        completed = CompletedRequest(
-            "POST", connection.route, answer.status, seconds, answer.reasons, parent
-        )
-        for observe in self._observers:
-            observe(completed)
-
-
-def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "") -> bytes:
-    """Encode an answer in exactly the bytes that hypercorn would send.
-
-    Args:
-        answer: The answer.
-        asked: Whether the client has asked to close the connection.
-        stopping: Whether the server stops and closes the connection in any case.
-        request_id: The request's id for errors; empty for other answers.
-    """
-    second = int(time.time())
-    if request_id or answer.content_type != TEXT:
-        return _encode(answer, asked, stopping, request_id, second)
-    return _encoded(answer, asked, stopping, request_id, second)
-
-
-def _encode(answer: Answer, asked: bool, stopping: bool, request_id: str, second: int) -> bytes:
-    headers = [
-        *answer.headers,
-        ("content-type", answer.content_type),
-        ("content-length", str(len(answer.body))),
-        *CORS_HEADERS,
-        *((("x-request-id", request_id),) if request_id else ()),
-        ("date", format_date_time(second)),
-    ]
-    if stopping:
-        headers.insert(-1, ("connection", "close"))
-    elif asked:
-        headers.append(("Connection", "close"))
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return f"HTTP/1.1 {answer.status} \r\n{head}\r\n".encode("latin-1") + answer.body
-
-
-_encoded = lru_cache(maxsize=64)(_encode)
-"""Cached, because the answers to events without errors rarely differ within a second."""

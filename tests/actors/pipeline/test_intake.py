@@ -51,10 +51,23 @@ async def test_gives_a_verdict_for_each_domain(nursery: trio.Nursery) -> None:
 
 async def test_a_full_pipeline_refuses_at_once(autojump_clock: MockClock) -> None:
     running = RunIntake(room=0)
+    assert not running.intake.has_room
     with pytest.raises(OverloadedError):
         await running.intake.submit(a_request())
     assert trio.current_time() == 0
     assert len(running.verdicts) == 0
+
+
+async def test_room_for_requests() -> None:
+    running = RunIntake(room=2)
+    for _ in range(2):
+        assert running.intake.has_room
+        running.intake.send(a_request())
+    assert not running.intake.has_room
+    running.receive.receive_nowait()
+    assert running.intake.has_room
+    running.intake.close()
+    assert not running.intake.has_room
 
 
 async def test_no_verdict_in_time_refuses_and_withdraws(

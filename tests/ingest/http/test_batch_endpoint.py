@@ -7,7 +7,13 @@ import trio
 from trio.testing import MockClock
 
 from actors.pipeline.verdicts import Ticket
-from ingest.http.batch_endpoint import AT_A_TIME, READ_TOGETHER, TOGETHER, UNPACKED_AT_ONCE
+from ingest.http.batch_endpoint import (
+    AT_A_TIME,
+    SMALL,
+    TOGETHER,
+    TURN_SECONDS,
+    UNPACKED_AT_ONCE,
+)
 from ingest.model.verdict import LATE, DropReason, Verdict
 from ingest.request.batch import read_item
 from ingest.sites.site import Site, SiteRegistry
@@ -300,14 +306,14 @@ async def test_few_batches_at_a_time(
     autojump_clock: MockClock, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def wait(*requests: Any) -> list[Verdict]:
-        await trio.sleep(1)
+        await trio.sleep(2 * TURN_SECONDS)
         return [Verdict()] * len(requests)
 
     monkeypatch.setattr(pipeline.collector.intake, "submit", wait)
     application = Application(pipeline)
     statuses: list[int] = []
 
-    async def send_one(events: int = READ_TOGETHER + 1) -> None:
+    async def send_one(events: int = SMALL + 1) -> None:
         body = json.dumps([EVENT] * events).encode()
         answer = await application.ask("POST", "/api/events", body)
         statuses.append(answer.status)
@@ -315,7 +321,7 @@ async def test_few_batches_at_a_time(
     async with trio.open_nursery() as nursery:
         for _ in range(AT_A_TIME + 1):
             nursery.start_soon(send_one)
-            nursery.start_soon(send_one, READ_TOGETHER)
+            nursery.start_soon(send_one, SMALL)
     assert sorted(statuses) == [202] * (2 * AT_A_TIME + 1) + [503]
     await send_one()
     assert statuses[-1] == 202

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.pipeline.intake import Intake
 from ingest.http.answer import Answer
-from ingest.http.event_endpoint import ACCEPTED
-from ingest.http.fast_path.connection import READ_BYTES
-from ingest.http.fast_path.server import PART_SECONDS, TURN_REQUESTS, FastPath, encode
+from ingest.http.batch_endpoint import AT_A_TIME, TURN_SECONDS
+from ingest.http.event_endpoint import ACCEPTED, ROOM_SECONDS
+from ingest.http.fast_path.connection import PART_SECONDS, READ_BYTES
+from ingest.http.fast_path.encoded_answer import encode
+from ingest.http.fast_path.server import REQUESTS_TOGETHER, FastPath
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.http.request_observers import RequestObserver
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
@@ -94,6 +97,7 @@ CASES = {
     "a batch with a past time": batch({**EVENT, "timestamp": 1, "ip": "192.0.2.7"}) + LAST,
     "a batch, not acceptable": batch(EVENT, headers=b"accept: text/html\r\n") + LAST,
     "a large batch": batch(*[EVENT] * 2000) + LAST,
+    "an end within a batch": batch(*[EVENT] * 2000)[:100_000],
     "a batch, then the end": batch(EVENT, headers=b"connection: close\r\n"),
     "batches and events": batch(EVENT) + post() + batch(*[EVENT] * 300) + batch({}) + LAST,
     "batch: another method": post(line=b"PUT /api/events HTTP/1.1\r\nhost: a\r\n") + LAST,
@@ -178,7 +182,7 @@ async def test_answers_are_the_same(tmp_path: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["accepted", "three in one", "an event, a page, an event", "batches and events"]
+    "case", ["accepted", "three in one", "an event, a page, an event", "a batch"]
 )
 @pytest.mark.parametrize("piece", [1, 7, 100])
 async def test_answers_do_not_depend_on_how_the_bytes_arrive(
@@ -244,8 +248,11 @@ async def test_requests_are_counted_alike(tmp_path: Path) -> None:
 class Alone:
     """The fast path on one connection, on a clock of its own."""
 
-    def __init__(self, pipeline: Pipeline, observers: Sequence[RequestObserver] = ()) -> None:
-        application = Application(pipeline)
+    def __init__(
+        self, pipeline: Pipeline, observers: Sequence[RequestObserver] = (), flood: int = 0
+    ) -> None:
+        application = Application(pipeline, flood=flood)
+        self.batches = application.batches
         self.fast_path = FastPath(
             application.endpoint,
             application.batches,
@@ -490,6 +497,169 @@ async def test_what_does_not_fit_at_once_is_sent_in_the_end(
     nursery.cancel_scope.cancel()
 
 
+class Room:
+    """Whether the pipeline takes another request."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, free: bool = False) -> None:
+        self.free = free
+        monkeypatch.setattr(Intake, "has_room", property(lambda _: self.free))
+
+
+async def test_a_request_waits_for_room(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone, room = Alone(pipeline), Room(monkeypatch)
+    for sent in (post(), batch(EVENT), batch(*[EVENT] * 100), LARGE):
+        room.free = False
+        stream = await alone.serve(nursery)
+        with trio.move_on_after(ROOM_SECONDS / 2):
+            await stream.send_all(sent)
+            await stream.receive_some()
+            raise AssertionError("answered without room")
+        room.free = True
+        if sent is LARGE:  # only its beginning has been read
+            await stream.aclose()
+            continue
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_costs_one_refusal_at_a_time(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = Alone(pipeline)
+    Room(monkeypatch)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post() * 2 + batch(EVENT) + LAST)
+    received = b"".join([bytes(chunk) async for chunk in stream])
+    assert received.count(b"HTTP/1.1 503 ") == 4
+    assert 4 * ROOM_SECONDS <= trio.current_time() < 4 * ROOM_SECONDS + 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_flood_waits_for_its_refusals(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline, flood=1)
+    stream = await alone.serve(nursery)
+    await stream.send_all(post() * 2 + batch(EVENT) + LAST)
+    received = b"".join([bytes(chunk) async for chunk in stream])
+    assert re.findall(rb"HTTP/1.1 ([0-9]+)", received) == [b"202"] + [b"429"] * 3
+    assert 3 * ROOM_SECONDS <= trio.current_time() < 3 * ROOM_SECONDS + 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_nobody_overtakes_those_who_wait(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone, room = Alone(pipeline), Room(monkeypatch)
+    order: list[str] = []
+    send = pipeline.collector.intake.send
+
+    def record(*requests: Any, **options: Any) -> Any:
+        order.append(requests[0].pathname)
+        return send(*requests, **options)
+
+    monkeypatch.setattr(pipeline.collector.intake, "send", record)
+    streams = [await alone.serve(nursery) for _ in range(20)]
+    for number, stream in enumerate(streams):
+        await stream.send_all(post(u=f"https://example.com/{number}"))
+        await trio.testing.wait_all_tasks_blocked()
+    room.free = True
+    await stream.receive_some()
+    assert order == [f"/{number}" for number in range(20)]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_server_that_drains_refuses_at_once(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    pipeline.collector.intake.close()
+    await stream.send_all(post() + batch(EVENT) + LAST)
+    received = b"".join([bytes(chunk) async for chunk in stream])
+    assert received.count(b"HTTP/1.1 503 ") == 3
+    assert trio.current_time() < ROOM_SECONDS
+    nursery.cancel_scope.cancel()
+
+
+LARGE = batch(*[EVENT] * 5000)
+
+
+async def test_the_body_of_a_large_batch_is_read_when_it_is_its_turn(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    async with AsyncExitStack() as turns:
+        for _ in range(AT_A_TIME):
+            await turns.enter_async_context(alone.batches.turn())
+        stream = await alone.serve(nursery)
+        nursery.start_soon(stream.send_all, LARGE)
+        await trio.sleep(TURN_SECONDS / 2)
+        (connection,) = alone.fast_path._connections
+        assert len(connection.received) <= 2 * READ_BYTES
+    answer = await stream.receive_some()
+    assert answer.startswith(b"HTTP/1.1 202")
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_body_of_a_refused_batch_is_skipped(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    async with AsyncExitStack() as turns:
+        for _ in range(AT_A_TIME):
+            await turns.enter_async_context(alone.batches.turn())
+        stream = await alone.serve(nursery)
+        nursery.start_soon(stream.send_all, LARGE + LARGE)
+        for _ in range(2):
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 503")
+        assert trio.current_time() >= 2 * TURN_SECONDS
+    await trio.sleep(1)
+    await stream.send_all(LAST)
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    assert await stream.receive_some() == b""
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_batch_gives_its_turn_back(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    streams = [await alone.serve(nursery) for _ in range(AT_A_TIME)]
+    for stream in streams:
+        await stream.send_all(LARGE[:1000])
+    await trio.sleep(PART_SECONDS / 2)
+    other = await alone.serve(nursery)
+    nursery.start_soon(other.send_all, LARGE)
+    assert (await other.receive_some()).startswith(b"HTTP/1.1 202")
+    assert trio.current_time() < PART_SECONDS + 1
+    assert alone.left == [LARGE[:1000]] * AT_A_TIME
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_large_batch_that_ends_early_is_left_to_hypercorn(
+    autojump_clock: MockClock, pipeline: Pipeline, nursery: trio.Nursery
+) -> None:
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await stream.send_all(LARGE[:100_000])
+    await stream.send_eof()
+    assert await stream.receive_some() == b""
+    assert alone.left == [LARGE[:100_000]]
+    nursery.cancel_scope.cancel()
+
+
 def test_answers_on_the_wire() -> None:
     plain = encode(ACCEPTED, asked=False, stopping=False)
     assert DATE.sub(b"", plain) == (
@@ -534,7 +704,7 @@ async def test_requests_answered_at_once_leave_others_their_turn(
     assert received.count(b"HTTP/1.1 4") == 1_000
     assert received.count(b"HTTP/1.1 202") == 1
     assert counted.total == 1_001
-    assert counted.most <= TURN_REQUESTS
+    assert counted.most <= REQUESTS_TOGETHER
     nursery.cancel_scope.cancel()
 
 
@@ -545,7 +715,7 @@ async def test_connections_leave_others_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Each request takes longer than a turn.
-    monkeypatch.setattr("ingest.http.fast_path.server.TURN_SECONDS", -1)
+    monkeypatch.setattr("ingest.http.fast_path.server.HOLD_SECONDS", -1)
     counted = AnswersPerStep()
     alone = Alone(pipeline, [counted.observe])
     streams = [await alone.serve(nursery) for _ in range(8)]
