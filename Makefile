@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types provide unit end-to-end chaos chaos-short chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
+.PHONY: run test install lint types provide unit end-to-end chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
 
 run: install
 	$(BIN)/sluice serve
@@ -79,6 +79,11 @@ chaos-short: install
 chaos: install
 	tests/end_to_end/provide_npm
 	$(BIN)/python -m tests.chaos
+
+# Mixed load without faults; what the server takes at the start and at the end, then an audit.
+MINUTES ?= 30
+soak: install
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
 # About two minutes of faults of a cluster; skipped where there is no Apache Kafka.
 chaos-cluster-short: install

@@ -133,23 +133,27 @@ def _run(
     result.longest = saboteur.longest
     sent = [*load.stop(), *rude.stop()]
     result.load_seconds, result.rude = time.monotonic() - began, rude.connections
-    _audit(server, sent, result)
+    result.findings, result.put_back = audit_server(server, sent)
 
 
-def _audit(server: SluiceProcess, sent: list[Sent], result: Result) -> None:
-    """Wait for the server to drain, restart it, and run the audit."""
+def audit_server(server: SluiceProcess, sent: list[Sent]) -> tuple[Findings, int]:
+    """Wait for the server to drain, restart it, run the audit, and stop it.
+
+    Returns:
+        The findings, and the number of dead letters of rows that were redriven before.
+    """
     _await_stored(server)
     server.terminate()
     server.start()
     letters = letters_of_rows(server.state)
     if letters:
         server.command("dead-letters", "replay", *letters)
-        result.put_back = len(letters)
     _await_stored(server)
-    result.findings = audit(
+    findings = audit(
         sent, read_events(server.query), read_sessions(server.query), set_aside(server.state)
     )
     server.terminate()
+    return findings, len(letters)
 
 
 def _await_stored(server: SluiceProcess) -> None:

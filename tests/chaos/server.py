@@ -248,6 +248,12 @@ class SluiceProcess:
             check=True,
         ).stdout
 
+    def follow(self) -> http.client.HTTPResponse:
+        """Return the endless response with live events; the caller closes it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        connection.request("GET", "/api/live", headers={"authorization": f"Bearer {self._token}"})
+        return connection.getresponse()
+
     def ready(self) -> dict[str, Any]:
         """Return the response of `/ready`.
 

@@ -15,7 +15,7 @@ CONNECTIONS: Final = 4096
 """Maximum number of open connections; lower if the process may have few open files."""
 
 RESERVED_FILES: Final = 192
-"""Open files for everything but connections. The embedded store has up to a hundred."""
+"""Open files for everything but connections. The embedded store has up to 120."""
 
 LEAST_SHARE: Final = 8
 """Connections have at least one in so many of the open files."""
