@@ -7,9 +7,14 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
-FORWARDED_HEADERS = (
+PROXY_HEADERS = (
     "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-server",
     "forwarded",
+    "via",
     "x-real-ip",
     "cf-connecting-ip",
     "b-forwarded-for",
@@ -25,8 +30,8 @@ def may_administer(headers: Mapping[str, str], peer: str, token: str | None) -> 
     If a token is set, the request must carry it: as `Authorization: Bearer …`, or as the password
     of `Authorization: Basic …`, which browsers can prompt for. Browsers send the password
     automatically, so it does not count in requests of another origin's page. Without a token, the
-    request must come from this machine: without a forwarding header, which would show a proxy; not
-    from a page of another origin; and to a host name of this machine, to prevent DNS rebinding.
+    request must come from this machine: without a header that a proxy adds; not from a page of
+    another origin; and to a host name of this machine, to prevent DNS rebinding.
 
     Args:
         headers: By lower-case name.
@@ -40,7 +45,7 @@ def may_administer(headers: Mapping[str, str], peer: str, token: str | None) -> 
     return (
         is_loopback(peer)
         and is_loopback_host(headers.get("host", ""))
-        and not any(name in headers for name in FORWARDED_HEADERS)
+        and not any(name in headers for name in PROXY_HEADERS)
         and not is_cross_origin(headers)
     )
 
