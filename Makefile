@@ -105,6 +105,7 @@ bench: install
 	$(BIN)/python -m benchmarks.plot
 	$(BIN)/python -m benchmarks.batch
 	$(BIN)/python -m benchmarks.memory
+	-$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.stages --fast --quiet
 
 bench-durability: install

@@ -18,6 +18,7 @@ from ingest.past.past_event import (
     SkipReason,
     text_of,
 )
+from ingest.request.json_text import check_size
 
 NAMES: Final[Mapping[LogField, tuple[str, ...]]] = {
     "time": (
@@ -135,6 +136,10 @@ def json_object(line: bytes) -> dict[str, Any]:
     """
     if line[:1] != b"{" or line.startswith(b'{"log":') or b'"__REALTIME_TIMESTAMP"' in line:
         line = message_of(text_of(line)).encode("utf-8", "surrogateescape")
+    try:
+        check_size(line)
+    except ValueError as error:
+        raise BrokenLineError(str(error)) from None
     try:
         entry = msgspec.json.decode(line)
     except (ValueError, RecursionError):

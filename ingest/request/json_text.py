@@ -28,15 +28,20 @@ def read_json(text: bytes) -> Any:
     Raises:
         ValueError: It is no such JSON, or exceeds a limit.
     """
-    # Shorter text cannot exceed a limit, and the usual event is spared the look.
-    if len(text) > BRACKETS_LIMIT and _is_too_much(text):
-        raise ValueError("too many values")
+    check_size(text)
     return from_json(text, allow_inf_nan=False)
 
 
-def _is_too_much(text: bytes) -> bool:
-    return (
+def check_size(text: bytes) -> None:
+    """Check that a text has few enough values, by counting its characters.
+
+    Raises:
+        ValueError: It exceeds a limit.
+    """
+    # Shorter text cannot exceed a limit, and the usual event is spared the look.
+    if len(text) > BRACKETS_LIMIT and (
         text.count(b"[") + text.count(b"{") > BRACKETS_LIMIT
         or text.count(b'"') - text.count(b'\\"') > 2 * STRINGS_LIMIT
         or text.count(b",") > COMMAS_LIMIT
-    )
+    ):
+        raise ValueError("too many values")

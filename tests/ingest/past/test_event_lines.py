@@ -63,6 +63,7 @@ def test_fields(changes: dict[str, Any], expected: dict[str, Any]) -> None:
     [
         (b"", "not a JSON object"),
         (b"[]", "not a JSON object"),
+        (b'{"a": [' + b"[]," * 10_000 + b"1]}", "too many values"),
         (item(n=None), "has no name of an event"),
         (item(timestamp=None), "timestamp: is required"),
         (item(timestamp=NOON + 1), "timestamp: must not be in the future"),
