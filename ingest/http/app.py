@@ -24,6 +24,7 @@ from ingest.http.operator_routes import add_metrics_route, add_operator_routes
 from ingest.http.request_observers import RequestObserver
 from ingest.http.responses import error, json_response, respond
 from ingest.http.tracker.script import add_tracker_script
+from ingest.http.turns import NEW
 from ingest.http.validation import add_validation_route
 from ingest.request.batch import BATCH_BYTES
 
@@ -81,7 +82,7 @@ def create_app(
         if refusal is not None:
             return _respond(refusal)
         if not is_small(headers):
-            async with batches.turn() as has_come:
+            async with batches.turns.turn(NEW) as has_come:
                 if not has_come:
                     return _respond(OVERLOADED)
         try:

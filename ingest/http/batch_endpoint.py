@@ -1,7 +1,6 @@
 """`POST /api/events`: many events in one request, each with its own result."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -16,6 +15,7 @@ from ingest.http.admin import has_bearer_token
 from ingest.http.answer import Answer, answer_error, answer_json
 from ingest.http.batch_results import BatchPart, BatchReport, answer_of
 from ingest.http.event_endpoint import OVERLOADED, EventEndpoint, failed
+from ingest.http.turns import NEW, Turns
 from ingest.model.event import EventRequest
 from ingest.model.verdict import Verdict
 from ingest.request.batch import (
@@ -82,7 +82,11 @@ class PendingBatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class BatchEndpoint:
-    """Answers batches for one collector, with the single endpoint's rules for each event."""
+    """Answers batches for one collector, with the single endpoint's rules for each event.
+
+    Attributes:
+        turns: The turns of batches that are not small.
+    """
 
     def __init__(
         self,
@@ -104,25 +108,8 @@ class BatchEndpoint:
         self._events = events
         self._admin_token = admin_token
         self._past_days = past_days
-        self._turns = trio.Semaphore(AT_A_TIME)
+        self.turns = Turns(AT_A_TIME, TURN_SECONDS)
         self._small_events = 0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[bool]:
-        """Wait for the turn of a batch that is not small, in the order of arrival.
-
-        Yields:
-            Whether it has come in time; else the batch is refused.
-        """
-        with trio.move_on_after(TURN_SECONDS) as scope:
-            await self._turns.acquire()
-        if scope.cancelled_caught:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            self._turns.release()
 
     async def answer(
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
@@ -143,7 +130,7 @@ class BatchEndpoint:
         if started is not None:
             await ready.wait()
             return self.finish(started)
-        async with self.turn() as has_come:
+        async with self.turns.turn(NEW) as has_come:
             return await self.answer_large(headers, client, body) if has_come else OVERLOADED
 
     def start(

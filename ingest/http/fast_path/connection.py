@@ -11,6 +11,7 @@ import trio
 from ingest.http.batch_endpoint import PendingBatch
 from ingest.http.event_endpoint import PendingRequest
 from ingest.http.fast_path.event_request import RequestHead
+from ingest.http.turns import NEW
 from ingest.request.client_address import ClientAddress
 from ingest.telemetry.request_id import RequestId
 
@@ -39,6 +40,7 @@ class Connection:
         eof: Whether the client has closed its side.
         pending: The event or small batch that waits for its verdicts; None if there is none.
         in_batch: Whether a task waits for room for a larger batch, reads or answers it.
+        last_turn: When it had its last turn for a batch, on trio's clock; `NEW` if it had none.
         in_line: Whether the current request waits in a line for room, or to be refused.
         has_waited: Whether it has done so.
         queued: Whether further received requests wait for their turn.
@@ -68,6 +70,7 @@ class Connection:
         "head",
         "in_batch",
         "in_line",
+        "last_turn",
         "peer",
         "pending",
         "queued",
@@ -107,6 +110,7 @@ class Connection:
         self.client = ClientAddress("", None, None)
         self.received = bytearray()
         self.unsent = b""
+        self.last_turn = NEW
         self._unwanted = self._wanted = 0
         self._arrived = trio.Event()
         self.eof = self.closing = self.finished = False

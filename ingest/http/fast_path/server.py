@@ -336,12 +336,13 @@ class FastPath:
             body: Its body; None if it is not read before it is the batch's turn.
         """
         answer: Answer | None = None
-        async with self._batches.turn() as has_come:
+        async with self._batches.turns.turn(connection.last_turn) as has_come:
             if body is None and (not has_come or await connection.all_received()):
                 body = connection.take_body()
             if not has_come:
                 answer = OVERLOADED
             elif body is not None:
+                connection.last_turn = trio.current_time()
                 answer = await self._batches.answer_large(head.headers, connection.client, body)
         connection.in_batch = False
         if not connection.finished:

@@ -22,6 +22,7 @@ from ingest.http.fast_path.encoded_answer import encode
 from ingest.http.fast_path.server import REQUESTS_TOGETHER, FastPath
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.http.request_observers import RequestObserver
+from ingest.http.turns import NEW
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running
 from tests.ingest.http.application import Application
 from tests.ingest.http.odd_requests import ODD_REQUESTS, POST
@@ -602,7 +603,7 @@ async def test_the_body_of_a_large_batch_is_read_when_it_is_its_turn(
     alone = Alone(pipeline)
     async with AsyncExitStack() as turns:
         for _ in range(AT_A_TIME):
-            await turns.enter_async_context(alone.batches.turn())
+            await turns.enter_async_context(alone.batches.turns.turn(NEW))
         stream = await alone.serve(nursery)
         nursery.start_soon(stream.send_all, LARGE)
         await trio.sleep(TURN_SECONDS / 2)
@@ -619,7 +620,7 @@ async def test_the_body_of_a_refused_batch_is_skipped(
     alone = Alone(pipeline)
     async with AsyncExitStack() as turns:
         for _ in range(AT_A_TIME):
-            await turns.enter_async_context(alone.batches.turn())
+            await turns.enter_async_context(alone.batches.turns.turn(NEW))
         stream = await alone.serve(nursery)
         nursery.start_soon(stream.send_all, LARGE + LARGE)
         for _ in range(2):
