@@ -18,6 +18,14 @@ MAX_SITE_ID: Final = 2**64 - 1
 MAX_DOMAIN_LENGTH: Final = 255
 """Maximum number of characters in a domain; the longest name in DNS has 253."""
 
+SCRIPT_OPTIONS: Final = (
+    "outbound_links",
+    "file_downloads",
+    "form_submissions",
+    "hash_based_routing",
+)
+"""The options of `SiteScript`. Plausible's columns and the sites file have the same names."""
+
 UNREGISTERED_IDS: Final = 2**62
 _NOT_IN_DOMAINS: Final = re.compile(r"[\s,\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -36,6 +44,25 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteScript:
+    """The script that a site's pages load as `/js/pa-ID.js` (spec/tracker-addresses.md).
+
+    Attributes:
+        id: The part of the address after `pa-`; unique among all sites.
+        outbound_links: Whether it sends clicks on links to other hosts.
+        file_downloads: Whether it sends clicks on links to files.
+        form_submissions: Whether it sends submitted forms.
+        hash_based_routing: Whether the fragment is part of the page's path.
+    """
+
+    id: str
+    outbound_links: bool = False
+    file_downloads: bool = False
+    form_submissions: bool = False
+    hash_based_routing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A site and its rules.
 
@@ -50,6 +77,7 @@ class Site:
         revenue_goals: Currencies (ISO 4217) of revenue goals, by event name.
         server_key: Secret with which the site's servers may send past events and events on behalf
             of visitors; None if there is none.
+        script: The script of its own; None if its pages use another.
     """
 
     id: int
@@ -61,6 +89,7 @@ class Site:
     shields: Shields = NO_SHIELDS
     revenue_goals: Mapping[str, str] = field(default_factory=dict, hash=False)
     server_key: str | None = field(default=None, repr=False)
+    script: SiteScript | None = None
 
 
 class SiteRegistry:
@@ -71,7 +100,7 @@ class SiteRegistry:
         exchange_rates: Units of each currency (ISO 4217) per US dollar; USD itself is always 1.
     """
 
-    __slots__ = ("_by_domain", "_by_id", "exchange_rates", "sites")
+    __slots__ = ("_by_domain", "_by_id", "_by_script", "exchange_rates", "sites")
 
     def __init__(
         self, sites: Iterable[Site] = (), exchange_rates: Mapping[str, Decimal] | None = None
@@ -79,7 +108,7 @@ class SiteRegistry:
         """Index the sites.
 
         Raises:
-            ValueError: Two sites share an id or a domain, current or previous.
+            ValueError: Two sites share an id, a script or a domain, current or previous.
         """
         self.sites: tuple[Site, ...] = tuple(sites)
         self.exchange_rates: Mapping[str, Decimal] = MappingProxyType(
@@ -87,12 +116,16 @@ class SiteRegistry:
         )
         self._by_id: dict[int, Site] = {}
         self._by_domain: dict[str, Site] = {}
+        self._by_script: dict[str, Site] = {}
         for site in self.sites:
             if self._by_id.setdefault(site.id, site) is not site:
                 raise ValueError(f"two sites have the id {site.id}")
             for domain in (site.domain, site.previous_domain):
                 if domain is not None and self._by_domain.setdefault(domain, site) is not site:
                     raise ValueError(f"two sites have the domain {domain!r}")
+            script = site.script
+            if script is not None and self._by_script.setdefault(script.id, site) is not site:
+                raise ValueError(f"two sites have the script {script.id!r}")
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -107,6 +140,10 @@ class SiteRegistry:
     def by_id(self, site_id: int) -> Site | None:
         """Return the site with this id."""
         return self._by_id.get(site_id)
+
+    def by_script(self, script_id: str) -> Site | None:
+        """Return the site whose script has this id."""
+        return self._by_script.get(script_id)
 
     def accepting(self, domain: str) -> Site | None:
         """Return the site as `find` does, or a site without rules for an unregistered domain.

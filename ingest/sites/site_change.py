@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.sites.site import Site
+from ingest.sites.site import SCRIPT_OPTIONS, Site
 from ingest.sites.site_file_schema import SHIELD_LISTS
 
 
@@ -44,6 +44,7 @@ _TITLES: Final = (
     "rate limit",
     "accepts traffic until",
     "server clients",
+    "script",
 )
 
 
@@ -55,7 +56,15 @@ def _shown(site: Site) -> tuple[str, ...]:
         "" if limit is None else f"{limit.events} events in {limit.seconds} s",
         str(site.accept_traffic_until or ""),
         "dropped" if site.drop_server_clients else "accepted",
+        _script_text(site),
     )
+
+
+def _script_text(site: Site) -> str:
+    if site.script is None:
+        return ""
+    options = [name.replace("_", " ") for name in SCRIPT_OPTIONS if getattr(site.script, name)]
+    return f"pa-{site.script.id}.js" + (f" ({', '.join(options)})" if options else "")
 
 
 def _goal_texts(goals: Mapping[str, str]) -> list[str]:

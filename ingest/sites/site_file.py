@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from ingest.sites.shields import Shields
-from ingest.sites.site import RateLimit, Site, SiteRegistry
+from ingest.sites.site import RateLimit, Site, SiteRegistry, SiteScript
 from ingest.sites.site_file_schema import OUTDATED_KEY, SiteModel, SitesModel, explain, show
 from ingest.sites.toml_lines import KeyPath, key_lines
 
@@ -174,7 +174,20 @@ def _duplicates(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
                     ("site", index, key),
                     f"expected a value of its own, got {show(value)}, the {owner}",
                 )
+        yield from _duplicate_script(index, site, first)
         yield from _duplicate_goals(index, site)
+
+
+def _duplicate_script(
+    index: int, site: Mapping[str, Any], first: dict[tuple[str, object], str]
+) -> Iterator[tuple[KeyPath, str]]:
+    script = site.get("script")
+    script_id = script.get("id") if isinstance(script, dict) else None
+    if isinstance(script_id, str):
+        owner = first.setdefault(("script", script_id), f"site {index + 1}")
+        if owner != f"site {index + 1}":
+            path = ("site", index, "script", "id")
+            yield path, f"expected a value of its own, got {show(script_id)}, the script of {owner}"
 
 
 def _duplicate_goals(index: int, site: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
@@ -220,7 +233,7 @@ def _dotted(path: KeyPath) -> str:
 
 
 def _site(model: SiteModel) -> Site:
-    limit, shields = model.rate_limit, model.shields
+    limit, shields, script = model.rate_limit, model.shields, model.script
     return Site(
         id=model.id,
         domain=model.domain,
@@ -229,6 +242,7 @@ def _site(model: SiteModel) -> Site:
         accept_traffic_until=model.accept_traffic_until,
         drop_server_clients=model.drop_server_clients or model.allow_server_clients is False,
         server_key=model.server_key,
+        script=None if script is None else SiteScript(**script.model_dump()),
         shields=Shields(
             ips=tuple(shields.ips),
             countries=tuple(shields.countries),

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from ingest.sites.site import UNREGISTERED_IDS, Site, SiteRegistry
+from ingest.sites.site import SCRIPT_OPTIONS, UNREGISTERED_IDS, Site, SiteRegistry, SiteScript
 from ingest.sites.site_file import SitesFileError, parse_sites
 from ingest.sites.site_file_schema import OUTDATED_KEY, SHIELD_LISTS
 from ingest.sites.toml_edit import (
@@ -285,8 +285,25 @@ def _change_rules(text: str, old: Site, new: Site) -> str:
         if not any(found[:3] == table for found in key_spans(text)):
             text = append_section(text, "[site.shields]")
         text = set_array(text, (*table, kind), before, after)
+    if old.script != new.script:
+        text = _change_script(text, old.script, new.script)
     if dict(old.revenue_goals) != dict(new.revenue_goals):
         text = _change_goals(text, old.revenue_goals, new.revenue_goals)
+    return text
+
+
+def _change_script(text: str, old: SiteScript | None, new: SiteScript | None) -> str:
+    table = (*_SITE, "script")
+    if new is None:
+        return drop(text, table)
+    if old is None:
+        text = append_section(text, f"[site.script]\nid = {literal(new.id)}")
+    elif old.id != new.id:
+        text = set_value(text, (*table, "id"), literal(new.id))
+    for option in SCRIPT_OPTIONS:
+        on = getattr(new, option)
+        if on != (old is not None and getattr(old, option)):
+            text = set_value(text, (*table, option), literal(on))
     return text
 
 

@@ -28,6 +28,7 @@ from ingest.sites.toml_lines import KeyPath
 MAX_EVENT_NAME_LENGTH: Final = 120
 """Maximum length of an event's name; longer ones are refused (spec/ingestion.md §3)."""
 
+_SCRIPT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LEAST_RATE: Final = Decimal("1e-9")
 _GREATEST_RATE: Final = Decimal("1e12")
 _SHOWN_LENGTH: Final = 60
@@ -131,6 +132,12 @@ def _event_problem(name: str) -> str | None:
     return None
 
 
+def _script_id_problem(script_id: str) -> str | None:
+    if _SCRIPT_ID.fullmatch(script_id):
+        return None
+    return "1 to 64 letters, digits, _ and -: what is between pa- and .js in the page"
+
+
 _Id = Annotated[
     int, Field(ge=1, le=MAX_SITE_ID), _expected(f"a whole number from 1 to {MAX_SITE_ID}")
 ]
@@ -144,6 +151,7 @@ _Country = Annotated[str, _text(_country_problem, "a country code in quotes")]
 _Page = Annotated[str, _text(_page_problem, "a pattern in quotes")]
 _Hostname = Annotated[str, _text(_hostname_problem, "a hostname in quotes")]
 _Event = Annotated[str, _text(_event_problem, "an event name in quotes")]
+_ScriptId = Annotated[str, _text(_script_id_problem, "a script's id in quotes")]
 _Currency = Annotated[str, _text(_currency_problem, "a currency code in quotes")]
 
 
@@ -210,6 +218,16 @@ class RevenueGoalModel(_Table):
     currency: _Currency
 
 
+class ScriptModel(_Table):
+    """The table `[site.script]`."""
+
+    id: _ScriptId
+    outbound_links: _Flag = False
+    file_downloads: _Flag = False
+    form_submissions: _Flag = False
+    hash_based_routing: _Flag = False
+
+
 class SiteModel(_Table):
     """The table `[[site]]`. `allow_server_clients` is deprecated; use `drop_server_clients`."""
 
@@ -221,6 +239,7 @@ class SiteModel(_Table):
     drop_server_clients: _Flag = False
     allow_server_clients: _Flag | None = None
     server_key: _ServerKey | None = None
+    script: ScriptModel | None = None
     shields: ShieldsModel = ShieldsModel()
     revenue_goals: list[RevenueGoalModel] = []
 
@@ -236,6 +255,7 @@ _TABLES: Final[dict[KeyPath, type[_Table]]] = {
     (): SitesModel,
     ("site",): SiteModel,
     ("site", "rate_limit"): RateLimitModel,
+    ("site", "script"): ScriptModel,
     ("site", "shields"): ShieldsModel,
     ("site", "revenue_goals"): RevenueGoalModel,
 }
@@ -249,6 +269,11 @@ def problem_of_rule(kind: str, rule: str) -> str | None:
         rule: An entry of that list.
     """
     return _problem_of_entry(ShieldsModel, {SHIELD_LISTS[kind]: [rule]})
+
+
+def problem_of_script(script_id: str) -> str | None:
+    """Return why the id of a script is invalid; None if it is valid."""
+    return _problem_of_entry(ScriptModel, {"id": script_id})
 
 
 def problem_of_goal(event: str, currency: str) -> str | None:

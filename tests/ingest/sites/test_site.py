@@ -8,12 +8,13 @@ from ingest.sites.site import (
     MAX_DOMAIN_LENGTH,
     Site,
     SiteRegistry,
+    SiteScript,
     _derive,
     domain_problem,
     unregistered_site_id,
 )
 
-NEW = Site(1, "new.example", previous_domain="old.example")
+NEW = Site(1, "new.example", previous_domain="old.example", script=SiteScript("x1"))
 OTHER = Site(2, "other.example")
 REGISTRY = SiteRegistry([NEW, OTHER], {"EUR": Decimal("0.92")})
 
@@ -38,6 +39,8 @@ def test_a_registry_knows_its_sites() -> None:
     assert list(REGISTRY) == [NEW, OTHER]
     assert REGISTRY.by_id(2) is OTHER
     assert REGISTRY.by_id(3) is None
+    assert REGISTRY.by_script("x1") is NEW
+    assert REGISTRY.by_script("X1") is None
 
 
 def test_an_empty_registry() -> None:
@@ -58,6 +61,13 @@ def test_the_dollar_is_worth_a_dollar() -> None:
         pytest.param([Site(1, "a.example"), Site(1, "b.example")], id="id"),
         pytest.param([Site(1, "a.example"), Site(2, "a.example")], id="domain"),
         pytest.param([Site(1, "a.example"), Site(2, "b.example", "a.example")], id="previous"),
+        pytest.param(
+            [
+                Site(1, "a.example", script=SiteScript("x1")),
+                Site(2, "b.example", script=SiteScript("x1", outbound_links=True)),
+            ],
+            id="script",
+        ),
         pytest.param(
             [Site(1, "a.example", "c.example"), Site(2, "b.example", "c.example")], id="both"
         ),

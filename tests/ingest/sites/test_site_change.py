@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from ingest.sites.shields import Shields
-from ingest.sites.site import RateLimit, Site
+from ingest.sites.site import RateLimit, Site, SiteScript
 from ingest.sites.site_change import SiteChange
 
 SECRET = "a-secret-of-16-or-more"
@@ -37,6 +37,12 @@ SECRET = "a-secret-of-16-or-more"
                 "    revenue goals: + x (USD), - x (EUR)",
             ],
             id="rules",
+        ),
+        pytest.param(
+            Site(1, "a", script=SiteScript("x")),
+            Site(1, "a", script=SiteScript("x", outbound_links=True, hash_based_routing=True)),
+            ["~ site 1 a", "    script: pa-x.js -> pa-x.js (outbound links, hash based routing)"],
+            id="script",
         ),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.sites.shields import Shields
-from ingest.sites.site import RateLimit, Site, SiteRegistry
+from ingest.sites.site import RateLimit, Site, SiteRegistry, SiteScript
 from ingest.sites.site_file import Mistake, SitesFileError, outdated_keys, parse_sites, read_sites
 
 FULL = """
@@ -24,6 +24,11 @@ ips = ["203.0.113.7", "2001:db8::/32"]
 countries = ["XX", "ZZ"]
 pages = ["/admin/**"]
 hostnames = ["example.com", "*.example.com"]
+
+[site.script]
+id = "XyZ_1-2"
+outbound_links = true
+file_downloads = false
 
 [[site.revenue_goals]]
 event = "Purchase"
@@ -72,6 +77,7 @@ def test_everything() -> None:
                 ("example.com", "*.example.com"),
             ),
             {"Purchase": "EUR", "Donation": "BRL"},
+            script=SiteScript("XyZ_1-2", outbound_links=True),
         ),
         Site(2**64 - 1, "other.example"),
     )
@@ -364,6 +370,32 @@ RATE = SITE + "rate_limit = "
             SITE + f"shields.hostnames = ['{'x' * 251}']",
             "4: site.shields.hostnames: expected a pattern of at most 250 characters",
             id="hostname-too-long",
+        ),
+        pytest.param(
+            SITE + "[site.script]\noutbound_links = true",
+            "4: site.script.id: expected this key, got none",
+            id="script-without-id",
+        ),
+        pytest.param(
+            SITE + "script.id = 'pa-x.js'",
+            "4: site.script.id: expected 1 to 64 letters, digits, _ and -: what is between pa- and "
+            '.js in the page, got "pa-x.js"',
+            id="script-id",
+        ),
+        pytest.param(
+            SITE + "script.id = 'x'\nscript.manual = true",
+            "5: site.script.manual: unknown key, expected one of",
+            id="script-option",
+        ),
+        pytest.param(
+            SITE + "script.id = 'x'\nscript.outbound_links = 1",
+            "5: site.script.outbound_links: expected true or false, got 1",
+            id="script-option-as-number",
+        ),
+        pytest.param(
+            SITE + "script.id = 'x'\n[[site]]\nid = 2\ndomain = 'a.example'\nscript.id = 'x'",
+            '8: site.script.id: expected a value of its own, got "x", the script of site 1',
+            id="script-twice",
         ),
         pytest.param(
             SITE + "[[site.revenue_goals]]\nevent = ' '\ncurrency = 'EUR'",

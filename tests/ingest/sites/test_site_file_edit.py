@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from ingest.sites import site_file_edit
 from ingest.sites.shields import Shields
-from ingest.sites.site import MAX_SITE_ID, RateLimit, Site, unregistered_site_id
+from ingest.sites.site import (
+    MAX_SITE_ID,
+    RateLimit,
+    Site,
+    SiteScript,
+    unregistered_site_id,
+)
 from ingest.sites.site_file import SitesFileError, parse_sites
 from ingest.sites.site_file_edit import (
     EditError,
@@ -64,6 +70,7 @@ EUR = 0.920  # from the bank
 id = 9
 domain = "nine.example"
 shields = { countries = ["AQ"] } # cold
+script = { id = "nine", outbound_links = true }
 """
 
 
@@ -209,6 +216,30 @@ def without(lines: list[str], kept: list[str]) -> list[str]:
             [],
             ["", "[[site.revenue_goals]]", 'event = "Donation"', 'currency = "EUR"'],
             id="first goal",
+        ),
+        pytest.param(
+            2,
+            {"script": SiteScript("two", outbound_links=True, hash_based_routing=True)},
+            [],
+            [
+                *("[site.script]", 'id = "two"'),
+                *("outbound_links = true", "hash_based_routing = true", ""),
+            ],
+            id="script",
+        ),
+        pytest.param(
+            9,
+            {"script": SiteScript("neun", file_downloads=True)},
+            ['script = { id = "nine", outbound_links = true }'],
+            ['script = { id = "neun", outbound_links = false, file_downloads = true }'],
+            id="script changed",
+        ),
+        pytest.param(
+            9,
+            {"script": None},
+            ['script = { id = "nine", outbound_links = true }'],
+            [],
+            id="script dropped",
         ),
     ],
 )
@@ -399,6 +430,10 @@ sites = st.builds(
     ),
     st.dictionaries(st.sampled_from(["Purchase", "Gift", 'a "b" #']), st.sampled_from(["EUR"])),
     st.none() | st.just("a-secret-of-16-or-more"),
+    st.none()
+    | st.builds(
+        SiteScript, st.sampled_from(["a", "-_9"]), st.booleans(), hash_based_routing=st.booleans()
+    ),
 )
 edits = st.lists(st.one_of(sites, st.sampled_from([1, 2, 3, 9])), min_size=1, max_size=6)
 
