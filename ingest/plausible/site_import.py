@@ -1,9 +1,9 @@
 """Merges Plausible's sites into the sites file, and reports the changes.
 
-For a site that exists in Plausible, the values of Plausible are used: domain, limits, shields and
-revenue goals. Settings that Plausible does not have stay as in the file: networks in lists of
-addresses, `drop_server_clients`, `server_key`, and a previous domain that Plausible has already
-deleted. Sites that exist only in the file stay.
+For a site that exists in Plausible, the values of Plausible are used: domain, limits, shields,
+revenue goals and script. Settings that Plausible does not have stay as in the file: networks in
+lists of addresses, `drop_server_clients`, `server_key`, a script of a site without one, and a
+previous domain that Plausible has already deleted. Sites that exist only in the file stay.
 """
 
 from collections import defaultdict
@@ -20,9 +20,21 @@ from ingest.sites.shields import (
     MAX_PAGE_RULES,
     parse_network,
 )
-from ingest.sites.site import MAX_SITE_ID, RateLimit, Site, SiteRegistry, domain_problem
+from ingest.sites.site import (
+    MAX_SITE_ID,
+    RateLimit,
+    Site,
+    SiteRegistry,
+    SiteScript,
+    domain_problem,
+)
 from ingest.sites.site_change import SiteChange
-from ingest.sites.site_file_schema import SHIELD_LISTS, problem_of_goal, problem_of_rule
+from ingest.sites.site_file_schema import (
+    SHIELD_LISTS,
+    problem_of_goal,
+    problem_of_rule,
+    problem_of_script,
+)
 
 _Row = TypeVar("_Row", Rule, Goal)
 
@@ -89,6 +101,9 @@ def merge_sites(data: PlausibleData, registry: SiteRegistry) -> SiteImport:
         wanted[row.id] = replace(site, shields=replace(site.shields, **shields))
         if "revenue_goals" in data.known:
             wanted[row.id] = _with_goals(wanted[row.id], goals.get(row.id, ()), not_imported)
+        script = data.scripts.get(row.id)
+        if script is not None:
+            wanted[row.id] = _with_script(wanted[row.id], script, not_imported)
     conflicts = _leave_out_conflicts(wanted, registry)
     _free_previous_domains(wanted, registry, not_imported)
     changes = tuple(
@@ -199,6 +214,14 @@ def _with_goals(site: Site, rows: Sequence[Goal], not_imported: list[str]) -> Si
     # Goals that the file has keep their order.
     goals = {event: theirs[event] for event in site.revenue_goals if event in theirs} | theirs
     return replace(site, revenue_goals=goals)
+
+
+def _with_script(site: Site, script: SiteScript, not_imported: list[str]) -> Site:
+    problem = problem_of_script(script.id)
+    if problem is not None:
+        not_imported.append(f"site {site.id} {site.domain}: script: {problem}")
+        return site
+    return replace(site, script=script)
 
 
 def _leave_out_conflicts(wanted: dict[int, Site], registry: SiteRegistry) -> list[str]:

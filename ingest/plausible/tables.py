@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from ingest.sites.site import SCRIPT_OPTIONS, SiteScript
 from ingest.sites.site_file_schema import SHIELD_LISTS
 
 COLUMNS: Final = (
@@ -32,6 +33,7 @@ _RULES: Final[Mapping[str, tuple[str, str]]] = {
 TABLES: Final = (
     *("sites", "teams", "users", "site_memberships", "goals", "salts"),
     *(table for table, _ in _RULES.values()),
+    "tracker_script_configuration",
 )
 
 Columns = Mapping[str, frozenset[str]]
@@ -109,8 +111,8 @@ class Statements:
     """The queries for this version of the database.
 
     Attributes:
-        sql: The queries by name: `sites`, a kind of rule, `goals`, `salts`. A query is absent if
-            the database lacks its columns.
+        sql: The queries by name: `sites`, a kind of rule, `goals`, `scripts`, `salts`. A query is
+            absent if the database lacks its columns.
         known: The settings of a site that the queries return: keys of the sites file, and kinds of
             rules.
         missing: The settings that they do not return, one line each.
@@ -180,12 +182,19 @@ def statements(columns: Columns) -> Statements:
     if note(
         "revenue_goals",
         "revenue goals (goals.currency)",
-        there=has("goals", "site_id", "event_name", "currency"),
+        there=has("goals", "id", "site_id", "event_name", "currency"),
     ):
         sql["goals"] = (
             "SELECT site_id, event_name, currency::text FROM goals "
-            "WHERE event_name IS NOT NULL AND currency IS NOT NULL ORDER BY site_id, event_name"
+            "WHERE event_name IS NOT NULL AND currency IS NOT NULL ORDER BY site_id, id"
         )
+    scripts = "tracker_script_configuration"
+    if note("script", f"scripts ({scripts})", there=has(scripts, "id", "site_id")):
+        options = (
+            f"coalesce({option}, false)" if has(scripts, option) else "false"
+            for option in SCRIPT_OPTIONS
+        )
+        sql["scripts"] = f"SELECT site_id, id::text, {', '.join(options)} FROM {scripts}"  # noqa: S608
     if note("salts", "salts (salts)", there=has("salts", "salt", "inserted_at")):
         # The column has no time zone; its times are UTC.
         sql["salts"] = (
@@ -227,10 +236,11 @@ class PlausibleData:
     Attributes:
         sites: All sites.
         rules: The shields' rules, by kind.
-        goals: The goals with a currency.
+        goals: The goals with a currency, by id. Of those for one event the first counts.
         salts: The newest salts, newest first, at most `SALTS`.
         known: As for `Statements`.
         missing: As for `Statements`.
+        scripts: The scripts, by the id of their site.
     """
 
     sites: tuple[PlausibleSite, ...]
@@ -239,6 +249,7 @@ class PlausibleData:
     salts: tuple[StoredSalt, ...] = ()
     known: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
+    scripts: Mapping[int, SiteScript] = field(default_factory=dict)
 
 
 def combine_answers(asked: Statements, answers: Mapping[str, Rows]) -> PlausibleData:
@@ -259,4 +270,5 @@ def combine_answers(asked: Statements, answers: Mapping[str, Rows]) -> Plausible
         salts=tuple(StoredSalt(bytes(key), at) for key, at in answers.get("salts", ())),
         known=asked.known,
         missing=asked.missing,
+        scripts={site_id: SiteScript(*row) for site_id, *row in answers.get("scripts", ())},
     )

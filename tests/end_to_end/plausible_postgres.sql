@@ -43,6 +43,8 @@ CREATE TABLE goals (
     inserted_at timestamp(0) NOT NULL DEFAULT now()
 );
 
+CREATE TABLE tracker_script_configuration (id varchar(255) PRIMARY KEY, site_id bigint NOT NULL UNIQUE REFERENCES sites (id) ON DELETE CASCADE, installation_type varchar(255), track_404_pages boolean NOT NULL DEFAULT false, hash_based_routing boolean NOT NULL DEFAULT false, outbound_links boolean NOT NULL DEFAULT false, file_downloads boolean NOT NULL DEFAULT false, form_submissions boolean NOT NULL DEFAULT false); -- since 2025-06
+
 CREATE TABLE salts (
     id bigserial PRIMARY KEY,
     salt bytea NOT NULL,

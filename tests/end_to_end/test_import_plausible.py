@@ -14,7 +14,7 @@ from siphash24 import siphash24
 
 from actors.files.atomic import locked_directory
 from ingest.sessions import salts as salt_file
-from ingest.sites.site import RateLimit, Site
+from ingest.sites.site import RateLimit, Site, SiteScript
 from ingest.sites.site_file import read_sites
 from tests.end_to_end.postgres_server import PASSWORD, USER, PostgresServer, require_postgres
 from tests.end_to_end.schema_file import NEWEST, statements
@@ -98,6 +98,15 @@ class Plausible:
             currency,
         )
 
+    def script(self, site_id: int, script_id: str, *options: str) -> None:
+        names = ", ".join(("id", "site_id", *options))
+        values = ", ".join(["%s", "%s", *("true" for _ in options)])
+        self.run(
+            f"INSERT INTO tracker_script_configuration ({names}) VALUES ({values})",
+            script_id,
+            site_id,
+        )
+
     def salt(self, key: bytes, created_at: float) -> None:
         self.run(
             "INSERT INTO salts (salt, inserted_at) VALUES (%s, %s)",
@@ -152,6 +161,7 @@ def full(make: Make) -> Plausible:
     plausible.rule("hostname", 2, "*.two.example")
     plausible.goal(2, "Purchase", "EUR")
     plausible.goal(2, "Signup", None)
+    plausible.script(2, "Ab_1-x", "outbound_links", "hash_based_routing")
     return plausible
 
 
@@ -167,6 +177,7 @@ def test_sites_and_rules(make: Make, file: Path) -> None:
         "    previous domain: none -> zwei.example",
         "    rate limit: none -> 0 events in 3600 s",
         "    accepts traffic until: none -> 2099-01-01",
+        "    script: none -> pa-Ab_1-x.js (outbound links, hash based routing)",
         "    country rules: + DE",
         "    page rules: + /admin/**",
         "    hostname rules: + *.two.example",
@@ -185,6 +196,7 @@ def test_sites_and_rules(make: Make, file: Path) -> None:
     assert (two.shields.countries, two.shields.pages) == (("DE",), ("/admin/**",))
     assert two.shields.hostnames == ("*.two.example",)
     assert two.revenue_goals == {"Purchase": "EUR"}
+    assert two.script == SiteScript("Ab_1-x", outbound_links=True, hash_based_routing=True)
     for kept in ("id = 1  # the first\n", "# Plausible cannot say this\n", "# Not in Plausible.\n"):
         assert kept in file.read_text()
 
@@ -248,6 +260,18 @@ def test_what_cannot_be_taken_over_is_said(make: Make, file: Path) -> None:
     assert [site.id for site in read_sites(file)] == [1, 70]
 
 
+def test_of_goals_for_one_event_the_first_counts(make: Make, file: Path) -> None:
+    """The first by id, wherever its row is."""
+    plausible = make()
+    plausible.site(1, "one.example")
+    for currency in (None, "USD", "EUR"):
+        plausible.goal(1, "Purchase", currency)
+    plausible.run("UPDATE goals SET page_path = NULL WHERE currency = 'USD'")
+    result = run("sites", "import-plausible", plausible.url, "--no-salts")
+    assert "  site 1 one.example: revenue goal 'Purchase': EUR, beside USD\n" in result.output
+    assert read_sites(file).sites[0].revenue_goals == {"Purchase": "USD"}
+
+
 def test_domains_that_the_file_has_under_other_ids(make: Make, file: Path) -> None:
     plausible = make()
     plausible.site(1, "one.example")
@@ -266,10 +290,13 @@ def test_domains_that_the_file_has_under_other_ids(make: Make, file: Path) -> No
     ("month", "missing"),
     [
         pytest.param(
-            "2023-04", ["ip", "country", "page", "hostname", "revenue", "ends"], id="v2.0"
+            "2023-04",
+            ["ip", "country", "page", "hostname", "revenue", "ends", "scripts"],
+            id="v2.0",
         ),
-        pytest.param("2024-04", [], id="v2.1"),
-        pytest.param("2024-11", [], id="v3.0"),
+        pytest.param("2024-04", ["scripts"], id="v2.1"),
+        pytest.param("2024-11", ["scripts"], id="v3.0"),
+        pytest.param("2025-06", [], id="v3.1"),
     ],
 )
 def test_versions(make: Make, file: Path, month: str, missing: list[str]) -> None:
@@ -296,9 +323,10 @@ def test_versions(make: Make, file: Path, month: str, missing: list[str]) -> Non
         assert f"\n  {what} " in result.output
     site, _ = read_sites(file)
     assert site.rate_limit == RateLimit(5, 60)
-    assert str(site.accept_traffic_until) == ("None" if missing else "2099-01-01")
+    assert str(site.accept_traffic_until) == ("None" if month == "2023-04" else "2099-01-01")
     # Settings that an old version does not have stay unchanged.
-    assert site.shields.ips == (("10.0.0.0/8", "192.0.2.9") if missing else ("10.0.0.0/8",))
+    kept = ("10.0.0.0/8", "192.0.2.9") if month == "2023-04" else ("10.0.0.0/8",)
+    assert site.shields.ips == kept
 
 
 def test_a_user_that_may_not_read_everything(

@@ -6,7 +6,7 @@ import pytest
 from ingest.plausible.site_import import SiteImport, merge_sites
 from ingest.plausible.tables import Goal, PlausibleData, PlausibleSite, Rule
 from ingest.sites.shields import Shields
-from ingest.sites.site import RateLimit, Site, SiteRegistry
+from ingest.sites.site import RateLimit, Site, SiteRegistry, SiteScript
 
 EVERYTHING = frozenset(
     {
@@ -104,6 +104,32 @@ def test_two_currencies_for_one_event() -> None:
     assert one(outcome).revenue_goals == {"x": "EUR"}
     assert outcome.not_imported == ("site 1 a: revenue goal 'x': USD, beside EUR",)
     assert len(outcome.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("here", "theirs", "expected", "said"),
+    [
+        (None, SiteScript("a"), SiteScript("a"), 0),
+        (
+            SiteScript("a"),
+            SiteScript("a", outbound_links=True),
+            SiteScript("a", outbound_links=True),
+            0,
+        ),
+        (SiteScript("a", file_downloads=True), SiteScript("b"), SiteScript("b"), 0),
+        (SiteScript("a"), None, SiteScript("a"), 0),
+        (SiteScript("a"), SiteScript("b/c"), SiteScript("a"), 1),
+    ],
+)
+def test_scripts(
+    here: SiteScript | None, theirs: SiteScript | None, expected: SiteScript | None, said: int
+) -> None:
+    scripts = {} if theirs is None else {1: theirs}
+    data = PlausibleData((PlausibleSite(1, "a"),), known=frozenset({"script"}), scripts=scripts)
+    outcome = merge_sites(data, SiteRegistry([Site(1, "a", script=here)]))
+    script = outcome.changes[0].site.script if outcome.changes else here
+    assert script == expected
+    assert len(outcome.not_imported) == said
 
 
 def test_goals_in_dollars_need_no_rate() -> None:

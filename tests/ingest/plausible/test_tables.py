@@ -14,6 +14,7 @@ from ingest.plausible.tables import (
     combine_answers,
     statements,
 )
+from ingest.sites.site import SiteScript
 
 SITES = frozenset({"id", "domain"})
 
@@ -34,7 +35,7 @@ def test_a_database_with_nothing_but_sites() -> None:
         "sites": "SELECT s.id, s.domain, NULL, NULL, NULL, NULL, false FROM sites s ORDER BY s.id"
     }
     assert asked.known == frozenset()
-    assert len(asked.missing) == 9
+    assert len(asked.missing) == 10
     assert asked.missing[3].startswith("ip rules (shield_rules_ip): not in this database")
 
 
@@ -80,12 +81,21 @@ def test_rules_without_an_action() -> None:
     assert asked.known == {"ip", "hostname"}
 
 
+def test_options_of_scripts_that_the_version_does_not_have() -> None:
+    asked = statements(columns(tracker_script_configuration="id site_id file_downloads"))
+    assert asked.sql["scripts"] == (
+        "SELECT site_id, id::text, false, coalesce(file_downloads, false), false, false "
+        "FROM tracker_script_configuration"
+    )
+
+
 def test_found() -> None:
     asked = statements(columns(salts="salt inserted_at"))
     answers: dict[str, Rows] = {
         "sites": [(1, "a", None, 5, 60, date(2027, 1, 1), False)],
         "ip": [(1, "192.0.2.1", "deny")],
         "goals": [(1, "x", "EUR")],
+        "scripts": [(1, "x1", True, False, False, False)],
         "salts": [(memoryview(b"k" * 16), 7)],
     }
     assert combine_answers(asked, answers) == PlausibleData(
@@ -95,4 +105,5 @@ def test_found() -> None:
         (StoredSalt(b"k" * 16, 7),),
         frozenset({"salts"}),
         asked.missing,
+        {1: SiteScript("x1", outbound_links=True)},
     )
