@@ -7,7 +7,7 @@ previous domain that Plausible has already deleted. Sites that exist only in the
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -85,27 +85,9 @@ def merge_sites(data: PlausibleData, registry: SiteRegistry) -> SiteImport:
         registry: The sites of the file.
     """
     not_imported: list[str] = []
-    wanted: dict[int, Site] = {}
-    rules = {kind: _by_site(rows) for kind, rows in data.rules.items()}
-    goals = _by_site(data.goals)
-    for row in data.sites:
-        problem = _problem(row)
-        if problem is not None:
-            not_imported.append(f"site {row.id} {row.domain!r}: {problem}")
-            continue
-        site = _site(row, registry.by_id(row.id), data.known, not_imported)
-        shields: dict[str, Any] = {
-            SHIELD_LISTS[kind]: _rules(site, kind, rows.get(row.id, ()), not_imported)
-            for kind, rows in rules.items()
-        }
-        wanted[row.id] = replace(site, shields=replace(site.shields, **shields))
-        if "revenue_goals" in data.known:
-            wanted[row.id] = _with_goals(wanted[row.id], goals.get(row.id, ()), not_imported)
-        script = data.scripts.get(row.id)
-        if script is not None:
-            wanted[row.id] = _with_script(wanted[row.id], script, not_imported)
+    wanted = wanted_sites(data, lambda row: registry.by_id(row.id), not_imported)
     conflicts = _leave_out_conflicts(wanted, registry)
-    _free_previous_domains(wanted, registry, not_imported)
+    free_previous_domains(wanted, registry, not_imported)
     changes = tuple(
         SiteChange(registry.by_id(site.id), site)
         for site in wanted.values()
@@ -118,8 +100,42 @@ def merge_sites(data: PlausibleData, registry: SiteRegistry) -> SiteImport:
         only_in_file=tuple(site for site in registry if site.id not in of_plausible),
         not_imported=tuple(not_imported),
         conflicts=tuple(conflicts),
-        notes=(*data.missing, *_missing_rates(wanted.values(), registry)),
+        notes=(*data.missing, *missing_rates(wanted.values(), registry)),
     )
+
+
+def wanted_sites(
+    data: PlausibleData,
+    old: Callable[[PlausibleSite], Site | None],
+    not_imported: list[str],
+) -> dict[int, Site]:
+    """Return Plausible's sites by id.
+
+    Args:
+        data: Plausible's data.
+        old: The site that has the settings which Plausible does not have.
+        not_imported: Gets a line for each setting that is left out.
+    """
+    wanted: dict[int, Site] = {}
+    rules = {kind: _by_site(rows) for kind, rows in data.rules.items()}
+    goals = _by_site(data.goals)
+    for row in data.sites:
+        problem = _problem(row)
+        if problem is not None:
+            not_imported.append(f"site {row.id} {row.domain!r}: {problem}")
+            continue
+        site = _site(row, old(row), data.known, not_imported)
+        shields: dict[str, Any] = {
+            SHIELD_LISTS[kind]: _rules(site, kind, rows.get(row.id, ()), not_imported)
+            for kind, rows in rules.items()
+        }
+        wanted[row.id] = replace(site, shields=replace(site.shields, **shields))
+        if "revenue_goals" in data.known:
+            wanted[row.id] = _with_goals(wanted[row.id], goals.get(row.id, ()), not_imported)
+        script = data.scripts.get(row.id)
+        if script is not None:
+            wanted[row.id] = _with_script(wanted[row.id], script, not_imported)
+    return wanted
 
 
 def _problem(row: PlausibleSite) -> str | None:
@@ -246,10 +262,16 @@ def _leave_out_conflicts(wanted: dict[int, Site], registry: SiteRegistry) -> lis
         )
 
 
-def _free_previous_domains(
+def free_previous_domains(
     wanted: dict[int, Site], registry: SiteRegistry, not_imported: list[str]
 ) -> None:
-    """Remove previous domains that another site has."""
+    """Remove the previous domains that another site has.
+
+    Args:
+        wanted: The sites by id; changed in place.
+        registry: Other sites, which stay unless they have the id of a wanted one.
+        not_imported: Gets a line for each removed domain.
+    """
     staying = [site for site in registry if site.id not in wanted]
     taken = {site.domain for site in (*wanted.values(), *staying)}
     taken |= {site.previous_domain for site in staying if site.previous_domain is not None}
@@ -266,7 +288,8 @@ def _free_previous_domains(
             taken.add(site.previous_domain)
 
 
-def _missing_rates(sites: Iterable[Site], registry: SiteRegistry) -> Iterator[str]:
+def missing_rates(sites: Iterable[Site], registry: SiteRegistry) -> Iterator[str]:
+    """Yield a note if sites have revenue goals in currencies for which there is no rate."""
     currencies = {currency for site in sites for currency in site.revenue_goals.values()}
     missing = sorted(currencies - registry.exchange_rates.keys())
     if missing:
