@@ -65,7 +65,7 @@ def import_plausible(
     try:
         data = read_plausible(url)
     except PlausibleError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(error.explanation) from None
     salts = _salts(settings, data, replace=replace_salts) if with_salts else _SaltPlan()
     results: list[SiteImport] = []
 

@@ -1,58 +1,165 @@
-"""Reads Plausible's PostgreSQL database in one read-only transaction."""
+"""Reads Plausible's PostgreSQL database, in read-only transactions."""
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from ingest.plausible.connection_failure import advice_on
 from ingest.plausible.tables import (
     COLUMNS,
     TABLES,
     NotPlausibleError,
     PlausibleData,
+    Statements,
     combine_answers,
     statements,
 )
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Cursor
 
-CONNECT_SECONDS: Final = 10
 STATEMENT_TIMEOUT: Final = "60s"
 
-_SCHEMES: Final = ("postgres://", "postgresql://", "ecto://")
+_TIMEOUT: Final = "SELECT set_config('statement_timeout', %s, true)"
+
+_T = TypeVar("_T")
+
+_OPTIONS: Final = {
+    "application_name": "sluice",
+    "connect_timeout": 10,
+    # Find out within 15 s that the server has gone without a word.
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
+"""Parameters of libpq that the URL may override."""
+
+SCHEMES: Final = ("postgres://", "postgresql://", "ecto://")
 _FORM: Final = "postgres://user:password@host:5432/database"
 
 
 class PlausibleError(Exception):
-    """Plausible's database cannot be read. The message says why, and contains no password."""
+    """Plausible's database cannot be read. The message says why, and contains no password.
+
+    Attributes:
+        advice: What to do; empty if that is not known.
+    """
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+    @property
+    def explanation(self) -> str:
+        """The message with the advice."""
+        return f"{self}: {self.advice}" if self.advice else str(self)
 
 
 def read_plausible(url: str) -> PlausibleData:
-    """Read all data to import.
+    """Read all data once; as `PlausibleReader.read`."""
+    with closing(PlausibleReader(url)) as reader:
+        return reader.read()
 
-    Args:
-        url: A URL like Plausible's own `DATABASE_URL`. Missing parts are taken from libpq's
-            environment variables (`PGPASSWORD`, `PGSSLMODE`, …) and files.
 
-    Raises:
-        PlausibleError: The database cannot be read.
+class PlausibleReader:
+    """Reads the database again and again.
+
+    Owns one connection, which is opened when it is needed, and again after a failure. Its methods
+    block, and must not be called at the same time.
     """
-    try:
-        import psycopg
-    except ImportError:
-        raise PlausibleError(
-            "reading PostgreSQL needs psycopg: pip install 'sluice-collector[plausible]'"
-        ) from None
-    parameters = connection_parameters(url)
-    try:
-        with psycopg.connect(**{"connect_timeout": CONNECT_SECONDS, **parameters}) as connection:
-            # Read all tables from one snapshot.
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            return _read(connection)
-    except NotPlausibleError as error:
-        raise PlausibleError(str(error)) from None
-    except psycopg.Error as error:
-        raise PlausibleError(_error_text(error, parameters.get("password"))) from None
+
+    def __init__(self, url: str) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: A URL like Plausible's own `DATABASE_URL`. Missing parts are taken from libpq's
+                environment variables (`PGPASSWORD`, `PGSSLMODE`, …) and files.
+        """
+        self._url = url
+        self._connection: Connection[Any] | None = None
+        self._known: tuple[Statements, list[Any]] | None = None
+
+    def read(self) -> PlausibleData:
+        """Read all data.
+
+        Raises:
+            PlausibleError: The database cannot be read.
+        """
+        return self._in_transaction(lambda cursor: _read(cursor, _statements(cursor)))
+
+    def read_changes(self, *, everything: bool = False) -> PlausibleData | None:
+        """Read all data if anything has changed since the last call.
+
+        Args:
+            everything: Whether to read the data in any case, columns of a newer version included.
+
+        Returns:
+            None if nothing has changed.
+
+        Raises:
+            PlausibleError: The database cannot be read.
+        """
+        if everything:
+            self._known = None
+
+        def read(cursor: "Cursor[Any]") -> PlausibleData | None:
+            asked, marks = self._known or (_statements(cursor), None)
+            found = cursor.execute(asked.marks.encode()).fetchall()
+            if found == marks:
+                return None
+            data = _read(cursor, asked)
+            self._known = asked, found
+            return data
+
+        return self._in_transaction(read)
+
+    def close(self) -> None:
+        """Close the connection. The next call opens a new one, and reads all data."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._known = None
+
+    def _in_transaction(self, read: "Callable[[Cursor[Any]], _T]") -> _T:
+        try:
+            import psycopg
+        except ImportError:
+            raise PlausibleError(
+                "reading PostgreSQL needs psycopg", "pip install 'sluice-collector[plausible]'"
+            ) from None
+        parameters = connection_parameters(self._url)
+        try:
+            if self._connection is None:
+                # Prepared statements would not survive a pooler such as PgBouncer.
+                self._connection = psycopg.connect(
+                    **{**_OPTIONS, **parameters}, prepare_threshold=None
+                )
+                # Read all tables from one snapshot.
+                self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                self._connection.read_only = True
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                cursor.execute(_TIMEOUT, [STATEMENT_TIMEOUT])
+                return read(cursor)
+        except NotPlausibleError as error:
+            self.close()
+            raise PlausibleError(str(error), "check the name of the database in the URL") from None
+        except psycopg.Error as error:
+            self.close()
+            text = _error_text(error, parameters.get("password"))
+            raise PlausibleError(text, advice_on(text)) from None
+
+
+def _statements(cursor: "Cursor[Any]") -> Statements:
+    columns: dict[str, set[str]] = {}
+    for table, column in cursor.execute(COLUMNS, [list(TABLES)]):
+        columns.setdefault(table, set()).add(column)
+    return statements({table: frozenset(names) for table, names in columns.items()})
+
+
+def _read(cursor: "Cursor[Any]", asked: Statements) -> PlausibleData:
+    answers = {name: cursor.execute(sql.encode()).fetchall() for name, sql in asked.sql.items()}
+    return combine_answers(asked, answers)
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
@@ -64,7 +171,7 @@ def connection_parameters(url: str) -> dict[str, Any]:
     """
     import psycopg
 
-    scheme = next((scheme for scheme in _SCHEMES if url.startswith(scheme)), None)
+    scheme = next((scheme for scheme in SCHEMES if url.startswith(scheme)), None)
     problem = PlausibleError(
         f"the database's URL cannot be read: expected {_FORM}, with signs such as @ : / ? # % in "
         "the password written as %40 %3A %2F %3F %23 %25"
@@ -72,7 +179,7 @@ def connection_parameters(url: str) -> dict[str, Any]:
     if scheme is None:
         raise problem
     try:
-        parameters = psycopg.conninfo.conninfo_to_dict(_SCHEMES[0] + url.removeprefix(scheme))
+        parameters = psycopg.conninfo.conninfo_to_dict(SCHEMES[0] + url.removeprefix(scheme))
         port = urlsplit(url).port
     except (psycopg.Error, ValueError):
         raise problem from None
@@ -81,17 +188,6 @@ def connection_parameters(url: str) -> dict[str, Any]:
     if "@" in host or "@" in str(parameters.get("dbname", "")) or port == 0:
         raise problem
     return dict(parameters)
-
-
-def _read(connection: "Connection[Any]") -> PlausibleData:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
-        columns: dict[str, set[str]] = {}
-        for table, column in cursor.execute(COLUMNS, [list(TABLES)]):
-            columns.setdefault(table, set()).add(column)
-        asked = statements({table: frozenset(names) for table, names in columns.items()})
-        answers = {name: cursor.execute(sql.encode()).fetchall() for name, sql in asked.sql.items()}
-    return combine_answers(asked, answers)
 
 
 def _error_text(error: Exception, password: object) -> str:

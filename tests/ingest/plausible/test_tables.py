@@ -1,3 +1,4 @@
+import re
 from datetime import date
 
 import pytest
@@ -27,6 +28,35 @@ def test_a_database_without_sites() -> None:
     for tables in ({}, {"sites": frozenset({"id"})}):
         with pytest.raises(NotPlausibleError, match="no table sites"):
             statements(tables)
+
+
+@pytest.mark.parametrize(
+    ("tables", "marked"),
+    [
+        pytest.param(columns(users="id"), ["sites"], id="nothing but sites"),
+        pytest.param(
+            columns(
+                sites="id domain team_id",
+                teams="id accept_traffic_until",
+                users="id accept_traffic_until",
+                salts="salt inserted_at",
+                goals="site_id event_name currency",
+                shield_rules_page="site_id page_path",
+            ),
+            ["goals", "salts", "shield_rules_page", "sites", "teams"],
+            id="what is read",
+        ),
+        pytest.param(
+            columns(
+                users="id accept_traffic_until", site_memberships="site_id user_id role", goals="id"
+            ),
+            ["site_memberships", "sites", "users"],
+            id="owners",
+        ),
+    ],
+)
+def test_the_tables_that_are_read_are_watched(tables: Columns, marked: list[str]) -> None:
+    assert re.findall(r"FROM (\w+)", statements(tables).marks) == marked
 
 
 def test_a_database_with_nothing_but_sites() -> None:
