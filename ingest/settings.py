@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.engine.kafka_address import parse_brokers, parse_kafka_url, parse_options
 from ingest.request.client_address import TrustedProxies
+from ingest.sites.database_url import DATABASE_SCHEMES
 
 DOTENV: Final = Path(".env")
 
@@ -42,6 +43,7 @@ _SECRETS: Final = frozenset(
         "SLUICE_ADMIN_TOKEN",
         "SLUICE_CLUSTER_SECRET",
         "SLUICE_KAFKA_OPTIONS",
+        "SLUICE_SITES",
         "CLICKHOUSE_URL",
         "KAFKA_URL",
         "KAFKA_BROKERS",
@@ -80,6 +82,17 @@ def _store_url(url: str) -> str:
     if not usable:
         raise ValueError("neither form")
     return url
+
+
+def _sites(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith(DATABASE_SCHEMES):
+        return text
+    if "://" in text:
+        raise ValueError("no such URL")
+    return Path(value)
 
 
 def _trusted_proxies(text: str) -> str:
@@ -192,10 +205,18 @@ class Settings(BaseSettings):
         "a server over native TCP (clickhouses:// with TLS)",
         "chdb://PATH or clickhouse://user:pass@host:9000/database",
     )
-    sites: Path = _setting(
+    sites: Annotated[Path | str, BeforeValidator(_sites)] = _setting(
         "SLUICE_SITES",
         Path("config/sites.toml"),
-        "the sites file; reloaded when it changes",
+        "the sites file, reloaded when it changes; or postgres://user:pass@host:5432/database: "
+        "Plausible's PostgreSQL, whose sites and salts are followed",
+        "a path, or postgres://user:pass@host:5432/database",
+    )
+    local_sites: Path | None = _setting(
+        "SLUICE_LOCAL_SITES",
+        None,
+        "with SLUICE_SITES=postgres://…: a sites file with what Plausible does not have, such as "
+        "server_key and exchange_rates, for sites of the same domain; reloaded when it changes",
         "a path",
     )
     state_dir: Path = _setting(
@@ -561,8 +582,12 @@ def _shown(name: str, value: object) -> str:
         return "unset"
     if isinstance(value, SecretStr) or (_SECRET_NAME.search(name) and value != ""):
         return HIDDEN
-    text = _URL_PASSWORD.sub(rf"\1{HIDDEN}\2", _default(value))
-    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", text)
+    return without_secrets(_default(value))
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL with its secrets masked."""
+    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", _URL_PASSWORD.sub(rf"\1{HIDDEN}\2", url))
 
 
 def _default(value: object) -> str:

@@ -1,5 +1,6 @@
 """Keeps the salts: on disk, rotated at midnight UTC, deleted after 48 hours."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -24,7 +25,12 @@ RETRY_SECONDS = 10.0
 """Delay before a failed write of the salts is retried."""
 
 
-def load_salts(path: Path, now: float) -> Salts:
+ChooseSalts = Callable[[Salts | None, bytes, float], Salts]
+"""Chooses the salts in force, as `ingest.sessions.salts.start` does: from those so far, the key of
+a new one, and the time in Unix seconds."""
+
+
+def load_salts(path: Path, now: float, choose: ChooseSalts = salts.start) -> Salts:
     """Load the salts to start with, and save them to the file.
 
     A file without valid salts is moved aside, and new salts are created.
@@ -32,6 +38,7 @@ def load_salts(path: Path, now: float) -> Salts:
     Args:
         path: The state file.
         now: Unix seconds.
+        choose: Chooses the salts in force.
 
     Raises:
         OSError: It cannot be read or written.
@@ -43,7 +50,7 @@ def load_salts(path: Path, now: float) -> Salts:
         pass
     except ValueError as error:
         keep_aside(path, error)
-    current = salts.start(saved, salts.fresh_key(), now)
+    current = choose(saved, salts.fresh_key(), now)
     if current != saved:
         write_state(path, salts.serialise(current).encode(), durable=True)
     return current
@@ -81,52 +88,64 @@ def delete_aside(path: Path, now: float) -> None:
 class SaltKeeper(Actor):
     """The actor that owns the salts' file.
 
-    Receives and sends nothing. At midnight UTC it creates a new salt. The old one becomes the
-    previous, and the previous one is deleted from memory and disk. While the file cannot be
-    written, the old salts stay in use until they are too old; after that new ones exist only in
-    memory. A restart waits for the next midnight, or rotates at once if a rotation was missed.
+    Receives and sends nothing. At midnight UTC it creates a new salt, or it takes Plausible's when
+    there is a new one. The old one becomes the previous, and the previous one is deleted from
+    memory and disk. While the file cannot be written, the old salts stay in use until they are too
+    old; after that new ones exist only in memory. A restart waits for the next midnight, or rotates
+    at once if a rotation was missed.
     """
 
     name = "salts"
 
-    def __init__(self, path: Path, reference: Reference, clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reference: Reference,
+        clock: Clock,
+        choose: ChooseSalts = salts.start,
+        check_seconds: float = RECHECK_SECONDS,
+    ) -> None:
         """Own the file.
 
         Args:
             path: The state file.
             reference: Where the salts are put in place.
             clock: The pipeline's time.
+            choose: Chooses the salts in force.
+            check_seconds: Interval at which it chooses again, besides midnight.
         """
         self._path = path
         self._reference = reference
         self._clock = clock
+        self._choose = choose
+        self._check_seconds = check_seconds
         self._written = True
 
     async def run(self) -> None:
         """Rotate forever."""
         while True:
             now = self._clock.now()
-            if salts.rotation_due(self._reference.salts, now) or not self._written:
-                self._rotate(now)
+            chosen = self._choose(self._reference.salts, salts.fresh_key(), now)
+            if chosen != self._reference.salts or not self._written:
+                self._put(chosen, now)
             delete_aside(self._path, now)
-            with trio.move_on_after(RECHECK_SECONDS if self._written else RETRY_SECONDS):
+            with trio.move_on_after(self._check_seconds if self._written else RETRY_SECONDS):
                 await self._clock.sleep_until(salts.next_rotation(now))
 
-    def _rotate(self, now: float) -> None:
-        rotated = old = self._reference.salts
-        if salts.rotation_due(old, now):
-            rotated = salts.rotate(old, salts.fresh_key(), now)
+    def _put(self, chosen: Salts, now: float) -> None:
+        old = self._reference.salts
         try:
             # On disk first: if a crash lost a salt in use, all sessions made with it would be
             # split.
-            write_state(self._path, salts.serialise(rotated).encode(), durable=True)
+            write_state(self._path, salts.serialise(chosen).encode(), durable=True)
         except OSError as error:
             if self._written:
                 log.error("salts cannot be written", error=error.strerror)
             self._written = False
             if not salts.outlived(old, now):
-                return
+                chosen = salts.expire(old, now)
         else:
             self._written = True
-            log.info("salts rotated")
-        self._reference.salts = rotated
+            if chosen.current != old.current:
+                log.info("salts rotated")
+        self._reference.salts = chosen

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ingest.check.cluster import check_cluster
-from ingest.check.configuration import check_access, check_proxies, check_settings
+from ingest.check.configuration import check_access, check_proxies, check_settings, masked_value
 from ingest.check.geo_database import check_geo
 from ingest.check.machine import check_clock, check_files, check_port
+from ingest.check.plausible import check_plausible
 from ingest.check.report import CheckResult, Report, Section, ok, problem, section
 from ingest.check.sites import check_keys, check_sites
 from ingest.check.state import check_state, server_pid
@@ -17,6 +19,7 @@ from ingest.server.open_files import raise_file_limit
 from ingest.server.start_files import open_geo_database
 from ingest.server.state_files import StateFiles
 from ingest.settings import DOTENV, Settings
+from ingest.sites.site import SiteRegistry
 from ingest.sites.site_file import SitesFileError, parse_sites, read_sites_text
 
 
@@ -35,7 +38,7 @@ def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
         return Report(
             (
                 section("settings", check_settings(settings, unknown, dotenv=DOTENV)),
-                section(f"sites: {settings.sites}", _sites(settings, geo, now)),
+                section(f"sites: {masked_value(settings.sites)}", _sites(settings, geo, now)),
                 section("proxies", (*check_proxies(settings), *check_access(settings))),
                 section("geo database", geo_results),
                 section(f"state directory: {settings.state_dir}", check_state(settings, now)),
@@ -75,15 +78,24 @@ def _geo(
 def _sites(
     settings: Settings, geo: GeoDatabase | NoGeoDatabase, now: float
 ) -> Iterator[CheckResult]:
-    source = str(settings.sites)
+    path = settings.sites if isinstance(settings.sites, Path) else settings.local_sites
+    text, registry = "", SiteRegistry()
     try:
-        text = read_sites_text(settings.sites)
-        registry = parse_sites(text, source)
+        if path is not None:
+            text = read_sites_text(path)
+            registry = parse_sites(text, str(path))
     except SitesFileError as error:
         yield problem(str(error), "correct the file")
         return
+    if not isinstance(settings.sites, Path):
+        followed = yield from check_plausible(
+            settings.sites, registry, StateFiles(settings.state_dir), now
+        )
+        if followed is None:
+            return
+        registry = followed
     yield ok(f"{len(registry)} site(s)")
-    yield from check_keys(text, source)
+    yield from check_keys(text, str(path))
     yield from check_sites(
         registry,
         today=datetime.fromtimestamp(now, UTC).date(),

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from ingest.check.report import CheckResult, ok, warning
 from ingest.request.client_address import TrustedProxies
-from ingest.settings import Settings, setting_names
+from ingest.settings import Settings, setting_names, without_secrets
 from ingest.telemetry.logs import mask_credentials
 
 _ORDER: Final = "X-Plausible-IP, CF-Connecting-IP, B-Forwarded-For, X-Forwarded-For, Forwarded"
@@ -38,6 +38,11 @@ def check_settings(
         yield warning(
             "accepted events are in memory only until they are stored: kill -9 loses them",
             "set SLUICE_DURABILITY=journal",
+        )
+    if settings.local_sites is not None and isinstance(settings.sites, Path):
+        yield warning(
+            f"SLUICE_LOCAL_SITES is not read, because SLUICE_SITES is a file: {settings.sites}",
+            "unset it, or set SLUICE_SITES to the URL of Plausible's PostgreSQL",
         )
     if settings.shutdown_seconds >= _KILLED_AFTER:
         yield warning(
@@ -69,7 +74,7 @@ def masked_value(value: object) -> str:
     if isinstance(value, SecretStr):
         return f"*** ({len(value.get_secret_value())} characters)"
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return mask_credentials(text)
+    return mask_credentials(without_secrets(text))
 
 
 def check_proxies(settings: Settings) -> Iterator[CheckResult]:

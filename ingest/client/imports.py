@@ -29,9 +29,10 @@ from ingest.http.import_routes import ADVANCE_SECONDS, ROUTE
 from ingest.past.import_progress import ImportProgress
 from ingest.past.import_request import ImportRequest
 from ingest.pipeline.reference import Reference
+from ingest.plausible.postgres import PlausibleError
 from ingest.request.client_address import TrustedProxies
 from ingest.server.serve import GARBAGE_OBJECTS
-from ingest.server.start_files import open_geo_database
+from ingest.server.start_files import open_geo_database, read_plausible_sites
 from ingest.server.state_files import StateFiles, describe_failure
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.settings import Settings
@@ -90,6 +91,8 @@ def _import_here(
     gc.set_threshold(GARBAGE_OBJECTS)
     try:
         outcome = trio.run(_import, settings, files, request, show)
+    except PlausibleError as error:
+        raise ImportFailedError(error.explanation) from None
     except (StoreError, SitesFileError, GeoDatabaseError) as error:
         raise ImportFailedError(str(error)) from None
     if isinstance(outcome, ImportMistakeError):
@@ -108,7 +111,7 @@ async def _import(
         The final progress; None if it was interrupted before the handled events were stored.
     """
     clock = Clock.system()
-    reference = _reference(settings, clock)
+    reference = _reference(settings, files, clock)
     store = open_store(settings.clickhouse_url)
     outcome: ImportProgress | ImportMistakeError | None = None
     try:
@@ -182,9 +185,13 @@ async def _work(
         job.close()
 
 
-def _reference(settings: Settings, clock: Clock) -> Reference:
+def _reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:
+    if isinstance(settings.sites, Path):
+        registry = read_sites(settings.sites)
+    else:
+        registry = read_plausible_sites(settings, files)[0].registry
     return Reference(
-        read_sites(settings.sites),
+        registry,
         open_geo_database(settings.geoip_database),
         Salts(Salt(fresh_key(), clock.seconds())),  # each import has its own
         RateLimiter(),

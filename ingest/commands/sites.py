@@ -30,7 +30,8 @@ def sites() -> None:
     """The sites whose events are stored: list and edit the file of SLUICE_SITES.
 
     Comments, order and formatting of the file are kept. An edit that would be invalid is not
-    written.
+    written. If SLUICE_SITES names Plausible's PostgreSQL, the sites are listed from there, and
+    edited in Plausible's dashboard.
     """
 
 

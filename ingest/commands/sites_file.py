@@ -5,6 +5,7 @@ import json
 import stat
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -12,6 +13,8 @@ import click
 from actors.files.atomic import FileChangedError, edit_file
 from actors.keepers.file_watcher import stamp
 from ingest.client.running_server import RunningServer, RunningServerError
+from ingest.plausible.postgres import PlausibleError
+from ingest.server.start_files import read_plausible_sites
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from ingest.sites.site import Site, SiteRegistry
@@ -27,15 +30,43 @@ _ANSWER_SECONDS: Final = 2.0
 
 
 def registry_of(settings: Settings) -> SiteRegistry:
-    """The sites of the settings' file.
+    """The sites of the settings' file, or of Plausible's PostgreSQL.
 
     Raises:
-        click.ClickException: It cannot be used.
+        click.ClickException: They cannot be read.
     """
     try:
-        return read_sites(settings.sites)
+        if isinstance(settings.sites, Path):
+            return read_sites(settings.sites)
+        followed, problem = read_plausible_sites(settings, StateFiles(settings.state_dir))
     except SitesFileError as error:
         raise click.ClickException(str(error)) from None
+    except PlausibleError as error:
+        raise click.ClickException(error.explanation) from None
+    if problem is None:
+        click.echo("These are the sites of Plausible's PostgreSQL (SLUICE_SITES).", err=True)
+    else:
+        click.echo(
+            f"{problem.explanation}. These are the sites that were last read there.", err=True
+        )
+    return followed.registry
+
+
+def sites_path(settings: Settings) -> Path:
+    """The file of the sites.
+
+    Raises:
+        click.ClickException: They are in Plausible's PostgreSQL.
+    """
+    if isinstance(settings.sites, Path):
+        return settings.sites
+    advice = "put it into a sites file that SLUICE_LOCAL_SITES names"
+    if settings.local_sites is not None:
+        advice = f"edit {settings.local_sites}"
+    raise click.ClickException(
+        "the sites are in Plausible's PostgreSQL (SLUICE_SITES), which is only read: change them "
+        f"in Plausible's dashboard; for what Plausible does not have, {advice}"
+    )
 
 
 def find_site(registry: SiteRegistry, name: str) -> Site:
@@ -70,7 +101,7 @@ def edit_sites_file(
     Raises:
         click.ClickException: Nothing was written, for the reason given.
     """
-    path = settings.sites
+    path = sites_path(settings)
 
     def edited(content: bytes) -> bytes:
         new = edit(decode_sites(content, str(path))).encode()
@@ -106,7 +137,7 @@ def wait_for_reload(
     Returns:
         The result, as a sentence.
     """
-    written = stamp(settings.sites)
+    written = stamp(sites_path(settings))
     deadline = clock() + RELOAD_SECONDS
     while True:
         report = _registry_report(settings)
@@ -142,10 +173,9 @@ def _registry_report(settings: Settings) -> dict[str, Any] | None:
 def show_key(settings: Settings, key: str) -> None:
     """Print a new server key, and warn if all users of the machine can read it in the file."""
     click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
-    if stat.S_IMODE(settings.sites.stat().st_mode) & stat.S_IROTH:
-        click.echo(
-            f"Everybody on this machine can read {settings.sites}: consider chmod o-r.", err=True
-        )
+    path = sites_path(settings)
+    if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
+        click.echo(f"Everybody on this machine can read {path}: consider chmod o-r.", err=True)
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,6 +1,6 @@
 """The reports of the health routes."""
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from actors.keepers.file_watcher import FileWatcher
 from actors.keepers.other_servers import OtherServers
@@ -13,13 +13,20 @@ _DETAILS: Final = frozenset(
 """Details for the operator only, because they may name files and hosts."""
 
 
+class SitesKeeper(Protocol):
+    """The actor that keeps the registry up to date."""
+
+    def status(self) -> dict[str, object]:
+        """Its readiness report."""
+
+
 class Health:
     """Reports the state of the parts of one server."""
 
     def __init__(
         self,
         collector: Collector,
-        sites: FileWatcher[Any],
+        sites: SitesKeeper,
         geo: FileWatcher[Any] | None,
         others: OtherServers | None,
     ) -> None:

@@ -100,7 +100,8 @@ class ServerHealth:
         letters_full: Whether there is no room for more.
         letters_problem: Why letters cannot be written; None if they can.
         sites: Registered sites.
-        sites_problem: Why the sites file is not in force; None when it is.
+        sites_problem: Why the sites are not up to date; None when they are.
+        sites_followed: Whether they come from Plausible's PostgreSQL, with its salts.
         geo_problem: The same for the geo database.
         other_servers: Which other servers write to the same database; empty for none.
         loop_lag_seconds: The event loop's lag.
@@ -138,6 +139,7 @@ class ServerHealth:
     letters_problem: str | None = None
     sites: int = 1
     sites_problem: str | None = None
+    sites_followed: bool = False
     geo_problem: str | None = None
     other_servers: str = ""
     loop_lag_seconds: float = 0.0
@@ -393,7 +395,14 @@ def _letters(health: ServerHealth) -> Iterator[Diagnosis]:
 
 
 def _files(health: ServerHealth) -> Iterator[Diagnosis]:
-    if health.sites_problem:
+    if health.sites_problem and health.sites_followed:
+        yield Diagnosis(
+            Severity.DEGRADED,
+            "sites",
+            f"Plausible's PostgreSQL is not followed in all{_quote(health.sites_problem)}.",
+            "What was last read there is used; “sluice check” says what to do.",
+        )
+    elif health.sites_problem:
         yield Diagnosis(
             Severity.DEGRADED,
             "sites",
@@ -405,7 +414,9 @@ def _files(health: ServerHealth) -> Iterator[Diagnosis]:
             Severity.DEGRADED,
             "sites",
             "No site is registered: every event is dropped.",
-            "Add your sites to the file that SLUICE_SITES names.",
+            "Add your sites in Plausible's dashboard."
+            if health.sites_followed
+            else "Add your sites to the file that SLUICE_SITES names.",
         )
     if health.geo_problem:
         yield Diagnosis(

@@ -15,6 +15,7 @@ from ingest.plausible.tables import (
     combine_answers,
     statements,
 )
+from ingest.sites.database_url import DATABASE_SCHEMES
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
@@ -36,7 +37,6 @@ _OPTIONS: Final = {
 }
 """Parameters of libpq that the URL may override."""
 
-SCHEMES: Final = ("postgres://", "postgresql://", "ecto://")
 _FORM: Final = "postgres://user:password@host:5432/database"
 
 
@@ -76,8 +76,11 @@ class PlausibleReader:
         Args:
             url: A URL like Plausible's own `DATABASE_URL`. Missing parts are taken from libpq's
                 environment variables (`PGPASSWORD`, `PGSSLMODE`, …) and files.
+
+        Raises:
+            PlausibleError: The URL cannot be used, or the client of PostgreSQL is not installed.
         """
-        self._url = url
+        self._parameters = connection_parameters(url)
         self._connection: Connection[Any] | None = None
         self._known: tuple[Statements, list[Any]] | None = None
 
@@ -122,18 +125,13 @@ class PlausibleReader:
         self._connection = self._known = None
 
     def _in_transaction(self, read: "Callable[[Cursor[Any]], _T]") -> _T:
-        try:
-            import psycopg
-        except ImportError:
-            raise PlausibleError(
-                "reading PostgreSQL needs psycopg", "pip install 'sluice-collector[plausible]'"
-            ) from None
-        parameters = connection_parameters(self._url)
+        import psycopg
+
         try:
             if self._connection is None:
                 # Prepared statements would not survive a pooler such as PgBouncer.
                 self._connection = psycopg.connect(
-                    **{**_OPTIONS, **parameters}, prepare_threshold=None
+                    **{**_OPTIONS, **self._parameters}, prepare_threshold=None
                 )
                 # Read all tables from one snapshot.
                 self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -146,7 +144,7 @@ class PlausibleReader:
             raise PlausibleError(str(error), "check the name of the database in the URL") from None
         except psycopg.Error as error:
             self.close()
-            text = _error_text(error, parameters.get("password"))
+            text = _error_text(error, self._parameters.get("password"))
             raise PlausibleError(text, advice_on(text)) from None
 
 
@@ -166,12 +164,17 @@ def connection_parameters(url: str) -> dict[str, Any]:
     """Return the parameters of a URL, by libpq's names.
 
     Raises:
-        PlausibleError: The URL is invalid. The message does not contain the URL's text, since any
-            part of it might be a part of the password.
+        PlausibleError: The URL is invalid, or psycopg is not installed. The message does not
+            contain the URL's text, since any part of it might be a part of the password.
     """
-    import psycopg
+    try:
+        import psycopg
+    except ImportError:
+        raise PlausibleError(
+            "reading PostgreSQL needs psycopg", "pip install 'sluice-collector[plausible]'"
+        ) from None
 
-    scheme = next((scheme for scheme in SCHEMES if url.startswith(scheme)), None)
+    scheme = next((scheme for scheme in DATABASE_SCHEMES if url.startswith(scheme)), None)
     problem = PlausibleError(
         f"the database's URL cannot be read: expected {_FORM}, with signs such as @ : / ? # % in "
         "the password written as %40 %3A %2F %3F %23 %25"
@@ -179,7 +182,9 @@ def connection_parameters(url: str) -> dict[str, Any]:
     if scheme is None:
         raise problem
     try:
-        parameters = psycopg.conninfo.conninfo_to_dict(SCHEMES[0] + url.removeprefix(scheme))
+        parameters = psycopg.conninfo.conninfo_to_dict(
+            DATABASE_SCHEMES[0] + url.removeprefix(scheme)
+        )
         port = urlsplit(url).port
     except (psycopg.Error, ValueError):
         raise problem from None

@@ -20,6 +20,11 @@ class StateFiles:
         return self.directory / "salts.json"
 
     @property
+    def plausible(self) -> Path:
+        """The file of what was last read in Plausible's PostgreSQL, if that is followed."""
+        return self.directory / "plausible.json"
+
+    @property
     def sessions(self) -> Path:
         """The file in which versions with a journal of rows saved open sessions."""
         return self.directory / "sessions.jsonl"

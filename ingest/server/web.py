@@ -20,7 +20,7 @@ from ingest.http.batch_endpoint import BatchEndpoint
 from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.fast_path.server import FastPath
 from ingest.http.flood import FloodGuard
-from ingest.http.health import Health
+from ingest.http.health import Health, SitesKeeper
 from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
 from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
@@ -42,7 +42,7 @@ class Web:
         self,
         settings: Settings,
         collector: Collector,
-        sites: FileWatcher[Any],
+        sites: SitesKeeper,
         geo: FileWatcher[Any] | None,
         others: OtherServers | None,
         store: Store | None,

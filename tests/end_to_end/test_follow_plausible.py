@@ -1,11 +1,17 @@
 """Sites and salts that are followed in a real PostgreSQL with Plausible's tables."""
 
+import time
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
+from siphash24 import siphash24
 
 from ingest.plausible.postgres import PlausibleError, PlausibleReader
-from tests.end_to_end.test_import_plausible import TODAY, Make, full, make, postgres
+from tests.end_to_end.postgres_server import PASSWORD, PostgresServer
+from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.test_import_plausible import TODAY, Make, Plausible, full, make, postgres
 
 __all__ = ["make", "postgres"]
 
@@ -85,3 +91,163 @@ def test_views_cannot_be_followed(make: Make) -> None:
     ):
         reader.read_changes()
     assert "views" in raised.value.advice
+
+
+LOCAL = """
+[[site]]
+id = 1
+domain = "one.example"
+server_key = "a-secret-of-16-characters"
+
+[[site]]
+id = 2
+domain = "ours.example"
+"""
+
+SECONDS = 60.0
+"""Only a failure takes so long."""
+
+
+def followed(make: Make) -> Plausible:
+    plausible = make()
+    plausible.site(1, "one.example")
+    plausible.salt(TODAY, time.time())
+    return plausible
+
+
+def follower(directory: Path, plausible: Plausible) -> Sluice:
+    (directory / "local.toml").write_text(LOCAL)
+    return Sluice(
+        directory, "chdb://chdb", SLUICE_SITES=plausible.url, SLUICE_LOCAL_SITES="local.toml"
+    )
+
+
+def registry(server: Sluice) -> dict[str, Any]:
+    answer = server.client.get("/ready", headers={"authorization": f"Bearer {server.token}"})
+    report: dict[str, Any] = answer.json()["registry"]
+    return report
+
+
+def stores(server: Sluice, domain: str, path: str = "/", **headers: str) -> bool:
+    answer = server.send(url=f"https://{domain}{path}", domain=domain, headers=headers)
+    assert answer.status_code == 202
+    return "x-plausible-dropped" not in answer.headers
+
+
+def user_id(key: bytes, domain: str, address: str) -> int:
+    digest = siphash24(f"{CHROME}{address}{domain}{domain}".encode(), key=key).digest()
+    return int.from_bytes(digest, "little")
+
+
+def test_changes_are_seen_while_the_server_runs(make: Make, tmp_path: Path) -> None:
+    plausible = followed(make)
+    with follower(tmp_path, plausible) as server:
+        assert registry(server)["status"] == "ok"
+        assert stores(server, "one.example", **{"x-forwarded-for": "198.51.100.7"})
+        assert not stores(server, "ours.example")
+
+        assert not stores(server, "new.example")
+        plausible.site(9, "new.example")
+        wait_until(lambda: stores(server, "new.example"), SECONDS, server.log_text)
+
+        plausible.rule("page", 9, "/admin/**")
+        wait_until(lambda: not stores(server, "new.example", "/admin/x"), SECONDS)
+        plausible.run("DELETE FROM shield_rules_page")
+        wait_until(lambda: stores(server, "new.example", "/admin/x"), SECONDS)
+        plausible.run("UPDATE sites SET domain = 'newer.example' WHERE id = 9")
+        wait_until(lambda: stores(server, "newer.example"), SECONDS)
+        assert not stores(server, "new.example")
+
+        salts = server.state / "salts.json"
+        key = b"the next of them"
+        plausible.salt(key, time.time() + 1)
+        wait_until(lambda: key.hex() in salts.read_text(), SECONDS)
+        assert stores(server, "one.example", **{"x-forwarded-for": "198.51.100.8"})
+        ids = {row["user_id"] for row in server.events("site_id = 1", 2)}
+        assert ids == {
+            user_id(TODAY, "one.example", "198.51.100.7"),
+            user_id(key, "one.example", "198.51.100.8"),
+        }
+
+        plausible.run("DELETE FROM sites WHERE id = 9")
+        wait_until(lambda: not stores(server, "newer.example"), SECONDS)
+        assert registry(server) == {
+            "status": "ok",
+            "source": "postgres",
+            "sites": 1,
+            "file_written_ns": (tmp_path / "local.toml").stat().st_mtime_ns,
+        }
+
+
+def test_a_start_without_postgresql(make: Make, postgres: PostgresServer, tmp_path: Path) -> None:
+    plausible = followed(make)
+    server = follower(tmp_path, plausible)
+    with server:
+        assert stores(server, "one.example")
+        admit(postgres, plausible, False)
+        wait_until(lambda: registry(server)["status"] == "degraded", SECONDS)
+        assert server.client.get("/ready").status_code == 200
+        assert stores(server, "one.example")
+        assert server.stop() == 0
+    with server:
+        assert stores(server, "one.example")
+        assert "is not currently accepting connections" in registry(server)["reason"]
+        assert "qzx" not in server.log_text()
+        admit(postgres, plausible, True)
+        with postgres.connect(plausible.url.rpartition("/")[2]) as connection:
+            connection.execute("INSERT INTO sites (id, domain) VALUES (9, 'new.example')")
+        wait_until(lambda: stores(server, "new.example"), SECONDS)
+        assert registry(server)["status"] == "ok"
+
+
+def test_the_first_start_needs_postgresql(
+    make: Make, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    plausible = followed(make)
+    admit(postgres, plausible, False)
+    server = follower(tmp_path, plausible)
+    process = server.launch()
+    assert process.wait(timeout=SECONDS) == 1
+    assert "is not currently accepting connections" in server.log_text()
+    assert "qzx" not in server.log_text()
+
+
+def admit(postgres: PostgresServer, plausible: Plausible, admitted: bool) -> None:
+    """Let clients into Plausible's database, or end their connections and refuse new ones."""
+    name = plausible.url.rpartition("/")[2]
+    with postgres.connect("postgres") as connection:
+        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS {admitted}'.encode())
+        if not admitted:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+
+
+def test_commands(make: Make, tmp_path: Path) -> None:
+    plausible = followed(make)
+    plausible.rule("country", 1, "XK1")
+    server = follower(tmp_path, plausible)
+    check = server.command("check")
+    for text in (
+        "Plausible's PostgreSQL can be read",
+        "Plausible's salts are used",
+        "not used: site 1 one.example: country rule",
+        "ours.example is in the local sites file, but is no site of Plausible",
+        "1 one.example: a server key",
+    ):
+        assert text in check.stdout
+    listed = server.command("sites", "list")
+    assert listed.returncode == 0
+    assert "1   one.example" in listed.stdout
+    assert "the sites of Plausible's PostgreSQL" in listed.stderr
+    imported = server.command("sites", "import-plausible", plausible.url, "--no-salts")
+    assert imported.returncode == 1
+    assert "change them in Plausible's dashboard" in imported.stderr
+    (tmp_path / "lines").write_text(
+        '{"timestamp": "2026-01-01T00:00:00Z", "name": "pageview", "url": "https://one.example/"}'
+    )
+    past = server.command("import", "lines", "--site", "one.example", "--dry-run")
+    assert past.returncode == 0, past.stderr
+    for output in (check, listed, imported, past):
+        assert PASSWORD not in output.stdout + output.stderr
+        assert "qzx" not in output.stdout + output.stderr

@@ -182,6 +182,7 @@ class LiveStatus:
                 letters_problem=parts["dead_letters"].get("reason"),
                 sites=parts["registry"]["sites"],
                 sites_problem=parts["registry"].get("reason"),
+                sites_followed="source" in parts["registry"],
                 geo_problem=parts["geo_database"].get("reason"),
                 other_servers=parts.get("other_servers", {}).get("reason", ""),
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),

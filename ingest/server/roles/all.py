@@ -4,7 +4,8 @@ import structlog
 
 from actors.clock.wall_clock import Clock
 from actors.keepers.other_servers import OtherServers
-from actors.keepers.salt_keeper import SaltKeeper, load_salts
+from actors.keepers.plausible_registry import SALTS_SECONDS
+from actors.keepers.salt_keeper import RECHECK_SECONDS, SaltKeeper, load_salts
 from actors.pipeline.front_half import FrontHalf
 from actors.pipeline.storing import FlushLimits, Storing
 from actors.pipeline.topology import Collector
@@ -16,10 +17,11 @@ from ingest.server.imports import open_import_service
 from ingest.server.listening import listen, server_file
 from ingest.server.opened_store import opened_store
 from ingest.server.running import exit_code_of, run_collector
-from ingest.server.start_files import load_reference, reloads
+from ingest.server.start_files import load_reference, open_plausible, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
 from ingest.server.web import Web
+from ingest.sessions import salts
 from ingest.settings import Settings
 
 log = structlog.get_logger()
@@ -36,16 +38,26 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
         OSError: A file in the state directory cannot be used.
     """
     clock = Clock.system()
-    reference = load_reference(settings, load_salts(files.salts, clock.now()))
+    plausible = await open_plausible(settings, files, clock)
+    choose_salts = salts.start if plausible is None else plausible.choose_salts
+    own_salts = load_salts(files.salts, clock.now(), choose_salts)
+    reference = load_reference(settings, own_salts, plausible)
     listeners = await listen(settings.host, settings.port)
     port = listeners[0].socket.getsockname()[1]
     async with (
         open_telemetry(settings) as telemetry,
         opened_store(settings) as (store, opened),
     ):
-        sites, geo = reloads(settings, reference)
+        sites, geo = reloads(settings, reference, plausible)
         others = OtherServers(store, identify_server(files.server_id, port))
-        keepers: list[Actor] = [SaltKeeper(files.salts, reference, clock), sites, others]
+        salt_keeper = SaltKeeper(
+            files.salts,
+            reference,
+            clock,
+            choose_salts,
+            RECHECK_SECONDS if plausible is None else SALTS_SECONDS,
+        )
+        keepers: list[Actor] = [salt_keeper, sites, others]
         if geo is not None:
             keepers.append(geo)
         with open_kept_events(settings, files, clock) as kept:

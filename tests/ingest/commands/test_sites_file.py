@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from actors.keepers.file_watcher import stamp
-from ingest.commands.sites_file import wait_for_reload
+from ingest.commands.sites_file import sites_path, wait_for_reload
+from ingest.plausible.saved_data import serialise
+from ingest.plausible.tables import PlausibleData, PlausibleSite
 from ingest.settings import Settings, read_settings
+from tests.ingest.commands.command_line import run
 
 NOBODY = "No server was found running here; one that runs takes it over in two seconds."
 
@@ -81,7 +84,7 @@ def outcome(settings: Settings) -> str:
 
 
 def written(settings: Settings) -> int:
-    found = stamp(settings.sites)
+    found = stamp(sites_path(settings))
     assert found is not None
     return found[0]
 
@@ -117,3 +120,69 @@ def test_no_server(server_file: str | None, settings: Settings) -> None:
 def test_something_else_listens(server: ReadyServer, settings: Settings) -> None:
     server.answers = ["no report"]
     assert outcome(settings) == NOBODY
+
+
+NOWHERE = "postgres://plausible:qzx@127.0.0.1:1/plausible_db"
+
+
+@pytest.fixture
+def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state directory of a server that followed a database, which is away now."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLUICE_SITES", NOWHERE)
+    (tmp_path / "var").mkdir()
+    data = PlausibleData((PlausibleSite(7, "one.example"),))
+    (tmp_path / "var" / "plausible.json").write_bytes(serialise(data))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sites", "add", "two.example"),
+        ("sites", "change", "one.example", "--no-until"),
+        ("sites", "remove", "one.example", "--yes"),
+        ("sites", "rates", "EUR=0.9"),
+        ("shield", "add", "one.example", "ip", "192.0.2.1"),
+        ("shield", "remove", "one.example", "ip", "192.0.2.1"),
+    ],
+    ids=" ".join,
+)
+def test_sites_that_are_elsewhere_are_not_edited(followed: Path, command: tuple[str, ...]) -> None:
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "change them in Plausible's dashboard" in result.output
+    assert "qzx" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (("sites", "list"), "7   one.example"),
+        (("sites", "show", "one.example"), "one.example"),
+        (("sites", "rates"), "USD  1"),
+        (("shield", "list", "one.example"), ""),
+    ],
+)
+def test_sites_that_are_elsewhere_are_shown(
+    followed: Path, command: tuple[str, ...], shown: str
+) -> None:
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert shown in result.stdout
+    assert "These are the sites that were last read there." in result.stderr
+    assert "qzx" not in result.output
+
+
+def test_what_to_edit_instead(followed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "that SLUICE_LOCAL_SITES names" in run("sites", "add", "two.example").output
+    monkeypatch.setenv("SLUICE_LOCAL_SITES", "/etc/local.toml")
+    assert "edit /etc/local.toml" in run("sites", "add", "two.example").output
+
+
+def test_sites_that_were_never_read(followed: Path) -> None:
+    (followed / "var" / "plausible.json").unlink()
+    result = run("sites", "list")
+    assert result.exit_code == 1
+    assert "onnection refused" in result.output
+    assert "start PostgreSQL" in result.output

@@ -116,6 +116,12 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "sites",
         "not in force (sites.toml, line 3: id: expected a number).",
     ),
+    "a PostgreSQL that is away": (
+        {"sites_problem": "connection refused", "sites_followed": True},
+        Severity.DEGRADED,
+        "sites",
+        "Plausible's PostgreSQL is not followed in all (connection refused).",
+    ),
     "no sites": ({"sites": 0}, Severity.DEGRADED, "sites", "No site is registered"),
     "a broken geo database": ({"geo_problem": "gone"}, Severity.DEGRADED, "places", "(gone)"),
     "unknown sites": ({"unknown_events": 7}, Severity.NOTE, "sites", "7 events of the last hour"),

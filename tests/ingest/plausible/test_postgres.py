@@ -1,6 +1,6 @@
 import pytest
 
-from ingest.plausible.postgres import PlausibleError, connection_parameters
+from ingest.plausible.postgres import PlausibleError, PlausibleReader, connection_parameters
 
 
 def test_parameters() -> None:
@@ -35,5 +35,5 @@ def test_schemes(scheme: str) -> None:
 )
 def test_what_is_no_url_is_not_repeated(url: str) -> None:
     with pytest.raises(PlausibleError, match="cannot be read: expected postgres://") as raised:
-        connection_parameters(url)
+        PlausibleReader(url)
     assert "qzx" not in str(raised.value)

@@ -340,7 +340,7 @@ export const showProcess = (report, before) => {
     ["Memory", bytes(process.memory_bytes)],
     ["Event loop late by", duration(process.loop_lag_seconds), `at most ${duration(process.loop_lag_greatest_seconds)} in a minute`],
     ["Connections", count(process.connections), `of ${count(process.connection_limit)}`],
-    ["Sites registered", count(registry.sites), registry.status === "ok" ? null : "file not in force", registry.status === "ok" ? null : "some"],
+    ["Sites registered", count(registry.sites), registry.status === "ok" ? null : "not up to date", registry.status === "ok" ? null : "some"],
     ["Geo database", geo.loaded ? "loaded" : "none", geo.status === "ok" ? null : "not in force", geo.status === "ok" ? null : "some"],
   ]);
 };
