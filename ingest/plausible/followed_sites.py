@@ -36,6 +36,7 @@ def followed_sites(data: PlausibleData, local: SiteRegistry) -> FollowedSites:
     """
     not_usable: list[str] = []
     domains = {row.domain for row in data.sites}
+    scripts = {script.id for script in data.scripts.values()}
     used: set[int] = set()
 
     def local_site(row: PlausibleSite) -> Site | None:
@@ -45,6 +46,8 @@ def followed_sites(data: PlausibleData, local: SiteRegistry) -> FollowedSites:
         if site is None or site.id in used:
             return None
         used.add(site.id)
+        if site.script is not None and site.script.id in scripts:
+            site = replace(site, script=None)
         return replace(site, id=row.id)
 
     sites = wanted_sites(data, local_site, not_usable)

@@ -20,7 +20,7 @@ _DECODER: Final = msgspec.json.Decoder(_Document)
 
 def serialise(data: PlausibleData) -> bytes:
     """Encode the data without its salts, which have a file of their own."""
-    return msgspec.json.encode(_Document(VERSION, replace(data, salts=())), order="sorted") + b"\n"
+    return msgspec.json.encode(_Document(VERSION, replace(data, salts=())))
 
 
 def parse(content: bytes) -> PlausibleData:

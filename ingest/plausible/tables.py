@@ -197,6 +197,7 @@ def statements(columns: Columns) -> Statements:
         )
     scripts = "tracker_script_configuration"
     if note("script", f"scripts ({scripts})", there=has(scripts, "id", "site_id")):
+        tables.add(scripts)
         options = (
             f"coalesce({option}, false)" if has(scripts, option) else "false"
             for option in SCRIPT_OPTIONS

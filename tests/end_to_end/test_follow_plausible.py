@@ -32,6 +32,7 @@ def test_each_change_is_found_once(make: Make) -> None:
             "INSERT INTO goals (site_id, event_name, currency) VALUES (1, 'x', 'USD')",
             "DELETE FROM shield_rules_ip WHERE inet = '192.0.2.1'",
             "UPDATE shield_rules_page SET page_path = '/x'",
+            "INSERT INTO tracker_script_configuration (id, site_id) VALUES ('abc', 1)",
             f"INSERT INTO salts (salt, inserted_at) VALUES ('\\x{TODAY.hex()}', now())",
         ):
             before = reader.read_changes(everything=True)

@@ -6,7 +6,7 @@ import pytest
 from ingest.plausible.followed_sites import FollowedSites, followed_sites
 from ingest.plausible.tables import PlausibleData, PlausibleSite, Rule
 from ingest.sites.shields import Shields
-from ingest.sites.site import RateLimit, Site, SiteRegistry
+from ingest.sites.site import RateLimit, Site, SiteRegistry, SiteScript
 from tests.ingest.plausible.test_site_import import EVERYTHING
 
 
@@ -68,6 +68,19 @@ def test_networks_of_the_local_file_join_the_rules_of_plausible() -> None:
     rules = {"ip": (Rule(7, "192.0.2.2", "deny"),), "country": ()}
     (site,) = followed([PlausibleSite(7, "a")], local, rules).registry
     assert site.shields == Shields(("10.0.0.0/8", "192.0.2.2"))
+
+
+def test_a_script_belongs_to_the_site_for_which_plausible_has_it() -> None:
+    script = SiteScript("abc", outbound_links=True)
+    data = PlausibleData(
+        (PlausibleSite(7, "a"), PlausibleSite(8, "b"), PlausibleSite(9, "c")),
+        known=EVERYTHING,
+        scripts={8: script},
+    )
+    local = [Site(1, "a", script=SiteScript("abc")), Site(2, "c", script=SiteScript("def"))]
+    registry = followed_sites(data, SiteRegistry(local)).registry
+    assert registry.by_script("abc") == Site(8, "b", script=script)
+    assert registry.by_script("def") == Site(9, "c", script=SiteScript("def"))
 
 
 def test_settings_that_cannot_be_followed_are_listed() -> None:

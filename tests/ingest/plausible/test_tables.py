@@ -40,10 +40,14 @@ def test_a_database_without_sites() -> None:
                 teams="id accept_traffic_until",
                 users="id accept_traffic_until",
                 salts="salt inserted_at",
-                goals="site_id event_name currency",
+                goals="id site_id event_name currency",
                 shield_rules_page="site_id page_path",
+                tracker_script_configuration="id site_id",
             ),
-            ["goals", "salts", "shield_rules_page", "sites", "teams"],
+            [
+                *("goals", "salts", "shield_rules_page", "sites", "teams"),
+                "tracker_script_configuration",
+            ],
             id="what is read",
         ),
         pytest.param(
