@@ -17,6 +17,7 @@ from actors.supervision.actor import Actor
 from ingest.engine.salt_agreement import DailySalt, SaltAgreement, decode_salt, encode_salt
 from ingest.engine.salts_file import parse_agreed, serialise_agreed
 from ingest.pipeline.reference import Reference
+from ingest.plausible.salts import GRACE_SECONDS
 from ingest.sessions.salts import Salt, Salts, fresh_key
 
 log = structlog.get_logger()
@@ -71,10 +72,11 @@ def load_agreement(path: Path, now: float, jitter: float) -> SaltAgreement:
 class SaltAgreementKeeper(Actor):
     """The actor that owns the salts' file, and follows the salts' topic.
 
-    It proposes a salt for today if the topic has none, and one for tomorrow before midnight UTC.
-    The first record of a date wins. Events get the salts of the time at which they were received.
-    While Kafka is away at midnight the old salt stays in force. Salts are deleted 48 hours after
-    they were made, from memory and disk; the topic deletes its own. A restart continues.
+    It proposes a salt for today if the topic has none, and one for tomorrow before midnight UTC;
+    if Plausible's salts are followed, it proposes each when Plausible has made it. The first record
+    of a date wins. Events get the salts of the time at which they were received. While Kafka is
+    away at midnight the old salt stays in force. Salts are deleted 48 hours after they were made,
+    from memory and disk; the topic deletes its own. A restart continues.
     """
 
     name = "salts"
@@ -88,6 +90,7 @@ class SaltAgreementKeeper(Actor):
         reader: TopicReading,
         send: Send,
         topic: str,
+        theirs: Callable[[float], Salts | None] | None = None,
     ) -> None:
         """Own the file, and give the reference data the salts.
 
@@ -99,6 +102,8 @@ class SaltAgreementKeeper(Actor):
             reader: Reads the topic from its beginning; closed by the caller.
             send: Sends proposals.
             topic: The salts' topic.
+            theirs: Gives Plausible's salts at a time (Unix seconds), None if they are not known;
+                None if they are not followed.
         """
         self._path = path
         self._agreement = agreement
@@ -106,6 +111,7 @@ class SaltAgreementKeeper(Actor):
         self._reader = reader
         self._send = send
         self._topic = topic
+        self._theirs = theirs
         self._proposed = (-1, 0.0)
         self._saved: list[DailySalt] | None = None
         self._save_at = 0.0
@@ -158,19 +164,25 @@ class SaltAgreementKeeper(Actor):
             log.info("salt agreed on", day=salt.day)
 
     async def _propose(self, now: float) -> None:
-        day = self._agreement.proposal_due(now)
-        if day is None:
+        theirs = self._plausible_salt(now)
+        grace = None if self._theirs is None else GRACE_SECONDS
+        proposal = self._agreement.proposal(now, fresh_key(), theirs, grace)
+        if proposal is None:
             return
         proposed, at = self._proposed
-        if proposed == day and trio.current_time() < at + REPEAT_SECONDS:
+        if proposed == proposal.day and trio.current_time() < at + REPEAT_SECONDS:
             return  # it is read back soon
-        self._proposed = day, trio.current_time()
-        proposal = DailySalt(day, fresh_key(), int(now))
+        self._proposed = proposal.day, trio.current_time()
         try:
             with trio.fail_after(SEND_SECONDS):
                 await self._send(Message(self._topic, 0, encode_salt(proposal)))
         except (KafkaFailure, trio.TooSlowError) as error:
             log.error("no salt can be proposed", error=str(error) or "Kafka does not answer")
+
+    def _plausible_salt(self, now: float) -> Salt | None:
+        """Plausible's current salt; None if it is not known, or not followed."""
+        salts = None if self._theirs is None else self._theirs(now)
+        return None if salts is None else salts.current
 
     def _save(self, now: float) -> None:
         """Make the file hold the salts; they are in force whether or not this succeeds."""
@@ -196,9 +208,15 @@ class SaltAgreementKeeper(Actor):
         cause = "" if self._problem is None else f": {self._problem}"
         if not self.accepting:
             return {"status": "down", "reason": f"no salt is agreed on yet{cause}"}
-        if all(salt.day != now // 86_400 for salt in self._agreement.agreed):
+        awaited = self._theirs is not None and self._agreement.awaits(now, GRACE_SECONDS)
+        if not awaited and all(salt.day != now // 86_400 for salt in self._agreement.agreed):
             reason = f"no salt for today is agreed on yet, yesterday's stays in force{cause}"
             return {"status": "degraded", "reason": reason}
         if self._unwritten is not None:
             return {"status": "degraded", "reason": self._unwritten}
+        theirs = self._plausible_salt(now)
+        if theirs is not None and self._agreement.overrules(theirs):
+            reason = "the fronts had agreed on another salt before they saw Plausible's: until "
+            reason += "midnight UTC visitors have other ids than in Plausible"
+            return {"status": "degraded", "reason": reason}
         return {"status": "ok"}

@@ -1,7 +1,8 @@
 """How fronts agree on each day's salt, without an election.
 
 Any front may propose a salt for a date in the salts topic. The topic has one order, and the first
-record for a date wins for all. A record holds
+record for a date wins for all. Fronts that follow Plausible's PostgreSQL propose the salt that
+Plausible has made for the date. A record holds
 
     {"version": 1, "day": days since 1970-01-01, "key": hexadecimal, "created_at": Unix seconds}
 """
@@ -156,6 +157,47 @@ class SaltAgreement:
         if today + 1 not in self._days and now >= self._proposal_time(today):
             return today + 1
         return None
+
+    def awaits(self, now: float, grace: float) -> bool:
+        """Whether the salt for today is still awaited, and the one before it may be used.
+
+        Args:
+            now: Unix seconds.
+            grace: Seconds after midnight within which the salt is awaited.
+        """
+        today = int(now // _DAY)
+        late = now >= today * _DAY + grace
+        return today not in self._days and not late and self.salts_at(now) is not None
+
+    def overrules(self, theirs: Salt) -> bool:
+        """Whether another salt than Plausible's was agreed on for the date of Plausible's."""
+        agreed = self._days.get(theirs.created_at // _DAY)
+        return agreed is not None and agreed.key != theirs.key
+
+    def proposal(
+        self, now: float, key: bytes, theirs: Salt | None = None, grace: float | None = None
+    ) -> DailySalt | None:
+        """The salt to propose; None if no proposal is due.
+
+        If the fronts follow Plausible's salts, Plausible's is proposed once it has made one for the
+        date. A salt of our own is proposed for today only, if Plausible's has been awaited in vain,
+        or if there is no salt for the events that arrive.
+
+        Args:
+            now: Unix seconds.
+            key: Random bytes of a salt of our own.
+            theirs: Plausible's current salt; None if it is not known.
+            grace: Seconds after midnight within which Plausible's salt is awaited; None if the
+                fronts do not follow it.
+        """
+        day = self.proposal_due(now)
+        if day is None:
+            return None
+        if theirs is not None and theirs.created_at // _DAY == day:
+            return DailySalt(day, theirs.key, theirs.created_at)
+        if grace is not None and (day > now // _DAY or self.awaits(now, grace)):
+            return None
+        return DailySalt(day, key, int(now))
 
     def expire(self, now: float) -> bool:
         """Delete the salts that were made more than 48 hours ago.

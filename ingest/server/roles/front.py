@@ -31,7 +31,7 @@ from ingest.server.member import Figures, Member, open_member_topics
 from ingest.server.opened_store import opened_store
 from ingest.server.outbox import open_outbox, remembered_cluster
 from ingest.server.running import exit_code_of, run_collector
-from ingest.server.start_files import load_reference, reloads
+from ingest.server.start_files import load_reference, open_plausible, reloads
 from ingest.server.state_files import StateFiles
 from ingest.server.traces import open_telemetry
 from ingest.server.web import Web
@@ -54,7 +54,8 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
     """
     record, retention = await join_cluster(settings, "front", remembered_cluster(files))
     clock = Clock.system()
-    reference = load_reference(settings, NO_SALTS)
+    plausible = await open_plausible(settings, files, clock)
+    reference = load_reference(settings, NO_SALTS, plausible)
     secret = settings.cluster_secret
     assert secret is not None  # noqa: S101 - `join_cluster` has checked it
     partitioner = Partitioner(secret.get_secret_value(), record.partitions)
@@ -67,7 +68,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
         _store(settings) as store,
         open_member_topics(settings) as topics,
     ):
-        sites, geo = reloads(settings, reference)
+        sites, geo = reloads(settings, reference, plausible)
         keepers: list[Actor] = [sites] if geo is None else [sites, geo]
         with (
             open_outbox(settings, files, clock, record) as outbox,
@@ -102,6 +103,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
                 salts_reader,
                 topics.send,
                 names.salts,
+                None if plausible is None else plausible.plausible_salts,
             )
             member = Member(settings, "front", record, clock, retention)
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,13 @@ DAY = 24 * 3600
 class Front:
     """A keeper, its file and the reference data."""
 
-    def __init__(self, path: Path, topic: FakeTopic, jitter: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        topic: FakeTopic,
+        jitter: float = 0.0,
+        theirs: Callable[[float], Salts | None] | None = None,
+    ) -> None:
         clock = topic.clock
         unused = Salts(Salt(bytes(16), NOON))
         self.reference = Reference(SiteRegistry(()), NoGeoDatabase(), unused, RateLimiter())
@@ -37,6 +44,7 @@ class Front:
             self.reader,
             topic.send,
             "salts",
+            theirs,
         )
 
     def at(self, received: int) -> Salts:
@@ -175,3 +183,51 @@ def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
     path.write_text("{}")
     assert load_agreement(path, NOON, 0.0).agreed == []
     assert (tmp_path / "salts.damaged").read_text() == "{}"
+
+
+async def test_fronts_that_follow_plausible_agree_on_its_salts(
+    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    topic = FakeTopic(Clock(NOON))
+    made = [Salt(b"1" * 16, NOON - 60)]
+    fronts = [
+        Front(tmp_path / f"{n}.json", topic, theirs=lambda now: Salts(made[-1])) for n in range(2)
+    ]
+    for front in fronts:
+        nursery.start_soon(front.keeper.run)
+    await trio.sleep(10)
+    assert {front.at(NOON + 10) for front in fronts} == {Salts(made[0])}
+    await trio.sleep(12 * 3600)
+    assert {front.at(MIDNIGHT) for front in fronts} == {Salts(made[0])}
+    assert {front.status for front in fronts} == {"ok"}  # Plausible is not late yet
+    made.append(Salt(b"2" * 16, MIDNIGHT + 5))
+    await trio.sleep(10)
+    assert {front.at(MIDNIGHT + 20) for front in fronts} == {Salts(made[1], made[0])}
+    nursery.cancel_scope.cancel()
+
+
+async def test_fronts_make_their_own_salt_if_plausible_has_stopped(
+    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    topic = FakeTopic(Clock(NOON))
+    made = [Salt(b"1" * 16, NOON - 60)]
+    fronts = [
+        Front(tmp_path / f"{n}.json", topic, theirs=lambda now: Salts(made[-1])) for n in range(2)
+    ]
+    for front in fronts:
+        nursery.start_soon(front.keeper.run)
+    await trio.sleep(13 * 3600)
+    (own,) = {front.at(MIDNIGHT + 3600) for front in fronts}
+    assert own.previous == made[0]
+    made.append(Salt(b"2" * 16, MIDNIGHT + 3600))
+    await trio.sleep(60)
+    assert {front.at(MIDNIGHT + 3660) for front in fronts} == {own}
+    assert "agreed on another salt before they saw Plausible's" in str(
+        fronts[0].keeper.status()["reason"]
+    )
+    await trio.sleep(23 * 3600)
+    made.append(Salt(b"3" * 16, MIDNIGHT + DAY))
+    await trio.sleep(60)
+    assert {front.at(MIDNIGHT + DAY + 60) for front in fronts} == {Salts(made[2], own.current)}
+    assert {front.status for front in fronts} == {"ok"}
+    nursery.cancel_scope.cancel()

@@ -173,6 +173,56 @@ def test_proposals(salts: list[DailySalt], now: int, jitter: float, due: int | N
     assert agreed(*salts, jitter=jitter).proposal_due(now) == due
 
 
+PLAUSIBLES = Salt(b"p" * 16, MIDNIGHT + 1)
+
+
+@pytest.mark.parametrize(
+    ("salts", "theirs", "now", "proposed"),
+    [
+        pytest.param([YESTERDAYS], PLAUSIBLES, MIDNIGHT + 3, b"p", id="Plausible's"),
+        pytest.param([TODAYS], PLAUSIBLES, NOON, None, id="another was agreed on"),
+        pytest.param([YESTERDAYS], None, MIDNIGHT + 599, None, id="it is awaited"),
+        pytest.param(
+            [YESTERDAYS], Salt(b"y" * 16, MIDNIGHT - 5), MIDNIGHT + 599, None, id="yesterday's"
+        ),
+        pytest.param([YESTERDAYS], None, MIDNIGHT + 600, b"k", id="it was awaited in vain"),
+        pytest.param([], None, MIDNIGHT + 3, b"k", id="events need a salt"),
+        pytest.param([TODAYS], PLAUSIBLES, MIDNIGHT + DAY - 5, None, id="none for tomorrow"),
+        pytest.param(
+            [TODAYS], Salt(b"t" * 16, MIDNIGHT + DAY), MIDNIGHT + DAY - 5, b"t", id="clock ahead"
+        ),
+    ],
+)
+def test_proposals_of_fronts_that_follow_plausible(
+    salts: list[DailySalt], theirs: Salt | None, now: int, proposed: bytes | None
+) -> None:
+    proposal = agreed(*salts).proposal(now, b"k" * 16, theirs, 600)
+    assert (proposal and proposal.key[:1]) == proposed
+
+
+@pytest.mark.parametrize(
+    ("theirs", "overruled"),
+    [
+        (Salt(TODAYS.key, MIDNIGHT + 1), False),
+        (PLAUSIBLES, True),
+        (Salt(b"p" * 16, MIDNIGHT - DAY), False),
+    ],
+    ids=["the same", "another", "of another date"],
+)
+def test_another_salt_than_plausibles(theirs: Salt, overruled: bool) -> None:
+    assert agreed(TODAYS).overrules(theirs) == overruled
+
+
+def test_the_proposal_of_plausibles_salt_is_taken() -> None:
+    agreement = agreed(YESTERDAYS)
+    proposal = agreement.proposal(MIDNIGHT + 3, b"k" * 16, PLAUSIBLES, 600)
+    assert proposal is not None
+    assert agreement.apply(proposal, MIDNIGHT + 4)
+    found = agreement.salts_at(MIDNIGHT + 4)
+    assert found is not None
+    assert found.current == PLAUSIBLES
+
+
 def test_salts_are_deleted_after_48_hours() -> None:
     agreement = agreed(YESTERDAYS, TODAYS)
 
