@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from ingest.enrichment.campaign import CLICK_IDS, click_id_param, medium
 from ingest.enrichment.channel import acquisition_channel
 from ingest.enrichment.referrer import Referral, parse_referral
-from ingest.enrichment.source import TAGS, source_of, tagged
+from ingest.enrichment.source import TAGS, older_source, source_of, tagged
 from ingest.model.event import Attribution
 
 _PARAMETERS: Final = frozenset(
@@ -63,3 +65,17 @@ def _attribution(referral: Referral | None, tags: _Tags) -> Attribution:
 
 
 _cached_attribution = lru_cache(maxsize=8192)(_attribution)
+
+
+def older_attribution(attribution: Attribution) -> Attribution:
+    """Return an attribution with the source and the channel that it had before June 2026."""
+    source = older_source(attribution.referrer_source, attribution.utm_source, attribution.referrer)
+    channel = acquisition_channel(
+        source,
+        attribution.utm_medium,
+        attribution.utm_campaign,
+        attribution.utm_source,
+        attribution.click_id_param,
+        older=True,
+    )
+    return msgspec.structs.replace(attribution, referrer_source=source, acquisition_channel=channel)

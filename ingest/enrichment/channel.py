@@ -7,7 +7,6 @@ from typing import Final
 
 from ingest.enrichment.source_tables import source_tables
 
-_TABLES: Final = source_tables()
 _SHOPPING_CAMPAIGN: Final = re.compile(r"(?:[^a-df-z]|^)shop|shopping")
 _DISPLAY: Final = frozenset({"display", "banner", "expandable", "interstitial", "cpm"})
 _SOCIAL: Final = frozenset(
@@ -99,12 +98,22 @@ OTHERWISE: Final = "Direct"
 
 
 def acquisition_channel(
-    referrer_source: str, utm_medium: str, utm_campaign: str, utm_source: str, click_id_param: str
+    referrer_source: str,
+    utm_medium: str,
+    utm_campaign: str,
+    utm_source: str,
+    click_id_param: str,
+    *,
+    older: bool = False,
 ) -> str:
-    """Return the channel of a session, from the columns that describe its source."""
+    """Return the channel of a session, from the columns that describe its source.
+
+    With `older`, the source has the name, and gets the category, from before June 2026.
+    """
+    tables = source_tables(older=older)
     source, medium, campaign = referrer_source.lower(), utm_medium.lower(), utm_campaign.lower()
     tag = utm_source.lower()
-    category = _TABLES.categories.get(source, "")
+    category = tables.categories.get(source, "")
     paid_medium = _paid_medium(medium)
     signs = Signs(
         source=source,
@@ -114,7 +123,7 @@ def acquisition_channel(
         click_id=click_id_param,
         category=category,
         paid_medium=paid_medium,
-        paid=paid_medium or tag in _TABLES.paid,
+        paid=paid_medium or tag in tables.paid,
         shopping=category == "SHOPPING" or _SHOPPING_CAMPAIGN.search(campaign) is not None,
     )
     for channel, fits in RULES:

@@ -13,9 +13,9 @@ COUNTRY: Final = "{}"
 """Placeholder for a country's or generic top-level domain in a host family (`google.{}`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SourceTables:
-    """The names and categories of sources.
+    """The names and categories of sources, of one age.
 
     Attributes:
         names: Canonical names, by lower-case name, alias or host.
@@ -35,32 +35,44 @@ class SourceTables:
 
 
 @cache
-def source_tables() -> SourceTables:
-    """Read the tables; the first call takes some milliseconds."""
-    aliases: dict[str, Any] = json.loads(_text("source_aliases.json"))
+def source_tables(*, older: bool = False) -> SourceTables:
+    """Read the tables; the first call takes some milliseconds.
+
+    Args:
+        older: Whether to return the names and categories from before June 2026.
+    """
+    common: dict[str, Any] = json.loads(_text("source_aliases.json"))
+    own: dict[str, Any] = common["older" if older else "newest"]
+    families: dict[str, str] = common["suffix_families"] | own["suffix_families"]
+    aliases: dict[str, str] = common["aliases"] | own["aliases"]
+    aliases |= {name.lower(): name for name in (*aliases.values(), *families.values())}
     hosts: dict[str, str] = {}
     paths: dict[str, dict[str, str]] = {}
-    # Later entries take precedence: Sluice's additions over the published lists.
-    for file in ("source_hosts.csv", "source_additions.csv"):
-        for host, name in _rows(file):
-            host, slash, path = host.partition("/")
-            if slash:
-                paths.setdefault(host, {})[f"/{path}"] = name
-            else:
-                hosts[host] = name
-    path_names = [name for entries in paths.values() for name in entries.values()]
-    names = {name.lower(): name for name in (*hosts.values(), *path_names)}
-    names |= aliases["aliases"]
-    names |= {name.lower(): name for name in aliases["aliases"].values()}
+    known: dict[str, str] = {}
+    for host, listed in (*_rows("source_hosts.csv"), *own["hosts"].items()):
+        known[listed.lower()] = listed
+        # A host keeps the list's spelling of its name, unless the name is an alias.
+        name = aliases.get(listed.lower(), listed)
+        host, slash, path = host.partition("/")
+        if slash:
+            paths.setdefault(host, {})[f"/{path}"] = name
+        else:
+            hosts[host] = name
+    ours = {
+        source: category
+        for lists in (common["categories"], own["categories"])
+        for category, sources in lists.items()
+        for source in sources
+    }
     return SourceTables(
-        names=MappingProxyType(names),
+        names=MappingProxyType(known | aliases),
         hosts=MappingProxyType(hosts),
         paths={
             host: tuple(sorted(entries.items(), reverse=True)) for host, entries in paths.items()
         },
-        families=aliases["suffix_families"],
-        paid=frozenset(aliases["paid_sources"]),
-        categories=dict(_rows("source_categories.csv")),
+        families=families,
+        paid=frozenset(common["paid_sources"]),
+        categories=ours | dict(_rows("source_categories.csv")),
     )
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.enrichment.attribution import attribute
+from ingest.enrichment.attribution import attribute, older_attribution
 from ingest.model.event import Attribution
 
 GOOGLE = "https://www.google.com/"
@@ -145,6 +146,30 @@ def test_long_texts_are_attributed_like_short_ones() -> None:
     attribution = attribute("https://a.example/" + "p" * 1000, "b.example", {"utm_campaign": tag})
     assert attribution.utm_campaign == tag
     assert attribution.referrer_source == "a.example"
+
+
+@pytest.mark.parametrize(
+    ("referrer", "query", "source", "channel"),
+    [
+        ("https://x.com/a", {}, "x.com", "Referral"),
+        ("https://t.co/a", {}, "Twitter", "Organic Social"),
+        ("https://chatgpt.com/", {}, "chatgpt.com", "Organic Search"),
+        ("https://claude.ai/", {}, "claude.ai", "Referral"),
+        (None, {"utm_source": "twitter-ads"}, "Twitter", "Paid Social"),
+        ("https://x.com/a", {"ref": ""}, "", "Direct"),
+        (GOOGLE, {"gclid": "x"}, "Google", "Paid Search"),
+    ],
+)
+def test_attribution_before_june_2026(
+    referrer: str | None, query: dict[str, str], source: str, channel: str
+) -> None:
+    newest = attribute(referrer, "example.com", query)
+    older = older_attribution(newest)
+    assert (older.referrer_source, older.acquisition_channel) == (source, channel)
+    assert older == older_attribution(older)
+    assert msgspec.structs.replace(older, referrer_source="", acquisition_channel="") == (
+        msgspec.structs.replace(newest, referrer_source="", acquisition_channel="")
+    )
 
 
 PARAMETER = st.sampled_from(["utm_source", "ref", "utm_medium", "utm_campaign", "gclid", "other"])

@@ -63,6 +63,26 @@ def test_channels(
     assert acquisition_channel(source, medium, campaign, tag, click_id) == channel
 
 
+@pytest.mark.parametrize(
+    ("source", "channel"),
+    [
+        ("Twitter", "Organic Social"),
+        ("X (Twitter)", "Referral"),
+        ("Bluesky", "Referral"),
+        ("Mastodon", "Referral"),
+        ("Discord", "Organic Social"),
+        ("chatgpt.com", "Organic Search"),
+        ("ChatGPT", "Referral"),
+        ("Claude", "Referral"),
+        ("Perplexity", "Organic Search"),
+        ("Kagi", "Referral"),
+        ("Brave", "Organic Search"),
+    ],
+)
+def test_channels_before_june_2026(source: str, channel: str) -> None:
+    assert acquisition_channel(source, "", "", "", "", older=True) == channel
+
+
 @given(st.text(), st.text(), st.text(), st.text(), st.sampled_from(["", "gclid", "msclkid"]))
 def test_everything_has_a_channel(
     source: str, medium: str, campaign: str, tag: str, click_id: str

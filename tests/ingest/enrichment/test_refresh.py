@@ -1,28 +1,15 @@
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from ingest.enrichment.refresh import DATA, main, refresh, source_categories, source_hosts
-
-SEARCH = """
-Google:
-  - urls: [google.com, 'google.{}']
-    params: [q]
-  - urls: [www.google.example]
-Ixquick:
-  - urls: ['{}.ixquick.com', Eu.Ixquick.com, android-app//com.ixquick.app]
-"""
+from ingest.enrichment.refresh import DATA, main, refresh, source_categories
 
 
 @pytest.fixture
 def lists(tmp_path: Path) -> Path:
     directory = tmp_path / "lists"
     directory.mkdir()
-    (directory / "matomo_SearchEngines.yml").write_text(SEARCH)
-    (directory / "matomo_Socials.yml").write_text("Net:\n  - net.example\n  - google.com\n")
-    (directory / "matomo_AIAssistants.yml").write_text("Bot:\n  - bot.example\n")
     (directory / "ga4_source_categories.csv").write_text(
         "source,source_category\nb,SOURCE_CATEGORY_SOCIAL\na,SOURCE_CATEGORY_SEARCH\n"
     )
@@ -34,28 +21,15 @@ def lists(tmp_path: Path) -> Path:
 def data(tmp_path: Path) -> Path:
     directory = tmp_path / "data"
     directory.mkdir()
-    kept = {"renames": {"Ixquick": "IXquick"}, "categories": {"EMAIL": ["gmail", "a"]}}
-    (directory / "source_aliases.json").write_text(json.dumps(kept))
     return directory
 
 
 def test_rebuilds_the_tables(lists: Path, data: Path) -> None:
     refresh(lists, data)
-    assert (data / "source_hosts.csv").read_text().splitlines() == [
-        "host,name",
-        "bot.example,Bot",
-        "eu.ixquick.com,IXquick",
-        "google.com,Google",
-        "google.example,Google",
-        "google.{},Google",
-        "ixquick.com,IXquick",
-        "net.example,Net",
-    ]
     assert (data / "source_categories.csv").read_text().splitlines() == [
         "source,category",
         "a,SEARCH",
         "b,SOCIAL",
-        "gmail,EMAIL",
     ]
     assert (data / "referrer_spammers.txt").read_text() == "a.spam\nb.spam\n"
 
@@ -70,8 +44,7 @@ def test_the_same_lists_make_the_same_tables(lists: Path, data: Path, tmp_path: 
 
 
 def test_nothing_published_is_nothing() -> None:
-    assert source_hosts([], {}) == []
-    assert source_categories([], {}) == []
+    assert source_categories([]) == []
 
 
 def test_a_missing_list_is_said(
@@ -80,5 +53,5 @@ def test_a_missing_list_is_said(
     before = {path.name: path.stat().st_mtime_ns for path in DATA.iterdir()}
     monkeypatch.setattr("sys.argv", ["refresh", str(tmp_path)])
     assert main() == 1
-    assert "matomo_SearchEngines.yml" in capsys.readouterr().err
+    assert "ga4_source_categories.csv" in capsys.readouterr().err
     assert before == {path.name: path.stat().st_mtime_ns for path in DATA.iterdir()}

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.enrichment.referrer import parse_referral
-from ingest.enrichment.source import source_of, tagged
+from ingest.enrichment.source import older_source, source_of, tagged
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ from ingest.enrichment.source import source_of, tagged
         ("twitter", "X (Twitter)"),
         ("GOOGLE", "Google"),
         ("hacker news", "Hacker News"),
+        ("wikipedia", "Wikipedia"),
+        ("microsoft 365", "Microsoft 365"),
+        ("Claude.ai", "Claude"),
+        ("qip", "qip"),
         ("newsletter", "newsletter"),
         ("My Newsletter", "My Newsletter"),
         ("", ""),
@@ -93,9 +97,19 @@ def test_which_tag_counts(query: dict[str, str], value: str | None) -> None:
         ("https://images.search.yahoo.com/", "Yahoo! Images"),
         ("https://yandex.ru/", "Yandex"),
         ("https://sub.mail.ru/", "Mail.ru"),
-        # One name in two spellings: the later one counts
-        ("https://email.t-online.de/", "T-Online"),
-        ("https://mail.qip.ru/", "qip"),
+        # One name in two spellings: each host keeps its own
+        ("https://email.t-online.de/", "T-online"),
+        ("https://suche.t-online.de/", "T-Online"),
+        ("https://mail.qip.ru/", "QIP"),
+        ("https://search.qip.ru/", "qip"),
+        # Search engines, networks and instances that Plausible does not name
+        ("https://www.startpage.com/", "startpage.com"),
+        ("https://soundcloud.com/", "soundcloud.com"),
+        ("https://you.com/search", "you.com"),
+        ("https://mastodon.art/@a", "mastodon.art"),
+        ("https://discord.gg/x", "discord.gg"),
+        ("https://search.gmx.com/", "search.gmx.com"),
+        ("https://lycos.example/", "lycos.example"),
         # A beginning that ends in a slash, which the path of a referral never does
         ("https://apollo.lv/portal/search/", "Apollo Latvia"),
         ("https://apollo.lv/portal/search/x", "Apollo Latvia"),
@@ -115,3 +129,63 @@ def test_no_referrer_is_no_source() -> None:
 def test_any_host_has_a_name(host: str) -> None:
     referral = parse_referral(f"https://{host}/x", "example.com")
     assert referral is None or source_of({}, referral)
+
+
+@pytest.mark.parametrize(
+    ("referrer", "newest", "older"),
+    [
+        ("https://x.com/a", "X (Twitter)", "x.com"),
+        ("https://t.co/a", "X (Twitter)", "Twitter"),
+        ("https://mobile.twitter.com/a", "X (Twitter)", "Twitter"),
+        ("android-app://com.twitter.android", "X (Twitter)", "Twitter"),
+        ("https://bsky.app/", "Bluesky", "bsky.app"),
+        ("https://go.bsky.app/", "Bluesky", "go.bsky.app"),
+        ("https://mastodon.social/@a", "Mastodon", "mastodon.social"),
+        ("https://chatgpt.com/c/1", "ChatGPT", "chatgpt.com"),
+        ("https://Claude.ai/", "Claude", "Claude.ai"),
+        ("https://poe.com/x", "Poe", "poe.com"),
+        ("https://gemini.google.com/app", "Google Gemini", "Google"),
+        ("https://www.perplexity.ai/", "Perplexity", "Perplexity"),
+        ("https://pplx.ai/", "Perplexity", "pplx.ai"),
+        ("https://kagi.com/search", "Kagi", "kagi.com"),
+        ("https://excel.officeapps.live.com/x", "Microsoft 365", "excel.officeapps.live.com"),
+        ("https://en.wikipedia.org/wiki", "Wikipedia", "Wikipedia"),
+        ("https://l.threads.com/", "Threads", "Threads"),
+        ("https://google.de/products/a", "Google Product Search", "Google Product Search"),
+        ("https://markosaric.com/" + "p" * 400, "markosaric.com", "markosaric.com"),
+        ("android-app://org.example.app", *["android-app://org.example.app"] * 2),
+    ],
+)
+def test_both_ages_of_hosts(referrer: str, newest: str, older: str) -> None:
+    referral = parse_referral(referrer, "example.com")
+    assert referral is not None
+    source = source_of({}, referral)
+    assert source == newest
+    assert older_source(source, "", referral.referrer) == older
+    # A renamed source stays what it is.
+    assert older_source(older, "", referral.referrer) == older
+
+
+@pytest.mark.parametrize(
+    ("tag", "newest", "older"),
+    [
+        ("twitter", "X (Twitter)", "Twitter"),
+        ("Twitter-Ads", "X (Twitter)", "Twitter"),
+        ("x.com", "X (Twitter)", "x.com"),
+        ("X (Twitter)", "X (Twitter)", "X (Twitter)"),
+        ("chatgpt.com", "ChatGPT", "chatgpt.com"),
+        ("copilot", "Microsoft Copilot", "copilot"),
+        ("mastodon", "Mastodon", "mastodon"),
+        ("wikipedia", "Wikipedia", "Wikipedia"),
+        ("fb", "Facebook", "Facebook"),
+        ("newsletter", "newsletter", "newsletter"),
+    ],
+)
+def test_both_ages_of_tags(tag: str, newest: str, older: str) -> None:
+    assert source_of({"utm_source": tag}, None) == newest
+    assert older_source(newest, tag, "twitter.com") == older
+
+
+def test_no_source_is_none_in_both_ages() -> None:
+    # An empty tag hides the referrer.
+    assert older_source("", "", "twitter.com/a") == ""
