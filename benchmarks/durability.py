@@ -142,6 +142,7 @@ class Sink:
 
     name = "sink"
     findings: tuple[str, ...] = ()
+    older_names = False
 
     async def open(self) -> None:
         await trio.lowlevel.checkpoint()

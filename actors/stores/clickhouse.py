@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import structlog
 import trio
 from asynch.errors import UnknownTypeError
 
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.json_lines import json_lines
 from actors.stores.migration import Migrated, migrate
+from actors.stores.names_age import find_names_age
 from actors.stores.native_connection import NativeConnection
 from actors.stores.native_line import Line, ServerError, rows_of
 from actors.stores.query_limits import QUERY_RESULT_BYTES, QUERY_SECONDS, query_settings
@@ -29,6 +31,7 @@ from actors.stores.url import ServerAddress
 from actors.threads.asyncio_thread import AsyncioThread
 from ingest.rows.dedup_probe import IDENTITIES, plan_probes
 from ingest.rows.layout import Row
+from ingest.rows.names_age import NamesAge, rows_of_age
 from ingest.rows.schema import TABLES, Table, quote_identifier, quote_string
 from ingest.rows.servers import (
     SeenServer,
@@ -38,6 +41,8 @@ from ingest.rows.servers import (
     seen_servers,
     select_statement,
 )
+
+log = structlog.get_logger()
 
 CONNECTION_SECONDS = 10.0
 INSERT_SECONDS = 50.0
@@ -86,7 +91,13 @@ class ClickHouseStore:
         self._beats = self._line("", connection_seconds)
         self._migrated: Migrated | None = None
         self._tables_changed = False
+        self._names = NamesAge.NEWEST
         self.findings: tuple[str, ...] = ()
+
+    @property
+    def older_names(self) -> bool:
+        """See `Store.older_names`; asked again before each insert."""
+        return self._names is not NamesAge.NEWEST
 
     async def open(self) -> None:
         """Connect, create the database if needed, and create or migrate the tables.
@@ -102,6 +113,9 @@ class ClickHouseStore:
         try:
             await self._create_database()
             migrated = await migrate(self._execute, address.database)
+            names = NamesAge.NEWEST
+            if migrated.by_plausible:
+                names = await find_names_age(self._execute, address.database)
         except ServerError as error:
             kind = StoreMisconfigured if operator_at_fault(error.code) else StoreUnavailable
             raise kind(f"ClickHouse at {address.host}:{address.port}: {error}") from None
@@ -110,18 +124,22 @@ class ClickHouseStore:
         self.findings = (
             f"ClickHouse {version} at {address.host}:{address.port}, database {address.database}",
             *migrated.findings,
+            *((f"source names: {names}",) if migrated.by_plausible else ()),
             *rights,
         )
-        self._migrated, self._tables_changed = migrated, False
+        self._migrated, self._tables_changed, self._names = migrated, False, names
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
         """See `Store.insert`."""
         if not rows:
             return
         try:
-            left_out = (await self._tables()).left_out.get(table.name, frozenset())
+            tables = await self._tables()
+            if tables.by_plausible:
+                await self._follow_names()
+            left_out = tables.left_out.get(table.name, frozenset())
             await self._inserts.run(
-                partial(_insert, self._address.database, table, rows, token, left_out)
+                partial(_insert, self._address.database, table, rows, token, left_out, self._names)
             )
         except ServerError as error:
             if tables_at_fault(error.code):
@@ -242,6 +260,13 @@ class ClickHouseStore:
             await self.open()
         return self._migrated
 
+    async def _follow_names(self) -> None:
+        """Notice a migration of the database that renames sources."""
+        names = await find_names_age(self._execute, self._address.database)
+        if names is not self._names:
+            log.info("the source names of the database have changed", names=str(names))
+            self._names = names
+
     def _line(self, database: str, seconds: float, address: ServerAddress | None = None) -> Line:
         address = address or self._address
         connect = partial(
@@ -272,8 +297,10 @@ async def _insert(
     rows: Sequence[tuple[Any, ...]],
     token: str,
     left_out: frozenset[str],
+    names: NamesAge,
     connection: NativeConnection,
 ) -> None:
+    rows = rows_of_age(names, table, rows)
     await connection.execute(
         f"{insert_into(database, table, left_out)} VALUES",
         encode(table, rows, left_out),

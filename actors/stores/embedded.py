@@ -62,6 +62,7 @@ class EmbeddedStore:
     """
 
     name = "chdb"
+    older_names = False
 
     def __init__(self, address: EmbeddedAddress, *, query_seconds: float = QUERY_SECONDS) -> None:
         """Create the store without opening it.

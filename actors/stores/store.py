@@ -40,10 +40,15 @@ class Store(Protocol):
     Attributes:
         name: Its kind, for logs: `chdb` or `clickhouse`.
         findings: What `open` found and did, one per line.
+        older_names: Whether sources are stored under the names from before June 2026, because the
+            database has them.
     """
 
     name: str
     findings: tuple[str, ...]
+
+    @property
+    def older_names(self) -> bool: ...
 
     async def open(self) -> None:
         """Connect, and create or migrate the tables.

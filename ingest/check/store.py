@@ -24,7 +24,9 @@ STORE_SECONDS: Final = 30.0
 SKEW_SECONDS: Final = 5.0
 """Allowed difference between the store's clock and this machine's, which sets timestamps."""
 
-_AS_IT_SHOULD: Final = re.compile(r": (created|added)$|^made by Plausible|: inserted without ")
+_AS_IT_SHOULD: Final = re.compile(
+    r": (created|added)$|^made by Plausible|: inserted without |^source names: .* run\)$"
+)
 """Findings that need no attention."""
 
 _QUERY_USER: Final = (

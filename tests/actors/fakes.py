@@ -23,6 +23,7 @@ class FakeStore:
 
     name = "fake"
     findings: tuple[str, ...] = ()
+    older_names = False
 
     def __init__(self) -> None:
         self.rows: dict[str, list[tuple[Any, ...]]] = {}

@@ -33,6 +33,7 @@ class SqliteStore:
 
     name = "sqlite"
     findings: tuple[str, ...] = ()
+    older_names = False
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, timeout=60, isolation_level=None)

@@ -189,6 +189,7 @@ async def test_a_database_made_by_plausible(address: ServerAddress) -> None:
         "are looked for",
         "sessions_v2: inserts are not recognised by their tokens; before one is repeated its rows "
         "are looked for",
+        "source names: those before June 2026",
     ]
     event = row(EVENTS, utm_medium="email", acquisition_channel="ours", engagement_time=3)
     await store.insert(EVENTS, [event], "token")
