@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 
 from tests.cluster.brokers import Brokers
 from tests.end_to_end.browser import find_chromium, required, running_browser
+from tests.end_to_end.channels import check_channels
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.pages import Pages
@@ -66,11 +67,14 @@ def sluice(
 ) -> Iterator[Sluice]:
     """A server that all tests share; each test has its own pages to identify its events."""
     if store == "cluster":
-        yield request.getfixturevalue("cluster")
+        running: Cluster = request.getfixturevalue("cluster")
+        yield running
+        check_channels(running)
         return
     url = _url(store, "shared", request)
     with Sluice(tmp_path_factory.mktemp(store), url, **fast_path(store)) as server:
         yield server
+        check_channels(server)
 
 
 @pytest.fixture(scope="session", params=SINGLE_PROCESSES)
@@ -85,6 +89,8 @@ def fresh(single_process: str, tmp_path: Path, request: pytest.FixtureRequest) -
     url = _url(single_process, tmp_path.name.replace("-", "_")[:60], request)
     server = Sluice(tmp_path, url, **fast_path(single_process))
     yield server
+    if server.ready():
+        check_channels(server)
     server.__exit__()
 
 

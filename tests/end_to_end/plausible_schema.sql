@@ -10,6 +10,7 @@ CREATE TABLE {database}.schema_migrations
 ENGINE = TinyLog;
 
 INSERT INTO {database}.schema_migrations VALUES (20200915070607, now()), (20250910105432, now());
+INSERT INTO {database}.schema_migrations VALUES (20260601000001, now()); -- since 2026-06
 
 CREATE TABLE {database}.acquisition_channel_source_category
 (
@@ -59,7 +60,7 @@ multiIf(
     category = 'SOURCE_CATEGORY_SHOPPING' OR match(campaign, '^(.*(([^a-df-z]|^)shop|shopping).*)$'), 'Organic Shopping',
     category = 'SOURCE_CATEGORY_SOCIAL' OR medium IN ('social', 'social-network', 'social-media', 'sm', 'social network', 'social media'), 'Organic Social',
     category = 'SOURCE_CATEGORY_VIDEO' OR position(medium, 'video') > 0, 'Organic Video',
-    category = 'SOURCE_CATEGORY_AI_ASSISTANTS', 'AI Assistants',
+    category = 'SOURCE_CATEGORY_AI_ASSISTANTS', 'AI Assistants', -- since 2026-06
     category = 'SOURCE_CATEGORY_SEARCH', 'Organic Search',
     category = 'SOURCE_CATEGORY_EMAIL' OR match(tag, 'e[-_ ]?mail|newsletter') OR match(medium, 'e[-_ ]?mail|newsletter'), 'Email',
     medium = 'affiliate', 'Affiliates',

@@ -159,6 +159,15 @@ class Sluice:
         except httpx.TransportError:
             return False
 
+    def ready(self) -> bool:
+        """Whether it runs, and has its store."""
+        if self.process is None or self.process.poll() is not None:
+            return False
+        try:
+            return bool(self.client.get("/ready").json()["status"] == "ok")
+        except httpx.TransportError:
+            return False
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Stop the process and return its exit code."""
         assert self.process is not None

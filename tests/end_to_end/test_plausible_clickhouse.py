@@ -1,6 +1,6 @@
 """Sluice with a ClickHouse database created by Plausible's migrations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from ingest.enrichment.channel import acquisition_channel
+from ingest.enrichment.source_tables import source_tables
+from ingest.rows.names_age import NamesAge
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.lossy_proxy import LossyProxy
 from tests.end_to_end.plausible_database import PlausibleDatabase
@@ -30,7 +31,7 @@ CHANNELS: list[Any] = [
     pytest.param("", "https://news.ycombinator.com/", "Organic Social", id="social"),
     pytest.param("utm_medium=social-media", "", "Organic Social", id="social medium"),
     pytest.param("", "https://www.youtube.com/watch", "Organic Video", id="video"),
-    pytest.param("", "https://chatgpt.com/", "AI Assistants", id="assistant"),
+    pytest.param("", "https://t.co/", "Organic Social", id="network"),
     pytest.param("gclid=x", "https://duckduckgo.com/", "Organic Search", id="search"),
     pytest.param("", "https://mail.google.com/", "Email", id="mail"),
     pytest.param("utm_medium=E-Mail", "", "Email", id="mail medium"),
@@ -41,7 +42,28 @@ CHANNELS: list[Any] = [
     pytest.param("", "https://markosaric.com/", "Referral", id="referral"),
     pytest.param("utm_medium=link", "", "Referral", id="referral medium"),
 ]
-VERSIONS = {"newest": NEWEST, "2025-01": "2025-01", "2024-09": "2024-09"}
+VERSIONS = {"newest": NEWEST, "3.2.0": "2026-01", "2025-01": "2025-01", "2024-09": "2024-09"}
+OLDER = ("3.2.0", "2025-01", "2024-09")
+"""Versions without the migrations that rename sources."""
+
+RENAMED: list[Any] = [
+    # Referrer; name and channel of the newest version; of the version before.
+    ("https://x.com/a", "X (Twitter)", "Organic Social", "x.com", "Referral"),
+    ("https://t.co/a", "X (Twitter)", "Organic Social", "Twitter", "Organic Social"),
+    ("https://bsky.app/", "Bluesky", "Organic Social", "bsky.app", "Referral"),
+    ("https://mastodon.social/", "Mastodon", "Organic Social", "mastodon.social", "Referral"),
+    ("https://chatgpt.com/", "ChatGPT", "AI Assistants", "chatgpt.com", "Organic Search"),
+    ("https://claude.ai/", "Claude", "AI Assistants", "claude.ai", "Referral"),
+    ("https://www.perplexity.ai/", "Perplexity", "AI Assistants", "Perplexity", "Organic Search"),
+    ("https://gemini.google.com/", "Google Gemini", "AI Assistants", "Google", "Organic Search"),
+    ("https://kagi.com/", "Kagi", "Organic Search", "kagi.com", "Referral"),
+    ("https://discord.com/", "Discord", "Organic Social", "Discord", "Organic Social"),
+]
+NEWEST_NAMES, OLDER_NAMES = source_tables().names, source_tables(older=True).names
+SOURCES = sorted(
+    key for key, name in NEWEST_NAMES.items() if name.lower() != key or OLDER_NAMES.get(key) != name
+)
+"""Every alias, and every name that only the newest version has."""
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +86,11 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def database(version: str, clickhouse: ClickHouseServer) -> PlausibleDatabase:
-    name = f"plausible_{version.replace('-', '_')}"
-    return PlausibleDatabase(clickhouse, name, month=VERSIONS[version])
+def database(version: str, clickhouse: ClickHouseServer) -> Iterator[PlausibleDatabase]:
+    name = f"plausible_{version.replace('-', '_').replace('.', '_')}"
+    database = PlausibleDatabase(clickhouse, name, month=VERSIONS[version])
+    yield database
+    database.check_channels()
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +119,13 @@ def test_it_is_recognised(collector: Sluice, version: str) -> None:
     assert f"ok       {recognised}\n" in checked.stdout
     left_out = {
         "newest": "acquisition_channel",
+        "3.2.0": "acquisition_channel",
         "2025-01": "acquisition_channel, engagement_time",
         "2024-09": "acquisition_channel, click_id_param, engagement_time, scroll_depth",
     }[version]
     assert f"ok       events_v2: inserted without {left_out}\n" in checked.stdout
+    age = NamesAge.OLDER if version in OLDER else NamesAge.NEWEST
+    assert f"ok       source names: {age}\n" in checked.stdout
 
 
 def test_events_and_visits(collector: Sluice, database: PlausibleDatabase) -> None:
@@ -157,28 +184,69 @@ def test_events_and_visits(collector: Sluice, database: PlausibleDatabase) -> No
     wait_until(lambda: database.rows(visits) == [expected], 60, lambda: str(database.rows(visits)))
 
 
-@pytest.mark.parametrize("version", ["newest"], indirect=True)
-@pytest.mark.parametrize(("query", "referrer", "channel"), CHANNELS)
-def test_channels_agree(
-    collector: Sluice,
-    database: PlausibleDatabase,
-    query: str,
-    referrer: str,
-    channel: str,
-) -> None:
-    # Each case has a separate page and visitor.
-    path = f"/channel/{query}/{referrer}".translate(dict.fromkeys(map(ord, ":/?&="), "-"))
+def send_page(collector: Sluice, path: str, query: str, referrer: str) -> str:
+    """Send the page view of a separate visitor, and return its path."""
+    path = f"/{path}/{query}/{referrer}".translate(dict.fromkeys(map(ord, ":?&= "), "-"))
     collector.send(
-        url=f"https://example.com/{path}?{query}",
+        url=f"https://example.com{path}?{query}",
         headers={"x-forwarded-for": path},
         r=referrer or None,
     )
-    columns = "referrer_source, utm_medium, utm_campaign, utm_source, click_id_param"
-    sql = f"SELECT {columns}, acquisition_channel AS channel FROM events_v2"
-    where = f"WHERE pathname = '/{path}'"
-    wait_until(lambda: database.rows(f"{sql} {where}"), 60)
-    (row,) = database.rows(f"{sql} {where}")
-    assert row.pop("channel") == acquisition_channel(**row) == channel
+    return path
+
+
+def sources_of(database: PlausibleDatabase, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The stored source and channel of each path, once all are stored."""
+    paths = set(paths)
+    sql = "SELECT pathname, referrer_source AS source, acquisition_channel AS channel FROM {}"
+    events, visits = sql.format("events_v2"), sql.format("sessions_v2 WHERE sign = 1")
+    visits = visits.replace("pathname", "entry_page AS pathname")
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+
+    def read() -> bool:
+        for table in (events, visits):
+            rows = database.rows(table)
+            found[table] = {row["pathname"]: (row["source"], row["channel"]) for row in rows}
+        return all(paths <= names.keys() for names in found.values())
+
+    wait_until(read, 60, lambda: str(found))
+    stored = {path: found[events][path] for path in paths}
+    assert stored == {path: found[visits][path] for path in paths}
+    return stored
+
+
+@pytest.mark.parametrize("version", ["newest", "3.2.0"], indirect=True)
+def test_channels_agree(collector: Sluice, database: PlausibleDatabase) -> None:
+    cases = [case.values for case in CHANNELS]
+    paths = [send_page(collector, "channel", query, referrer) for query, referrer, _ in cases]
+    stored = sources_of(database, paths)
+    channels = {path: channel for path, (_, channel) in stored.items()}
+    assert channels == {path: case[2] for path, case in zip(paths, cases, strict=True)}
+    database.check_channels()
+
+
+@pytest.mark.parametrize("version", ["newest", "3.2.0"], indirect=True)
+def test_sources_have_the_names_of_the_database(
+    collector: Sluice, database: PlausibleDatabase, version: str
+) -> None:
+    paths = [send_page(collector, "renamed", "", case[0]) for case in RENAMED]
+    stored = sources_of(database, paths)
+    expected = [case[3:5] if version in OLDER else case[1:3] for case in RENAMED]
+    assert [stored[path] for path in paths] == expected
+
+
+@pytest.mark.parametrize("version", ["newest", "3.2.0"], indirect=True)
+def test_every_alias(collector: Sluice, database: PlausibleDatabase, version: str) -> None:
+    assert len(SOURCES) > 90
+    names = OLDER_NAMES if version in OLDER else NEWEST_NAMES
+    sent = {send_page(collector, "tag", f"utm_source={tag}", ""): tag for tag in SOURCES}
+    stored = sources_of(database, sent)
+    assert {path: source for path, (source, _) in stored.items()} == {
+        path: names.get(tag, tag) for path, tag in sent.items()
+    }
+    hosts = [host for host in SOURCES if "." in host and ":" not in host]
+    sources_of(database, [send_page(collector, "host", "", f"https://{host}/") for host in hosts])
+    database.check_channels()
 
 
 def test_nothing_is_altered(
@@ -233,3 +301,34 @@ def test_a_lost_acknowledgement_doubles_nothing(
     for verb in (b"ALTER", b"CREATE", b"DROP", b"DELETE", b"OPTIMIZE", b"SYSTEM "):
         assert verb not in sent
     assert database.structure() == structure
+
+
+def test_a_migration_while_sluice_runs(clickhouse: ClickHouseServer, tmp_path: Path) -> None:
+    """The visit goes on: the row that cancels its state has the name that the state has by then."""
+    database = PlausibleDatabase(clickhouse, "plausible_migrated", month="2026-05")
+    sums = (
+        "SELECT referrer_source AS source, acquisition_channel AS channel, "
+        "toInt64(sum(sign)) AS visits, toInt64(sum(sign * pageviews)) AS views "
+        "FROM sessions_v2 GROUP BY source, channel HAVING visits != 0 OR views != 0"
+    )
+    with Sluice(tmp_path, database.url) as collector:
+        collector.send(url="https://example.com/before", r="https://bsky.app/")
+        expected = {"source": "bsky.app", "channel": "Referral", "visits": 1, "views": 1}
+        wait_until(lambda: database.rows(sums) == [expected], 60, collector.log_text)
+        database.check_channels()
+        database.rename_sources()
+        collector.send(url="https://example.com/after")
+        expected = {"source": "Bluesky", "channel": "Organic Social", "visits": 1, "views": 2}
+        wait_until(lambda: database.rows(sums) == [expected], 60, lambda: str(database.rows(sums)))
+        assert "the source names of the database have changed" in collector.log_text()
+        assert f"ok       source names: {NamesAge.NEWEST}\n" in collector.command("check").stdout
+    database.check_channels()
+
+
+def test_migrations_that_may_not_be_read(clickhouse: ClickHouseServer, tmp_path: Path) -> None:
+    database = PlausibleDatabase(clickhouse, "plausible_unmarked")
+    database.run("DROP TABLE schema_migrations SYNC")
+    collector = Sluice(tmp_path, database.url)
+    checked = collector.command("check")
+    assert checked.returncode == 0
+    assert f"warning  source names: {NamesAge.UNKNOWN}\n" in checked.stdout
