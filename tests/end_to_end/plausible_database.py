@@ -46,7 +46,7 @@ class PlausibleDatabase:
 
     def _fill_categories(self) -> None:
         tables = source_tables(older=self.older_names)
-        lists = {
+        lists: dict[str, list[tuple[str, ...]]] = {
             "source_category": [
                 (source, f"SOURCE_CATEGORY_{category}")
                 for source, category in tables.categories.items()
