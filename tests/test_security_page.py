@@ -8,34 +8,33 @@ import pytest
 
 from actors.observation.broadcast import FOLLOWERS
 from actors.pipeline.front_half import FRONT_REQUESTS
+from actors.stores.statement import QUERY_LENGTH
 from ingest.enrichment.user_agent import MAX_LENGTH
 from ingest.fold.fold import PAST_SESSIONS
 from ingest.http.asgi_request import BODY_SECONDS
-from ingest.http.batch_endpoint import AT_A_TIME
-from ingest.http.body_budget import BODIES_BYTES
+from ingest.http.base_app import QUERY_STRING_BYTES
+from ingest.http.batch_endpoint import AT_A_TIME, SMALL, TURN_SECONDS
+from ingest.http.body_budget import BODIES_BYTES, PART_BYTES, SMALL_PARTS
+from ingest.http.event_endpoint import ROOM_SECONDS
 from ingest.http.fast_path.event_request import BODY_BYTES
 from ingest.http.flood import MAX_ADDRESSES
+from ingest.http.hypercorn.open_connections import CONNECTIONS, RESERVED_FILES
 from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
 from ingest.http.hypercorn.server import (
-    CONNECTIONS,
+    CLOSING_SECONDS,
     IDLE_SECONDS,
     READ_SECONDS,
-    RESERVED_FILES,
     WRITE_SECONDS,
 )
 from ingest.records.drop_counter import MAX_KEYS
-from ingest.request.batch import BATCH_BYTES, COMMAS_LIMIT, ITEMS_LIMIT
-from ingest.request.body import (
-    BODY_LIMIT,
-    BOUNDARY_BYTES,
-    FIELDS_LIMIT,
-    PART_HEAD_BYTES,
-    parse_body,
-)
+from ingest.request import form
+from ingest.request.batch import BATCH_BYTES, COUNTED, ITEMS_LIMIT
+from ingest.request.body import BODY_LIMIT, parse_body
 from ingest.request.client_address import MAX_ADDRESS_LENGTH, MAX_PROXIES, PEERS
 from ingest.request.compression import PARTS_LIMIT
 from ingest.request.fields import DOMAINS_LIMIT, NAME_LENGTH, REFERRER_LENGTH
 from ingest.request.invalid import InvalidRequest
+from ingest.request.json_text import BRACKETS_LIMIT, COMMAS_LIMIT, STRINGS_LIMIT
 from ingest.request.props import KEY_BYTES, PROPS_LIMIT, VALUE_BYTES
 from ingest.request.url import URL_BYTES
 from ingest.server.open_files import WANTED_FILES
@@ -49,14 +48,23 @@ JSON_DIGITS = 4300
 
 LIMITS: dict[str, tuple[float, ...]] = {
     "connections": (CONNECTIONS, WANTED_FILES, RESERVED_FILES),
+    "connections of one address that is no trusted proxy's": (),
     "time to send a request's head; idle time between requests": (IDLE_SECONDS,),
     "time to send a body": (BODY_SECONDS,),
     "time to read an answer": (WRITE_SECONDS,),
+    "time to close the connection after the last answer": (CLOSING_SECONDS,),
     "request's head": (HEAD_BYTES / 1024, HEADERS),
     "body": (BODY_LIMIT,),
-    "JSON": (JSON_LEVELS, JSON_DIGITS),
-    "form": (FIELDS_LIMIT, BOUNDARY_BYTES, PART_HEAD_BYTES),
-    "batch of events": (BATCH_BYTES, PARTS_LIMIT, ITEMS_LIMIT, COMMAS_LIMIT, AT_A_TIME),
+    "JSON": (JSON_LEVELS, JSON_DIGITS, BRACKETS_LIMIT, STRINGS_LIMIT, COMMAS_LIMIT),
+    "form": (
+        *(form.FIELDS_LIMIT, form.URLENCODED_BYTES, form.ESCAPES_LIMIT),
+        *(form.BOUNDARY_BYTES, form.HEAD_BYTES, form.PARAMETERS_LIMIT),
+    ),
+    "batch of events": (
+        *(BATCH_BYTES, PARTS_LIMIT, ITEMS_LIMIT, COUNTED[b","], COUNTED[b"["]),
+        *(AT_A_TIME, SMALL, TURN_SECONDS),
+    ),
+    "event of a batch": (),
     "page's address": (URL_BYTES,),
     "event's name": (NAME_LENGTH,),
     "referrer": (REFERRER_LENGTH,),
@@ -64,9 +72,12 @@ LIMITS: dict[str, tuple[float, ...]] = {
     "domains of one request": (DOMAINS_LIMIT,),
     "user agent": (MAX_LENGTH,),
     "forwarded address": (MAX_ADDRESS_LENGTH, MAX_PROXIES),
-    "requests waiting": (FRONT_REQUESTS,),
+    "requests in the pipeline's entrance": (FRONT_REQUESTS, ROOM_SECONDS),
+    "parts of a body, such as chunks": (SMALL_PARTS, PART_BYTES),
+    "parameters of the operator's routes": (QUERY_STRING_BYTES,),
+    "operator's query": (QUERY_LENGTH,),
     "total size of bodies being received, except those of up to 64 KiB that "
-    "arrive within a second": (BODIES_BYTES / 1_000_000,),
+    "arrive within a second, and those of 4 batches": (BODIES_BYTES / 1_000_000,),
     "open visits of past events": (PAST_SESSIONS,),
     "counters waiting for the store": (MAX_KEYS,),
     "one address's events per minute": (),
