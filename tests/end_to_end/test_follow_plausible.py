@@ -9,6 +9,9 @@ import pytest
 from siphash24 import siphash24
 
 from ingest.plausible.postgres import PlausibleError, PlausibleReader
+from tests.cluster.brokers import Brokers
+from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.postgres_server import PASSWORD, PostgresServer
 from tests.end_to_end.sluice import CHROME, Sluice, wait_until
 from tests.end_to_end.test_import_plausible import TODAY, Make, Plausible, full, make, postgres
@@ -199,6 +202,24 @@ def test_a_start_without_postgresql(make: Make, postgres: PostgresServer, tmp_pa
             connection.execute("INSERT INTO sites (id, domain) VALUES (9, 'new.example')")
         wait_until(lambda: stores(server, "new.example"), SECONDS)
         assert registry(server)["status"] == "ok"
+
+
+def test_the_fronts_of_a_cluster_follow(
+    make: Make, brokers: Brokers, clickhouse: ClickHouseServer, tmp_path: Path
+) -> None:
+    plausible = followed(make)
+    name = tmp_path.name.replace("-", "_")[-60:]
+    url = clickhouse.url(name)
+    with Cluster(tmp_path, url, brokers, f"{name}.", workers=1, SLUICE_SITES=plausible.url) as all_:
+        plausible.site(9, "new.example")
+        for front in all_.fronts:
+            wait_until(lambda front=front: stores(front, "new.example"), SECONDS, front.log_text)
+        for number, front in enumerate(all_.fronts):
+            assert stores(front, "one.example", f"/{number}", **{"x-forwarded-for": "198.51.100.7"})
+        rows = all_.events("site_id = 1", 2)
+        assert {row["user_id"] for row in rows} == {user_id(TODAY, "one.example", "198.51.100.7")}
+        assert len({row["session_id"] for row in rows}) == 1
+        assert registry(all_.fronts[1])["status"] == "ok"
 
 
 def test_the_first_start_needs_postgresql(
