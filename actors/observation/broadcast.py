@@ -114,7 +114,7 @@ class Broadcast:
             reference: The data that the steps look up.
             since: Now, in Unix seconds.
         """
-        self.recent = RecentEvents(since)
+        self.recent = RecentEvents(since, reference.as_stored)
         self._reference = reference
         self._followers: list[Follower] = []
         self._limit: float = FOLLOWERS
@@ -171,7 +171,7 @@ class Broadcast:
     def _show_accepted(self, number: int, event: EnrichedEvent) -> None:
         wanting = [one for one in self._followers if one.event_filter.matches_accepted(event)]
         if wanting:
-            summary = summarize(number, event)
+            summary = summarize(number, self._reference.as_stored(event))
             for follower in wanting:
                 follower.offer(summary)
 

@@ -120,7 +120,19 @@ def trace_event(
             if transition is None or visits is None
             else format_visit(transition, enriched, visits.timeout)
         ),
-        rows={} if transition is None else format_rows(rows_of(enriched, transition)),
+        rows=(
+            {}
+            if transition is None
+            else format_rows(rows_of(enriched, _as_stored(transition, reference)))
+        ),
+    )
+
+
+def _as_stored(transition: Transition, reference: Reference) -> Transition:
+    before = transition.before
+    return Transition(
+        None if before is None else reference.as_stored(before),
+        reference.as_stored(transition.after),
     )
 
 

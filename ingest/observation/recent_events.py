@@ -28,15 +28,19 @@ restart; they stay below 2^53, as far as JavaScript counts."""
 class RecentEvents:
     """The last drops of each site, and the last accepted events of all."""
 
-    __slots__ = ("_accepted", "_by_site", "_number", "_unknown", "dropped", "since")
+    __slots__ = ("_accepted", "_as_stored", "_by_site", "_number", "_unknown", "dropped", "since")
 
-    def __init__(self, since: int) -> None:
+    def __init__(
+        self, since: int, as_stored: Callable[[EnrichedEvent], EnrichedEvent] = lambda event: event
+    ) -> None:
         """Start empty.
 
         Args:
             since: Now, in Unix seconds.
+            as_stored: Gives an event the names that its rows have.
         """
         self.since = since
+        self._as_stored = as_stored
         self.dropped: Counter[DropReason] = Counter()
         self._number = since * NUMBERS_PER_SECOND
         self._accepted: deque[tuple[int, EnrichedEvent]] = deque(maxlen=ACCEPTED)
@@ -87,7 +91,9 @@ class RecentEvents:
 
     def accepted(self, matches: Callable[[EventSummary], bool]) -> list[EventSummary]:
         """The last accepted events, newest first."""
-        found = (summarize(number, event) for number, event in reversed(self._accepted))
+        found = (
+            summarize(number, self._as_stored(event)) for number, event in reversed(self._accepted)
+        )
         return [summary for summary in found if matches(summary)]
 
     def _rings(self) -> Iterator[deque[EventSummary]]:

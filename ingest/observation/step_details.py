@@ -98,7 +98,7 @@ def _agent(context: EventContext, reference: Reference) -> Details:
 
 
 def _attribution(context: EventContext, reference: Reference) -> Details:
-    return _fields(context.attribution)
+    return _fields(reference.as_stored(context).attribution)
 
 
 def _revenue(context: EventContext, reference: Reference) -> Details:

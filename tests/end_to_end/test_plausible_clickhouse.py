@@ -195,6 +195,17 @@ def send_page(collector: Sluice, path: str, query: str, referrer: str) -> str:
     return path
 
 
+def validated(collector: Sluice, referrer: str) -> tuple[str, str]:
+    """The source and the channel that a trace of the event shows."""
+    answer = collector.client.post(
+        "/api/event/validate",
+        json={"n": "pageview", "u": "https://example.com/x", "d": "example.com", "r": referrer},
+        headers={"authorization": f"Bearer {collector.token}", "x-forwarded-for": "198.51.100.9"},
+    )
+    (row,) = answer.json()["domains"][0]["rows"]["events_v2"]
+    return row["referrer_source"], row["acquisition_channel"]
+
+
 def sources_of(database: PlausibleDatabase, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
     """The stored source and channel of each path, once all are stored."""
     paths = set(paths)
@@ -233,6 +244,8 @@ def test_sources_have_the_names_of_the_database(
     stored = sources_of(database, paths)
     expected = [case[3:5] if version in OLDER else case[1:3] for case in RENAMED]
     assert [stored[path] for path in paths] == expected
+    shown = [validated(collector, case[0]) for case in RENAMED]
+    assert shown == expected
 
 
 @pytest.mark.parametrize("version", ["newest", "3.2.0"], indirect=True)

@@ -48,6 +48,7 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
         open_telemetry(settings) as telemetry,
         opened_store(settings) as (store, opened),
     ):
+        reference.older_names = lambda: store.older_names
         sites, geo = reloads(settings, reference, plausible)
         others = OtherServers(store, identify_server(files.server_id, port))
         salt_keeper = SaltKeeper(

@@ -14,7 +14,7 @@ from actors.observation.broadcast import (
     TooManyFollowersError,
 )
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.model.event import Event
+from ingest.model.event import Attribution, Event
 from ingest.model.verdict import DropReason
 from ingest.observation.event_filter import EventFilter
 from ingest.observation.event_summary import EventSummary
@@ -74,6 +74,26 @@ def test_what_cannot_be_observed_is_dropped_all_the_same(
     logged = capsys.readouterr().out
     assert "ZeroDivisionError" in logged
     assert "203.0.113.9" not in logged
+
+
+@pytest.mark.parametrize(("older", "source"), [(False, "ChatGPT"), (True, "chatgpt.com")])
+async def test_sources_have_the_names_of_the_store(older: bool, source: str) -> None:
+    reference = Reference(
+        SiteRegistry(),
+        NoGeoDatabase(),
+        Salts(Salt(bytes(16), 0)),
+        RateLimiter(),
+        older_names=lambda: older,
+    )
+    broadcast = Broadcast(reference, NOON)
+    event = an_enriched_event(
+        attribution=Attribution(referrer="chatgpt.com", referrer_source="ChatGPT")
+    )
+    broadcast.accepted(event)
+    with broadcast.follow(ALL, replay=1) as follower:
+        broadcast.accepted(event)
+        shown = await follower.next()
+    assert [one.referrer_source for one in shown if isinstance(one, EventSummary)] == [source] * 2
 
 
 async def test_followers_see_what_they_have_chosen(broadcast: Broadcast) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -249,3 +250,23 @@ def test_a_site_that_is_taken_though_unknown() -> None:
     assert trace.accepted
     assert trace.site is not None
     assert trace.site["in_sites_file"] is False
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_sources_have_the_names_of_the_store(goes_on: bool) -> None:
+    reference, visits = a_reference(), open_sessions()
+    event = an_event(referrer="https://chatgpt.com/")
+    if goes_on:
+        send(event, reference, visits)
+    for older, name, channel in (
+        (False, "ChatGPT", "AI Assistants"),
+        (True, "chatgpt.com", "Organic Search"),
+    ):
+        reference.older_names = partial(bool, older)
+        trace = trace_of(event, reference, visits)
+        (found,) = [step.found for step in trace.steps if step.step == "attribution"]
+        shown = [found, *trace.rows["events_v2"], *trace.rows["sessions_v2"]]
+        assert len(shown) == (4 if goes_on else 3)
+        assert {(one["referrer_source"], one["acquisition_channel"]) for one in shown} == {
+            (name, channel)
+        }
