@@ -10,7 +10,9 @@ from netaddr import IPSet
 
 from ingest.enrichment.source_tables import source_tables
 from ingest.rows.names_age import NamesAge
+from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.lossy_proxy import LossyProxy
 from tests.end_to_end.plausible_database import PlausibleDatabase
 from tests.end_to_end.schema_file import NEWEST
@@ -316,15 +318,23 @@ def test_a_lost_acknowledgement_doubles_nothing(
     assert database.structure() == structure
 
 
-def test_a_migration_while_sluice_runs(clickhouse: ClickHouseServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["all", "cluster"])
+def test_a_migration_while_sluice_runs(
+    role: str, clickhouse: ClickHouseServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """The visit goes on: the row that cancels its state has the name that the state has by then."""
-    database = PlausibleDatabase(clickhouse, "plausible_migrated", month="2026-05")
+    database = PlausibleDatabase(clickhouse, f"plausible_migrated_{role}", month="2026-05")
+    if role == "cluster":
+        brokers: Brokers = request.getfixturevalue("brokers")
+        running: Sluice = Cluster(tmp_path, database.url, brokers, "migrated.", fronts=1, workers=1)
+    else:
+        running = Sluice(tmp_path, database.url)
     sums = (
         "SELECT referrer_source AS source, acquisition_channel AS channel, "
         "toInt64(sum(sign)) AS visits, toInt64(sum(sign * pageviews)) AS views "
         "FROM sessions_v2 GROUP BY source, channel HAVING visits != 0 OR views != 0"
     )
-    with Sluice(tmp_path, database.url) as collector:
+    with running as collector:
         collector.send(url="https://example.com/before", r="https://bsky.app/")
         expected = {"source": "bsky.app", "channel": "Referral", "visits": 1, "views": 1}
         wait_until(lambda: database.rows(sums) == [expected], 60, collector.log_text)
