@@ -1,5 +1,6 @@
 """The command line: `sluice COMMAND`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn, get_args
@@ -26,6 +27,7 @@ EXIT_MISTAKE = 1
 
 def main() -> NoReturn:
     """Run the command line; a user error ends it with one message and exit code 1 or 2."""
+    open_closed_streams()
     try:
         commands()
     except (SettingsError, StartError) as error:
@@ -38,6 +40,21 @@ def main() -> NoReturn:
         click.echo(f"sluice: {describe_failure(error)}", err=True)
         sys.exit(EXIT_MISTAKE)
     sys.exit(0)
+
+
+def open_closed_streams() -> None:
+    """Open standard streams that the parent process has closed on the null device.
+
+    Python has no object for them, and the next opened file, such as the journal, would get the
+    descriptor that libraries take for standard error.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the whole process
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

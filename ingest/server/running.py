@@ -10,6 +10,7 @@ import trio
 
 from actors.pipeline.topology import Collector
 from ingest.http.hypercorn.server import Server
+from ingest.server.signals import stop_signals
 
 log = structlog.get_logger()
 
@@ -81,7 +82,7 @@ async def run_until_stopped(
         watches: Give further reasons to stop.
         on_stop: Called before the server stops.
     """
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(*stop_signals()) as signals:
         async with trio.open_nursery() as watching:
             stop = StopReason()
             watching.start_soon(stop.watch_signals, signals)

@@ -11,6 +11,7 @@ import trio
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from ingest.server.durability import DurabilityError
 from ingest.server.open_files import raise_file_limit
+from ingest.server.signals import ignore_signals
 from ingest.server.start_files import StartError
 from ingest.server.state_files import StateFiles, describe_failure
 from ingest.settings import Settings
@@ -39,6 +40,7 @@ def serve(settings: Settings, role: Role = "all") -> int:
     Raises:
         StartError: The operator must fix something first.
     """
+    ignore_signals()
     run = _composition_root(role)
     raise_file_limit()
     files = StateFiles(settings.state_dir)

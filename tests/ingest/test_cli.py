@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,33 @@ def test_other_failures_of_files_are_not_hidden(
     monkeypatch.setattr("ingest.cli.commands", fail)
     with pytest.raises(FileNotFoundError):
         main()
+
+
+_CLOSED = """
+import json, os, sys
+from ingest.cli import open_closed_streams
+from ingest.telemetry.logs import configure
+open_closed_streams()
+configure("info", "console")
+print("printed")
+print("printed", file=sys.stderr)
+streams = [os.path.basename(os.readlink(f"/proc/self/fd/{number}")) for number in range(3)]
+with open(sys.argv[1], "w") as file:
+    json.dump([streams, sys.stdin.read(), file.fileno() > 2], file)
+"""
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_opened(tmp_path: Path, closed: str) -> None:
+    result = tmp_path / "result"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -c "$1" "$2" {closed}', sys.executable, _CLOSED, result],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert ended.returncode == 0
+    streams, read, apart = json.loads(result.read_text())
+    assert streams[2] == "null"
+    assert (streams[0], read, apart) == ("null", "", True)
+    assert (ended.stdout == b"printed\n") is (">&- 2" not in closed)

@@ -1,0 +1,93 @@
+"""What signals do to a running process."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+import trio
+import trio.testing
+
+from ingest.http.hypercorn.server import Server
+from ingest.server.running import StopReason, run_until_stopped
+from ingest.server.signals import ignore_signals, stop_signals
+from ingest.telemetry.metrics import Metrics
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Restores the handlers of signals."""
+    numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+class Work:
+    """Runs until it is drained."""
+
+    def __init__(self) -> None:
+        self.drained = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await self.drained.wait()
+
+    def drain(self, seconds: float) -> None:
+        self.drained.set()
+
+
+async def answer(scope: object, receive: object, send: object) -> None:
+    """Never called."""
+
+
+async def run(work: Work, listening: trio.Event) -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+
+    async def tell(stop: StopReason) -> None:
+        listening.set()
+        await trio.sleep_forever()
+
+    server = Server(answer, listeners, Metrics(lambda domain: True))
+    await run_until_stopped(work, server, 60, 0, watches=(tell,))
+
+
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", STOPS)
+async def test_signals_that_stop(number: signal.Signals, handlers: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    work, listening = Work(), trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run, work, listening)
+        await listening.wait()
+        os.kill(os.getpid(), number)
+    assert work.drained.is_set()
+
+
+@pytest.mark.parametrize(("terminal", "stops"), [(True, STOPS), (False, STOPS[:3])])
+async def test_signals_that_are_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+    handlers: None,
+    terminal: bool,
+    stops: tuple[signal.Signals, ...],
+) -> None:
+    monkeypatch.setattr(os, "isatty", lambda descriptor: terminal)
+    ignore_signals()
+    assert stop_signals() == stops
+    work, listening = Work(), trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run, work, listening)
+        await listening.wait()
+        for ignored in {signal.SIGUSR1, signal.SIGUSR2, *STOPS} - {*stops}:
+            os.kill(os.getpid(), ignored)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not work.drained.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_what_nohup_ignores_stays_ignored(handlers: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert signal.SIGHUP not in stop_signals()
