@@ -46,6 +46,7 @@ def test_contradictions() -> None:
     assert not contradicts(DROPPED)
     assert not contradicts(BATCH, "a")
     assert not contradicts(OK, "a", "b", sent=TWO)
+    assert not contradicts(OK, "a", "b", sent=Conversation(b"example.c\r\n21\r\nom,example.com"))
     assert not contradicts(WRONG)
     assert contradicts(WRONG, "a")
     assert contradicts(b"", "a")
