@@ -143,7 +143,13 @@ def _salts(path: Path, now: float) -> Iterator[CheckResult]:
     try:
         found = salts.parse(path.read_text())
     except FileNotFoundError:
-        yield ok("no salts yet: the start makes one")
+        if shutil.disk_usage(path.parent).free:
+            yield ok("no salts yet: the start makes one")
+        else:
+            yield problem(
+                "no salts yet, and no room on the disk for them",
+                "make room, or set SLUICE_STATE_DIR to a disk with room",
+            )
         return
     except (OSError, ValueError) as error:
         yield problem(

@@ -99,6 +99,13 @@ def test_salts(directory: Path, age: int, level: Level, says: str) -> None:
     assert says in found.text
 
 
+def test_no_room_for_salts(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = shutil.disk_usage(directory)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: used)
+    texts = [f.text for f in findings(directory) if f.level is Level.PROBLEM]
+    assert texts == ["no salts yet, and no room on the disk for them"]
+
+
 def test_salts_that_are_none(directory: Path) -> None:
     (directory / "salts.json").write_text("{")
     problems = [f for f in findings(directory) if f.level is Level.PROBLEM]
