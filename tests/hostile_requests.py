@@ -14,6 +14,9 @@ BODY: Final = 999_000
 SMALL: Final = 65_000
 """Bytes of a body just below what the fast path reads."""
 
+TRACED: Final = 99_000
+"""Bytes of a body just below what the operator may validate."""
+
 BATCH: Final = 7_900_000
 """Bytes of a batch just below its limit."""
 
@@ -344,6 +347,8 @@ def hostile_requests() -> Iterator[Hostile]:
             yield Hostile(note + name, [post(body)])
         for name, kind, body in form_bodies(size):
             yield Hostile(note + name, [post(body, kind)])
+    for name, body in (*json_bodies(TRACED), *field_bodies(TRACED)):
+        yield Hostile(f"validate {name}", [post(body, path="/api/event/validate")])
     for name, request in (*heads(), *batches()):
         yield Hostile(name, [request])
     for name, requests in crowds():

@@ -9,7 +9,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from actors.pipeline.topology import Collector
-from ingest.http.answer import Answer, answer_json
+from ingest.http.answer import Answer, answer_error, answer_json
 from ingest.http.asgi_request import first_headers, joined_headers, peer_of, read_body
 from ingest.http.drop_reasons import HEADER, header_value
 from ingest.http.event_endpoint import (
@@ -36,6 +36,14 @@ from ingest.request.invalid import UNPARSABLE, InvalidRequest
 from ingest.request.parse import parse_request
 
 VALIDATE_ROUTE: Final = f"{ROUTE}/validate"
+
+VALIDATED_BYTES: Final = 100_000
+"""Maximum size of a body that is traced. It is parsed several times, and its texts are returned, so
+a trace takes three times as long as the event itself."""
+
+TOO_LARGE_TO_TRACE: Final = answer_error(
+    413, "request", f"Events of at most {VALIDATED_BYTES} bytes are validated"
+)
 
 
 def add_validation_route(
@@ -64,6 +72,8 @@ def add_validation_route(
         except RequestEntityTooLarge:
             raw = reads_raw(headers.get("content-type"))
             return respond(answer_json(400, {"errors": dict(UNPARSABLE)}) if raw else TOO_LARGE)
+        if len(body) > VALIDATED_BYTES:
+            return respond(TOO_LARGE_TO_TRACE)
         lists = joined_headers(scope) if endpoint.trusted_proxies.listed else None
         client = endpoint.client_of(headers, lists, peer_of(scope))
         sender = describe_client(client, headers, peer_of(scope), endpoint.trusted_proxies)

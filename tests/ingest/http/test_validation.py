@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
+from ingest.http.validation import VALIDATED_BYTES
 from ingest.request.body import BODY_LIMIT
 from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.ingest.http.application import CHROME, COMMAND_TOKEN, EVENT, Application, HTTPAnswer
@@ -74,6 +75,15 @@ async def test_mistakes_are_those_of_the_endpoint_and_not_counted(
         assert not sample("sluice_validation_errors_total", {"field": field})
     real = await application.ask("POST", "/api/event", body, PLAIN | headers)
     assert (told.status, told.json["errors"]) == (real.status, real.json["errors"])
+
+
+@pytest.mark.parametrize(("length", "status"), [(VALIDATED_BYTES, 200), (VALIDATED_BYTES + 1, 413)])
+async def test_large_events_are_not_traced(
+    autojump_clock: MockClock, application: Application, length: int, status: int
+) -> None:
+    body = json.dumps(EVENT).encode().ljust(length)
+    told = await validate(application, body, {})
+    assert told.status == status
 
 
 async def test_mistakes_come_with_what_was_understood(
