@@ -53,6 +53,9 @@ _MANY: Final = msgspec.json.Decoder(
 )
 """Reads no more items than its fields, and passes over the others, which a list would hold."""
 
+FEW_BYTES: Final = 65_536
+"""Bytes of an array that cannot have so many items that a list of them takes long."""
+
 _NOT_A_BATCH: Final = "Unable to parse request body as a JSON array or JSON lines"
 
 _TRUSTED: Final = ("timestamp", "ip", "user_agent")
@@ -105,8 +108,10 @@ def split_batch(content_type: str | None, body: bytes) -> Sequence[Item]:
         InvalidRequest: It is neither, or has no item or too many.
     """
     items: Sequence[Item]
-    if media_type(content_type) in NDJSON or body.lstrip()[:1] != b"[":
-        items = [line for line in body.split(b"\n", ITEMS_LIMIT + 1) if line.strip()]
+    body = body.lstrip()
+    if media_type(content_type) in NDJSON or not body.startswith(b"["):
+        lines = body.split(b"\n", ITEMS_LIMIT + 1)
+        items = [line for line in lines if line and not line.isspace()]
         if len(items) == 1 and len(items[0]) <= BODY_LIMIT and _value(items[0]) is None:
             raise _refusal(_NOT_A_BATCH)
     else:
@@ -128,7 +133,7 @@ def _items_of(body: bytes) -> Sequence[Item]:
         ValueError: It is no JSON array.
         RecursionError: It is nested too deeply.
     """
-    if body.count(b",") < 2 * ITEMS_LIMIT:
+    if len(body) < FEW_BYTES:
         return _FEW.decode(body)
     return [item for item in astuple(_MANY.decode(body)) if item is not msgspec.UNSET]
 

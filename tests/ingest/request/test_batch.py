@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from ingest.model.event import EventRequest
 from ingest.request.batch import (
     COUNTED,
+    FEW_BYTES,
     ITEMS_LIMIT,
     RECENT_SECONDS,
     Item,
@@ -75,7 +76,7 @@ def test_items(content_type: str | None, body: bytes, items: list[bytes]) -> Non
         (b"[{}]]", "Unable to parse request body as a JSON array or JSON lines"),
         (b"[{},]", "Unable to parse request body as a JSON array or JSON lines"),
         (b"[" * 90_000, "Unable to parse request body as a JSON array or JSON lines"),
-        (b"[1" + b",1" * 20_000, "Unable to parse request body as a JSON array or JSON lines"),
+        (b"[1" + b",1" * FEW_BYTES, "Unable to parse request body as a JSON array or JSON lines"),
         (b"nothing", "Unable to parse request body as a JSON array or JSON lines"),
         (b"[" + b"1," * ITEMS_LIMIT + b"1]", "has more than 5000 events"),
         (b"[" + b"{}," * 90_000 + b"1]", "has more than 5000 events"),
@@ -100,7 +101,7 @@ JSON = st.recursive(
 
 @given(st.lists(JSON, min_size=1), st.booleans(), st.booleans())
 def test_any_array_is_split(values: list[Any], ascii_only: bool, many: bool) -> None:
-    body = json.dumps([*values, "," * 20_000 * many], ensure_ascii=ascii_only)
+    body = json.dumps([*values, "," * FEW_BYTES * many], ensure_ascii=ascii_only)
     items = split_batch(None, body.encode("utf-8", "replace"))
     assert [from_json(bytes(item)) for item in items[:-1]] == from_json(body)[:-1]
 
