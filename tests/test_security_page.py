@@ -26,6 +26,7 @@ from ingest.http.hypercorn.server import (
     READ_SECONDS,
     WRITE_SECONDS,
 )
+from ingest.http.validation import VALIDATED_BYTES
 from ingest.records.drop_counter import MAX_KEYS
 from ingest.request import form
 from ingest.request.batch import BATCH_BYTES, COUNTED, ITEMS_LIMIT
@@ -75,9 +76,10 @@ LIMITS: dict[str, tuple[float, ...]] = {
     "requests in the pipeline's entrance": (FRONT_REQUESTS, ROOM_SECONDS),
     "parts of a body, such as chunks": (SMALL_PARTS, PART_BYTES),
     "parameters of the operator's routes": (QUERY_STRING_BYTES,),
+    "event that the operator validates": (VALIDATED_BYTES,),
     "operator's query": (QUERY_LENGTH,),
     "total size of bodies being received, except those of up to 64 KiB that "
-    "arrive within a second, and those of 4 batches": (BODIES_BYTES / 1_000_000,),
+    "arrive within a second, and those of 2 batches": (BODIES_BYTES / 1_000_000,),
     "open visits of past events": (PAST_SESSIONS,),
     "counters waiting for the store": (MAX_KEYS,),
     "one address's events per minute": (),

@@ -59,9 +59,10 @@ SMALL_EVENTS: Final = 256
 """Maximum number of events of small batches that wait for verdicts. Beyond it a batch waits for its
 turn like a larger one."""
 
-AT_A_TIME: Final = 4
-"""Maximum number of concurrent batches that are not small. Others wait for their turn, and are
-answered with 503 if it does not come."""
+AT_A_TIME: Final = 2
+"""Maximum number of concurrent batches that are not small: one is read while the other is in the
+pipeline. More would not be faster, and single events would wait longer. Others wait for their turn,
+and are answered with 503 if it does not come."""
 
 TURN_SECONDS: Final = float(RETRY_AFTER_SECONDS)
 """How long a batch waits for its turn before it is refused."""
