@@ -31,7 +31,7 @@ from actors.stores.url import ServerAddress
 from actors.threads.asyncio_thread import AsyncioThread
 from ingest.rows.dedup_probe import IDENTITIES, plan_probes
 from ingest.rows.layout import Row
-from ingest.rows.names_age import NamesAge, rows_of_age
+from ingest.rows.names_age import NamesAge
 from ingest.rows.schema import TABLES, Table, quote_identifier, quote_string
 from ingest.rows.servers import (
     SeenServer,
@@ -300,10 +300,9 @@ async def _insert(
     names: NamesAge,
     connection: NativeConnection,
 ) -> None:
-    rows = rows_of_age(names, table, rows)
     await connection.execute(
         f"{insert_into(database, table, left_out)} VALUES",
-        encode(table, rows, left_out),
+        encode(table, rows, left_out, names),
         settings={**INSERT_SETTINGS, "insert_deduplication_token": token},
     )
 

@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from actors.stores.store import RowsRefused
-from ingest.rows.native import RowNotEncodableError, encode_blocks
+from ingest.rows.names_age import NamesAge, rows_of_age
+from ingest.rows.native import ROWS_PER_BLOCK, RowNotEncodableError, encode_block
 from ingest.rows.schema import Table, quote_identifier
 
 INSERT_SETTINGS = {
@@ -19,18 +20,30 @@ INSERT_SETTINGS = {
 _YIELD_SECONDS = 1e-4
 
 
-def encode(table: Table, rows: Sequence[tuple[Any, ...]], left_out: Collection[str]) -> list[bytes]:
+def encode(
+    table: Table,
+    rows: Sequence[tuple[Any, ...]],
+    left_out: Collection[str],
+    names: NamesAge = NamesAge.NEWEST,
+) -> list[bytes]:
     """Encode rows in blocks, and yield to other threads after each block.
 
     All blocks are encoded before the first is sent, so an invalid row leaves nothing half done.
+
+    Args:
+        table: The table.
+        rows: In its layout, with the newest names of sources.
+        left_out: Names of columns that the blocks must not hold.
+        names: The age of the names that the blocks must hold.
 
     Raises:
         RowsRefused: A value does not fit its column.
     """
     blocks = []
     try:
-        for block in encode_blocks(table.inserted, rows, left_out):
-            blocks.append(block)
+        for start in range(0, len(rows), ROWS_PER_BLOCK):
+            part = rows_of_age(names, table, rows[start : start + ROWS_PER_BLOCK])
+            blocks.append(encode_block(table.inserted, part, left_out))
             # A sleep of 0 would end before a waiting thread wakes up.
             time.sleep(_YIELD_SECONDS)
     except RowNotEncodableError as error:

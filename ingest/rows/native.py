@@ -7,7 +7,7 @@ inner type; ClickHouse converts them.
 
 import re
 import struct
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import accumulate, chain
@@ -39,33 +39,12 @@ class RowNotEncodableError(ValueError):
     """A value does not fit its column. The message names the column and never shows the value."""
 
 
-def encode_blocks(
-    columns: Sequence[Column],
-    rows: Sequence[Row],
-    left_out: Collection[str] = (),
-    rows_per_block: int = ROWS_PER_BLOCK,
-) -> Iterator[bytes]:
-    """Encode rows as blocks of limited size.
-
-    The same rows always give the same bytes, so that a repeated insert is recognised.
-
-    Args:
-        columns: The rows' layout.
-        rows: Any number.
-        left_out: Names of columns that the blocks must not hold.
-        rows_per_block: At most that many rows in a block.
-
-    Raises:
-        RowNotEncodableError: As for `encode_block`.
-    """
-    for start in range(0, len(rows), rows_per_block):
-        yield encode_block(columns, rows[start : start + rows_per_block], left_out)
-
-
 def encode_block(
     columns: Sequence[Column], rows: Sequence[Row], left_out: Collection[str] = ()
 ) -> bytes:
     """Encode rows as one block.
+
+    The same rows always give the same bytes, so that a repeated insert is recognised.
 
     Args:
         columns: The rows' layout.

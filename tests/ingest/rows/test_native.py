@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.rows.native import RowNotEncodableError, encode_block, encode_blocks
+from ingest.rows.native import RowNotEncodableError, encode_block
 from ingest.rows.schema import COUNTERS, EVENTS, SESSIONS, Column, Table
 from tests.ingest.rows.example_rows import row
 
@@ -118,14 +118,6 @@ def test_columns_left_out() -> None:
     columns = [Column("a", "UInt8"), Column("b", "String"), Column("c", "UInt8")]
     block = encode_block(columns, [(1, "x", 3)], left_out={"b"})
     assert block == b"\x02\x01" + b"\x01a\x05UInt8\x01" + b"\x01c\x05UInt8\x03"
-
-
-def test_blocks_are_cut_by_rows() -> None:
-    columns = [Column("a", "UInt8")]
-    rows = [(number,) for number in range(7)]
-    blocks = list(encode_blocks(columns, rows, rows_per_block=3))
-    assert blocks == [encode_block(columns, rows[start : start + 3]) for start in (0, 3, 6)]
-    assert list(encode_blocks(columns, [])) == []
 
 
 @pytest.mark.parametrize("table", [EVENTS, SESSIONS, COUNTERS], ids=lambda table: str(table.name))
