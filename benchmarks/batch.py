@@ -12,11 +12,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.servers import ROOT, SITES, sluice
-from benchmarks.throughput import LOAD_CORE, SERVER_CORE, wrk
+from benchmarks.servers import ROOT, SITES, Server, sluice
+from benchmarks.throughput import CONNECTIONS, LOAD_CORE, SERVER_CORE, wrk
 
 KEY = "benchmarks-own-token"
 SIZES = (10, 100, 1000, 5000)
+SETTLE_SECONDS = 6
+"""The last flush is part of the cost."""
 
 
 def bodies(size: int, count: int) -> list[bytes]:
@@ -62,28 +64,33 @@ def send(port: int, batches: list[bytes], seconds: float) -> int:
 
 
 def main() -> None:
-    """Print a table; the factor is relative to single events."""
+    """Print two tables: one connection, and many. The factor is relative to single events."""
     os.sched_setaffinity(0, {LOAD_CORE})
     seconds = 8.0
-    print(f"{'events in a request':<22}{'events/s':>10}{'factor':>8}{'µs cpu':>8}")
     with tempfile.TemporaryDirectory(dir=ROOT) as name:
-        rates: list[float] = []
-        for size in (1, *SIZES):
-            directory = Path(name) / str(size)
-            with sluice(directory, SERVER_CORE, SLUICE_ADMIN_TOKEN=KEY) as server:
-                batches = bodies(size, max(1, 20_000 // size)) if size > 1 else []
-                before = server.cpu_seconds()
-                if size == 1:
-                    accepted = wrk(server.port, seconds).rate * seconds
-                else:
-                    accepted = send(server.port, batches, seconds)
-                time.sleep(6)  # the last flush is part of the cost
-                used = server.cpu_seconds() - before
-            rates.append(accepted / seconds)
-            print(
-                f"{size:<22}{rates[-1]:>10,.0f}{rates[-1] / rates[0]:>7.1f}×"
-                f"{used / accepted * 1e6:>8.0f}"
-            )
+        for title, many in (("one connection", False), (f"{CONNECTIONS} connections", True)):
+            print(f"{title:<22}{'events/s':>10}{'factor':>8}{'µs cpu':>8}")
+            rates: list[float] = []
+            for size in (1, *SIZES):
+                directory = Path(name) / f"{size}{many}"
+                with sluice(directory, SERVER_CORE, SLUICE_ADMIN_TOKEN=KEY) as server:
+                    rate, used = _measure(server, size, seconds, many=many or size == 1)
+                rates.append(rate)
+                print(f"{size:<22}{rate:>10,.0f}{rate / rates[0]:>7.1f}×{used:>8.0f}", flush=True)
+
+
+def _measure(server: Server, size: int, seconds: float, *, many: bool) -> tuple[float, float]:
+    """Return accepted events per second, and the CPU time of an event in microseconds."""
+    batches = [] if many else bodies(size, max(1, 20_000 // size))
+    before = server.cpu_seconds()
+    if many:
+        load = wrk(server.port, seconds, batch=size, key=KEY)
+        accepted = (load.rate * seconds - load.errors) * size
+    else:
+        accepted = send(server.port, batches, seconds)
+    time.sleep(SETTLE_SECONDS)
+    used = server.cpu_seconds() - before
+    return accepted / seconds, used / accepted * 1e6
 
 
 if __name__ == "__main__":

@@ -69,14 +69,30 @@ class Line:
     memory: float
 
 
-def wrk(port: int, seconds: float, wait: float = 0, connections: int = CONNECTIONS) -> Load:
-    """Run the load, with `wait` milliseconds between a response and the next request."""
+def wrk(
+    port: int,
+    seconds: float,
+    wait: float = 0,
+    connections: int = CONNECTIONS,
+    batch: int = 1,
+    key: str = "",
+) -> Load:
+    """Run the load.
+
+    Args:
+        port: The server's.
+        seconds: How long.
+        wait: Milliseconds between a response and the next request.
+        connections: How many at a time.
+        batch: Events in each request.
+        key: Bearer token of batches.
+    """
     command = [
         "taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s",
         "--timeout", "10s", "-s", str(ROOT / "benchmarks" / "traffic.lua"),
         f"http://127.0.0.1:{port}",
     ]  # fmt: skip
-    environment = {**os.environ, "WAIT": str(round(wait))}
+    environment = {**os.environ, "WAIT": str(round(wait)), "BATCH": str(batch), "KEY": key}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)  # noqa: S603
     for text in result.stdout.splitlines():
         if text.startswith("RESULT "):

@@ -1,8 +1,10 @@
 -- Realistic traffic for wrk, the same for every run: many visitors, pages, referrers and browsers;
 -- 70 % pageviews, 20 % engagement, 10 % custom events with properties. Sites are those of
--- benchmarks/servers.py. WAIT (milliseconds) slows each connection down.
+-- benchmarks/servers.py. WAIT (milliseconds) slows each connection down. BATCH sends that many events in
+-- each request, with the bearer token KEY.
 local VISITORS, PAGES, SITES, REQUESTS = 5000, 200, 50, 8192
 local wait = tonumber(os.getenv("WAIT") or "0")
+local batch = tonumber(os.getenv("BATCH") or "1")
 local requests, number = {}, 0
 
 local systems = {
@@ -44,12 +46,40 @@ local function body(kind, visitor)
     .. '","r":null,"p":{"plan":"pro","seats":' .. math.random(9) .. ',"trial":true}}'
 end
 
+local function address(visitor)
+  return "198." .. visitor % 100 .. "." .. math.floor(visitor / 100) .. ".7"
+end
+
+-- The visitor and the kind of an event. The first round makes a visit for everybody, so that engagement
+-- finds one.
+local function choose(i)
+  return i % VISITORS, i <= VISITORS and 50 or math.random(100)
+end
+
+local function batch_of(first)
+  local items = {}
+  for i = first, first + batch - 1 do
+    local visitor, kind = choose(i)
+    items[#items + 1] = body(kind, visitor):sub(1, -2) .. ',"ip":"' .. address(visitor)
+      .. '","user_agent":"' .. agent(visitor) .. '"}'
+  end
+  return wrk.format("POST", "/api/events", {
+    ["Host"] = "stats.example",
+    ["Content-Type"] = "application/json",
+    ["Authorization"] = "Bearer " .. os.getenv("KEY"),
+  }, "[" .. table.concat(items, ",") .. "]")
+end
+
 function init()
   math.randomseed(42)
+  if batch > 1 then
+    for i = 1, REQUESTS, batch do
+      requests[#requests + 1] = batch_of(i)
+    end
+    return
+  end
   for i = 1, REQUESTS do
-    -- The first round makes a visit for everybody, so that engagement finds one.
-    local visitor = i % VISITORS
-    local kind = i <= VISITORS and 50 or math.random(100)
+    local visitor, kind = choose(i)
     requests[i] = wrk.format("POST", "/api/event", {
       ["Host"] = "stats.example",
       ["User-Agent"] = agent(visitor),
@@ -58,13 +88,13 @@ function init()
       ["Accept-Encoding"] = "gzip, deflate, br",
       ["Content-Type"] = "text/plain",
       ["Origin"] = "https://site" .. visitor % SITES .. ".example",
-      ["X-Forwarded-For"] = "198." .. visitor % 100 .. "." .. math.floor(visitor / 100) .. ".7",
+      ["X-Forwarded-For"] = address(visitor),
     }, body(kind, visitor))
   end
 end
 
 function request()
-  number = number % REQUESTS + 1
+  number = number % #requests + 1
   return requests[number]
 end
 
