@@ -98,7 +98,7 @@ def create_app(
         return json_response(200 if healthy else 500, report)
 
     add_health_routes(app, health, operator)
-    add_tracker_script(app)
+    add_tracker_script(app, collector)
     add_live_page(app, operator, live)
     add_metrics_route(app, metrics, operator)
     add_operator_routes(app, store, operator, version)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
+from ingest.observation.odd_scripts import OddScript
+
 LAG_SECONDS: Final = 0.5
 """Event-loop lag that clients notice."""
 
@@ -22,6 +24,10 @@ SESSIONS: Final = "sessions"
 LETTERS: Final = "dead letters"
 KAFKA: Final = "Kafka"
 CLUSTER: Final = "cluster"
+SCRIPTS: Final = "scripts"
+
+SHOWN_SCRIPTS: Final = 5
+"""Maximum number of addresses of scripts that a finding names."""
 
 QUIET_SECONDS: Final = 900.0
 """Uptime after which a lack of events is reported."""
@@ -109,6 +115,7 @@ class ServerHealth:
         refused: Requests answered with an error in the last five minutes, by status.
         unknown_events: Events of the last hour that named no registered site.
         unknown_accepted: Whether such events are taken.
+        odd_scripts: Addresses of the tracker that pages asked for and that are not known.
         events: Events of the last hour.
         uptime_seconds: Since the start.
         front: Whether events go on to Kafka, and other processes store them.
@@ -147,6 +154,7 @@ class ServerHealth:
     refused: Mapping[int, int] = field(default_factory=dict)
     unknown_events: int = 0
     unknown_accepted: bool = False
+    odd_scripts: Sequence[OddScript] = ()
     events: int = 1
     uptime_seconds: float = 0.0
     front: bool = False
@@ -467,6 +475,34 @@ def _traffic(health: ServerHealth) -> Iterator[Diagnosis]:
         )
 
 
+def _scripts(health: ServerHealth) -> Iterator[Diagnosis]:
+    missing = [script for script in health.odd_scripts if not script.served]
+    if missing:
+        yield Diagnosis(
+            Severity.NOTE,
+            SCRIPTS,
+            f"Pages ask for scripts of sites that are not known: {_addresses(missing)}.",
+            "These pages send nothing; import the sites from Plausible again, or write the id into "
+            "[site.script] in the sites file.",
+        )
+    served = [script for script in health.odd_scripts if script.served]
+    if served:
+        yield Diagnosis(
+            Severity.NOTE,
+            SCRIPTS,
+            f"Pages ask for scripts whose names have unknown words: {_addresses(served)}.",
+            "They get the script without what these words mean; docs/trackers.md has all words.",
+        )
+
+
+def _addresses(scripts: Sequence[OddScript]) -> str:
+    named = [
+        f"“{each.path}” ({_count(each.requests, 'request')})" for each in scripts[:SHOWN_SCRIPTS]
+    ]
+    more = len(scripts) - len(named)
+    return ", ".join([*named, *([f"{more} more"] if more else [])])
+
+
 EXAMINATIONS: Final[tuple[Callable[[ServerHealth], Iterator[Diagnosis]], ...]] = (
     _actors,
     _intake,
@@ -480,6 +516,7 @@ EXAMINATIONS: Final[tuple[Callable[[ServerHealth], Iterator[Diagnosis]], ...]] =
     _cluster,
     _others,
     _traffic,
+    _scripts,
 )
 """All that is looked at; what is equally bad is reported in this order."""
 

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector as PrometheusCollector
 from ingest.model.verdict import Verdict
 from ingest.observation.history import History
 from ingest.observation.inserts import RecentInserts
+from ingest.observation.odd_scripts import OddScripts
 from ingest.telemetry.logs import dropped_lines
 from ingest.telemetry.plain_metrics import PlainCounter, PlainHistogram
 
@@ -59,6 +60,7 @@ class Metrics:
     Attributes:
         history: The last hour, for the live page.
         recent_inserts: The last inserts, for the live page.
+        odd_scripts: Addresses of the tracker that are not known, for the live page.
         stored_events: Number of events stored since the start.
         recent_lags: The event loop's lag in each second of the last minute, in seconds.
     """
@@ -73,6 +75,7 @@ class Metrics:
         self.history = History()
         self.stored_events = 0
         self.recent_inserts = RecentInserts()
+        self.odd_scripts = OddScripts()
         self.recent_lags: deque[float] = deque(maxlen=60)
         self.registry = registry = CollectorRegistry()
         self._accepted = PlainCounter("sluice_events_accepted", "Events accepted.", ["site"])

@@ -15,6 +15,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
+from ingest.sites.site import Site, SiteScript
+from ingest.sites.site_file_edit import put_sites
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.pages import Pages
 from tests.end_to_end.sluice import Sluice, wait_until
@@ -208,6 +210,7 @@ class Journey:
         hosts: Further hosts of its pages.
         prepare: Prepares the profile before the first page.
         clock: Whether the pages' clock can be advanced.
+        script: The site's own script.
     """
 
     tracker: str
@@ -220,16 +223,17 @@ class Journey:
     hosts: Sequence[str] = ()
     prepare: Callable[[BrowserContext], object] = lambda _: None
     clock: bool = False
+    script: SiteScript | None = None
 
 
 def sites_file(journeys: Sequence[Journey], *others: str) -> str:
     """Return a sites file with a site for each journey and each further domain."""
+    scripts = {journey.site: journey.script for journey in journeys}
     sites = [
-        f'[[site]]\nid = {number}\ndomain = "{domain}"\n'
-        f'[[site.revenue_goals]]\nevent = "Purchase"\ncurrency = "EUR"\n'
-        for number, domain in enumerate([*(journey.site for journey in journeys), *others, END], 1)
+        Site(number, domain, revenue_goals={"Purchase": "EUR"}, script=scripts.get(domain))
+        for number, domain in enumerate([*scripts, *others, END], 1)
     ]
-    return "\n".join([*sites, "[exchange_rates]\nEUR = 0.5\n"])
+    return put_sites("[exchange_rates]\nEUR = 0.5\n", sites, "sites.toml")
 
 
 class Collected:

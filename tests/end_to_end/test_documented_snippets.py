@@ -4,11 +4,15 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from ingest.sites.site import SiteScript
+from ingest.sites.site_file import read_sites
+from ingest.sites.site_file_edit import put_sites
 from tests.documentation import TRACKERS, blocks
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.bundler import bundle_source, node_modules
@@ -30,7 +34,12 @@ def events_of(code: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
-    with collector_for([], tmp_path_factory.mktemp("snippets"), SITE) as server:
+    server = collector_for([], tmp_path_factory.mktemp("snippets"), SITE)
+    (script_id,) = re.findall(r"/js/pa-(\w+)\.js", "".join(TAGS))
+    (site,) = (site for site in read_sites(server.sites) if site.domain == SITE)
+    changed = replace(site, script=SiteScript(script_id))
+    server.sites.write_text(put_sites(server.sites.read_text(), [changed], "sites.toml"))
+    with server:
         yield server
 
 

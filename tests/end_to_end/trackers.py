@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from ingest.sites.site import SiteScript
 from tests.end_to_end.bundler import OFFICIAL, PLAUSIBLE_CLIENT, PLAUSIBLE_TRACKER, bundle
 from tests.end_to_end.journeys import (
     Between,
@@ -448,6 +449,157 @@ plausible.init({
 )
 
 
+def clicks_what_is_tagged(*, tagged: bool) -> list[Step]:
+    """Return the steps on a page whose elements have classes of events.
+
+    Args:
+        tagged: Whether the tracker takes events from classes.
+    """
+
+    def rows(*expected: Row) -> list[Row]:
+        return list(expected) if tagged else []
+
+    return [
+        Step("opens a page", does(opens("/"), runs(ADD_TAGGED)), [pageview("/", {})]),
+        Step(
+            "clicks on an element whose third parent has the classes, and on one deeper inside",
+            runs("document.querySelector('i').click(); document.querySelector('i u').click()"),
+            rows(event("Sign Up", "/", {"plan": "pro", "seats": "3", "a--b": "c d"})),
+        ),
+        Step(
+            "clicks on a link to another site, with the middle button, then with the right one",
+            runs(
+                "for (const button of [1, 2]) document.querySelector('#tagged i').dispatchEvent("
+                "new MouseEvent('auxclick', {button, bubbles: true, composed: true}))"
+            ),
+            rows(event("Leave", "/", {"url": "https://left.example/a?b=c#d"})),
+        ),
+        Step(
+            "buys something for 19.90 dollars",
+            runs("document.querySelector('#buy').click()"),
+            rows(event("Purchase", "/", {"tier": "gold"}, **IN_EUROS)),
+        ),
+        Step(
+            "clicks in a form, and submits it",
+            runs("document.querySelector('#ask button').click()"),
+            rows(event("Ask", "/", {"from": "form"})),
+        ),
+        Step("leaves", leaves(), [engagement("/", {})]),
+    ]
+
+
+ADD_TAGGED = """
+addEventListener('submit', event => event.preventDefault());
+document.body.insertAdjacentHTML('beforeend', `
+<div class="x plausible-event-name=Sign+Up plausible-event-plan=pro plausible-event-seats--3
+            plausible-event-a--b=c+d"><p><b><i>in<u>side</u></i></b></p></div>
+<p><a id="tagged" class="plausible-event-name--Leave" href="https://left.example/a?b=c#d"><i>x</i></a>
+<button id="buy" class="plausible-event-name=Purchase plausible-event-tier=gold
+  plausible-revenue-amount=19.9 plausible-revenue-currency=USD">buy</button>
+<form id="ask" class="plausible-event-name=Ask plausible-event-from=form">
+<button class="plausible-event-name=Nothing">ask</button></form>`)
+"""
+
+
+def visit_of_what_is_tagged(*, tagged: bool) -> Row:
+    """Return the session of the steps in `clicks_what_is_tagged`."""
+    return {
+        "entry_page": "/",
+        "exit_page": "/",
+        "pageviews": 1,
+        "events": 5 if tagged else 1,
+        "is_bounce": int(not tagged),
+        "duration": SHORT,
+    }
+
+
+OFFICIAL_TAGGED = Journey(
+    tracker=f"{OFFICIAL.name} {OFFICIAL.version}, events in classes",
+    site="official-tagged.example",
+    head="""
+<script src="/official.js"></script>
+<script>
+tracker.init({
+  domain: "official-tagged.example", endpoint: "COLLECTOR/api/event", outboundLinks: true,
+  formSubmissions: true,
+})
+</script>""",
+    scripts={"/official.js": partial(bundle, OFFICIAL)},
+    steps=clicks_what_is_tagged(tagged=True),
+    visit=visit_of_what_is_tagged(tagged=True),
+)
+
+OWN_TAGGED = Journey(
+    tracker="Sluice's own, events in classes, by the snippet for Plausible's older script",
+    site="own-tagged.example",
+    head='<script defer data-domain="own-tagged.example" '
+    'src="COLLECTOR/js/script.tagged-events.outbound-links.js"></script>',
+    steps=clicks_what_is_tagged(tagged=True),
+    visit=visit_of_what_is_tagged(tagged=True),
+)
+
+OWN_UNTAGGED = Journey(
+    tracker="Sluice's own, without events in classes, by the oldest snippet",
+    site="own-untagged.example",
+    head='<script async defer data-domain="own-untagged.example" '
+    'src="COLLECTOR/js/plausible.js"></script>',
+    steps=clicks_what_is_tagged(tagged=False),
+    visit=visit_of_what_is_tagged(tagged=False),
+)
+
+SNIPPET_OF_A_SITE = """
+<script async src="COLLECTOR/js/pa-SCRIPT.js"></script>
+<script>
+  window.plausible=window.plausible||function(){(plausible.q=plausible.q||[]).push(arguments)},
+  plausible.init=plausible.init||function(i){plausible.o=i||{}};
+  plausible.init(OPTIONS)
+</script>"""
+"""Plausible's newest snippet."""
+
+
+def snippet(script: SiteScript, options: str = "") -> str:
+    """Return the snippet with a site's own script."""
+    return SNIPPET_OF_A_SITE.replace("SCRIPT", script.id).replace("OPTIONS", options)
+
+
+OF_A_SITE = SiteScript("q1_Zx-9", True, True, True)
+OWN_OF_A_SITE = Journey(
+    tracker="Sluice's own, the script of a site",
+    site="own-of-site.example",
+    head=snippet(OF_A_SITE),
+    script=OF_A_SITE,
+    clock=True,
+    attribution=FROM_HACKER_NEWS,
+    steps=the_usual("own-of-site.example", "plausible", {}, depth_after_push=SCREEN),
+    visit=the_usual_visit({}),
+)
+
+OF_A_SITE_TAGGED = SiteScript("tagged", outbound_links=True, form_submissions=True)
+OWN_OF_A_SITE_TAGGED = Journey(
+    tracker="Sluice's own, the script of a site, events in classes",
+    site="own-of-site-tagged.example",
+    head=snippet(OF_A_SITE_TAGGED),
+    script=OF_A_SITE_TAGGED,
+    steps=clicks_what_is_tagged(tagged=True),
+    visit=visit_of_what_is_tagged(tagged=True),
+)
+
+OF_A_SITE_WITH_HASHES = SiteScript("hashed", outbound_links=True)
+OWN_OF_A_SITE_WITH_HASHES = Journey(
+    tracker="Sluice's own, the script of a site, with options of the page",
+    site="own-of-site-hash.example",
+    head=snippet(
+        OF_A_SITE_WITH_HASHES,
+        '{hashBasedRouting: true, outboundLinks: false, customProperties: {theme: "dark"}}',
+    ),
+    script=OF_A_SITE_WITH_HASHES,
+    steps=[
+        *goes_through_hashes(THEME)[:-1],
+        Step("leaves", clicks("#outbound"), [engagement("/app#/one", THEME)]),
+    ],
+    visit={**HASHES_VISIT, "entry_props": THEME},
+)
+
 BY_HAND = Journey(
     tracker="a page's own code",
     site="by-hand.example",
@@ -540,5 +692,11 @@ JOURNEYS = [
     OWN_HASHES,
     OWN_AS_OLD_SNIPPET,
     OWN_AS_NEW_SNIPPET,
+    OFFICIAL_TAGGED,
+    OWN_TAGGED,
+    OWN_UNTAGGED,
+    OWN_OF_A_SITE,
+    OWN_OF_A_SITE_TAGGED,
+    OWN_OF_A_SITE_WITH_HASHES,
     BY_HAND,
 ]

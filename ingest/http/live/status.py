@@ -190,6 +190,7 @@ class LiveStatus:
                 refused=history.refusals(REFUSAL_MINUTES),
                 unknown_events=history.events_of(UNKNOWN_SITE),
                 unknown_accepted=collector.reference.accept_unknown_sites,
+                odd_scripts=metrics.odd_scripts.of_last_day(collector.clock.seconds()),
                 events=sum(sum(kind) for kind in (hour.accepted, hour.dropped)),
                 uptime_seconds=trio.current_time() - self._started,
                 front="cluster" in parts,

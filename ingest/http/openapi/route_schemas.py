@@ -262,7 +262,9 @@ def _batch_operation() -> dict[str, Any]:
 def _tracker_operation() -> dict[str, Any]:
     return {
         "summary": "The tracker for web pages",
-        "parameters": [_path("name", "`script.js`, with words before the dot that add features.")],
+        "parameters": [
+            _path("name", "`pa-ID.js` of a site, or `script.js` with words that add features.")
+        ],
         "responses": {
             "200": {"description": "The script", "content": {"text/javascript": {"schema": {}}}},
             "304": {"description": "The client has it"},

@@ -1,13 +1,17 @@
 // Sluice's tracker: tells the collector what happens on a page. It sets no cookie and stores nothing.
 //
 // This is the source; script.min.js beside it is what is served, made by
-// `python -m tests.end_to_end.bundler`. docs/trackers.md tells how to use it.
-(() => {
+// `python -m tests.end_to_end.bundler`. docs/trackers.md tells how to use it. The script of one site is
+// called with that site's options.
+(own => {
   const VERSION = 1
   const ENGAGED_MS = 3000 // Shorter stays are told only when more of the page was seen.
   const KEEPALIVE_LENGTH = 20000 // Browsers refuse keepalive requests of more than 64 KiB.
   const FILES =
     '7z|avi|csv|dmg|docx?|epub|exe|gz|key|midi|mov|mp3|mp4|mpeg|msi|odp|ods|odt|pdf|pkg|ppsx?|pptx?|rar|rtf|tar|tgz|txt|wav|webm|wma|wmv|xlsx?|zip'
+
+  // An event in an element's classes, as in `plausible-event-name=Signup` or `plausible-event-name--Signup`.
+  const TAG = /plausible-(event|revenue)-([^\s=]+?)(?:=|--(?!\S*=))(\S+)/g
 
   const page = document
   const { attributes, dataset, src } = page.currentScript
@@ -16,8 +20,9 @@
   // Who calls before this script is there leaves the calls in `q`; `o` is what `init` was given.
   const stub = (window.plausible = window.plausible || ((...call) => (stub.q = stub.q || []).push(call)))
 
-  const start = (given = {}) => {
+  const start = given => {
     if (window.plausible.l) return
+    given = Object.assign({}, own, given)
 
     // An option is on by its data attribute, by its word in the script's file name, or by `init`.
     const on = (attribute, word, value) =>
@@ -26,6 +31,9 @@
     const domain = dataset.domain || given.domain
     const endpoint = dataset.api || given.endpoint || new URL('/api/event', src).href
     const hashed = on('hash', 'hash', given.hashBasedRouting)
+    // Plausible's script takes them always when the page starts it, and by a word in the older snippets.
+    const tagged = on('tagged', 'tagged-events', !dataset.domain)
+    const forms = on('forms', 'form-submissions', given.formSubmissions)
     const local = on('local', 'local', given.captureOnLocalhost)
     const outbound = on('outbound', 'outbound-links', given.outboundLinks)
     const downloads = on('downloads', 'file-downloads', given.fileDownloads)
@@ -156,9 +164,36 @@
       view()
     }
 
+    const near = event => event.composedPath().slice(0, 4)
+
+    const tagsOf = nodes =>
+      nodes
+        .map(node => {
+          const tag = { props: {} }
+          if (tagged)
+            String(node.classList).replace(TAG, (_, kind, key, value) => {
+              value = value.replace(/\+/g, ' ')
+              if (kind == 'revenue') (tag[kind] = tag[kind] || {})[key] = value
+              else if (/^name$/i.test(key)) tag.name = value
+              else tag.props[key] = value
+            })
+          return tag
+        })
+        .filter(tag => tag.name)
+
     const click = event => {
+      if (event.button > 1) return
+      const nodes = near(event)
+      const tag = tagsOf(nodes).pop()
+      if (tag) {
+        // What is clicked in a form counts when the form is submitted.
+        if (nodes.some(node => node.tagName == 'FORM')) return
+        const target = nodes.find(node => node.href)
+        if (target) tag.props.url = target.href
+        return plausible(tag.name, tag)
+      }
       const link = event.composedPath().find(node => node.host && node.href)
-      if (!link || event.button > 1 || !/^http/.test(link.protocol)) return
+      if (!link || !/^http/.test(link.protocol)) return
       if (downloads && files.test(link.pathname))
         plausible('File Download', { props: { url: link.href.split(/[?#]/)[0] } })
       else if (outbound && link.host != location.host)
@@ -173,8 +208,11 @@
     addEventListener('scroll', watch)
     addEventListener('click', click, true)
     addEventListener('auxclick', click, true)
-    if (on('forms', 'form-submissions', given.formSubmissions))
-      addEventListener('submit', () => plausible('Form: Submission'), true)
+    addEventListener('submit', event => {
+      const tag = tagsOf(near(event))[0]
+      if (tag) plausible(tag.name, tag)
+      else if (forms) plausible('Form: Submission')
+    }, true)
 
     plausible.l = true
     plausible.v = VERSION

@@ -13,6 +13,7 @@ from ingest.observation.diagnosis import (
     headline,
     status,
 )
+from ingest.observation.odd_scripts import OddScript
 
 FAILED = ActorHealth("failed", 10, "ZeroDivisionError", 1.0)
 RESTARTED = ActorHealth("running", 1, "ZeroDivisionError", 90.4)
@@ -163,6 +164,18 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "this part: dashboard database.",
     ),
     "another part that is down": ({"others": {"x": "down"}}, Severity.DOWN, "x", "part: x."),
+    "scripts of unknown sites": (
+        {"odd_scripts": [OddScript(f"/js/pa-{n}.js", False, 1, 0) for n in range(7)]},
+        Severity.NOTE,
+        "scripts",
+        "“/js/pa-4.js” (1 request), 2 more.",
+    ),
+    "scripts with unknown words": (
+        {"odd_scripts": [OddScript("/js/script.x.js", True, 1200, 0)]},
+        Severity.NOTE,
+        "scripts",
+        "names have unknown words: “/js/script.x.js” (1,200 requests).",
+    ),
     "silence": (
         {"events": 0, "uptime_seconds": 901.0},
         Severity.NOTE,
