@@ -109,6 +109,11 @@ class Sessions(Actor):
         return self._log.end.number - self.cursor.number
 
     @property
+    def restored(self) -> bool:
+        """Whether the visits that were open before the start are known again."""
+        return self.has_begun and self.cursor.position >= self._silent_until.position
+
+    @property
     def backlog_before(self) -> int:
         """Number of events before the log that the store has not acknowledged."""
         return 0 if self._predecessor is None else self._predecessor.backlog
@@ -122,9 +127,10 @@ class Sessions(Actor):
 
     def status(self) -> dict[str, object]:
         """What readiness says of the fold: one that has stopped is `down`."""
+        report = {"status": "ok", "restored": self.restored, "events_behind": self.behind}
         if self.problem is None:
-            return {"status": "ok", "events_behind": self.behind}
-        return {"status": "down", "events_behind": self.behind, "reason": self.problem}
+            return report
+        return {**report, "status": "down", "reason": self.problem}
 
     @property
     def open_sessions(self) -> OpenSessions:

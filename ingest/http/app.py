@@ -21,8 +21,9 @@ from ingest.http.live.status import LiveStatus
 from ingest.http.observation_routes import add_observation_routes
 from ingest.http.operator import Operator
 from ingest.http.operator_routes import add_metrics_route, add_operator_routes
+from ingest.http.plausible_routes import add_plausible_routes
 from ingest.http.request_observers import RequestObserver
-from ingest.http.responses import error, json_response, respond
+from ingest.http.responses import error, respond
 from ingest.http.tracker.script import add_tracker_script
 from ingest.http.turns import NEW
 from ingest.http.validation import add_validation_route
@@ -51,7 +52,7 @@ def create_app(
         operator: Checks the clients of the operator's routes.
         live: The data that the live page shows.
         store: Asked by queries; None if this process has none.
-        version: The program's version, for `/openapi.json`.
+        version: The program's version.
         observers: Called for each request.
     """
     metrics = collector.metrics
@@ -91,13 +92,8 @@ def create_app(
             return error(413, "request", f"Must be at most {BATCH_BYTES} bytes")
         return _respond(await batches.answer(headers, client, body))
 
-    @app.get("/api/health")
-    async def plausible_health() -> Response:
-        report = health.plausible()
-        healthy = all(state == "ok" for state in report.values())
-        return json_response(200 if healthy else 500, report)
-
     add_health_routes(app, health, operator)
+    add_plausible_routes(app, health, collector.reference, version)
     add_tracker_script(app, collector)
     add_live_page(app, operator, live)
     add_metrics_route(app, metrics, operator)

@@ -23,6 +23,7 @@ from ingest.http.body_budget import (
     CountedBody,
 )
 from ingest.http.event_endpoint import OVERLOADED, ROUTE
+from ingest.http.plausible_routes import ERROR, HEALTH, LIVE, READY, SYSTEM
 from ingest.http.request_observers import CompletedRequest, RequestObserver
 from ingest.http.responses import PREFLIGHT_HEADERS, empty, error, respond
 from ingest.http.tracker.script import ROUTE as SCRIPT_ROUTE
@@ -39,7 +40,10 @@ log = structlog.get_logger()
 NO_ROUTE: Final = "(none)"
 
 OPEN_ROUTES: Final = frozenset(
-    {ROUTE, BATCH_ROUTE, SCRIPT_ROUTE, "/health", "/ready", "/api/health", NO_ROUTE}
+    {
+        *(ROUTE, BATCH_ROUTE, SCRIPT_ROUTE, NO_ROUTE),
+        *("/health", "/ready", HEALTH, READY, LIVE, SYSTEM, ERROR),
+    }
 )
 """Routes open to every origin. All other routes are the operator's."""
 

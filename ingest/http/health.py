@@ -80,13 +80,17 @@ class Health:
         }
 
     def plausible(self) -> dict[str, str]:
-        """The report of Plausible's own route (spec/ingestion.md §12), for existing monitors.
+        """The report of Plausible's own routes (spec/ingestion.md §12), for existing monitors.
 
         The site registry is reported as PostgreSQL, because Plausible keeps its sites there. A
-        front has no part `store`; it reports whether events go on to Kafka instead.
+        front has no parts `store` and `sessions`; it reports whether events go on to Kafka.
+
+        Returns:
+            `ok` or `error` for each part. `sessions` is `waiting` while visits that were open
+            before the start are read from the log; events are accepted meanwhile.
         """
         parts = self._parts()
-        registry = parts["registry"].get("reason", "ok")
+        registry = "error" if "reason" in parts["registry"] else "ok"
         if "store" in parts:
             stores = not parts["store"]["failures_in_a_row"]
         else:
@@ -95,7 +99,14 @@ class Health:
             "postgres": registry,
             "clickhouse": "ok" if stores else "error",
             "sites_cache": registry,
+            "sessions": _sessions(parts.get("sessions", {"status": "ok", "restored": True})),
         }
+
+
+def _sessions(part: dict[str, Any]) -> str:
+    if part["status"] != "ok":
+        return "error"
+    return "ok" if part["restored"] else "waiting"
 
 
 def _without_details(report: dict[str, Any]) -> dict[str, Any]:

@@ -194,6 +194,7 @@ def test_ready_tells_what_works(sluice: Sluice, store: str) -> None:
         "postgres": "ok",
         "clickhouse": "ok",
         "sites_cache": "ok",
+        "sessions": "ok",
     }
 
 

@@ -18,10 +18,24 @@ def route_paths() -> dict[str, Any]:
         "/js/{name}": {"get": _tracker_operation()},
         "/health": {"get": _status("The process is alive and its actors run", "They do not")},
         "/ready": {"get": _status("Events are taken", "Events are not taken")},
-        "/api/health": {
+        "/api/health": {"get": _PLAUSIBLE_HEALTH},
+        "/api/system/health/ready": {"get": _PLAUSIBLE_HEALTH},
+        "/api/system/health/live": {
             "get": {
-                "summary": "Health in the form of Plausible's own route",
-                "responses": {"200": _json("All is well"), "500": _json("Something is not")},
+                "summary": "Liveness in the form of Plausible's own route",
+                "responses": {"200": _json("Its actors run"), "500": _json("They do not")},
+            }
+        },
+        "/api/system": {
+            "get": {
+                "summary": "The kind of the geo database, and the program's version",
+                "responses": {"200": _json("Both")},
+            }
+        },
+        "/api/error": {
+            "get": {
+                "summary": "Takes a script's report of an error, and keeps nothing of it",
+                "responses": {"200": {"description": "Always, without a body"}},
             }
         },
         "/metrics": {"get": _operator("Figures in Prometheus' text format", "text/plain")},
@@ -103,6 +117,20 @@ def route_paths() -> dict[str, Any]:
         },
     }
 
+
+_PLAUSIBLE_HEALTH: Final = {
+    "summary": "Health in the form of Plausible's own routes",
+    "responses": {
+        "200": {
+            "description": "All is well; `sessions` may be `waiting`",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        "500": {
+            "description": "Something is not",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+    },
+}
 
 _IMPORT_REQUEST: Final = {
     "type": "object",

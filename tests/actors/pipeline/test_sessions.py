@@ -203,7 +203,9 @@ async def test_what_the_store_has_is_folded_silently(
     await log.append(visits(3, 6), NOON)
     await log.commit(LogPoint(committed, max(committed - 1, 0)))
     folded = FoldedLog(tmp_path, log)
+    assert folded.sessions.status()["restored"] is not bool(committed)
     runs = await folded.fold()
+    assert folded.sessions.status()["restored"] is True
     assert nonces(runs) == sent
     assert metrics(runs)["buffered"] == len(sent)
     assert len(folded.sessions.fold.sessions) == 6

@@ -30,7 +30,10 @@ def test_the_document_is_whole() -> None:
     for status in ("429", "503"):
         assert "Retry-After" in operation["responses"][status]["headers"]
     assert "text/plain" in operation["requestBody"]["content"]
-    paths = ("/health", "/ready", "/api/health", "/metrics", "/openapi.json", "/", "/api/status")
+    paths = (
+        *("/health", "/ready", "/metrics", "/openapi.json", "/", "/api/status", "/api/health"),
+        *("/api/system/health/ready", "/api/system/health/live", "/api/system", "/api/error"),
+    )
     for path in paths:
         assert document["paths"][path]["get"]["responses"]
     text = json.dumps(document)
