@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import re
 import resource
@@ -49,6 +50,9 @@ three open files each."""
 
 LEAST_FILES = 128
 """Open files below which inserts fail again and again: chDB has three for each of its threads."""
+
+FEW_FILES = 256
+"""Open files below which statements do their work in one thread each."""
 
 
 class EmbeddedStore:
@@ -259,12 +263,18 @@ def check_open_files() -> None:
     Raises:
         StoreMisconfigured: The process may not have so many.
     """
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed != resource.RLIM_INFINITY and allowed < LEAST_FILES:
+    allowed = open_files()
+    if allowed < LEAST_FILES:
         raise StoreMisconfigured(
             f"the embedded store needs {LEAST_FILES} open files, {allowed} are allowed: "
             "raise the limit by ulimit -n, or LimitNOFILE= of systemd"
         )
+
+
+def open_files() -> float:
+    """How many files this process may have open."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if allowed == resource.RLIM_INFINITY else allowed
 
 
 def prepare_directory(path: Path) -> None:
@@ -312,7 +322,10 @@ def _open_session(path: Path) -> Any:
         with _in_utc():
             from chdb.session import Session
 
-            return Session(str(path))  # type: ignore[no-untyped-call]
+            session: Any = Session(str(path))  # type: ignore[no-untyped-call]
+            if open_files() < FEW_FILES:
+                session.query("SET max_threads = 1, input_format_parallel_parsing = 0")
+            return session
     except ImportError:
         raise StoreMisconfigured(
             "the embedded store is not installed: pip install 'sluice-collector[embedded]', "

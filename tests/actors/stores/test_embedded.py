@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from actors.stores.embedded import (
+    FEW_FILES,
     LEAST_FILES,
     EmbeddedStore,
     check_open_files,
@@ -213,6 +214,19 @@ async def test_too_few_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     store = EmbeddedStore(EmbeddedAddress(tmp_path))
     with pytest.raises(StoreMisconfigured, match="needs 128 open files, 127 are allowed"):
         await store.open()
+    await store.aclose()
+
+
+@pytest.mark.parametrize(("allowed", "parallel"), [(FEW_FILES - 1, False), (FEW_FILES, True)])
+async def test_few_open_files_few_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int, parallel: bool
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    store = EmbeddedStore(EmbeddedAddress(tmp_path))
+    await store.open()
+    sql = "SELECT getSetting('input_format_parallel_parsing') AS parallel"
+    assert await store._execute(sql) == [[str(parallel).lower()]]
+    assert await checks.read(store, sql) == [{"parallel": parallel}]
     await store.aclose()
 
 
