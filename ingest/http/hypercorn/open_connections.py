@@ -14,8 +14,9 @@ from ingest.request.client_address import TrustedProxies
 CONNECTIONS: Final = 4096
 """Maximum number of open connections; lower if the process may have few open files."""
 
-RESERVED_FILES: Final = 192
-"""Open files for everything but connections. The embedded store has up to 120."""
+RESERVED_FILES: Final = 512
+"""Open files for everything but connections. The embedded store has some hundred, and for
+moments up to 400."""
 
 LEAST_SHARE: Final = 8
 """Connections have at least one in so many of the open files."""

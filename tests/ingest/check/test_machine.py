@@ -48,7 +48,7 @@ def test_an_address_that_is_not_ours(host: str) -> None:
     ("allowed", "level", "text"),
     [
         (128, Level.WARNING, "at most 16 connections at a time, since only 128 open files"),
-        (1024, Level.WARNING, "at most 832 connections at a time, since 1024 open files"),
+        (1024, Level.WARNING, "at most 512 connections at a time, since 1024 open files"),
         (8192, Level.OK, "at most 4096 connections at a time"),
     ],
 )

@@ -137,7 +137,7 @@ async def test_one_that_has_had_its_last_answer_goes_first(autojump_clock: MockC
     [
         (64, 8),
         (128, 16),
-        (256, 64),
+        (256, 32),
         (1024, 1024 - RESERVED_FILES),
         (CONNECTIONS + RESERVED_FILES, CONNECTIONS),
         (100_000, CONNECTIONS),
