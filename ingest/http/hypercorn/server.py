@@ -198,6 +198,9 @@ class HypercornConnection(TCPServer):
         with trio.move_on_after(IDLE_SECONDS):
             await self.context.terminated.wait()
             await trio.sleep(LINGER_SECONDS)
+        if not self._answered.is_set():
+            return  # a request has come at the same moment
+        self.finish()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + WRITE_SECONDS):
             await self._initiate_server_close()
 

@@ -1,5 +1,6 @@
 """Connections: bounded, guarded and closed in time."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ingest.request.client_address import TrustedProxies
 from ingest.telemetry.metrics import Metrics
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+CLIENTS = 20
 CLOSING = REQUEST.replace(b"host: a", b"host: a\r\nconnection: close")
 
 
@@ -195,6 +197,31 @@ async def test_a_client_that_keeps_its_side_open_is_left(
     await stream.send_all(CLOSING)
     assert (await received(stream)).endswith(b"hello\r\n0\r\n\r\n")
     await running.has_open(0)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_request_as_the_idle_time_ends_is_answered_or_not_begun(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0)
+    app = Slow()
+    app.open.set()
+    running = await start(nursery, limit=CLIENTS, app=app)
+    answered = 0
+
+    async def ask() -> None:
+        nonlocal answered
+        stream = await running.connect()
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(REQUEST)
+            answered += b"hello" in await received(stream)
+
+    for _ in range(20):
+        async with trio.open_nursery() as clients:
+            for _ in range(CLIENTS):
+                clients.start_soon(ask)
+    await running.has_open(0)
+    assert app.requests == answered
     nursery.cancel_scope.cancel()
 
 
