@@ -180,7 +180,8 @@ class FastPath:
                 if not connection.finished:
                     self._guard(connection, self._finish_request)
                     await self._rest()
-            self._may_admit.set()
+            if self._waiting:
+                self._may_admit.set()
 
     def _verdicts_ready(self, connection: Connection) -> None:
         """Queue a connection that can go on. Actors call it when verdicts are ready."""
@@ -191,7 +192,8 @@ class FastPath:
         """End the wait for bytes of connections that have been silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
-            self._may_admit.set()
+            if self._waiting or self._flooded:
+                self._may_admit.set()
             now = trio.current_time()
             for connection in self._connections:
                 if now >= self._wait_deadline(connection):
