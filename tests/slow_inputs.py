@@ -16,6 +16,7 @@ from ingest.past.past_event import LINE_BYTES, BrokenLineError, ReaderOptions, r
 from ingest.request.batch import Sender, read_item, split_batch
 from ingest.request.body import BODY_LIMIT
 from ingest.request.client_address import TrustedProxies, resolve_client_ip
+from ingest.request.form import URLENCODED_BYTES
 from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_request
 from ingest.request.url import URL_BYTES, parse_url
@@ -80,9 +81,9 @@ class Parser:
         """The slowest units that were found."""
         return WORST[self.name]
 
-    def fill(self, unit: bytes) -> bytes:
-        """The largest input of a unit."""
-        return self.start + unit * (self.size // len(unit)) + self.end
+    def fill(self, unit: bytes, share: int = 1) -> bytes:
+        """The largest input of a unit, or a part of it: limits refuse much of the largest ones."""
+        return self.start + unit * (self.size // share // len(unit)) + self.end
 
 
 def event_body(content_type: str) -> Callable[[bytes], object]:
@@ -196,7 +197,7 @@ PARSERS: Final = (
     Parser("name", as_text, BODY, TEXT, b'{"u":"/","d":"a","n":"', b'"}'),
     Parser("referrer", as_text, BODY, TEXT, JSON_START + b'1,"r":"', b'"}'),
     Parser("domains", as_text, BODY, TEXT, JSON_START + b'1,"d":"', b'"}'),
-    Parser("form", as_form, BODY, FORM, b"n=a&u=/&d=a&p="),
+    Parser("form", as_form, URLENCODED_BYTES - 100, FORM, b"n=a&u=/&d=a&p="),
     Parser("form in parts", as_parts, BODY, PARTS, b"", b"\r\n--b--", calls=14_000),
     Parser("type of a form", form_type, HEAD, PARTS),
     Parser("split of a batch", split, 1_000_000, JSON, b"[", b"1]"),

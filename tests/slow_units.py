@@ -206,7 +206,16 @@ WORST: Final[dict[str, tuple[bytes, ...]]] = {
     "name": (b"'\xe2\x80\x8d\xf0\x9f\x91\xa8rc.?e?e= ", b"\xcc\x81"),
     "referrer": (b"\xf0\x9f\x87\xa6", b"\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", b"\xcc\x81"),
     "domains": (b"@\xe2\x80\x8d\xf0\x9f\x91\xa8&.\xcc\x81co.u?kco.uk", b"a,"),
-    "form": (b"\xff", b"%ff", b"%", "%ffé".encode(), b"&a=b", b"+", b"[],"),
+    "form": (
+        b"\xff\xff_\xff%vz\xff_",
+        b"\xff",
+        b"%ff",
+        b"%",
+        "%ffé".encode(),
+        b"&a=b",
+        b"+",
+        b"[],",
+    ),
     "form in parts": (
         b"\r\n",
         b'--b\r\nContent-Disposition: form-data; name="n"' + b";a=b" * 200 + b"\r\n\r\nx\r\n",

@@ -15,7 +15,7 @@ FIELDS_LIMIT: Final = 200
 URLENCODED_BYTES: Final = 250_000
 """Bytes of a URL-encoded form: about three for each byte of the largest event."""
 
-ESCAPES_LIMIT: Final = 30_000
+ESCAPES_LIMIT: Final = 20_000
 """Escapes (`%41`) of a URL-encoded form."""
 
 BOUNDARY_BYTES: Final = 70
