@@ -49,6 +49,9 @@ FOUND: Final = {
     "a HEAD with a body that ends within": Conversation(
         b"HEAD /api/event HTTP/1.1\r\nhost: a\r\n" + _CHUNKED, half_close=True
     ),
+    "a long line behind a wrong event": Conversation(
+        _request(_POST, b"") + b"a" * 70_000 + b" /nowhere HTTP/1.1\r\nhost: a\r\n\r\n"
+    ),
     "a body that ends within, of a method that is not there": Conversation(
         _request(b"PUT /api/event HTTP/1.1")[:-10]
     ),

@@ -62,21 +62,22 @@ class TimedStream:
     def __init__(self, stream: trio.SocketStream) -> None:
         """Take ownership of a stream."""
         self._stream = stream
-        self._unread: bytes | bytearray = b""
+        self._unread = memoryview(b"")
         self.socket = stream.socket
         self.send_eof = stream.send_eof
         self.aclose = stream.aclose
 
     def prepend(self, data: bytes | bytearray) -> None:
         """Return these bytes first when the stream is read next."""
-        self._unread = data
+        self._unread = memoryview(data)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return available bytes, or wait for some."""
         if self._unread:
-            data, self._unread = self._unread, b""
+            # No more at once than the socket gives: where a read ends decides which error h11 sees.
+            data, self._unread = self._unread[:max_bytes], self._unread[max_bytes:]
             await trio.lowlevel.checkpoint()
-            return data
+            return bytes(data)
         return await self._stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes) -> None:
