@@ -271,7 +271,8 @@ def test_any_value_of_any_field_is_parsed_or_refused(fields: dict[str, Any]) -> 
     [
         pytest.param({"n": "a" + "\u0301" * 450_000}, "event_name", id="one endless cluster"),
         pytest.param({"n": "e\u0301" * 300_000}, "event_name", id="endless name"),
-        pytest.param({"d": "," * 900_000}, "domain", id="many domains"),
+        pytest.param({"d": "," * 90_000}, "domain", id="many domains"),
+        pytest.param({"d": "," * 900_000}, "request", id="commas without end"),
     ],
 )
 def test_hostile_sizes_are_refused(fields: dict[str, Any], field: str) -> None:
@@ -279,4 +280,4 @@ def test_hostile_sizes_are_refused(fields: dict[str, Any], field: str) -> None:
 
 
 def test_props_nested_too_deeply_are_none() -> None:
-    assert event(p="[" * 900_000).props == ()
+    assert event(p="[" * 9_000).props == ()
