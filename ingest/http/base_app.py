@@ -25,7 +25,7 @@ from ingest.http.body_budget import (
 from ingest.http.event_endpoint import OVERLOADED, ROUTE
 from ingest.http.plausible_routes import ERROR, HEALTH, LIVE, READY, SYSTEM
 from ingest.http.request_observers import CompletedRequest, RequestObserver
-from ingest.http.responses import PREFLIGHT_HEADERS, empty, error, respond
+from ingest.http.responses import error, preflight, respond
 from ingest.http.tracker.script import ROUTE as SCRIPT_ROUTE
 from ingest.http.trusted_headers import new_request_id, traceparent
 from ingest.request.batch import BATCH_BYTES
@@ -99,9 +99,11 @@ def create_base_app(
         g.id = new_request_id(trusted_proxies, peer_of(request.scope))
         g.id.begin(first_headers(request.scope))
         CURRENT.set(g.id)
-        if request.method == "OPTIONS" and _route() in OPEN_ROUTES:
-            return empty(204, PREFLIGHT_HEADERS)
-        if len(request.query_string) > QUERY_STRING_BYTES and _route() not in OPEN_ROUTES:
+        route = _route()
+        if request.method == "OPTIONS" and route in OPEN_ROUTES:
+            takes_events = route in (ROUTE, BATCH_ROUTE)
+            return preflight(first_headers(request.scope).get("origin") if takes_events else None)
+        if len(request.query_string) > QUERY_STRING_BYTES and route not in OPEN_ROUTES:
             return error(
                 414, "request", f"Must have at most {QUERY_STRING_BYTES} bytes after the ?"
             )
@@ -111,7 +113,8 @@ def create_base_app(
     async def finish(response: Response) -> Response:
         route, status, seconds = _route(), response.status_code, time.perf_counter() - g.started
         if route in OPEN_ROUTES:
-            response.headers.update(CORS_HEADERS)
+            for name, value in CORS_HEADERS:
+                response.headers.setdefault(name, value)
         else:
             for name, value in OPERATOR_HEADERS:
                 response.headers.setdefault(name, value)

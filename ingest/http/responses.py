@@ -8,10 +8,11 @@ from quart import Response
 
 from ingest.http.answer import TEXT, Answer, answer_error
 
-PREFLIGHT_HEADERS = {
+_PREFLIGHT_HEADERS = {
     "access-control-allow-methods": "GET, POST, OPTIONS",
     "access-control-allow-headers": "*, authorization, content-type",
     "access-control-max-age": "86400",
+    "vary": "origin",
 }
 """Headers that let any page send events; browsers cache them for a day."""
 
@@ -40,6 +41,29 @@ def empty(status: int, headers: Mapping[str, str]) -> Response:
     response = Response(b"", status, dict(headers))
     response.headers.pop("content-type", None)
     return response
+
+
+def preflight(origin: str | None) -> Response:
+    """Return the answer to a page that asks whether it may send events.
+
+    Every page may. Its origin is named, and credentials are allowed, because browsers send a
+    `navigator.sendBeacon` with a JSON body only then. Nothing reads cookies, and no page may read
+    an answer to a request with credentials.
+
+    Args:
+        origin: The page's origin, from the request; None if it names none, or on a route that
+            takes no events.
+    """
+    if origin is None:
+        return empty(204, {**_PREFLIGHT_HEADERS, "access-control-allow-origin": "*"})
+    return empty(
+        204,
+        {
+            **_PREFLIGHT_HEADERS,
+            "access-control-allow-origin": origin,
+            "access-control-allow-credentials": "true",
+        },
+    )
 
 
 def json_response(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:

@@ -626,6 +626,15 @@ BY_HAND = Journey(
             [event("Form beacon", "/beacon", {"key": "value"})],
         ),
         Step(
+            "sends a beacon of JSON, for which the browser asks beforehand, with credentials",
+            runs(
+                "navigator.sendBeacon(collector, new Blob([JSON.stringify("
+                "{n: 'JSON beacon', u: location.href, d: 'by-hand.example'})], "
+                "{type: 'application/json'}))"
+            ),
+            [event("JSON beacon", "/beacon", {})],
+        ),
+        Step(
             "sends JSON, for which the browser asks beforehand",
             runs(
                 "const answer = await fetch(collector, {method: 'POST', "
@@ -677,7 +686,7 @@ BY_HAND = Journey(
         "entry_page": "/beacon",
         "exit_page": "/beacon",
         "pageviews": 1,
-        "events": 7,
+        "events": 8,
         "duration": SHORT,
     },
 )

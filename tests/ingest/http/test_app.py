@@ -248,8 +248,18 @@ async def test_what_is_the_operators_is_for_no_other_page(
     assert preflight.body == b""
 
 
-@pytest.mark.parametrize("path", ["/api/event", "/api/events", "/ready", "/nowhere"])
-async def test_preflights(autojump_clock: MockClock, application: Application, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        ("/api/event", "https://example.com"),
+        ("/api/events", "https://example.com"),
+        ("/ready", "*"),
+        ("/nowhere", "*"),
+    ],
+)
+async def test_preflights(
+    autojump_clock: MockClock, application: Application, path: str, origin: str
+) -> None:
     answer = await application.ask(
         "OPTIONS",
         path,
@@ -260,10 +270,33 @@ async def test_preflights(autojump_clock: MockClock, application: Application, p
         },
     )
     assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers.getlist("access-control-allow-origin") == [origin]
+    assert ("access-control-allow-credentials" in answer.headers) is (origin != "*")
+    assert answer.headers["vary"] == "origin"
     assert "POST" in answer.headers["access-control-allow-methods"]
     assert "content-type" in answer.headers["access-control-allow-headers"]
     assert int(answer.headers["access-control-max-age"]) > 0
+
+
+async def test_a_preflight_without_an_origin(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    answer = await application.ask("OPTIONS", "/api/event")
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in answer.headers
+    assert answer.headers["vary"] == "origin"
+
+
+async def test_answers_to_events_are_for_every_origin(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    for answer in (
+        await application.post({"origin": "https://example.com"}),
+        await application.post({"origin": "https://example.com"}, name=""),
+    ):
+        assert answer.headers.getlist("access-control-allow-origin") == ["*"]
+        assert "access-control-allow-credentials" not in answer.headers
 
 
 def refuses(answer: Any) -> bool:
