@@ -6,6 +6,7 @@ from pathlib import Path
 OPERATING = Path(__file__).parents[1] / "docs" / "operating.md"
 CLUSTER = OPERATING.with_name("cluster.md")
 TRACKERS = OPERATING.with_name("trackers.md")
+PLAUSIBLE = OPERATING.with_name("plausible.md")
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.documentation import PLAUSIBLE, blocks
+from tests.end_to_end.pages import Pages
 from tests.end_to_end.proxy import Proxy
 from tests.end_to_end.sluice import CHROME, Sluice
 
@@ -25,6 +27,25 @@ FORGED_OTHERWISE = {
 }
 ONE, OTHER = "127.0.0.2", "127.0.0.3"
 PAGES = itertools.count()
+SCRIPTS = ("/js/script.js", "/js/plausible.tagged-events.hash.js", "/js/p.js", "/js/analytics.js")
+
+
+def visitors(server: Sluice, proxy: Proxy) -> Visitor:
+    def visitor(address: str, headers: Mapping[str, str]) -> int:
+        page = f"/{next(PAGES)}"
+        body = {"n": "pageview", "u": f"https://example.com{page}", "d": "example.com"}
+        transport = httpx.HTTPTransport(local_address=address)
+        with httpx.Client(transport=transport, timeout=60) as client:
+            answer = client.post(
+                f"http://127.0.0.1:{proxy.port}/api/event",
+                content=json.dumps(body),
+                headers={"content-type": "text/plain", "user-agent": CHROME, **headers},
+            )
+        assert (answer.status_code, answer.text) == (202, "ok"), answer.text
+        (event,) = server.events(f"pathname = '{page}'")
+        return int(event["user_id"])
+
+    return visitor
 
 
 @contextmanager
@@ -35,22 +56,7 @@ def behind(
         Sluice(directory, "chdb://chdb", SLUICE_TRUSTED_PROXIES=trusted) as server,
         Proxy(kind, directory / "proxy", server.port, **options) as proxy,
     ):
-
-        def visitor(address: str, headers: Mapping[str, str]) -> int:
-            page = f"/{next(PAGES)}"
-            body = {"n": "pageview", "u": f"https://example.com{page}", "d": "example.com"}
-            transport = httpx.HTTPTransport(local_address=address)
-            with httpx.Client(transport=transport, timeout=60) as client:
-                answer = client.post(
-                    f"http://127.0.0.1:{proxy.port}/api/event",
-                    content=json.dumps(body),
-                    headers={"content-type": "text/plain", "user-agent": CHROME, **headers},
-                )
-            assert (answer.status_code, answer.text) == (202, "ok"), answer.text
-            (event,) = server.events(f"pathname = '{page}'")
-            return int(event["user_id"])
-
-        yield server, visitor
+        yield server, visitors(server, proxy)
 
 
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
@@ -70,6 +76,30 @@ def test_one_that_appends_needs_the_networks_named(tmp_path: Path, trusted: str)
         one = visitor(ONE, {})
         assert visitor(OTHER, {}) != one
         assert visitor(ONE, FORGED) == one
+
+
+def test_visitors_behind_other_proxies_in_front_of_both_programs(
+    tmp_path: Path, pages: Pages
+) -> None:
+    """The page on Plausible has the proxy's configuration. A page server is Plausible."""
+    pages.content["/js/dashboard.js"] = pages.content["/js/script.js"] = "plausible()"
+    locations = "\n".join(blocks(PLAUSIBLE, "nginx"))
+    locations = locations.replace("127.0.0.1:8000", f"127.0.0.1:{pages.port}")
+    server = f"server {{ listen 80; {locations} }}".replace(":8080", ":8000")
+    with (
+        Sluice(tmp_path, "chdb://chdb") as sluice,
+        Proxy("nginx", tmp_path / "proxy", sluice.port, server=server) as proxy,
+    ):
+        visitor = visitors(sluice, proxy)
+        one = visitor(ONE, {"x-forwarded-for": "203.0.113.1"})
+        assert visitor(ONE, {"x-forwarded-for": "203.0.113.2"}) != one
+        assert visitor(OTHER, {"x-forwarded-for": "203.0.113.1"}) == one
+        assert visitor(ONE, {}) not in (one, visitor(OTHER, {}))
+        url = f"http://127.0.0.1:{proxy.port}"
+        for path in SCRIPTS:
+            assert "plausible_ignore" in httpx.get(f"{url}{path}", timeout=60).text
+        assert httpx.get(f"{url}/js/pa-unknown.js", timeout=60).json()["errors"]
+        assert httpx.get(f"{url}/js/dashboard.js", timeout=60).text == "plausible()"
 
 
 def test_else_a_visitor_chooses_an_address(tmp_path: Path) -> None:
