@@ -1,6 +1,7 @@
 """`sluice sites`: the sites of the sites file, listed and edited."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from ingest.commands.sites_file import (
 )
 from ingest.settings import Settings
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site
+from ingest.sites.site_change import script_text
 from ingest.sites.site_file import parse_sites
 from ingest.sites.site_file_edit import EditError, next_site_id, put_sites, remove_site
 from ingest.sites.site_file_schema import SHIELD_LISTS
@@ -162,6 +164,7 @@ def show(name: str, as_json: bool) -> None:
         ("accepts traffic until", str(site.accept_traffic_until or "-")),
         ("server clients", "dropped" if site.drop_server_clients else "accepted"),
         ("server key", "set" if site.server_key else "-"),
+        ("script", script_text(site.script) or "-"),
         *((f"shield: {kind}", ", ".join(rules) or "-") for kind, rules in _rules(site).items()),
         *((f"revenue goal: {event}", currency) for event, currency in site.revenue_goals.items()),
     ]
@@ -222,6 +225,7 @@ def _description(site: Site) -> dict[str, Any]:
         "accept_traffic_until": until and until.isoformat(),
         "drop_server_clients": site.drop_server_clients,
         "has_server_key": site.server_key is not None,
+        "script": site.script and asdict(site.script),
         "shields": {kind: list(rules) for kind, rules in _rules(site).items()},
         "revenue_goals": dict(site.revenue_goals),
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.sites.site import SCRIPT_OPTIONS, Site
+from ingest.sites.site import SCRIPT_OPTIONS, Site, SiteScript
 from ingest.sites.site_file_schema import SHIELD_LISTS
 
 
@@ -56,15 +56,16 @@ def _shown(site: Site) -> tuple[str, ...]:
         "" if limit is None else f"{limit.events} events in {limit.seconds} s",
         str(site.accept_traffic_until or ""),
         "dropped" if site.drop_server_clients else "accepted",
-        _script_text(site),
+        script_text(site.script),
     )
 
 
-def _script_text(site: Site) -> str:
-    if site.script is None:
+def script_text(script: SiteScript | None) -> str:
+    """Return a script's name and its options as readable text; empty without a script."""
+    if script is None:
         return ""
-    options = [name.replace("_", " ") for name in SCRIPT_OPTIONS if getattr(site.script, name)]
-    return f"pa-{site.script.id}.js" + (f" ({', '.join(options)})" if options else "")
+    options = [name.replace("_", " ") for name in SCRIPT_OPTIONS if getattr(script, name)]
+    return f"pa-{script.id}.js" + (f" ({', '.join(options)})" if options else "")
 
 
 def _goal_texts(goals: Mapping[str, str]) -> list[str]:

@@ -19,6 +19,10 @@ server_key = "a-secret-of-16-characters"
 [site.shields]
 pages = ["/admin/**"]
 
+[site.script]
+id = "x1"
+outbound_links = true
+
 [[site.revenue_goals]]
 event = "Purchase"
 currency = "EUR"
@@ -157,6 +161,8 @@ def test_show(file: Path, name: str) -> None:
     assert shown["shields"]["page"] == ["/admin/**"]
     assert shown["revenue_goals"] == {"Purchase": "EUR"}
     assert shown["has_server_key"] is True
+    assert "script                  pa-x1.js (outbound links)\n" in result.output
+    assert (shown["script"]["id"], shown["script"]["outbound_links"]) == ("x1", True)
     assert "a-secret" not in result.output + json.dumps(shown)
 
 
