@@ -19,6 +19,7 @@ from ingest.plausible.followed_sites import FollowedSites, followed_sites
 from ingest.plausible.postgres import PlausibleError
 from ingest.plausible.salts import follow, rotates, salts_in_force
 from ingest.plausible.tables import PlausibleData
+from ingest.plausible.wanted_sites import MadeSites
 from ingest.sessions.salts import Salts
 from ingest.sites.site import SiteRegistry
 from ingest.sites.site_file import SitesFileError, read_sites
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 POLL_SECONDS: Final = 2.0
 """A change must be applied within 5 seconds, so this leaves time to read and combine."""
 
-REST: Final = 5
+REST: Final = 3
 """The poll waits for at least this many times as long as the last one took."""
 
 FULL_SECONDS: Final = 300.0
@@ -115,6 +116,7 @@ class PlausibleRegistry(Actor):
         self._saved: PlausibleData | None = None
         self._local = SiteRegistry()
         self._local_stamp = None if local is None else stamp(local)
+        self._made: MadeSites = {}
         self._not_usable = 0
         self._read_at: float | None = None
         self._full_at = 0.0
@@ -213,7 +215,7 @@ class PlausibleRegistry(Actor):
 
     async def _combine(self, data: PlausibleData) -> None:
         followed: FollowedSites = await self._thread.call(
-            partial(followed_sites, data, self._local)
+            partial(followed_sites, data, self._local, self._made)
         )
         self._data, self.sites = data, followed.registry
         self._take(followed.registry)

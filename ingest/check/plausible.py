@@ -29,9 +29,11 @@ def check_plausible(
         with closing(PlausibleReader(url)) as reader:
             data = reader.read_changes(everything=True)
     except PlausibleError as error:
-        yield problem(str(error), error.advice or "see docs/plausible.md")
+        advice = error.advice or "see docs/plausible.md"
         if files.plausible.exists():
-            yield ok("a server that starts uses the sites that were last read there")
+            yield warning(f"{error}; a server uses the sites that were last read there", advice)
+        else:
+            yield problem(str(error), advice)
         return None
     assert data is not None  # noqa: S101 - everything was read
     yield ok("Plausible's PostgreSQL can be read")

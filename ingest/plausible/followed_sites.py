@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from ingest.plausible.site_import import free_previous_domains, missing_rates, wanted_sites
 from ingest.plausible.tables import PlausibleData, PlausibleSite
+from ingest.plausible.wanted_sites import (
+    MadeSites,
+    free_previous_domains,
+    missing_rates,
+    wanted_sites,
+)
 from ingest.sites.site import Site, SiteRegistry
 
 
@@ -24,7 +29,9 @@ class FollowedSites:
     notes: tuple[str, ...] = ()
 
 
-def followed_sites(data: PlausibleData, local: SiteRegistry) -> FollowedSites:
+def followed_sites(
+    data: PlausibleData, local: SiteRegistry, made: MadeSites | None = None
+) -> FollowedSites:
     """Combine Plausible's sites with a local sites file.
 
     A site of the local file is that of Plausible with the same domain, or with the same domain
@@ -33,6 +40,7 @@ def followed_sites(data: PlausibleData, local: SiteRegistry) -> FollowedSites:
     Args:
         data: Plausible's data.
         local: The sites of the local file.
+        made: As for `wanted_sites`.
     """
     not_usable: list[str] = []
     domains = {row.domain for row in data.sites}
@@ -50,7 +58,7 @@ def followed_sites(data: PlausibleData, local: SiteRegistry) -> FollowedSites:
             site = replace(site, script=None)
         return replace(site, id=row.id)
 
-    sites = wanted_sites(data, local_site, not_usable)
+    sites = wanted_sites(data, local_site, not_usable, made)
     free_previous_domains(sites, SiteRegistry(), not_usable)
     return FollowedSites(
         SiteRegistry(sites.values(), local.exchange_rates),

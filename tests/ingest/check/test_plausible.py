@@ -30,5 +30,7 @@ def test_failures_are_explained(tmp_path: Path, url: str, text: str, advice: str
 def test_a_server_can_start_from_what_was_saved(tmp_path: Path) -> None:
     files = StateFiles(tmp_path)
     files.plausible.write_text("")
-    found = list(check_plausible("postgres://127.0.0.1:1/d", SiteRegistry(), files, NOON))
-    assert [result.level for result in found] == [Level.PROBLEM, Level.OK]
+    (found,) = check_plausible("postgres://127.0.0.1:1/d", SiteRegistry(), files, NOON)
+    assert found.level is Level.WARNING
+    assert "a server uses the sites that were last read there" in found.text
+    assert "start PostgreSQL" in found.advice

@@ -1,10 +1,12 @@
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from ingest.plausible.followed_sites import FollowedSites, followed_sites
-from ingest.plausible.tables import PlausibleData, PlausibleSite, Rule
+from ingest.plausible.tables import Goal, PlausibleData, PlausibleSite, Rule
+from ingest.plausible.wanted_sites import MadeSites
 from ingest.sites.shields import Shields
 from ingest.sites.site import RateLimit, Site, SiteRegistry, SiteScript
 from tests.ingest.plausible.test_site_import import EVERYTHING
@@ -87,3 +89,34 @@ def test_settings_that_cannot_be_followed_are_listed() -> None:
     outcome = followed([PlausibleSite(7, "a", "b c"), PlausibleSite(8, "www.x")])
     assert list(outcome.registry) == [Site(7, "a")]
     assert [line[:8] for line in outcome.not_usable] == ["site 7 a", "site 8 '"]
+
+
+def test_only_sites_with_a_change_are_made_again() -> None:
+    made: MadeSites = {}
+    local = SiteRegistry([Site(1, "c")])
+
+    def sites(data: PlausibleData, local: SiteRegistry = local) -> list[Site]:
+        return list(followed_sites(data, local, made).registry)
+
+    data = PlausibleData(
+        (PlausibleSite(7, "a"), PlausibleSite(8, "b"), PlausibleSite(9, "c")),
+        {"ip": (Rule(7, "192.0.2.1", "deny"), Rule(8, "192.0.2.x", "deny"))},
+        known=EVERYTHING,
+    )
+    a, b, c = sites(data)
+    changed = (
+        (replace(data, rules={"ip": (Rule(8, "192.0.2.x", "deny"),)}), local, [False, True, True]),
+        (data, local, [True, True, True]),
+        (replace(data, goals=(Goal(8, "x", "USD"),)), local, [True, False, True]),
+        (replace(data, scripts={9: SiteScript("x")}), local, [True, True, False]),
+        (data, SiteRegistry([Site(1, "c", drop_server_clients=True)]), [True, True, False]),
+        (replace(data, known=EVERYTHING - {"ip"}), local, [False, False, False]),
+    )
+    for other, its_local, kept in changed:
+        a, b, c = sites(data)
+        assert sites(data)[0] is a
+        assert [x is y for x, y in zip(sites(other, its_local), (a, b, c), strict=True)] == kept
+    assert len(followed_sites(data, local, made).not_usable) == 1
+    assert len(followed_sites(data, local, made).not_usable) == 1
+    assert sites(replace(data, sites=data.sites[:1])) == [a]
+    assert list(made) == [7]
