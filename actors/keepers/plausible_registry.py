@@ -30,7 +30,7 @@ POLL_SECONDS: Final = 2.0
 """A change must be applied within 5 seconds, so this leaves time to read and combine."""
 
 REST: Final = 3
-"""The poll waits for at least this many times as long as the last one took."""
+"""After a change, the next poll waits for at least this many times as long as the change took."""
 
 FULL_SECONDS: Final = 300.0
 """Interval at which everything is read, whether or not a change was found."""
@@ -173,10 +173,9 @@ class PlausibleRegistry(Actor):
             self._fail(str(error))
         if data is not None or changed:
             await self._combine(self._data if data is None else data)
-            log.info("sites taken over", source="PostgreSQL", sites=len(self.sites))
+            self._delay = max(POLL_SECONDS, REST * (trio.current_time() - started))
         if data is not None or self._unsaved is not None:
             await self._save()
-        self._delay = max(POLL_SECONDS, REST * (trio.current_time() - started))
 
     async def _read(self) -> PlausibleData | None:
         """Read the database; None if nothing has changed."""
@@ -219,6 +218,7 @@ class PlausibleRegistry(Actor):
         )
         self._data, self.sites = data, followed.registry
         self._take(followed.registry)
+        log.info("sites taken over", source="PostgreSQL", sites=len(self.sites))
         left_out = len(followed.not_usable)
         if left_out and left_out != self._not_usable:
             # The lines themselves may have addresses.

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 STATEMENT_TIMEOUT: Final = "60s"
 
+ROWS_AT_ONCE: Final = 1000
+"""Number of rows that are converted in one call, in which no other thread can run."""
+
 _TIMEOUT: Final = "SELECT set_config('statement_timeout', %s, true)"
 
 _T = TypeVar("_T")
@@ -156,8 +159,15 @@ def _statements(cursor: "Cursor[Any]") -> Statements:
 
 
 def _read(cursor: "Cursor[Any]", asked: Statements) -> PlausibleData:
-    answers = {name: cursor.execute(sql.encode()).fetchall() for name, sql in asked.sql.items()}
-    return combine_answers(asked, answers)
+    return combine_answers(asked, {name: _rows(cursor, sql) for name, sql in asked.sql.items()})
+
+
+def _rows(cursor: "Cursor[Any]", sql: str) -> list[Any]:
+    cursor.execute(sql.encode())
+    rows: list[Any] = []
+    while part := cursor.fetchmany(ROWS_AT_ONCE):
+        rows += part
+    return rows
 
 
 def connection_parameters(url: str) -> dict[str, Any]:

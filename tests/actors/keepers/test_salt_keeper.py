@@ -11,7 +11,7 @@ from actors.files import atomic as files
 from actors.keepers.salt_keeper import RECHECK_SECONDS, RETRY_SECONDS, SaltKeeper, load_salts
 from ingest.enrichment.geo import NoGeoDatabase
 from ingest.pipeline.reference import Reference
-from ingest.sessions.salts import Salts
+from ingest.sessions.salts import Salt, Salts, expire
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import SiteRegistry
 from tests.examples import NOON
@@ -109,6 +109,50 @@ async def test_rotates_at_midnight_utc(
     assert third.previous == second.current
     assert first.current.key.hex() not in path.read_text()
     assert load_salts(path, clock.now()) == third
+    nursery.cancel_scope.cancel()
+
+
+async def test_takes_other_salts_when_they_are_chosen(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    path = tmp_path / "salts.json"
+    chosen = [Salts(Salt(b"1" * 16, NOON))]
+
+    def choose(salts: Salts | None, key: bytes, now: float) -> Salts:
+        return chosen[-1]
+
+    reference = a_reference(load_salts(path, NOON, choose))
+    assert reference.salts == chosen[0]
+    nursery.start_soon(SaltKeeper(path, reference, Clock(NOON), choose, 1.0).run)
+    await trio.sleep(10)
+    chosen.append(Salts(Salt(b"2" * 16, NOON + 10), chosen[0].current))
+    await trio.sleep(2)
+    assert reference.salts == chosen[1]
+    assert load_salts(path, NOON + 12) == chosen[1]
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_previous_salt_is_forgotten_even_if_the_disk_is_full(
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A salt that is not made at midnight is not deleted at midnight either."""
+    path = tmp_path / "missing" / "salts.json"
+    clock = Clock(MIDNIGHT - 60)
+    salts = Salts(Salt(b"1" * 16, MIDNIGHT - DAY), Salt(b"2" * 16, MIDNIGHT - 2 * DAY + 60))
+    reference = a_reference(salts)
+
+    def choose(salts: Salts | None, key: bytes, now: float) -> Salts:
+        assert salts is not None
+        return expire(salts, now)
+
+    nursery.start_soon(SaltKeeper(path, reference, clock, choose, 1.0).run)
+    await trio.sleep(30)
+    assert reference.salts == salts
+    await trio.sleep(120)
+    assert reference.salts == Salts(salts.current)
     nursery.cancel_scope.cancel()
 
 
