@@ -127,7 +127,8 @@ class ClickHouseStore:
             *((f"source names: {names}",) if migrated.by_plausible else ()),
             *rights,
         )
-        self._migrated, self._tables_changed, self._names = migrated, False, names
+        self._take_names(names)
+        self._migrated, self._tables_changed = migrated, False
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
         """See `Store.insert`."""
@@ -262,10 +263,16 @@ class ClickHouseStore:
 
     async def _follow_names(self) -> None:
         """Notice a migration of the database that renames sources."""
-        names = await find_names_age(self._execute, self._address.database)
-        if names is not self._names:
+        try:
+            self._take_names(await find_names_age(self._execute, self._address.database))
+        except ServerError as error:
+            # Not the rows' fault, whatever it is.
+            raise StoreUnavailable(str(error)) from None
+
+    def _take_names(self, names: NamesAge) -> None:
+        if self._migrated is not None and names is not self._names:
             log.info("the source names of the database have changed", names=str(names))
-            self._names = names
+        self._names = names
 
     def _line(self, database: str, seconds: float, address: ServerAddress | None = None) -> Line:
         address = address or self._address

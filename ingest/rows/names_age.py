@@ -34,7 +34,7 @@ def names_age_query(database: str) -> str:
     """Counts the migrations that rename sources."""
     return (
         f"SELECT count() FROM {quote_identifier(database)}.schema_migrations "  # noqa: S608
-        f"WHERE version = {RENAMING_MIGRATION}"
+        f"WHERE toString(version) = '{RENAMING_MIGRATION}'"
     )
 
 

@@ -93,6 +93,21 @@ async def test_migrations_that_disappear(address: ServerAddress, execute: Execut
     await store.aclose()
 
 
+async def test_migrations_that_are_tables_of_another_program(
+    address: ServerAddress, execute: Execute
+) -> None:
+    await execute("DROP TABLE schema_migrations SYNC")
+    await execute(
+        "CREATE TABLE schema_migrations (version String, inserted_at DateTime) ENGINE = TinyLog"
+    )
+    store = ClickHouseStore(address)
+    await store.open()
+    assert store.older_names
+    await store.insert(EVENTS, [EVENT], "a")
+    assert await sources(store) == ["x.com"]
+    await store.aclose()
+
+
 async def test_own_tables_have_the_newest_names(address: ServerAddress) -> None:
     store = ClickHouseStore(address)
     await store.open()
