@@ -1,6 +1,7 @@
 """Follows the sites and salts in Plausible's PostgreSQL."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -133,6 +134,10 @@ class PlausibleRegistry(Actor):
             PlausibleError: The database cannot be read, and nothing was saved.
         """
         self._local = await self._thread.call(partial(read_local_sites, self._local_path))
+        with suppress(PlausibleError):
+            self._data = await self._thread.call(
+                partial(saved_plausible, self._saved_path, PlausibleError("nothing is saved"))
+            )
         try:
             data = await self._read()
         except PlausibleError as error:
@@ -185,6 +190,9 @@ class PlausibleRegistry(Actor):
 
         def read() -> PlausibleData | None:
             data = self._reader.read_changes(everything=everything)
+            if data is not None and not data.sites and self._data.sites:
+                # It is being restored, or is another one. All events would be dropped.
+                raise PlausibleError("Plausible's PostgreSQL has no sites any more")
             return None if data == old else data
 
         data = await self._thread.call(read)
@@ -248,6 +256,7 @@ class PlausibleRegistry(Actor):
         if problem != self._problem:
             log.error("Plausible's PostgreSQL cannot be read", error=problem)
         self._problem = problem
+        self._full_at = 0.0
 
     def failed(self, error: Exception) -> None:
         """Wait before the next attempt."""

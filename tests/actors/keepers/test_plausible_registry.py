@@ -155,6 +155,33 @@ async def test_the_first_start_needs_the_database(following: Following) -> None:
         await following.begin()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_database_that_is_emptied_is_not_believed(
+    following: Following, restarted: bool
+) -> None:
+    await following.begin()
+    following.database.data = PlausibleData((), salts=SALTS)
+    if restarted:
+        following.actor.close()
+        following.actor = following.start()
+        await following.begin()
+    for _ in range(2):
+        await following.actor.look()
+        assert following.domains == ["one.example"]
+        assert "has no sites any more (last read" in str(following.reason)
+    following.database.data = PlausibleData((TWO,), salts=SALTS)
+    await following.actor.look()
+    assert following.domains == ["two.example"]
+    assert following.reason is None
+
+
+async def test_a_database_without_sites(following: Following) -> None:
+    following.database.data = PlausibleData((), salts=SALTS)
+    await following.begin()
+    assert following.domains == []
+    assert following.reason is None
+
+
 async def test_the_saved_data_follows(following: Following) -> None:
     await following.begin()
     following.database.data = PlausibleData((TWO,), salts=SALTS)
