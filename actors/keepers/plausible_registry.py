@@ -224,8 +224,8 @@ class PlausibleRegistry(Actor):
         followed: FollowedSites = await self._thread.call(
             partial(followed_sites, data, self._local, self._made)
         )
-        self._data, self.sites = data, followed.registry
         self._take(followed.registry)
+        self._data, self.sites = data, followed.registry
         log.info("sites taken over", source="PostgreSQL", sites=len(self.sites))
         left_out = len(followed.not_usable)
         if left_out and left_out != self._not_usable:
@@ -259,8 +259,9 @@ class PlausibleRegistry(Actor):
         self._full_at = 0.0
 
     def failed(self, error: Exception) -> None:
-        """Wait before the next attempt."""
+        """Wait before everything is read again."""
         self._problem = f"unexpected {type(error).__name__}"
+        self._full_at = 0.0
         self._delay = PAUSE_SECONDS
 
     def close(self) -> None:

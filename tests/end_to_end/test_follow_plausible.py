@@ -196,7 +196,11 @@ def test_a_start_without_postgresql(make: Make, postgres: PostgresServer, tmp_pa
     with server:
         assert stores(server, "one.example")
         assert "is not currently accepting connections" in registry(server)["reason"]
-        assert "qzx" not in server.log_text()
+        answer = server.client.get(
+            "/api/status", headers={"authorization": f"Bearer {server.token}"}
+        )
+        assert "Plausible's PostgreSQL is not followed in all (" in answer.text
+        assert "qzx" not in server.log_text() + answer.text
         admit(postgres, plausible, True)
         with postgres.connect(plausible.url.rpartition("/")[2]) as connection:
             connection.execute("INSERT INTO sites (id, domain) VALUES (9, 'new.example')")

@@ -257,6 +257,23 @@ async def test_an_unexpected_error_is_not_repeated_at_once(
     assert len(following.database.readings) == readings
 
 
+async def test_a_change_is_not_lost_by_an_unexpected_error(following: Following) -> None:
+    await following.begin()
+    following.database.data = PlausibleData((ONE, TWO), salts=SALTS)
+
+    def fail(sites: SiteRegistry) -> None:
+        raise ZeroDivisionError
+
+    following.actor.attach(fail)
+    with pytest.raises(ZeroDivisionError) as raised:
+        await following.actor.look()
+    following.actor.failed(raised.value)
+    following.actor.attach(following.placed.append)
+    await following.actor.look()
+    assert following.domains == ["one.example", "two.example"]
+    assert following.reason is None
+
+
 async def test_the_connection_is_closed(following: Following) -> None:
     await following.begin()
     following.actor.close()

@@ -4,7 +4,7 @@ import pytest
 
 from ingest.check.configuration import check_access, check_proxies, check_settings
 from ingest.check.report import CheckResult, Level
-from ingest.settings import Settings, read_settings, setting_names
+from ingest.settings import Settings, read_settings, setting_names, shown_settings
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +115,26 @@ def test_who_sees_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "this machine only" in next(check_access(settings(monkeypatch))).text
     with_token = settings(monkeypatch, SLUICE_ADMIN_TOKEN="a-very-secret-token")
     assert "a-very" not in next(check_access(with_token)).text
+
+
+def test_a_local_file_beside_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = settings(monkeypatch, SLUICE_SITES="postgres://h/d", SLUICE_LOCAL_SITES="l.toml")
+    assert warned(list(check_settings(database, ()))) == []
+    file = settings(monkeypatch, SLUICE_SITES="sites.toml", SLUICE_LOCAL_SITES="l.toml")
+    (found,) = warned(list(check_settings(file, ())))
+    assert found.text.startswith("SLUICE_LOCAL_SITES is not read")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:qzx@h/d",
+        "postgres://u:qz@qzx@h/d",
+        "postgres://h/d?user=u&password=qzx",
+        "ecto://u:qzx@h/d?sslpassword=qzx",
+    ],
+)
+def test_the_password_of_a_database_is_not_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    found = settings(monkeypatch, SLUICE_SITES=url)
+    assert "qzx" not in "".join(texts(list(check_settings(found, ()))))
+    assert "qzx" not in "".join(shown.value for shown in shown_settings(found))
