@@ -90,7 +90,7 @@ class Health:
             before the start are read from the log; events are accepted meanwhile.
         """
         parts = self._parts()
-        registry = "ok" if parts["registry"]["status"] == "ok" else "error"
+        registry = "error" if "reason" in parts["registry"] else "ok"
         if "store" in parts:
             stores = not parts["store"]["failures_in_a_row"]
         else:
