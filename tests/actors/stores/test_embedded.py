@@ -253,7 +253,7 @@ def test_a_lock_that_cannot_be_looked_at(tmp_path: Path) -> None:
 async def test_without_chdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "chdb.session", None)
     store = EmbeddedStore(EmbeddedAddress(tmp_path))
-    with pytest.raises(StoreMisconfigured, match=r"pip install 'sluice\[embedded\]'"):
+    with pytest.raises(StoreMisconfigured, match=r"pip install 'sluice-collector\[embedded\]'"):
         await store.open()
     await store.aclose()
 
