@@ -39,6 +39,9 @@ FULL_SECONDS: Final = 300.0
 SALTS_SECONDS: Final = 1.0
 """Interval at which the keeper of the salts asks for Plausible's."""
 
+READ_SECONDS: Final = 60.0
+"""How long one reading may take."""
+
 PAUSE_SECONDS: Final = 60.0
 """Delay after an unexpected error, which is likely to happen again."""
 
@@ -48,6 +51,9 @@ class PlausibleReading(Protocol):
 
     def read_changes(self, *, everything: bool = False) -> PlausibleData | None:
         """See `PlausibleReader.read_changes`."""
+
+    def interrupt(self) -> None:
+        """See `PlausibleReader.interrupt`."""
 
     def close(self) -> None:
         """See `PlausibleReader.close`."""
@@ -195,7 +201,17 @@ class PlausibleRegistry(Actor):
                 raise PlausibleError("Plausible's PostgreSQL has no sites any more")
             return None if data == old else data
 
-        data = await self._thread.call(read)
+        async def interrupt() -> None:
+            self._reader.interrupt()
+
+        data = None
+        with trio.move_on_after(READ_SECONDS) as limit:
+            data = await self._thread.call(read, interrupt)
+        if limit.cancelled_caught:
+            raise PlausibleError(
+                f"Plausible's PostgreSQL has not answered within {READ_SECONDS:g} s",
+                "check its load, and what locks its tables (pg_locks)",
+            )
         if everything:
             self._full_at = now + FULL_SECONDS
         if self._problem is not None:

@@ -1,7 +1,9 @@
 """Reads Plausible's PostgreSQL database, in read-only transactions."""
 
+import os
+import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -126,6 +128,18 @@ class PlausibleReader:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._known = None
+
+    def interrupt(self) -> None:
+        """Break the connection, so that a call that waits for the server raises at once.
+
+        Other than the rest, this may be called while another method runs in another thread.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        # It fails if the call has just ended and closed the connection.
+        with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as found:
+            found.shutdown(socket.SHUT_RDWR)
 
     def _in_transaction(self, read: "Callable[[Cursor[Any]], _T]") -> _T:
         import psycopg

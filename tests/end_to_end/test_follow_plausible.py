@@ -1,6 +1,7 @@
 """Sites and salts that are followed in a real PostgreSQL with Plausible's tables."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,29 @@ def test_a_lost_connection_is_opened_again(make: Make) -> None:
         with pytest.raises(PlausibleError):
             reader.read_changes()
         assert reader.read_changes() == data
+
+
+def test_a_reading_that_waits_can_be_interrupted(make: Make, postgres: PostgresServer) -> None:
+    plausible = full(make)
+    with (
+        closing(PlausibleReader(plausible.url)) as reader,
+        ThreadPoolExecutor(1) as pool,
+        postgres.connect(plausible.url.rpartition("/")[2]) as other,
+    ):
+        data = reader.read_changes()
+        with other.transaction():
+            other.execute("LOCK TABLE sites IN ACCESS EXCLUSIVE MODE")
+            waiting = pool.submit(reader.read_changes)
+            wait_until(lambda: other.execute(WAITING).fetchall(), SECONDS)
+            reader.interrupt()
+            with pytest.raises(PlausibleError):
+                waiting.result(SECONDS)
+        assert reader.read_changes() == data
+
+
+WAITING = """
+SELECT 1 FROM pg_stat_activity WHERE application_name = 'sluice' AND wait_event_type = 'Lock'
+"""
 
 
 def test_new_columns_are_found_when_everything_is_read(make: Make) -> None:

@@ -11,6 +11,7 @@ from actors.keepers.plausible_registry import (
     FULL_SECONDS,
     PAUSE_SECONDS,
     POLL_SECONDS,
+    READ_SECONDS,
     PlausibleRegistry,
 )
 from ingest.plausible.postgres import PlausibleError
@@ -33,16 +34,25 @@ class Database:
         self.error: Exception | None = None
         self.readings: list[bool] = []
         self.closed = False
+        self.asked = threading.Event()
+        self.answers = threading.Event()
+        self.answers.set()
         self._seen: PlausibleData | None = None
 
     def read_changes(self, *, everything: bool = False) -> PlausibleData | None:
         self.readings.append(everything)
+        self.asked.set()
+        self.answers.wait()
         if self.error is not None:
             self._seen = None
             raise self.error
         changed = everything or self.data is not self._seen
         self._seen = self.data
         return self.data if changed else None
+
+    def interrupt(self) -> None:
+        self.error = PlausibleError("the connection is lost")
+        self.answers.set()
 
     def close(self) -> None:
         self.closed = True
@@ -271,6 +281,24 @@ async def test_a_change_is_not_lost_by_an_unexpected_error(following: Following)
     following.actor.attach(following.placed.append)
     await following.actor.look()
     assert following.domains == ["one.example", "two.example"]
+    assert following.reason is None
+
+
+async def test_a_database_that_does_not_answer_is_not_waited_for(
+    following: Following, nursery: trio.Nursery, mock_clock: MockClock
+) -> None:
+    await following.begin()
+    database = following.database
+    database.asked.clear()
+    database.answers.clear()
+    nursery.start_soon(following.actor.look)
+    await trio.to_thread.run_sync(database.asked.wait)
+    mock_clock.jump(READ_SECONDS)
+    while following.reason is None:
+        await trio.lowlevel.checkpoint()
+    assert "has not answered within 60 s (last read" in str(following.reason)
+    database.error = None
+    await following.actor.look()
     assert following.reason is None
 
 
