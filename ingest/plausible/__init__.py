@@ -1,1 +1,1 @@
-"""Import of sites and salts from Plausible's PostgreSQL database (docs/plausible.md)."""
+"""Sites and salts of Plausible's PostgreSQL database, followed or imported (docs/plausible.md)."""
