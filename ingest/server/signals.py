@@ -13,11 +13,13 @@ def ignore_signals() -> None:
     """Ignore the signals that would end the process although they do not ask for its end.
 
     SIGHUP says that the terminal was closed. To a process without a terminal it usually says that
-    files are to be read again, which Sluice does whenever they change.
+    files are to be read again, which Sluice does whenever they change. Handlers that were set
+    before stay.
     """
     ignored = _IGNORED if os.isatty(0) else (*_IGNORED, signal.SIGHUP)
     for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:

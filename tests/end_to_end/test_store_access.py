@@ -87,7 +87,7 @@ def test_what_cannot_be_reached_over_tls_is_told_and_waited_for(
         told, advice = store_section(sluice)
         assert told.startswith("problem")
         assert problem.format(**values) in told
-        assert advice.startswith("→ start the store or correct CLICKHOUSE_URL")
+        assert advice.startswith("→ start the store, or correct CLICKHOUSE_URL")
         assert sluice.stop() == 0
         assert "Traceback" not in sluice.log_text()
     assert "ok       journal: 1 events wait for the store" in sluice.command("check").stdout

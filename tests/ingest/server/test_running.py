@@ -91,3 +91,10 @@ async def test_signals_that_are_ignored(
 def test_what_nohup_ignores_stays_ignored(handlers: None) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert signal.SIGHUP not in stop_signals()
+
+
+def test_handlers_that_were_set_before_stay(handlers: None) -> None:
+    signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    ignore_signals()
+    assert signal.getsignal(signal.SIGUSR1) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN
