@@ -136,9 +136,16 @@ class PlausibleRegistry(Actor):
         """Read the local file and the database, or what was saved; call it before `run`.
 
         Raises:
-            SitesFileError: The local file cannot be used.
-            PlausibleError: The database cannot be read, and nothing was saved.
+            SitesFileError: The local file cannot be used. The actor is closed.
+            PlausibleError: The database cannot be read, and nothing was saved. The actor is closed.
         """
+        try:
+            await self._load()
+        except (SitesFileError, PlausibleError):
+            self.close()
+            raise
+
+    async def _load(self) -> None:
         self._local = await self._thread.call(partial(read_local_sites, self._local_path))
         with suppress(PlausibleError):
             self._data = await self._thread.call(

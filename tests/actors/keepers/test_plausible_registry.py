@@ -239,8 +239,13 @@ async def test_the_local_file_is_followed(following: Following) -> None:
 
 async def test_a_local_file_with_mistakes_ends_the_start(following: Following) -> None:
     following.local.write_text("nonsense")
+    others = set(threading.enumerate())
     with pytest.raises(SitesFileError):
         await following.begin()
+    for thread in set(threading.enumerate()) - others:
+        if thread.name == "plausible":
+            thread.join()
+    assert following.database.closed
 
 
 async def test_salts(following: Following) -> None:
@@ -303,10 +308,10 @@ async def test_a_database_that_does_not_answer_is_not_waited_for(
 
 
 async def test_the_connection_is_closed(following: Following) -> None:
+    others = set(threading.enumerate())
     await following.begin()
+    (own,) = (each for each in set(threading.enumerate()) - others if each.name == "plausible")
     following.actor.close()
-    for thread in threading.enumerate():
-        if thread.name == "plausible":
-            thread.join()
+    own.join()
     assert following.database.closed
     following.actor = following.start()
