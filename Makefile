@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test install lint types provide unit end-to-end chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
+.PHONY: run test install lint types provide unit end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
 
 run: install
 	$(BIN)/sluice serve
@@ -42,9 +42,9 @@ audit:
 	.cache/audit/bin/pip install --quiet pip-audit
 	.cache/audit/bin/pip-audit --strict --requirement requirements/development.txt --disable-pip
 
-# The end-to-end tests mostly wait for servers, and so run beside the others; each prints when it ends.
+# End-to-end tests mostly wait for servers, and so all run beside each other; each prints when it ends.
 test: install lint types provide
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit end-to-end
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit end-to-end cluster
 	$(MAKE) --no-print-directory chaos-short
 	$(MAKE) --no-print-directory chaos-cluster-short
 
@@ -70,7 +70,11 @@ unit: install provide
 	$(BIN)/python -m tests.core_coverage .coverage.json
 
 end-to-end: install provide
-	$(BIN)/pytest tests/end_to_end tests/cluster --durations 10
+	$(BIN)/pytest tests/end_to_end -k "not cluster" --durations 10
+
+# What needs Kafka's brokers, one set for all of it.
+cluster: install provide
+	$(BIN)/pytest tests/end_to_end tests/cluster -k cluster --durations 10
 
 chaos-short: install
 	$(BIN)/python -m tests.chaos --short
