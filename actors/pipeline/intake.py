@@ -32,6 +32,7 @@ class Intake:
         self._outlet = outlet
         self._verdicts = verdicts
         self._open = True
+        self._room = 0
 
     @property
     def is_open(self) -> bool:
@@ -41,8 +42,12 @@ class Intake:
     @property
     def has_room(self) -> bool:
         """Whether a request would be accepted now."""
-        queue = self._outlet.statistics()
-        return self._open and queue.current_buffer_used < queue.max_buffer_size
+        if self._room <= 0:
+            # Asking costs as much as a step of the pipeline. The room found is certain until it is
+            # used, because the gate only makes more.
+            queue = self._outlet.statistics()
+            self._room = int(queue.max_buffer_size) - queue.current_buffer_used
+        return self._open and self._room > 0
 
     def status(self) -> dict[str, object]:
         """What readiness says of the entrance."""
@@ -83,6 +88,7 @@ class Intake:
             Event(ticket.number, position, domain, request)
             for position, (request, domain) in enumerate(named)
         ]
+        self._room -= 1
         try:
             self._outlet.send_nowait(events)
         except (trio.WouldBlock, trio.BrokenResourceError):
@@ -101,6 +107,7 @@ class Intake:
 
     async def readmit(self, event: Event) -> Verdict:
         """Send a redriven event; waits for room."""
+        self._room -= 1
         return await self._verdicts.readmit(
             lambda ticket: replace(event, ticket=ticket, position=0), self._outlet
         )

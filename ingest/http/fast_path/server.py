@@ -167,7 +167,8 @@ class FastPath:
                 if key.data.skips and skips > SKIPS_TOGETHER:
                     continue  # its turn comes when the others have been read
                 self._guard(key.data, self._receive)
-                await self._rest()
+                if self._is_held:
+                    await self._rest()
 
     async def _answer(self) -> None:
         """Answer the requests whose verdicts are ready, and start those that had to wait."""
@@ -179,7 +180,8 @@ class FastPath:
             for connection in ready:
                 if not connection.finished:
                     self._guard(connection, self._finish_request)
-                    await self._rest()
+                    if self._is_held:
+                        await self._rest()
             if self._waiting:
                 self._may_admit.set()
 
@@ -325,7 +327,8 @@ class FastPath:
                 late = self._flooded.first_has_waited
                 connection = (self._flooded if late else self._waiting).leave()
                 self._guard(connection, self._process_received)
-                await self._rest()
+                if self._is_held:
+                    await self._rest()
 
     async def _answer_batch(
         self, connection: Connection, head: RequestHead, body: bytes | None
@@ -360,11 +363,15 @@ class FastPath:
     def _begin_hold(self) -> None:
         self._hold_began = time.perf_counter()
 
+    @property
+    def _is_held(self) -> bool:
+        """Whether the loop has been held for long enough."""
+        return time.perf_counter() > self._hold_began + HOLD_SECONDS
+
     async def _rest(self) -> None:
-        """Let others run if the loop has been held for long enough."""
-        if time.perf_counter() > self._hold_began + HOLD_SECONDS:
-            await trio.lowlevel.checkpoint()
-            self._begin_hold()
+        """Let others run."""
+        await trio.lowlevel.checkpoint()
+        self._begin_hold()
 
     def _send(self, connection: Connection, answer: Answer) -> None:
         head, connection.head = connection.head, None
