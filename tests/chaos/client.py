@@ -107,18 +107,7 @@ class Load:
             if connection is None:
                 break
             outcome, status = connection.send(event)
-            self._sent[number].append(
-                Sent(
-                    event.uid,
-                    event.visitor,
-                    event.sequence,
-                    event.name,
-                    event.pathname,
-                    outcome,
-                    status,
-                    connection.port,
-                )
-            )
+            self._sent[number].append(event.sent(outcome, status, connection.port))
         connections.close()
 
     def _events(self, number: int, random: Random) -> Iterator[Planned]:

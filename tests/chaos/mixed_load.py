@@ -123,15 +123,4 @@ class MixedLoad:
             return answer.status, answer.read()
 
     def _note(self, event: Planned, outcome: Outcome, status: int) -> None:
-        self._sent.append(
-            Sent(
-                event.uid,
-                event.visitor,
-                event.sequence,
-                event.name,
-                event.pathname,
-                outcome,
-                status,
-                self._server.port,
-            )
-        )
+        self._sent.append(event.sent(outcome, status, self._server.port))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from tests.chaos.events import Outcome, Sent
+
 PAGEVIEW: Final = "pageview"
 ENGAGEMENT: Final = "engagement"
 SIGNUP: Final = "Signup"
@@ -64,6 +66,19 @@ class Planned:
     pathname: str
     headers: dict[str, str]
     body: bytes
+
+    def sent(self, outcome: Outcome, status: int, port: int) -> Sent:
+        """Return the event with what became of it."""
+        return Sent(
+            self.uid,
+            self.visitor,
+            self.sequence,
+            self.name,
+            self.pathname,
+            outcome,
+            status,
+            port,
+        )
 
 
 def uid_of(visitor: int, sequence: int) -> str:

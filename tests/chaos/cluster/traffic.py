@@ -87,18 +87,7 @@ class LargeRequests:
         finally:
             connection.close()
         for event, outcome in zip(events, outcomes, strict=True):
-            self._sent.append(
-                Sent(
-                    event.uid,
-                    event.visitor,
-                    event.sequence,
-                    event.name,
-                    event.pathname,
-                    outcome,
-                    status,
-                    port,
-                )
-            )
+            self._sent.append(event.sent(outcome, status, port))
 
 
 def _outcomes(answer: http.client.HTTPResponse, body: bytes, count: int) -> list[Outcome]:
