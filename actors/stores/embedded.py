@@ -2,10 +2,8 @@
 
 import fcntl
 import json
-import math
 import os
 import re
-import resource
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +14,7 @@ from typing import Any
 
 import trio
 
+from actors.files.open_files import open_files
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.migration import Migrated, migrate
 from actors.stores.query_limits import (
@@ -269,12 +268,6 @@ def check_open_files() -> None:
             f"the embedded store needs {LEAST_FILES} open files, {allowed} are allowed: "
             "raise the limit by ulimit -n, or LimitNOFILE= of systemd"
         )
-
-
-def open_files() -> float:
-    """How many files this process may have open."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return math.inf if allowed == resource.RLIM_INFINITY else allowed
 
 
 def prepare_directory(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from actors.files.open_files import open_files
 from ingest.check.report import CheckResult, ok, problem, warning
 from ingest.http.hypercorn.open_connections import (
     CONNECTIONS,
@@ -106,7 +106,7 @@ def check_files() -> Iterator[CheckResult]:
 
     The server raises the soft limit to the hard one; so must have the caller.
     """
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = open_files()
     limit = connection_limit()
     text = f"at most {limit} connections at a time"
     advice = f"allow {WANTED_FILES} or more: ulimit -n, or LimitNOFILE= of systemd"

@@ -1,13 +1,13 @@
 """The open connections of a server: how many there may be, and which one makes room for another."""
 
 import math
-import resource
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
 import trio
 
+from actors.files.open_files import open_files
 from ingest.http.flood import identity_of
 from ingest.request.client_address import TrustedProxies
 
@@ -30,10 +30,8 @@ SEARCH_SECONDS: Final = 0.1
 
 def connection_limit() -> int:
     """Return the maximum number of open connections, which leaves files for other uses."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return CONNECTIONS
-    return min(CONNECTIONS, max(allowed - RESERVED_FILES, allowed // LEAST_SHARE))
+    allowed = open_files()
+    return int(min(CONNECTIONS, max(allowed - RESERVED_FILES, allowed / LEAST_SHARE)))
 
 
 class Served(Protocol):
