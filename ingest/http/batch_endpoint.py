@@ -157,9 +157,8 @@ class BatchEndpoint:
             len(body) > SMALL_BYTES
             or "content-encoding" in headers
             or self._small_events >= SMALL_EVENTS
+            or body.count(b",") > SMALL_COMMAS
         ):
-            return None
-        if body.count(b",") > SMALL_COMMAS:
             return None
         try:
             items = split_batch(headers.get("content-type"), body)
