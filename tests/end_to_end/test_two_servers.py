@@ -92,9 +92,11 @@ def test_both_warn_until_one_ends(two: tuple[QuickSluice, QuickSluice]) -> None:
 
 def test_a_restart_is_not_another_server(two: tuple[QuickSluice, QuickSluice]) -> None:
     one, _ = two
+    tables = "SELECT name FROM system.tables WHERE database = currentDatabase()"
     beats = "SELECT count() AS beats FROM sluice_servers GROUP BY process HAVING beats > 6"
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGTERM):
         one.start()
+        assert one.rows(f"{tables} AND name = 'sluice_servers'") != []
         before = len(one.query(beats))
         wait_until(lambda before=before: len(one.query(beats)) > before, SECONDS, one.log_text)
         assert one.part() == {"status": "ok", "count": 0}
