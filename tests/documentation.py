@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
-OPERATING = Path(__file__).parents[1] / "docs" / "operating.md"
-CLUSTER = OPERATING.with_name("cluster.md")
-TRACKERS = OPERATING.with_name("trackers.md")
-PLAUSIBLE = OPERATING.with_name("plausible.md")
+DOCS = Path(__file__).parents[1] / "docs"
+CLICKHOUSE = DOCS / "clickhouse.md"
+CLUSTER = DOCS / "cluster.md"
+MONITORING = DOCS / "monitoring.md"
+PLAUSIBLE = DOCS / "plausible.md"
+PROXY = DOCS / "proxy.md"
+QUERIES = DOCS / "queries.md"
+TRACKERS = DOCS / "trackers.md"
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

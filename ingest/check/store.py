@@ -31,7 +31,7 @@ _AS_IT_SHOULD: Final = re.compile(
 
 _QUERY_USER: Final = (
     "give queries a user of their own that may only read: ?query_user=…&query_password=… in "
-    "CLICKHOUSE_URL (docs/operating.md, A user for queries)"
+    "CLICKHOUSE_URL (docs/clickhouse.md, A user for queries)"
 )
 
 _ONE_SERVER: Final = (

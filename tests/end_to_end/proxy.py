@@ -9,7 +9,7 @@ from typing import Self
 
 import pytest
 
-from tests.documentation import OPERATING, blocks
+from tests.documentation import PROXY, blocks
 from tests.end_to_end.clickhouse_server import free_port
 from tests.end_to_end.sluice import wait_until
 
@@ -52,7 +52,7 @@ class Proxy:
         self.log = directory / "log"
         directory.mkdir()
         if kind == "nginx":
-            (text,) = blocks(OPERATING, "nginx") if server is None else [server]
+            (text,) = blocks(PROXY, "nginx") if server is None else [server]
             text = text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
             if appends:
                 text = text.replace("$remote_addr", "$proxy_add_x_forwarded_for")
@@ -64,7 +64,7 @@ class Proxy:
             text = _NGINX.format(text)
             self.command = [program, "-p", str(directory), "-c", "conf", "-e", "stderr"]
         else:
-            (text,) = blocks(OPERATING, "caddyfile")
+            (text,) = blocks(PROXY, "caddyfile")
             text = text.replace("stats.example.com", f"http://127.0.0.1:{self.port}")
             text = "{\n\tadmin off\n\tauto_https off\n}\n" + text
             config = str(directory / "conf")

@@ -1,4 +1,4 @@
-"""The exact queries of `docs/operating.md`, on a few events with known results."""
+"""The exact queries of `docs/queries.md`, on a few events with known results."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from tests.documentation import OPERATING, blocks
+from tests import documentation
 from tests.end_to_end.sluice import CHROME, Sluice
 
 TOKEN = "the-operators-own-token"
@@ -17,7 +17,8 @@ GOOGLE = "https://www.google.com/"
 BRITISH, UNKNOWN = "2.125.160.217", "203.0.113.5"
 
 QUERIES = {
-    block.partition("\n")[0].removeprefix("-- "): block for block in blocks(OPERATING, "sql")
+    block.partition("\n")[0].removeprefix("-- "): block
+    for block in documentation.blocks(documentation.QUERIES, "sql")
 }
 DAY = 86_400
 NOON = int(time.time()) // DAY * DAY - DAY // 2

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.engine.cluster_figures import show_cluster
 from ingest.telemetry.metrics import Metrics
-from tests.documentation import CLUSTER, OPERATING, blocks
+from tests.documentation import CLUSTER, MONITORING, blocks
 from tests.end_to_end.sluice import Sluice
 from tests.ingest.engine.test_cluster import a_cluster, a_front, a_worker
 
@@ -22,7 +22,7 @@ PANELS: list[dict[str, Any]] = [p for p in DASHBOARD["panels"] if p["type"] != "
 VARIABLES: list[dict[str, Any]] = DASHBOARD["templating"]["list"]
 ALERTS = [
     line
-    for document in (OPERATING, CLUSTER)
+    for document in (MONITORING, CLUSTER)
     for block in blocks(document, "promql")
     for line in block.splitlines()
     if line

@@ -1,4 +1,4 @@
-"""The visitor's address behind a proxy, with each setting in `docs/operating.md`."""
+"""The visitor's address behind a proxy, with each setting in `docs/proxy.md`."""
 
 import itertools
 import json

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documentation import OPERATING
+from tests.documentation import CLICKHOUSE
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.sluice import Sluice, wait_until
 from tests.end_to_end.tls_proxy import Authority, TlsProxy
@@ -115,7 +115,7 @@ def test_authorities_that_cannot_be_read(tmp_path: Path, name: str) -> None:
 
 
 def documented_grants(user: str) -> list[str]:
-    lines = OPERATING.read_text().splitlines()
+    lines = CLICKHOUSE.read_text().splitlines()
     to_user = f" TO {user}"
     return [
         line.removesuffix(to_user)
