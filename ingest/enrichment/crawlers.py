@@ -1,12 +1,11 @@
 """Recognises crawlers, monitors and scanners by their user agents."""
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
-from ingest.enrichment.pattern_set import PatternSet
+from ingest.enrichment.pattern_set import CaselessPatternSet
 
 _APPLICATION_NAMES: Final = frozenset(
     {
@@ -138,45 +137,41 @@ _UNLESS_PLATFORM: Final = (
 )
 """Words in the agents of programs, if the agent does not name a platform."""
 
-_WEB_ADDRESS: Final = PatternSet((r"(?i)https?://",))
-_ADDRESS: Final = PatternSet(
-    (r"(?i)https?://|[a-z0-9]\.(?:ch|com|dev|eu|fm|fun|info|io|net|org|party|site)\b",)
+_WEB_ADDRESS: Final = CaselessPatternSet((r"https?://",))
+_ADDRESS: Final = CaselessPatternSet(
+    (r"https?://|[a-z0-9]\.(?:ch|com|dev|eu|fm|fun|info|io|net|org|party|site)\b",)
 )
-_PODCASTS: Final = PatternSet((r"(?i)cast|pod|omea|torrent|breaker",))
+_PODCASTS: Final = CaselessPatternSet((r"cast|pod|omea|torrent|breaker",))
 """Words in the agents of users' applications that contain a home page."""
 
 _BROWSER: Final = re.compile(r"(?:Mozilla/[45]\.0 ?\((?!compatible)|Dalvik/|Opera/)")
 _MOZILLA: Final = re.compile(r"Mozilla/5\.0 ?\S")
-_ENGINE: Final = PatternSet((r"(?i)webkit|gecko|khtml|trident|msie|presto|netfront|rv:[0-9]",))
+_ENGINE: Final = CaselessPatternSet((r"webkit|gecko|khtml|trident|msie|presto|netfront|rv:[0-9]",))
 _COMPATIBLE: Final = re.compile(
     r"Mozilla/[0-9.]+ \(compatible; "
     r"(?!MSIE|Konqueror|NetPositive|Webpositive|ANTGalio|Polaris|Linux|Windows|Gecko|ms-office|U;)"
     r"[A-Za-z][\w .-]*/[0-9]"
 )
-_PLATFORM: Final = PatternSet(
+_PLATFORM: Final = CaselessPatternSet(
     (
-        r"(?i)android|darwin|cfnetwork|\bip(?:hone|ad|od)|\bios\b|\b(?:tv|watch|ipad) ?os\b",
-        r"(?i)windows|\bmac ?os|macintosh|\bosx\b|linux|\bx11\b|freebsd|haiku|beos|risc os|cros\b",
-        r"(?i)blackberry|symbian|series ?60|midp|\bbrew\b|\bmre\b|\bmaui\b|bada|tizen|ucweb|j2me",
-        r"(?i)exoplayer|hbbtv|\broku|vizio|playstation|nintendo|harmony|smart-?tv|webos|web0s|viera",
+        r"android|darwin|cfnetwork|\bip(?:hone|ad|od)|\bios\b|\b(?:tv|watch|ipad) ?os\b",
+        r"windows|\bmac ?os|macintosh|\bosx\b|linux|\bx11\b|freebsd|haiku|beos|risc os|cros\b",
+        r"blackberry|symbian|series ?60|midp|\bbrew\b|\bmre\b|\bmaui\b|bada|tizen|ucweb|j2me",
+        r"exoplayer|hbbtv|\broku|vizio|playstation|nintendo|harmony|smart-?tv|webos|web0s|viera",
     )
 )
 _PATTERNS: Final = tuple(str(crawler["pattern"]) for crawler in CRAWLER_USER_AGENTS_DATA)
 
 
-def _ignoring_case(patterns: Iterable[str]) -> PatternSet:
-    return PatternSet(f"(?i){pattern}" for pattern in patterns)
-
-
-_LISTED: Final = _ignoring_case(
+_LISTED: Final = CaselessPatternSet(
     (
         *(p for p in _PATTERNS if p not in _APPLICATION_NAMES and p not in _LIBRARIES_LISTED),
         *_MORE_NAMES,
     )
 )
-_WORDS: Final = _ignoring_case(_WORDS_OF_CRAWLERS)
-_WITH_CONTACT: Final = _ignoring_case(_CONTACTS)
-_WITHOUT_PLATFORM: Final = _ignoring_case(
+_WORDS: Final = CaselessPatternSet(_WORDS_OF_CRAWLERS)
+_WITH_CONTACT: Final = CaselessPatternSet(_CONTACTS)
+_WITHOUT_PLATFORM: Final = CaselessPatternSet(
     (*(p for p in _PATTERNS if p in _APPLICATION_NAMES), *_UNLESS_PLATFORM)
 )
 

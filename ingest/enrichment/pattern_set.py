@@ -1,14 +1,18 @@
 """Matches a text against many patterns at once.
 
-Both classes use ua-parser's native matcher. It first searches for the literals of all patterns, and
+All classes use ua-parser's native matcher. It first searches for the literals of all patterns, and
 tries only the patterns whose literals it has found. This takes some microseconds for a thousand
 patterns, in time linear in the text's length. The syntax is that of Rust's `regex`: no look-around,
 and `(?i)` in front ignores case.
 """
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from ua_parser_rs import UserAgentExtractor
+
+_ESCAPE_OR_TEXT: Final = re.compile(r"\\.|[^\\]+", re.DOTALL)
 
 
 class PatternSet:
@@ -32,6 +36,24 @@ class PatternSet:
     def matches(self, text: str) -> bool:
         """Whether any pattern is found in the text."""
         return self._extractor.extract(text) is not None
+
+
+class CaselessPatternSet(PatternSet):
+    """A set of patterns that ignore case.
+
+    Patterns and text are compared in lower case. Compiled with `(?i)`, a thousand patterns take ten
+    times as long to compile, and three times the memory.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        """Compile the patterns. See `PatternSet`."""
+        super().__init__(map(_lower, patterns))
+
+    def matches(self, text: str) -> bool:
+        """Whether any pattern is found in the text."""
+        return super().matches(text.lower())
 
 
 class NamePatterns:
@@ -65,6 +87,13 @@ class NamePatterns:
         if found is None:
             return None
         return found.family, join_version(found.major, found.minor)
+
+
+def _lower(pattern: str) -> str:
+    r"""Return a pattern in lower case, except its escapes: `\W` is not `\w`."""
+    return _ESCAPE_OR_TEXT.sub(
+        lambda found: found[0] if found[0].startswith("\\") else found[0].lower(), pattern
+    )
 
 
 def join_version(major: str | None, minor: str | None) -> str:

@@ -1,6 +1,11 @@
 import pytest
 
-from ingest.enrichment.pattern_set import NamePatterns, PatternSet, join_version
+from ingest.enrichment.pattern_set import (
+    CaselessPatternSet,
+    NamePatterns,
+    PatternSet,
+    join_version,
+)
 
 NAMES = NamePatterns(
     [
@@ -31,6 +36,23 @@ def test_any_pattern_matches() -> None:
     assert patterns.matches("ONE")
     assert patterns.matches("a two")
     assert not patterns.matches("TWO")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("Two", "a TWO", True),
+        ("[A-C]{2}", "xbc", True),
+        (r"\W", "word", False),
+        (r"\W", "two words", True),
+        (r"A\.B", "a.b", True),
+        (r"A\.B", "axb", False),
+        (r"\\W", r"\w", True),
+        ("é", "É", True),
+    ],
+)
+def test_case_is_ignored(pattern: str, text: str, expected: bool) -> None:
+    assert CaselessPatternSet([pattern]).matches(text) is expected
 
 
 @pytest.mark.parametrize("pattern", ["(", "a(?=b)"])
