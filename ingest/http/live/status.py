@@ -15,14 +15,9 @@ from ingest.engine.cluster import Cluster
 from ingest.http.health import Health
 from ingest.http.hypercorn.open_connections import connection_limit
 from ingest.http.live.cluster_report import cluster_report
-from ingest.observation.diagnosis import (
-    ActorHealth,
-    Diagnosis,
-    ServerHealth,
-    diagnose,
-    headline,
-    status,
-)
+from ingest.observation.diagnosis.diagnose import diagnose, headline, status
+from ingest.observation.diagnosis.finding import Diagnosis
+from ingest.observation.diagnosis.server_health import ActorHealth, ServerHealth
 from ingest.observation.inserts import Spread
 from ingest.settings import ShownSetting
 from ingest.telemetry.metrics import UNKNOWN_SITE

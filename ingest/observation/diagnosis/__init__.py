@@ -1,0 +1,1 @@
+"""Describes problems of a server in words, and what to do about them."""

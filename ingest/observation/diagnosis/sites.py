@@ -1,0 +1,96 @@
+"""Examines the sites, the files that an operator edits, and what pages send and ask for."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ingest.observation.diagnosis.finding import SCRIPTS, Diagnosis, Severity
+from ingest.observation.diagnosis.server_health import ServerHealth
+from ingest.observation.diagnosis.words import count, quote
+from ingest.observation.odd_scripts import OddScript
+
+SHOWN_SCRIPTS: Final = 5
+"""Maximum number of addresses of scripts that a finding names."""
+
+QUIET_SECONDS: Final = 900.0
+"""Uptime after which a lack of events is reported."""
+
+
+def examine_files(health: ServerHealth) -> Iterator[Diagnosis]:
+    """The sites, and the geo database."""
+    if health.sites_problem and health.sites_followed:
+        yield Diagnosis(
+            Severity.DEGRADED,
+            "sites",
+            f"Plausible's PostgreSQL is not followed in all{quote(health.sites_problem)}.",
+            "What was last read there is used; “sluice check” says what to do.",
+        )
+    elif health.sites_problem:
+        yield Diagnosis(
+            Severity.DEGRADED,
+            "sites",
+            f"The sites file is not in force{quote(health.sites_problem)}.",
+            "The last good state is used; correct the file and it is taken over at once.",
+        )
+    elif not health.sites and not health.unknown_accepted:
+        yield Diagnosis(
+            Severity.DEGRADED,
+            "sites",
+            "No site is registered: every event is dropped.",
+            "Add your sites in Plausible's dashboard."
+            if health.sites_followed
+            else "Add your sites to the file that SLUICE_SITES names.",
+        )
+    if health.geo_problem:
+        yield Diagnosis(
+            Severity.DEGRADED,
+            "places",
+            f"The geo database is not in force{quote(health.geo_problem)}.",
+            "The last good one is used; put a whole file in its place.",
+        )
+
+
+def examine_traffic(health: ServerHealth) -> Iterator[Diagnosis]:
+    """What events are sent, or are not."""
+    if health.unknown_events and not health.unknown_accepted:
+        yield Diagnosis(
+            Severity.NOTE,
+            "sites",
+            f"{count(health.unknown_events, 'event')} of the last hour named no registered site.",
+            "If one is yours, add its domain to the sites file: the last events show it.",
+        )
+    if not health.events and health.uptime_seconds > QUIET_SECONDS:
+        yield Diagnosis(
+            Severity.NOTE,
+            "traffic",
+            "No event has come in the last hour.",
+            "If there should be some, see whether the trackers' address leads here.",
+        )
+
+
+def examine_scripts(health: ServerHealth) -> Iterator[Diagnosis]:
+    """Addresses of the tracker that are not known."""
+    missing = [script for script in health.odd_scripts if not script.served]
+    if missing:
+        yield Diagnosis(
+            Severity.NOTE,
+            SCRIPTS,
+            f"Pages ask for scripts of sites that are not known: {_addresses(missing)}.",
+            "These pages send nothing; import the sites from Plausible again, or write the id into "
+            "[site.script] in the sites file.",
+        )
+    served = [script for script in health.odd_scripts if script.served]
+    if served:
+        yield Diagnosis(
+            Severity.NOTE,
+            SCRIPTS,
+            f"Pages ask for scripts whose names have unknown words: {_addresses(served)}.",
+            "They get the script without what these words mean; docs/trackers.md has all words.",
+        )
+
+
+def _addresses(scripts: Sequence[OddScript]) -> str:
+    named = [
+        f"“{each.path}” ({count(each.requests, 'request')})" for each in scripts[:SHOWN_SCRIPTS]
+    ]
+    more = len(scripts) - len(named)
+    return ", ".join([*named, *([f"{more} more"] if more else [])])

@@ -1,0 +1,62 @@
+"""Findings on the sites, their files and their traffic."""
+
+from typing import Any
+
+import pytest
+
+from ingest.observation.diagnosis.diagnose import diagnose
+from ingest.observation.diagnosis.finding import Severity
+from ingest.observation.diagnosis.server_health import ServerHealth
+from ingest.observation.odd_scripts import OddScript
+from tests.ingest.observation.diagnosis.cases import Case, check
+
+CASES: dict[str, Case] = {
+    "a mistake in the sites file": (
+        {"sites_problem": "sites.toml, line 3:\n  id: expected a number"},
+        Severity.DEGRADED,
+        "sites",
+        "not in force (sites.toml, line 3: id: expected a number).",
+    ),
+    "a PostgreSQL that is away": (
+        {"sites_problem": "connection refused", "sites_followed": True},
+        Severity.DEGRADED,
+        "sites",
+        "Plausible's PostgreSQL is not followed in all (connection refused).",
+    ),
+    "no sites": ({"sites": 0}, Severity.DEGRADED, "sites", "No site is registered"),
+    "a broken geo database": ({"geo_problem": "gone"}, Severity.DEGRADED, "places", "(gone)"),
+    "unknown sites": ({"unknown_events": 7}, Severity.NOTE, "sites", "7 events of the last hour"),
+    "scripts of unknown sites": (
+        {"odd_scripts": [OddScript(f"/js/pa-{n}.js", False, 1, 0) for n in range(7)]},
+        Severity.NOTE,
+        "scripts",
+        "“/js/pa-4.js” (1 request), 2 more.",
+    ),
+    "scripts with unknown words": (
+        {"odd_scripts": [OddScript("/js/script.x.js", True, 1200, 0)]},
+        Severity.NOTE,
+        "scripts",
+        "names have unknown words: “/js/script.x.js” (1,200 requests).",
+    ),
+    "silence": (
+        {"events": 0, "uptime_seconds": 901.0},
+        Severity.NOTE,
+        "traffic",
+        "No event has come",
+    ),
+}
+
+WELL: dict[str, dict[str, Any]] = {
+    "just started": {"events": 0, "uptime_seconds": 10.0},
+    "unknown sites are taken": {"sites": 0, "unknown_events": 7, "unknown_accepted": True},
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_is_found(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("health", WELL.values(), ids=WELL)
+def test_when_all_is_well(health: dict[str, Any]) -> None:
+    assert diagnose(ServerHealth(**health)) == []
