@@ -1,14 +1,16 @@
-"""Counts the events of the last hour, by second, and by site and reason."""
+"""Counts the events of the last hour: by second, by site and reason, by unknown domain."""
 
+import re
 from array import array
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from ingest.model.verdict import DropReason
+from ingest.observation.minute_counts import MINUTES, MinuteCounts
+from ingest.sites.site import domain_problem
 
 SECONDS: Final = 3600
-MINUTES: Final = 60
 """Length of the history: an hour."""
 
 KEYS_PER_MINUTE: Final = 1000
@@ -16,10 +18,18 @@ KEYS_PER_MINUTE: Final = 1000
 counted for `OTHER_SITES`. This bounds the memory at some ten megabytes for any number of sites; an
 ordinary hour takes a hundredth of that."""
 
+DOMAINS_PER_MINUTE: Final = 20
+"""Maximum number of unknown domains counted separately in one minute, since anybody can make up
+domains; further ones are counted for `OTHER_SITES`. This bounds the memory at two megabytes."""
+
 OTHER_SITES: Final = "(other)"
 """Stands for sites beyond the limit; never the domain of a site."""
 
 _Key = tuple[str, DropReason | None]
+
+_STATUSES: Final = 600
+_PLAIN: Final = re.compile(r"[^\W_][\w.:/-]{0,252}")
+"""A text that needs no quotes in a shell, and is no option of a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +81,12 @@ class History:
     __slots__ = (
         "_accepted",
         "_at",
+        "_domains",
         "_dropped",
-        "_minute",
-        "_minutes",
+        "_events",
         "_refused",
         "_second",
         "_statuses",
-        "_statuses_by_minute",
-        "_sums",
     )
 
     def __init__(self, now: int = 0) -> None:
@@ -92,11 +100,11 @@ class History:
         self._accepted = array("Q", bytes(8 * SECONDS))
         self._dropped = array("Q", bytes(8 * SECONDS))
         self._refused = array("Q", bytes(8 * SECONDS))
-        self._minute: dict[_Key, int] = {}
-        self._minutes: deque[dict[_Key, int]] = deque()
-        self._sums: Counter[_Key] = Counter()
-        self._statuses: Counter[int] = Counter()
-        self._statuses_by_minute: deque[Counter[int]] = deque()
+        self._events: MinuteCounts[_Key] = MinuteCounts(
+            KEYS_PER_MINUTE, lambda key: (OTHER_SITES, key[1])
+        )
+        self._domains: MinuteCounts[str] = MinuteCounts(DOMAINS_PER_MINUTE, lambda _: OTHER_SITES)
+        self._statuses: MinuteCounts[int] = MinuteCounts(_STATUSES, lambda status: status)
 
     def count(self, site: str, reason: DropReason | None) -> None:
         """Count one event.
@@ -109,14 +117,16 @@ class History:
             self._accepted[self._at] += 1
         else:
             self._dropped[self._at] += 1
-        key = (site, reason)
-        minute = self._minute
-        if key in minute:
-            minute[key] += 1
-        else:
-            if len(minute) >= KEYS_PER_MINUTE:
-                key = (OTHER_SITES, reason)
-            minute[key] = minute.get(key, 0) + 1
+        self._events.count((site, reason))
+
+    def count_unknown(self, domain: str) -> None:
+        """Count one event's unknown domain, besides `count`.
+
+        Args:
+            domain: As the client sent it. If it is no plain domain, it counts for `OTHER_SITES`.
+        """
+        plain = _PLAIN.fullmatch(domain) is not None and domain_problem(domain) is None
+        self._domains.count(domain if plain else OTHER_SITES)
 
     def refuse(self, status: int) -> None:
         """Count a request that was answered with an error.
@@ -125,7 +135,7 @@ class History:
             status: HTTP status code.
         """
         self._refused[self._at] += 1
-        self._statuses[status] += 1
+        self._statuses.count(status)
 
     def advance(self, now: int) -> None:
         """Advance to a second. After a step back of the clock, counts keep their place."""
@@ -133,21 +143,9 @@ class History:
             self._at = at = (self._at + 1) % SECONDS
             self._accepted[at] = self._dropped[at] = self._refused[at] = 0
         for _ in range(min(now // 60 - self._second // 60, MINUTES)):
-            self._close_minute()
+            for counts in (self._events, self._domains, self._statuses):
+                counts.close_minute()
         self._second = now
-
-    def _close_minute(self) -> None:
-        self._minutes.append(self._minute)
-        self._statuses_by_minute.append(self._statuses)
-        self._sums.update(self._minute)
-        self._minute, self._statuses = {}, Counter()
-        if len(self._minutes) == MINUTES:
-            self._statuses_by_minute.popleft()
-            for key, events in self._minutes.popleft().items():
-                if self._sums[key] == events:
-                    del self._sums[key]
-                else:
-                    self._sums[key] -= events
 
     def seconds(self, since: int | None = None) -> Seconds:
         """The history up to the current second, which is not over yet.
@@ -188,44 +186,29 @@ class History:
         Returns:
             Them, and how many more there are.
         """
-        accepted: Counter[str] = Counter()
-        dropped: dict[str, Counter[DropReason]] = {}
-        totals: Counter[str] = Counter()
-        for counts in (self._sums, self._minute):
-            for (site, reason), events in counts.items():
-                totals[site] += events
-                if reason is None:
-                    accepted[site] += events
-                else:
-                    dropped.setdefault(site, Counter())[reason] += events
+        verdicts = self.verdicts()
+        totals = {site: found.total() for site, found in verdicts.items()}
         shown = sorted(totals, key=lambda site: (-totals[site], site))[:limit]
-        silent = [0] * (MINUTES - 1 - len(self._minutes))
         return [
             SiteCounts(
                 site,
-                accepted[site],
-                dict(dropped.get(site, Counter()).most_common()),
-                [
-                    *silent,
-                    *(minute.get((site, None), 0) for minute in self._minutes),
-                    self._minute.get((site, None), 0),
-                ],
+                verdicts[site][None],
+                {reason: events for reason, events in verdicts[site].most_common() if reason},
+                self._events.per_minute((site, None)),
             )
             for site in shown
         ], len(totals) - len(shown)
 
-    def heard(self) -> set[str]:
-        """The sites of which any event came in the last hour."""
-        return {site for counts in (self._sums, self._minute) for site, _ in counts}
+    def verdicts(self) -> dict[str, Counter[DropReason | None]]:
+        """How many events of each site had which verdict in the last hour; None: accepted."""
+        found: dict[str, Counter[DropReason | None]] = {}
+        for (site, reason), events in self._events.of_hour().items():
+            found.setdefault(site, Counter())[reason] += events
+        return found
 
-    def events_of(self, site: str) -> int:
-        """How many events of a site came in the last hour."""
-        return sum(
-            events
-            for counts in (self._sums, self._minute)
-            for (counted, _), events in counts.items()
-            if counted == site
-        )
+    def unknown_domains(self) -> Counter[str]:
+        """How many events of the last hour named which unknown domains."""
+        return self._domains.of_hour()
 
     def refusals(self, minutes: int = MINUTES) -> dict[int, int]:
         """How many requests were answered with each error status.
@@ -233,7 +216,4 @@ class History:
         Args:
             minutes: Of how many last minutes; the current one, not over yet, is the last.
         """
-        found = Counter(self._statuses)
-        for back in range(1, min(minutes - 1, len(self._statuses_by_minute)) + 1):
-            found.update(self._statuses_by_minute[-back])
-        return dict(sorted(found.items()))
+        return dict(sorted(self._statuses.of_last(minutes).items()))

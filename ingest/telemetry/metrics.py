@@ -197,7 +197,11 @@ class Metrics:
 
     def count_verdict(self, domain: str, verdict: Verdict) -> None:
         """Count one event's verdict."""
-        site = domain if self._is_site(domain) else UNKNOWN_SITE
+        if self._is_site(domain):
+            site = domain
+        else:
+            site = UNKNOWN_SITE
+            self.history.count_unknown(domain)
         self.history.count(site, verdict.reason)
         if verdict.reason is None:
             self._accepted.count((site,))

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -183,7 +184,7 @@ class LiveStatus:
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),
                 queue_share=intake["waiting"] / intake["room"],
                 refused=history.refusals(REFUSAL_MINUTES),
-                unknown_events=history.events_of(UNKNOWN_SITE),
+                unknown_events=history.verdicts().get(UNKNOWN_SITE, Counter()).total(),
                 unknown_accepted=collector.reference.accept_unknown_sites,
                 odd_scripts=metrics.odd_scripts.of_last_day(collector.clock.seconds()),
                 events=sum(sum(kind) for kind in (hour.accepted, hour.dropped)),
@@ -209,7 +210,7 @@ class LiveStatus:
     def _sites(self) -> dict[str, Any]:
         history = self._collector.metrics.history
         counts, more = history.sites(SITES)
-        heard = history.heard()
+        heard = history.verdicts()
         quiet = [
             site.domain
             for site in self._collector.reference.registry

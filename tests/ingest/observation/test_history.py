@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.model.verdict import DropReason
-from ingest.observation.history import KEYS_PER_MINUTE, MINUTES, OTHER_SITES, SECONDS, History
+from ingest.observation.history import (
+    DOMAINS_PER_MINUTE,
+    KEYS_PER_MINUTE,
+    OTHER_SITES,
+    SECONDS,
+    History,
+)
+from ingest.observation.minute_counts import MINUTES
 from tests.examples import NOON
 
 BOT = DropReason.BOT
@@ -21,7 +28,7 @@ def test_begins_with_silence() -> None:
     assert seconds.first == NOON - SECONDS + 1
     assert seconds.accepted == seconds.dropped == seconds.refused == [0] * SECONDS
     assert history.sites(10) == ([], 0)
-    assert history.heard() == set()
+    assert history.verdicts() == {}
     assert history.refusals() == {}
 
 
@@ -99,7 +106,10 @@ def test_sites_by_reason_and_minute() -> None:
     assert (second.site, second.dropped) == ("a.example", {})
     assert second.per_minute == [0] * (MINUTES - 2) + [1, 1]
     assert history.sites(1) == ([first], 1)
-    assert history.heard() == {"a.example", "b.example"}
+    assert history.verdicts() == {
+        "a.example": {None: 2},
+        "b.example": {None: 2, BOT: 2, DropReason.INVALID: 1},
+    }
 
 
 def test_sites_beyond_the_limit_are_summed() -> None:
@@ -111,6 +121,44 @@ def test_sites_beyond_the_limit_are_summed() -> None:
     assert len(counts) == KEYS_PER_MINUTE + 1
     assert (counts[0].site, counts[0].accepted) == (OTHER_SITES, 7)
     assert (counts[1].site, counts[1].accepted) == ("0.example", 2)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["example.com", "a-b.example:8080", "example.com/shop", "app", "münchen.example", "d" * 253],
+)
+def test_unknown_domains_are_counted(domain: str) -> None:
+    history = History(NOON)
+    history.count_unknown(domain)
+    history.advance(NOON + 60)
+    history.count_unknown(domain)
+    assert history.unknown_domains() == {domain: 2}
+    history.advance(NOON + SECONDS)
+    assert history.unknown_domains() == {domain: 1}
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *("", "-rf", "--host=x", ".hidden", "/etc", "_", "d" * 254, "(unknown)"),
+        *("x;reboot", "$(reboot)", "`reboot`", "a b", "a\nb", "a'b", 'a"b', "a&b", "a|b", "a>b"),
+        *("<img>", "a\u202eb", "a\u0000b", "a~b", "a*b", "a://b", "www.a", "a\\b", "\ud800"),
+    ],
+)
+def test_what_is_no_plain_domain_has_no_name(domain: str) -> None:
+    history = History(NOON)
+    history.count_unknown(domain)
+    assert history.unknown_domains() == {OTHER_SITES: 1}
+
+
+def test_names_of_unknown_domains_are_bounded() -> None:
+    history = History(NOON)
+    for number in range(DOMAINS_PER_MINUTE + 7):
+        history.count_unknown(f"{number}.example")
+    history.count_unknown("0.example")
+    domains = history.unknown_domains()
+    assert len(domains) == DOMAINS_PER_MINUTE + 1
+    assert (domains[OTHER_SITES], domains["0.example"]) == (7, 2)
 
 
 def test_refusals_by_status() -> None:
@@ -197,4 +245,4 @@ def test_agrees_with_a_plain_list_of_events(
     for counts in found:
         assert sum(counts.per_minute) == counts.accepted
         assert len(counts.per_minute) == MINUTES
-    assert history.heard() == {site for site, _ in sites}
+    assert history.verdicts().keys() == {site for site, _ in sites}

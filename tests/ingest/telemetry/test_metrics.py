@@ -117,6 +117,8 @@ def test_the_history_counts_what_metrics_count() -> None:
     unknown, registered = metrics.history.sites(10)[0]
     assert (registered.site, registered.accepted) == ("example.com", 1)
     assert (unknown.site, unknown.dropped) == (UNKNOWN_SITE, {DropReason.NOT_FOUND: 3})
+    names = {f"{number}.example": 1 for number in range(3)}
+    assert metrics.history.unknown_domains() == names
 
 
 def test_inserts_are_remembered() -> None:
