@@ -32,7 +32,13 @@ def as_front(report: dict[str, Any]) -> dict[str, Any]:
     actors = [actor for actor in report["actors"] if actor["name"] not in behind]
     forwarder = next(actor for actor in report["actors"] if actor["name"] == "writer")
     findings = [
-        {"severity": "degraded", "part": "cluster", "what": found.text, "advice": found.advice}
+        {
+            "severity": "degraded",
+            "part": "cluster",
+            "what": found.text,
+            "advice": found.advice,
+            "commands": [],
+        }
         for found in cluster.findings()
     ]
     return report | {

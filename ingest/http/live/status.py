@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,18 +15,12 @@ from ingest.engine.cluster import Cluster
 from ingest.http.health import Health
 from ingest.http.hypercorn.open_connections import connection_limit
 from ingest.http.live.cluster_report import cluster_report
+from ingest.http.live.sites_report import sites_report, unknown_domains, unknown_events
 from ingest.observation.diagnosis.diagnose import diagnose, headline, status
 from ingest.observation.diagnosis.finding import Diagnosis
 from ingest.observation.diagnosis.server_health import ActorHealth, ServerHealth
 from ingest.observation.inserts import Spread
 from ingest.settings import ShownSetting
-from ingest.telemetry.metrics import UNKNOWN_SITE
-
-SITES: Final = 50
-"""Maximum number of sites shown; further ones are only counted."""
-
-QUIET_SITES: Final = 20
-"""Maximum number of sites without events that are listed; further ones are only counted."""
 
 RATE_SECONDS: Final = 10
 """Number of seconds over which rates are averaged."""
@@ -115,7 +108,7 @@ class LiveStatus:
                 "dropped": seconds.dropped,
                 "refused": seconds.refused,
             },
-            "sites": self._sites(),
+            "sites": sites_report(history, collector.reference.registry),
             "sessions_open": metrics.figure("sluice_sessions_open"),
             "requests_waiting": metrics.figure("sluice_requests_waiting"),
             "actors": [
@@ -155,7 +148,7 @@ class LiveStatus:
         # Only a process that stores rows has the first two, only a front the third.
         store, sessions, front = (parts.get(name, {}) for name in ("store", "sessions", "cluster"))
         journal, history = parts["journal"], metrics.history
-        hour = history.seconds()
+        hour, registry = history.seconds(), collector.reference.registry
         limit = journal.get("limit_bytes", 0)
         intake = parts["intake"]
         return diagnose(
@@ -184,7 +177,8 @@ class LiveStatus:
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),
                 queue_share=intake["waiting"] / intake["room"],
                 refused=history.refusals(REFUSAL_MINUTES),
-                unknown_events=history.verdicts().get(UNKNOWN_SITE, Counter()).total(),
+                unknown_events=unknown_events(history, registry),
+                unknown_domains=dict(unknown_domains(history, registry).most_common()),
                 unknown_accepted=collector.reference.accept_unknown_sites,
                 odd_scripts=metrics.odd_scripts.of_last_day(collector.clock.seconds()),
                 events=sum(sum(kind) for kind in (hour.accepted, hour.dropped)),
@@ -206,32 +200,6 @@ class LiveStatus:
         if self._cluster is None:
             return []
         return [(found.text, found.advice) for found in self._cluster().findings(self._member)]
-
-    def _sites(self) -> dict[str, Any]:
-        history = self._collector.metrics.history
-        counts, more = history.sites(SITES)
-        heard = history.verdicts()
-        quiet = [
-            site.domain
-            for site in self._collector.reference.registry
-            if site.domain not in heard and site.previous_domain not in heard
-        ]
-        return {
-            "shown": [
-                {
-                    "site": found.site,
-                    "registered": not found.site.startswith("("),
-                    "accepted": found.accepted,
-                    "dropped": sum(found.dropped.values()),
-                    "reasons": {reason.value: events for reason, events in found.dropped.items()},
-                    "per_minute": found.per_minute,
-                }
-                for found in counts
-            ],
-            "more": more,
-            "quiet": quiet[:QUIET_SITES],
-            "quiet_count": len(quiet),
-        }
 
     def _store(self) -> dict[str, Any]:
         metrics = self._collector.metrics
@@ -274,12 +242,13 @@ def _actors_health(parts: dict[str, Any]) -> dict[str, ActorHealth]:
     return {name: ActorHealth(**actor) for name, actor in actors if name != "status"}
 
 
-def _finding(finding: Diagnosis) -> dict[str, str]:
+def _finding(finding: Diagnosis) -> dict[str, Any]:
     return {
         "severity": finding.severity.name.lower(),
         "part": finding.part,
         "what": finding.what,
         "advice": finding.advice,
+        "commands": list(finding.commands),
     }
 
 

@@ -33,9 +33,11 @@ class Diagnosis:
         part: The part concerned, one word.
         what: The problem, in one sentence.
         advice: What to do, in one sentence.
+        commands: Commands that do it.
     """
 
     severity: Severity
     part: str
     what: str
     advice: str
+    commands: tuple[str, ...] = ()

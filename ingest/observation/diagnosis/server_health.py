@@ -59,6 +59,8 @@ class ServerHealth:
         queue_share: Share of the room for waiting requests that is used.
         refused: Requests answered with an error in the last five minutes, by status.
         unknown_events: Events of the last hour that named no registered site.
+        unknown_domains: How many of them named which domain, the most first; as far as known, and
+            only domains that need no quotes in a shell.
         unknown_accepted: Whether such events are taken.
         odd_scripts: Addresses of the tracker that pages asked for and that are not known.
         events: Events of the last hour.
@@ -98,6 +100,7 @@ class ServerHealth:
     queue_share: float = 0.0
     refused: Mapping[int, int] = field(default_factory=dict)
     unknown_events: int = 0
+    unknown_domains: Mapping[str, int] = field(default_factory=dict)
     unknown_accepted: bool = False
     odd_scripts: Sequence[OddScript] = ()
     events: int = 1

@@ -1,6 +1,7 @@
 """Examines the sites, the files that an operator edits, and what pages send and ask for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from ingest.observation.diagnosis.finding import SCRIPTS, Diagnosis, Severity
@@ -8,8 +9,8 @@ from ingest.observation.diagnosis.server_health import ServerHealth
 from ingest.observation.diagnosis.words import count, quote
 from ingest.observation.odd_scripts import OddScript
 
-SHOWN_SCRIPTS: Final = 5
-"""Maximum number of addresses of scripts that a finding names."""
+SHOWN: Final = 5
+"""Maximum number of domains, or of addresses of scripts, that a finding names."""
 
 QUIET_SECONDS: Final = 900.0
 """Uptime after which a lack of events is reported."""
@@ -52,12 +53,7 @@ def examine_files(health: ServerHealth) -> Iterator[Diagnosis]:
 def examine_traffic(health: ServerHealth) -> Iterator[Diagnosis]:
     """What events are sent, or are not."""
     if health.unknown_events and not health.unknown_accepted:
-        yield Diagnosis(
-            Severity.NOTE,
-            "sites",
-            f"{count(health.unknown_events, 'event')} of the last hour named no registered site.",
-            "If one is yours, add its domain to the sites file: the last events show it.",
-        )
+        yield _unknown_sites(health)
     if not health.events and health.uptime_seconds > QUIET_SECONDS:
         yield Diagnosis(
             Severity.NOTE,
@@ -67,6 +63,26 @@ def examine_traffic(health: ServerHealth) -> Iterator[Diagnosis]:
         )
 
 
+def _unknown_sites(health: ServerHealth) -> Diagnosis:
+    events = f"{count(health.unknown_events, 'event')} of the last hour named no registered site"
+    domains = health.unknown_domains
+    if health.sites_followed:
+        advice = "If one of the domains is yours, add it in Plausible's dashboard."
+    elif domains:
+        advice = "If one of the domains is yours, add it with its command."
+    else:
+        advice = "If one is yours, add its domain to the sites file: the last events show it."
+    return Diagnosis(
+        Severity.NOTE,
+        "sites",
+        f"{events}: {_named(domains, 'event')}." if domains else f"{events}.",
+        advice,
+        ()
+        if health.sites_followed
+        else tuple(f"sluice sites add {domain}" for domain in islice(domains, SHOWN)),
+    )
+
+
 def examine_scripts(health: ServerHealth) -> Iterator[Diagnosis]:
     """Addresses of the tracker that are not known."""
     missing = [script for script in health.odd_scripts if not script.served]
@@ -74,7 +90,7 @@ def examine_scripts(health: ServerHealth) -> Iterator[Diagnosis]:
         yield Diagnosis(
             Severity.NOTE,
             SCRIPTS,
-            f"Pages ask for scripts of sites that are not known: {_addresses(missing)}.",
+            f"Pages ask for scripts of sites that are not known: {_requested(missing)}.",
             "These pages send nothing; import the sites from Plausible again, or write the id into "
             "[site.script] in the sites file.",
         )
@@ -83,14 +99,16 @@ def examine_scripts(health: ServerHealth) -> Iterator[Diagnosis]:
         yield Diagnosis(
             Severity.NOTE,
             SCRIPTS,
-            f"Pages ask for scripts whose names have unknown words: {_addresses(served)}.",
+            f"Pages ask for scripts whose names have unknown words: {_requested(served)}.",
             "They get the script without what these words mean; docs/trackers.md has all words.",
         )
 
 
-def _addresses(scripts: Sequence[OddScript]) -> str:
-    named = [
-        f"“{each.path}” ({count(each.requests, 'request')})" for each in scripts[:SHOWN_SCRIPTS]
-    ]
-    more = len(scripts) - len(named)
-    return ", ".join([*named, *([f"{more} more"] if more else [])])
+def _requested(scripts: Sequence[OddScript]) -> str:
+    return _named({script.path: script.requests for script in scripts}, "request")
+
+
+def _named(numbers: Mapping[str, int], noun: str) -> str:
+    named = [f"“{name}” ({count(number, noun)})" for name, number in numbers.items()]
+    more = [f"{len(named) - SHOWN} more"] if len(named) > SHOWN else []
+    return ", ".join([*named[:SHOWN], *more])

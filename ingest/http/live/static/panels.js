@@ -27,7 +27,13 @@ export const showVerdict = (report) => {
         "li",
         { "data-severity": finding.severity },
         element("span", { class: "severity" }, SEVERITIES[finding.severity]),
-        element("div", {}, element("p", { class: "what" }, finding.what), element("p", { class: "advice" }, finding.advice)),
+        element(
+          "div",
+          {},
+          element("p", { class: "what" }, finding.what),
+          element("p", { class: "advice" }, finding.advice),
+          finding.commands.length ? element("ul", { class: "commands" }, finding.commands.map((one) => element("li", {}, element("code", {}, one)))) : null,
+        ),
       ),
     ),
   );

@@ -14,7 +14,6 @@ from actors.letters.dead_letters import LETTERS_LIMIT
 from actors.log.file_log import FileLog
 from ingest.http.live import cluster_report as live_cluster
 from ingest.http.live import status as live_status
-from ingest.model.verdict import DropReason
 from ingest.observation.history import SECONDS
 from ingest.rows.servers import Server
 from tests.actors.fakes import an_outage
@@ -37,7 +36,14 @@ async def test_a_server_at_rest(autojump_clock: MockClock, application: Applicat
     assert report["rates"] == {"accepted": 0, "dropped": 0, "refused": 0}
     assert report["history"]["first"] == NOON + 30 - SECONDS + 1
     assert len(report["history"]["accepted"]) == SECONDS
-    assert report["sites"] == {"shown": [], "more": 0, "quiet": ["example.com"], "quiet_count": 1}
+    assert report["sites"] == {
+        "shown": [],
+        "more": 0,
+        "unknown": [],
+        "unknown_count": 0,
+        "quiet": ["example.com"],
+        "quiet_count": 1,
+    }
     assert report["settings"] == [
         {"name": "PORT", "value": "8000", "given": False, "meaning": "where to listen"}
     ]
@@ -78,7 +84,10 @@ async def test_events_are_counted_by_site_and_reason(
     whats = [finding["what"] for finding in report["findings"]]
     assert [finding["severity"] for finding in report["findings"]] == ["note", "note"]
     assert "1 request in the last five minutes made no sense and got an error." in whats
-    assert "1 event of the last hour named no registered site." in whats
+    assert (
+        "1 event of the last hour named no registered site: “unknown.example” (1 event)." in whats
+    )
+    assert report["sites"]["unknown"] == [{"domain": "unknown.example", "events": 1}]
 
 
 async def test_only_what_is_new_is_sent_again(
@@ -206,27 +215,6 @@ async def test_a_full_journal(autojump_clock: MockClock, tmp_path: Path) -> None
         assert report["hour"]["refused_by_status"] == {"503": 1}
         pipeline.store.outages = []
         await trio.sleep(60)
-
-
-async def test_domains_that_clients_make_up_are_not_repeated(
-    autojump_clock: MockClock, application: Application
-) -> None:
-    for number in range(20):
-        await application.post(domain=f"made-up-{number}.test")
-    assert "made-up" not in str(application.live.report())
-
-
-async def test_sites_beyond_the_limit_are_counted(
-    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_status, "SITES", 2)
-    history = application.pipeline.collector.metrics.history
-    for number in range(5):
-        for _ in range(number + 1):
-            history.count(f"{number}.example", DropReason.BOT)
-    sites: dict[str, Any] = application.live.report()["sites"]
-    assert [site["site"] for site in sites["shown"]] == ["4.example", "3.example"]
-    assert sites["more"] == 3
 
 
 @pytest.mark.parametrize("content", ["", "1", "x y"])

@@ -7,6 +7,7 @@ import pytest
 from ingest.observation.diagnosis.diagnose import diagnose
 from ingest.observation.diagnosis.finding import Severity
 from ingest.observation.diagnosis.server_health import ServerHealth
+from ingest.observation.diagnosis.sites import SHOWN
 from ingest.observation.odd_scripts import OddScript
 from tests.ingest.observation.diagnosis.cases import Case, check
 
@@ -26,6 +27,19 @@ CASES: dict[str, Case] = {
     "no sites": ({"sites": 0}, Severity.DEGRADED, "sites", "No site is registered"),
     "a broken geo database": ({"geo_problem": "gone"}, Severity.DEGRADED, "places", "(gone)"),
     "unknown sites": ({"unknown_events": 7}, Severity.NOTE, "sites", "7 events of the last hour"),
+    "unknown sites by name": (
+        {"unknown_events": 9, "unknown_domains": {"b.example": 5, "a.example": 1}},
+        Severity.NOTE,
+        "sites",
+        "9 events of the last hour named no registered site: “b.example” (5 events), "
+        "“a.example” (1 event).",
+    ),
+    "many unknown sites": (
+        {"unknown_events": 9, "unknown_domains": {f"{n}.example": 1 for n in range(7)}},
+        Severity.NOTE,
+        "sites",
+        "“4.example” (1 event), 2 more.",
+    ),
     "scripts of unknown sites": (
         {"odd_scripts": [OddScript(f"/js/pa-{n}.js", False, 1, 0) for n in range(7)]},
         Severity.NOTE,
@@ -60,3 +74,18 @@ def test_what_is_found(case: Case) -> None:
 @pytest.mark.parametrize("health", WELL.values(), ids=WELL)
 def test_when_all_is_well(health: dict[str, Any]) -> None:
     assert diagnose(ServerHealth(**health)) == []
+
+
+@pytest.mark.parametrize(
+    ("followed", "expected"),
+    [
+        (False, tuple(f"sluice sites add {n}.example" for n in range(SHOWN))),
+        (True, ()),
+    ],
+)
+def test_commands_add_unknown_sites(followed: bool, expected: tuple[str, ...]) -> None:
+    domains = {f"{n}.example": 1 for n in range(SHOWN + 2)}
+    health = ServerHealth(unknown_events=9, unknown_domains=domains, sites_followed=followed)
+    (finding,) = diagnose(health)
+    assert finding.commands == expected
+    assert ("Plausible's dashboard" in finding.advice) is followed

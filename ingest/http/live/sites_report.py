@@ -1,0 +1,72 @@
+"""The sites and their events of the last hour, as the live page shows them."""
+
+from collections import Counter
+from typing import Any, Final
+
+from ingest.observation.history import OTHER_SITES, History
+from ingest.sites.site import SiteRegistry
+from ingest.telemetry.metrics import UNKNOWN_SITE
+
+SITES: Final = 50
+"""Maximum number of sites shown; further ones are only counted."""
+
+UNKNOWN_DOMAINS: Final = 20
+QUIET_SITES: Final = 20
+"""The same for unknown domains, and for sites without events."""
+
+
+def sites_report(history: History, registry: SiteRegistry) -> dict[str, Any]:
+    """Return the sites' part of the report.
+
+    Args:
+        history: The last hour.
+        registry: The registered sites.
+    """
+    counts, more = history.sites(SITES)
+    heard = history.verdicts()
+    quiet = [
+        site.domain
+        for site in registry
+        if site.domain not in heard and site.previous_domain not in heard
+    ]
+    unknown = unknown_domains(history, registry)
+    return {
+        "shown": [
+            {
+                "site": found.site,
+                "registered": not found.site.startswith("("),
+                "accepted": found.accepted,
+                "dropped": sum(found.dropped.values()),
+                "reasons": {reason.value: events for reason, events in found.dropped.items()},
+                "per_minute": found.per_minute,
+            }
+            for found in counts
+        ],
+        "more": more,
+        "unknown": [
+            {"domain": domain, "events": events}
+            for domain, events in unknown.most_common(UNKNOWN_DOMAINS)
+        ],
+        "unknown_count": len(unknown),
+        "quiet": quiet[:QUIET_SITES],
+        "quiet_count": len(quiet),
+    }
+
+
+def unknown_events(history: History, registry: SiteRegistry) -> int:
+    """Return the events of the last hour whose domain was unknown, and still is."""
+    total = history.verdicts().get(UNKNOWN_SITE, Counter()).total()
+    named = history.unknown_domains()
+    registered = named.total() - named[OTHER_SITES] - unknown_domains(history, registry).total()
+    return max(0, total - registered)
+
+
+def unknown_domains(history: History, registry: SiteRegistry) -> Counter[str]:
+    """Return the unknown domains of the last hour that are still unknown, with their events."""
+    return Counter(
+        {
+            domain: events
+            for domain, events in history.unknown_domains().items()
+            if domain != OTHER_SITES and registry.find(domain) is None
+        }
+    )
