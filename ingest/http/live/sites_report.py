@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any, Final
 
+from ingest.model.verdict import DropReason
 from ingest.observation.history import OTHER_SITES, History
 from ingest.sites.site import SiteRegistry
 from ingest.telemetry.metrics import UNKNOWN_SITE
@@ -50,6 +51,17 @@ def sites_report(history: History, registry: SiteRegistry) -> dict[str, Any]:
         "unknown_count": len(unknown),
         "quiet": quiet[:QUIET_SITES],
         "quiet_count": len(quiet),
+    }
+
+
+def registered_verdicts(
+    history: History, registry: SiteRegistry
+) -> dict[str, Counter[DropReason | None]]:
+    """Return how many events of each registered site had which verdict in the last hour."""
+    return {
+        site: verdicts
+        for site, verdicts in history.verdicts().items()
+        if registry.find(site) is not None
     }
 
 

@@ -15,7 +15,12 @@ from ingest.engine.cluster import Cluster
 from ingest.http.health import Health
 from ingest.http.hypercorn.open_connections import connection_limit
 from ingest.http.live.cluster_report import cluster_report
-from ingest.http.live.sites_report import sites_report, unknown_domains, unknown_events
+from ingest.http.live.sites_report import (
+    registered_verdicts,
+    sites_report,
+    unknown_domains,
+    unknown_events,
+)
 from ingest.observation.diagnosis.diagnose import diagnose, headline, status
 from ingest.observation.diagnosis.finding import Diagnosis
 from ingest.observation.diagnosis.server_health import ActorHealth, ServerHealth
@@ -177,6 +182,7 @@ class LiveStatus:
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),
                 queue_share=intake["waiting"] / intake["room"],
                 refused=history.refusals(REFUSAL_MINUTES),
+                verdicts=registered_verdicts(history, registry),
                 unknown_events=unknown_events(history, registry),
                 unknown_domains=dict(unknown_domains(history, registry).most_common()),
                 unknown_accepted=collector.reference.accept_unknown_sites,

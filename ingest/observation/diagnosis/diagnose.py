@@ -9,6 +9,7 @@ from ingest.observation.diagnosis.cluster import (
     examine_other_servers,
     examine_others,
 )
+from ingest.observation.diagnosis.drops import examine_drops
 from ingest.observation.diagnosis.finding import (
     KAFKA,
     LETTERS,
@@ -39,6 +40,7 @@ EXAMINATIONS: Final[tuple[Callable[[ServerHealth], Iterator[Diagnosis]], ...]] =
     examine_kafka,
     examine_cluster,
     examine_others,
+    examine_drops,
     examine_traffic,
     examine_scripts,
 )

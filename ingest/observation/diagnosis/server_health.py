@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ingest.model.verdict import DropReason
 from ingest.observation.odd_scripts import OddScript
 
 
@@ -58,6 +59,7 @@ class ServerHealth:
         loop_lag_seconds: The event loop's lag.
         queue_share: Share of the room for waiting requests that is used.
         refused: Requests answered with an error in the last five minutes, by status.
+        verdicts: Events of the last hour by site and verdict, of registered sites; None: accepted.
         unknown_events: Events of the last hour that named no registered site.
         unknown_domains: How many of them named which domain, the most first; as far as known, and
             only domains that need no quotes in a shell.
@@ -99,6 +101,7 @@ class ServerHealth:
     loop_lag_seconds: float = 0.0
     queue_share: float = 0.0
     refused: Mapping[int, int] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[DropReason | None, int]] = field(default_factory=dict)
     unknown_events: int = 0
     unknown_domains: Mapping[str, int] = field(default_factory=dict)
     unknown_accepted: bool = False

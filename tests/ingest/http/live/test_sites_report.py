@@ -59,3 +59,18 @@ async def test_sites_beyond_the_limit_are_counted(
     sites: dict[str, Any] = application.live.report()["sites"]
     assert [site["site"] for site in sites["shown"]] == ["4.example", "3.example"]
     assert sites["more"] == 3
+
+
+async def test_a_site_that_drops_much_needs_care(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    history = application.pipeline.collector.metrics.history
+    for site in ("example.com", "removed.example", "(other)"):
+        for _ in range(9):
+            history.count(site, DropReason.THROTTLE)
+    report = application.live.report()
+    assert report["status"] == "degraded"
+    (finding,) = report["findings"]
+    assert finding["what"] == (
+        "9 of 9 events of “example.com” in the last hour were dropped: throttle (9)."
+    )
