@@ -1,6 +1,7 @@
 """The routes that show single events: the last drops, and live events."""
 
 import math
+from collections.abc import Set
 from typing import Final
 
 from quart import Response, request
@@ -11,6 +12,7 @@ from actors.pipeline.intake import RETRY_AFTER_SECONDS
 from ingest.http.live.event_stream import EventStream, head_response, stream_response
 from ingest.http.operator import Operator
 from ingest.http.responses import error, json_response
+from ingest.model.verdict import DropReason
 from ingest.observation.event_filter import EventFilter, filter_for
 from ingest.observation.event_summary import as_json
 from ingest.pipeline.reference import Reference
@@ -19,6 +21,7 @@ DROPS_SHOWN: Final = 100
 DROPS_LIMIT: Final = 1000
 
 _KINDS: Final = frozenset({"accepted", "dropped"})
+_REASONS: Final = frozenset(DropReason)
 _NUMBER_DIGITS: Final = 19
 
 
@@ -43,7 +46,9 @@ def add_observation_routes(
         if limit is None:
             return error(400, "limit", f"expected a whole number from 0 to {DROPS_LIMIT}")
         recent = broadcast.recent
-        event_filter = filter_for(reference, _site(), accepted=False)
+        event_filter = _event_filter(reference, {"dropped"})
+        if isinstance(event_filter, Response):
+            return event_filter
         found = recent.drops(event_filter.matches)[:limit]
         totals = {reason.value: count for reason, count in recent.dropped.most_common()}
         report = {
@@ -58,9 +63,12 @@ def add_observation_routes(
         refusal = operator.refusal()
         if refusal is not None:
             return refusal
-        event_filter = _event_filter(reference)
-        if event_filter is None:
+        kinds = {kind.strip() for kind in request.args.get("kind", "").split(",")} - {""} or _KINDS
+        if not kinds <= _KINDS:
             return error(400, "kind", "expected accepted, dropped or both, separated by a comma")
+        event_filter = _event_filter(reference, kinds)
+        if isinstance(event_filter, Response):
+            return event_filter
         replay = _whole_number(request.args.get("replay"), 0, WAITING)
         if replay is None:
             return error(400, "replay", f"expected a whole number from 0 to {WAITING}")
@@ -73,16 +81,18 @@ def add_observation_routes(
         return stream_response(stream)
 
 
-def _event_filter(reference: Reference) -> EventFilter | None:
-    """Return the filter that the client asks for; None if it asks for an unknown kind."""
-    kinds = {kind.strip() for kind in request.args.get("kind", "").split(",")} - {""} or _KINDS
-    if not kinds <= _KINDS:
-        return None
-    return filter_for(reference, _site(), accepted="accepted" in kinds, dropped="dropped" in kinds)
-
-
-def _site() -> str | None:
-    return request.args.get("site") or None
+def _event_filter(reference: Reference, kinds: Set[str]) -> EventFilter | Response:
+    """Return the filter that the client asks for, or the answer to an unknown reason."""
+    reason = request.args.get("reason") or None
+    if reason is not None and reason not in _REASONS:
+        return error(400, "reason", "expected a reason of drops, such as bot")
+    return filter_for(
+        reference,
+        request.args.get("site") or None,
+        accepted="accepted" in kinds,
+        dropped="dropped" in kinds,
+        reason=None if reason is None else DropReason(reason),
+    )
 
 
 def _last_seen() -> float:

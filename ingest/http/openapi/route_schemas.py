@@ -51,6 +51,7 @@ def route_paths() -> dict[str, Any]:
                 "The last events that were dropped, with the rule that hit",
                 parameters=[
                     _query("site", "string", "Only of this site."),
+                    _query("reason", "string", "Only those dropped for this reason."),
                     _query("limit", "integer", "At most so many."),
                 ],
             )
@@ -62,6 +63,7 @@ def route_paths() -> dict[str, Any]:
                 parameters=[
                     _query("kind", "string", "`accepted`, `dropped` or both, with a comma."),
                     _query("site", "string", "Only of this site."),
+                    _query("reason", "string", "Only those dropped for this reason."),
                     _query("replay", "integer", "So many of those before, first."),
                 ],
                 more={"503": errors("Too many follow already", RETRY_AFTER)},

@@ -40,7 +40,10 @@ async def test_the_last_drops(autojump_clock: MockClock, application: Applicatio
         ("?limit=2", ["/c", "/b"]),
         ("?limit=0", []),
         ("?site=example.com&limit=1", ["/c"]),
-        ("?site=&limit=", ["/c", "/b", "/a"]),
+        ("?reason=bot", ["/c", "/b"]),
+        ("?reason=not_found", ["/a"]),
+        ("?reason=bot&site=nowhere.example", []),
+        ("?reason=&site=&limit=", ["/c", "/b", "/a"]),
     ],
 )
 async def test_drops_are_chosen(
@@ -60,6 +63,8 @@ async def test_drops_are_chosen(
         ("/api/drops?limit=-1", "limit"),
         (f"/api/drops?limit={DROPS_LIMIT + 1}", "limit"),
         ("/api/drops?limit=" + "9" * 1_000, "limit"),
+        ("/api/drops?reason=else", "reason"),
+        ("/api/live?reason=Bot", "reason"),
         ("/api/live?kind=accepted,else", "kind"),
         ("/api/live?replay=257", "replay"),
     ],
@@ -189,6 +194,21 @@ async def test_the_last_events_can_be_asked_for(tmp_path: Any, nursery: trio.Nur
     text = await live.until(b"/20")
     assert b"/10" not in text
     assert b"event: accepted" not in text
+    nursery.cancel_scope.cancel()
+
+
+async def test_drops_of_one_reason_can_be_followed(tmp_path: Any, nursery: trio.Nursery) -> None:
+    application = Application(Pipeline(tmp_path))
+    broadcast = application.pipeline.collector.broadcast
+    broadcast.dropped(an_event(pathname="/1"), DropReason.BOT, "")
+    broadcast.dropped(an_event(pathname="/2"), DropReason.THROTTLE, "")
+    live, _ = await follow(nursery, application, "?reason=bot&replay=10")
+    broadcast.accepted(an_enriched_event(pathname="/3"))
+    broadcast.dropped(an_event(pathname="/4"), DropReason.THROTTLE, "")
+    broadcast.dropped(an_event(pathname="/5"), DropReason.BOT, "")
+    text = await live.until(b"/5")
+    assert b"/1" in text
+    assert not [page for page in (b"/2", b"/3", b"/4") if b'"%s"' % page in text]
     nursery.cancel_scope.cancel()
 
 

@@ -29,6 +29,10 @@ REFERENCE = Reference(
         pytest.param("nowhere.example", {}, False, False, True, id="no site's domain"),
         pytest.param("else.example", {}, False, False, False, id="another domain"),
         pytest.param(None, {"accepted": False}, False, True, True, id="drops"),
+        pytest.param(None, {"reason": DropReason.BOT}, False, True, False, id="a reason"),
+        pytest.param(
+            "example.com", {"reason": DropReason.THROTTLE}, False, False, False, id="another reason"
+        ),
         pytest.param(None, {"dropped": False}, True, False, False, id="accepted"),
     ],
 )
