@@ -3,24 +3,12 @@
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import NoReturn
 
 import click
 
 from ingest import __version__
-from ingest.commands.check import check_command
-from ingest.commands.configuration import settings_of_command, settings_text
-from ingest.commands.dead_letters import dead_letters
-from ingest.commands.engine import engine
-from ingest.commands.events import drops, tail, validate
-from ingest.commands.import_past import import_past
-from ingest.commands.shield import shield
-from ingest.commands.sites import sites
-from ingest.server.process_end import end_process
-from ingest.server.serve import Role, serve
-from ingest.server.start_files import StartError
-from ingest.server.state_files import describe_failure
-from ingest.settings import SettingsError, read_settings
+from ingest.commands.loading import CommandGroup, CommandToLoad
 
 EXIT_MISTAKE = 1
 
@@ -30,16 +18,26 @@ def main() -> NoReturn:
     open_closed_streams()
     try:
         commands()
-    except (SettingsError, StartError) as error:
-        click.echo(f"sluice: {error}", err=True)
-        sys.exit(EXIT_MISTAKE)
-    except OSError as error:
-        directory = read_settings().state_dir
-        if error.filename is None or directory not in Path(error.filename).parents:
+    except Exception as error:
+        message = _mistake(error)
+        if message is None:
             raise
-        click.echo(f"sluice: {describe_failure(error)}", err=True)
+        click.echo(f"sluice: {message}", err=True)
         sys.exit(EXIT_MISTAKE)
     sys.exit(0)
+
+
+def _mistake(error: Exception) -> str | None:
+    """What the operator has to correct; None if it is not the operator's."""
+    from ingest.server.state_files import describe_failure
+    from ingest.settings import SettingsError, read_settings
+
+    if isinstance(error, SettingsError):
+        return str(error)
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    of_the_state = read_settings().state_dir in Path(error.filename).parents
+    return describe_failure(error) if of_the_state else None
 
 
 def open_closed_streams() -> None:
@@ -57,61 +55,31 @@ def open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the whole process
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = (
+    ("check", "check:check_command", "Test the configuration and the store."),
+    ("dead-letters", "dead_letters:dead_letters", "Events and rows that failed: list, replay."),
+    ("drops", "events:drops", "Show the last dropped events, and why."),
+    ("engine", "engine:engine", "Make, check and watch a cluster on Apache Kafka."),
+    ("import", "import_past:import_past", "Import past events from logs and exports."),
+    ("query", "query:query_command", "Run a read-only query against the store."),
+    ("serve", "serve:serve_command", "Run the server."),
+    ("settings", "settings:settings_command", "Explain every setting."),
+    ("shield", "shield:shield", "List and edit a site's shields."),
+    ("sites", "sites:sites", "List and edit the sites."),
+    ("tail", "events:tail", "Show accepted events as they arrive."),
+    ("validate", "events:validate", "Trace an event through the pipeline; store nothing."),
+)
+"""For each command its name, where it is in `ingest.commands`, and what it does."""
+
+
+@click.group(
+    cls=CommandGroup,
+    commands=[CommandToLoad(*command) for command in _COMMANDS],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="sluice")
 def commands() -> None:
     """Collect web-analytics events and write Plausible-shaped rows to ClickHouse.
 
     Configured by environment variables, or a .env file; `sluice settings` explains them all.
     """
-
-
-@commands.command("serve")
-@click.option(
-    "--role",
-    type=click.Choice(get_args(Role)),
-    default="all",
-    show_default=True,
-    help="all: everything in one process; front: takes requests and sends events to Kafka; "
-    "worker: stores the events of the partitions that it owns.",
-)
-def serve_command(role: Role) -> None:
-    """Run the server until SIGTERM or Ctrl-C, then store what was accepted and stop."""
-    end_process(serve(settings_of_command(), role))
-
-
-@commands.command("settings")
-def settings_command() -> None:
-    """Explain every setting."""
-    click.echo(settings_text())
-
-
-# SQL may begin with a comment, which looks like an option.
-@commands.command("query", context_settings={"ignore_unknown_options": True})
-@click.argument("sql")
-def query_command(sql: str) -> None:
-    """Run a read-only query against the store and print a JSON object for each row.
-
-    The embedded store is asked through the server while that runs.
-    """
-    from ingest.client.query import QueryError, query
-
-    try:
-        for row in query(settings_of_command(), sql):
-            click.echo(row)
-    except QueryError as error:
-        raise click.ClickException(str(error)) from None
-
-
-for _command in (
-    check_command,
-    dead_letters,
-    drops,
-    engine,
-    import_past,
-    shield,
-    sites,
-    tail,
-    validate,
-):
-    commands.add_command(_command)

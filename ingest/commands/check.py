@@ -1,17 +1,14 @@
 """`sluice check`: can the server start, and is it configured as intended?"""
 
 import json
-import os
 import sys
-from typing import Final
 
 import click
 
-from ingest.check.report import Level
-from ingest.commands.configuration import settings_of_command, settings_text
+from ingest.commands.configuration import settings_of_command
+from ingest.commands.output import paint, print_painted
+from ingest.commands.settings import settings_text
 from ingest.settings import unknown_variables
-
-_COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
 
 @click.command("check", epilog="\b\n" + settings_text())
@@ -28,8 +25,6 @@ def check_command(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     else:
-        # click omits colours without a terminal.
-        colour = False if os.environ.get("NO_COLOR") else None
-        for line in report.lines(lambda level, word: click.style(word, fg=_COLOURS[level])):
-            click.echo(line, color=colour)
+        for line in report.lines(paint):
+            print_painted(line)
     sys.exit(0 if report.good else 1)

@@ -6,14 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import click
-import trio
 
-from ingest.check.cluster import (
-    CLIENT_MISSING,
-    INSTALL_CLIENT,
-    client_installed,
-    silence_client,
-)
 from ingest.commands.explained_failure import explained
 from ingest.engine.cluster_letters import ClusterLetters, KeptLetter
 from ingest.engine.letter_record import LetterHeader, Mark
@@ -90,6 +83,13 @@ class LettersOfCluster:
     def _survey(self) -> ClusterLetters:
         if not self._named:
             return ClusterLetters()
+        from ingest.check.cluster import (
+            CLIENT_MISSING,
+            INSTALL_CLIENT,
+            client_installed,
+            silence_client,
+        )
+
         if not client_installed():
             raise _problem(f"{CLIENT_MISSING}: {INSTALL_CLIENT}")
         silence_client()
@@ -101,6 +101,8 @@ class LettersOfCluster:
         return await survey_letters(self._settings)
 
     def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        import trio
+
         from ingest.server.cluster_survey import NoClusterError
 
         try:

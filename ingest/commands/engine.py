@@ -1,7 +1,6 @@
 """`sluice engine`: a cluster of fronts and workers on Apache Kafka."""
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,16 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import click
-import trio
 
-from ingest.check.report import Level
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.explained_failure import explained
+from ingest.commands.output import paint, print_painted
 from ingest.engine.cluster_record import MAX_PARTITIONS
 from ingest.engine.salt_agreement import DailySalt
 from ingest.engine.topics import PARTITIONS, REPLICATION
-
-_COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
 MAX_REPLICATION: Final = 15
 
@@ -65,6 +61,8 @@ def create(partitions: int | None, replication: int, state_directory: Path | Non
 
     The record keeps what cannot change: the number of partitions and SLUICE_SESSION_MINUTES.
     """
+    import trio
+
     from ingest.server.cluster_creation import CreationError, WantedCluster, create_cluster
     from ingest.server.drained_salts import NotDrainedError, drained_salts
 
@@ -97,8 +95,8 @@ def check() -> None:
     from ingest.check.cluster import check_engine
 
     report = check_engine(settings_of_command())
-    for line in report.lines(_paint):
-        click.echo(line, color=_colour())
+    for line in report.lines(paint):
+        print_painted(line)
     sys.exit(0 if report.good else 1)
 
 
@@ -109,6 +107,8 @@ def status(*, as_json: bool) -> None:
 
     Exit code 1 when Kafka cannot be asked.
     """
+    import trio
+
     from ingest.commands.engine_display import status_lines
     from ingest.server.cluster_survey import NoClusterError, survey_status
 
@@ -121,14 +121,5 @@ def status(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
         return
-    for line in status_lines(found, _paint):
-        click.echo(line, color=_colour())
-
-
-def _paint(level: Level, word: str) -> str:
-    return click.style(word, fg=_COLOURS[level])
-
-
-def _colour() -> bool | None:
-    """Whether there are colours; click omits them without a terminal."""
-    return False if os.environ.get("NO_COLOR") else None
+    for line in status_lines(found, paint):
+        print_painted(line)

@@ -9,7 +9,7 @@ import click
 
 from ingest.commands.change_site import change, rates
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.import_plausible import import_plausible
+from ingest.commands.loading import CommandGroup, CommandToLoad
 from ingest.commands.site_options import new_key, rule_options
 from ingest.commands.sites_file import (
     edit_sites_file,
@@ -27,7 +27,7 @@ from ingest.sites.site_file_edit import EditError, next_site_id, put_sites, remo
 from ingest.sites.site_file_schema import SHIELD_LISTS
 
 
-@click.group("sites")
+@click.group("sites", cls=CommandGroup)
 def sites() -> None:
     """The sites whose events are stored: list and edit the file of SLUICE_SITES.
 
@@ -231,5 +231,11 @@ def _description(site: Site) -> dict[str, Any]:
     }
 
 
-for _command in (change, rates, import_plausible):
+for _command in (
+    change,
+    rates,
+    CommandToLoad(
+        "import-plausible", "import_plausible:import_plausible", "Import sites from Plausible."
+    ),
+):
     sites.add_command(_command)

@@ -11,10 +11,7 @@ from typing import Any, Final
 import click
 
 from actors.files.atomic import FileChangedError, edit_file
-from actors.keepers.file_watcher import stamp
 from ingest.client.running_server import RunningServer, RunningServerError
-from ingest.plausible.postgres import PlausibleError
-from ingest.server.start_files import read_plausible_sites
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from ingest.sites.site import Site, SiteRegistry
@@ -38,9 +35,17 @@ def registry_of(settings: Settings) -> SiteRegistry:
     try:
         if isinstance(settings.sites, Path):
             return read_sites(settings.sites)
-        followed, problem = read_plausible_sites(settings, StateFiles(settings.state_dir))
+        return _sites_of_plausible(settings)
     except SitesFileError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _sites_of_plausible(settings: Settings) -> SiteRegistry:
+    from ingest.plausible.postgres import PlausibleError
+    from ingest.server.start_files import read_plausible_sites
+
+    try:
+        followed, problem = read_plausible_sites(settings, StateFiles(settings.state_dir))
     except PlausibleError as error:
         raise click.ClickException(error.explanation) from None
     if problem is None:
@@ -137,13 +142,14 @@ def wait_for_reload(
     Returns:
         The result, as a sentence.
     """
-    written = stamp(sites_path(settings))
+    path = sites_path(settings)
+    written = path.stat().st_mtime_ns if path.exists() else None
     deadline = clock() + RELOAD_SECONDS
     while True:
         report = _registry_report(settings)
         if report is None:
             return "No server was found running here; one that runs takes it over in two seconds."
-        if written is not None and report.get("file_written_ns") == written[0]:
+        if written is not None and report.get("file_written_ns") == written:
             problem = report.get("reason")
             if problem:
                 return f"The running server has refused the file: {problem}"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cli import main
+from ingest.cli import commands, main
+from ingest.commands.loading import CommandToLoad
 from ingest.settings import Settings, setting_names
 from tests.ingest.commands.command_line import run
 
@@ -68,6 +69,82 @@ def test_other_failures_of_files_are_not_hidden(
     monkeypatch.setattr("ingest.cli.commands", fail)
     with pytest.raises(FileNotFoundError):
         main()
+
+
+_LOADED = """
+import contextlib, io, sys
+before = set(sys.modules)
+from ingest.__main__ import main
+sys.argv = ["sluice", *sys.argv[1:]]
+with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())), contextlib.suppress(SystemExit):
+    main()
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def loaded(*arguments: str, completing: str | None = None, directory: Path) -> set[str]:
+    """The modules that a command has imported, without those of Python."""
+    environment = {"HOME": str(directory)}
+    if completing is not None:
+        environment |= {"_SLUICE_COMPLETE": "zsh_complete", "COMP_WORDS": completing}
+        environment["COMP_CWORD"] = str(len(completing.split()))
+    ended = subprocess.run(
+        [sys.executable, "-c", _LOADED, *arguments],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = {name.partition(".")[0] for name in ended.stdout.split()}
+    own = {name for name in ended.stdout.split() if name.startswith(("ingest.", "actors."))}
+    return own | names - {"ingest", "actors"} - sys.stdlib_module_names
+
+
+LIGHT = {"click", "ingest.__main__", "ingest.cli", "ingest.commands", "ingest.commands.loading"}
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help", "-h", "chekc"])
+def test_what_is_about_no_command_loads_none(tmp_path: Path, argument: str) -> None:
+    assert loaded(argument, directory=tmp_path) == LIGHT
+
+
+def test_completing_a_command_loads_none(tmp_path: Path) -> None:
+    extra = {"click.shell_completion"}
+    assert loaded(completing="sluice", directory=tmp_path) - extra == LIGHT
+
+
+_SERVER = {"quart", "hypercorn", "prometheus_client", "ingest.server.roles.all"}
+_STORES = {"asynch", "chdb", "actors.stores.embedded", "actors.stores.clickhouse"}
+_LOOP = {"trio", "anyio"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without"),
+    [
+        ("settings", _SERVER | _STORES | _LOOP | {"tomlkit", "structlog", "rich"}),
+        ("sites list", _SERVER | _STORES | _LOOP | {"confluent_kafka", "psycopg"}),
+        ("sites add --help", _SERVER | _STORES | _LOOP | {"confluent_kafka", "psycopg"}),
+        ("shield list 1", _SERVER | _STORES | _LOOP | {"confluent_kafka", "psycopg"}),
+        ("drops", _SERVER | _STORES | _LOOP | {"tomlkit"}),
+        ("validate --help", _SERVER | _STORES | _LOOP | {"tomlkit"}),
+        ("dead-letters", _SERVER | _STORES | _LOOP | {"confluent_kafka", "tomlkit"}),
+        ("query --help", _SERVER | _STORES | _LOOP | {"tomlkit"}),
+        ("import --help", _SERVER | _STORES | _LOOP | {"tomlkit"}),
+        ("serve --help", _SERVER | _STORES | _LOOP | {"tomlkit"}),
+        ("check --help", _SERVER | _STORES | _LOOP | {"tomlkit"}),
+    ],
+)
+def test_a_command_loads_what_it_needs(tmp_path: Path, arguments: str, without: set[str]) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "sites.toml").write_text('[[site]]\nid = 1\ndomain = "a.example"\n')
+    assert loaded(*arguments.split(), directory=tmp_path) & without == set()
+
+
+def test_each_command_is_where_the_list_says() -> None:
+    for name, listed in commands.commands.items():
+        assert isinstance(listed, CommandToLoad)
+        assert listed.load().name == name
 
 
 _CLOSED = """

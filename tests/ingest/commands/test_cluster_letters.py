@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from actors.cluster.failure import KafkaFailure
-from ingest.commands import cluster_letters as commands
 from ingest.engine.cluster_letters import ClusterLetters, KeptLetter
 from ingest.engine.letter_record import VERSION, LetterHeader, Mark, mark_of
 from ingest.rows.batch import Insert
@@ -164,7 +163,7 @@ def test_file_letters_do_not_need_kafka(
 def test_without_the_client(
     files: LettersAtOnce, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "client_installed", lambda: False)
+    monkeypatch.setattr("ingest.check.cluster.client_installed", lambda: False)
     result = run("dead-letters")
     assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
     assert result.stderr == (
