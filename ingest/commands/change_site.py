@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from ingest.commands.configuration import settings_of_command
+from ingest.commands.output import json_option, print_json
+from ingest.commands.site_facts import site_facts
 from ingest.commands.site_options import new_key, rule_options
 from ingest.commands.sites_file import (
     edit_sites_file,
     find_site,
     registry_of,
-    report_reload,
+    report_edit,
     show_key,
 )
 from ingest.sites.site import RateLimit
@@ -42,6 +44,7 @@ from ingest.sites.site_file_edit import EditError, put_exchange_rates, put_sites
     help="An event with an amount, and the currency in which it is reported.",
 )
 @click.option("--no-goal", "dropped_goals", metavar="EVENT", multiple=True)
+@json_option
 def change(
     name: str,
     domain: str | None,
@@ -55,6 +58,7 @@ def change(
     with_key: bool | None,
     goals: Sequence[str],
     dropped_goals: Sequence[str],
+    as_json: bool,
 ) -> None:
     """Change a site; SITE is a domain or an id. Its id and its stored rows stay.
 
@@ -89,14 +93,15 @@ def change(
         return put_sites(text, [changes[-1].site], source)
 
     changed = edit_sites_file(settings, edit)
-    if not changed:
-        click.echo("It is so already; nothing was changed.")
-        return
-    for line in changes[-1].lines():
-        click.echo(line)
-    report_reload(settings)
+    facts = {"site": site_facts(changes[-1].site), "server_key": values.get("server_key")}
+    report_edit(
+        settings,
+        changes[-1].lines() if changed else ["It is so already; nothing was changed."],
+        facts if as_json else None,
+        changed=changed,
+    )
     if with_key:
-        show_key(settings, values["server_key"])
+        show_key(settings, values["server_key"], as_json=as_json)
 
 
 def _read_goal(text: str) -> tuple[str, str]:
@@ -110,7 +115,8 @@ def _read_goal(text: str) -> tuple[str, str]:
 
 @click.command("rates")
 @click.argument("rates", metavar="[CURRENCY=RATE]...", nargs=-1)
-def rates(rates: Sequence[str]) -> None:
+@json_option
+def rates(rates: Sequence[str], as_json: bool) -> None:
     """Show the exchange rates, or set some: units per US dollar, as in EUR=0.92."""
     settings = settings_of_command()
     if rates:
@@ -118,10 +124,13 @@ def rates(rates: Sequence[str]) -> None:
         changed = edit_sites_file(
             settings, lambda text: put_exchange_rates(text, read, str(settings.sites))
         )
-        if changed:
-            report_reload(settings)
+        if changed and not as_json:
+            report_edit(settings, ())
     for currency, rate in sorted(registry_of(settings).exchange_rates.items()):
-        click.echo(f"{currency}  {rate:f}")
+        if as_json:
+            print_json({"currency": currency, "rate": f"{rate:f}"})
+        else:
+            click.echo(f"{currency}  {rate:f}")
 
 
 def _read_rate(text: str) -> tuple[str, Decimal]:

@@ -1,18 +1,17 @@
 """`sluice check`: can the server start, and is it configured as intended?"""
 
-import json
 import sys
 
 import click
 
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.output import paint, print_painted
+from ingest.commands.output import json_option, paint, print_json, print_painted
 from ingest.commands.settings import settings_text
 from ingest.settings import unknown_variables
 
 
 @click.command("check", epilog="\b\n" + settings_text())
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@json_option
 def check_command(*, as_json: bool) -> None:
     """Check the configuration, the store and its tables, which are created or migrated.
 
@@ -23,8 +22,7 @@ def check_command(*, as_json: bool) -> None:
 
     report = check(settings_of_command(warn=False), unknown_variables())
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        print_json(report.to_dict())
     else:
-        for line in report.lines(paint):
-            print_painted(line)
+        print_painted(report.lines(paint))
     sys.exit(0 if report.good else 1)

@@ -1,6 +1,5 @@
 """`sluice engine`: a cluster of fronts and workers on Apache Kafka."""
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +10,7 @@ import click
 
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.explained_failure import explained
-from ingest.commands.output import paint, print_painted
+from ingest.commands.output import json_option, paint, print_json, print_painted
 from ingest.engine.cluster_record import MAX_PARTITIONS
 from ingest.engine.salt_agreement import DailySalt
 from ingest.engine.topics import PARTITIONS, REPLICATION
@@ -86,7 +85,8 @@ def create(partitions: int | None, replication: int, state_directory: Path | Non
 
 
 @engine.command("check")
-def check() -> None:
+@json_option
+def check(*, as_json: bool) -> None:
     """Compare the brokers, the topics and the store with what a cluster needs. Changes nothing.
 
     Each line is ok, a warning or a problem, with what to do about it. Exit code 0 when the cluster
@@ -95,13 +95,15 @@ def check() -> None:
     from ingest.check.cluster import check_engine
 
     report = check_engine(settings_of_command())
-    for line in report.lines(paint):
-        print_painted(line)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        print_painted(report.lines(paint))
     sys.exit(0 if report.good else 1)
 
 
 @engine.command("status")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@json_option
 def status(*, as_json: bool) -> None:
     """Show who runs, and how far the workers are with each partition.
 
@@ -119,7 +121,6 @@ def status(*, as_json: bool) -> None:
     except NoClusterError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2))
-        return
-    for line in status_lines(found, paint):
-        print_painted(line)
+        print_json(found.to_dict())
+    else:
+        print_painted(status_lines(found, paint))

@@ -1,9 +1,9 @@
 """The status of a cluster as lines for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ingest.check.report import Level, Paint
-from ingest.commands.event_text import printable
+from ingest.commands.output import printable, table
 from ingest.engine.cluster import SILENT_SECONDS
 from ingest.engine.cluster_status import ClusterStatus
 
@@ -17,7 +17,7 @@ def status_lines(status: ClusterStatus, paint: Paint) -> Iterator[str]:
             f"{record.session_seconds / 60:g} minutes"
         )
     yield ""
-    yield from _table(
+    yield from table(
         ("role", "host", "member", "version", "events/s", "last seen", "trouble"),
         [
             (
@@ -36,7 +36,7 @@ def status_lines(status: ClusterStatus, paint: Paint) -> Iterator[str]:
     if not status.members:
         yield f"no member has been seen for {_duration(SILENT_SECONDS)}"
     yield ""
-    yield from _table(
+    yield from table(
         ("partition", "owner", "committed", "end", "lag", "oldest", "retention used"),
         [
             (
@@ -61,14 +61,6 @@ def status_lines(status: ClusterStatus, paint: Paint) -> Iterator[str]:
         yield f"{paint(level, f'{level:<7}')}  {printable(finding.text)}"
         if finding.advice:
             yield f"         → {finding.advice}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    lines = [list(head), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines if rows else ():
-        cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
-        yield "  ".join(cells).rstrip()
 
 
 def _age(seconds: float | None) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ingest.commands.output import printable
+
 _DOMAIN_WIDTH: Final = 24
 _REASON_WIDTH: Final = 25
 _RULE_WIDTH: Final = 40
@@ -25,7 +27,7 @@ ACCEPTED_HEAD: Final = (
 def drop_line(event: Mapping[str, Any]) -> str:
     """One drop, in the columns of `DROPS_HEAD`."""
     return printable(
-        f"{_time(event['at'])}  {event['domain']:<{_DOMAIN_WIDTH}}  "
+        f"{moment(event['at'])}  {event['domain']:<{_DOMAIN_WIDTH}}  "
         f"{event['reason']:<{_REASON_WIDTH}}  {event['rule']:<{_RULE_WIDTH}}  "
         f"{event['name']} {event['hostname']}{event['pathname']}"
     )
@@ -39,7 +41,7 @@ def accepted_line(event: Mapping[str, Any]) -> str:
     about = ", ".join(filter(None, (event["referrer_source"], event["country_code"], device)))
     page = f"{event['hostname']}{event['pathname']}"
     return printable(
-        f"{_time(event['at'])}  {event['domain']:<{_DOMAIN_WIDTH}}  "
+        f"{moment(event['at'])}  {event['domain']:<{_DOMAIN_WIDTH}}  "
         f"{event['name']:<{_NAME_WIDTH}}  {page:<{_PAGE_WIDTH}}  {about}".rstrip()
     )
 
@@ -104,16 +106,6 @@ def error_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield from client_lines(understood["client"])
 
 
-def printable(text: str) -> str:
-    """Escape control characters, because anybody can send events."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
 def _facts(facts: Mapping[str, Any]) -> str:
     """Names and values, without those that are empty."""
     return "  ".join(_fact(name, value) for name, value in facts.items() if not _is_empty(value))
@@ -141,5 +133,6 @@ def _address(told: Mapping[str, Any]) -> str:
     return f"{told['class']} IPv{told['version']} address in {told['network']}"
 
 
-def _time(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A time in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

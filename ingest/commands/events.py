@@ -18,8 +18,10 @@ from ingest.commands.event_text import (
     accepted_line,
     drop_line,
     error_lines,
+    moment,
     report_lines,
 )
+from ingest.commands.output import json_option, on_terminal, print_json, print_lines, print_none
 from ingest.server.state_files import StateFiles
 
 ANSWER_SECONDS: Final = 30.0
@@ -30,9 +32,9 @@ BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firef
 _INVALID: Final = 400
 
 Line = Callable[[Mapping[str, Any]], str]
+Lines = Callable[[Mapping[str, Any]], Iterable[str]]
 
 site_option = click.option("--site", metavar="DOMAIN", help="Only events of this site or domain.")
-json_option = click.option("--json", "as_json", is_flag=True, help="A JSON object for each event.")
 
 
 @click.command("drops")
@@ -58,6 +60,10 @@ def drops(site: str | None, limit: int, follow: bool, as_json: bool) -> None:
             _head(DROPS_HEAD, as_json)
         for event in reversed(report["drops"]):
             _show(event, None if as_json else drop_line)
+        if not report["drops"] and not as_json:
+            which = "No event" if site is None else f"No event of {site}"
+            started = moment(report["since"])
+            print_none(f"{which} was dropped since the server's start at {started} (UTC).")
 
 
 @click.command("tail")
@@ -92,7 +98,7 @@ def tail(site: str | None, limit: int, as_json: bool) -> None:
     multiple=True,
     help="A header of the tracker's request; without its own, a browser's User-Agent is sent.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
+@json_option
 def validate(body: IO[bytes], headers: tuple[str, ...], as_json: bool) -> None:
     """Trace an event through the pipeline, step by step. Nothing is stored.
 
@@ -106,10 +112,10 @@ def validate(body: IO[bytes], headers: tuple[str, ...], as_json: bool) -> None:
             if error.status != _INVALID:
                 raise
             report = json.loads(error.body)
-            _print([json.dumps(report, indent=2)] if as_json else error_lines(report))
+            _print(report, None if as_json else error_lines)
             sys.exit(1)
     report = json.loads(answer)
-    _print([json.dumps(report, indent=2)] if as_json else report_lines(report))
+    _print(report, None if as_json else report_lines)
     sys.exit(0 if all(trace["accepted"] for trace in report["domains"]) else 1)
 
 
@@ -131,6 +137,8 @@ def _follow(
     query = _query(kind=kind, site=site, replay=min(replay, 256))
     with server.open(f"/api/live?{query}", seconds=ANSWER_SECONDS) as stream:
         _head(head, line is None)
+        if on_terminal(sys.stderr):
+            print_none("Waiting for events, until Ctrl-C.")
         try:
             for event, data in read_stream(stream):
                 if event == "missed":
@@ -159,17 +167,22 @@ def _query(**parameters: str | int | None) -> str:
 
 def _head(head: str, as_json: bool) -> None:
     """Print the column names, unless the output is JSON."""
-    if not as_json and sys.stdout.isatty():
+    if not as_json and on_terminal(sys.stdout):
         click.secho(head, bold=True)
 
 
 def _show(event: Mapping[str, Any], line: Line | None) -> None:
-    click.echo(json.dumps(event) if line is None else line(event))
+    if line is None:
+        print_json(event)
+    else:
+        click.echo(line(event))
 
 
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        click.echo(line)
+def _print(report: Mapping[str, Any], lines: Lines | None) -> None:
+    if lines is None:
+        print_json(report)
+    else:
+        print_lines(lines(report))
 
 
 def _header(text: str) -> tuple[str, str]:

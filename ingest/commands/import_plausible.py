@@ -9,7 +9,8 @@ import click
 
 from actors.files.atomic import StateDirectoryBusyError, locked_directory, write_atomically
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.sites_file import edit_sites_file, report_reload
+from ingest.commands.output import json_option
+from ingest.commands.sites_file import edit_sites_file, report_edit
 from ingest.plausible.postgres import PlausibleError, read_plausible
 from ingest.plausible.salts import salts_in_force
 from ingest.plausible.site_import import SiteImport, merge_sites
@@ -38,6 +39,7 @@ EXIT_CONFLICTS = 1
     is_flag=True,
     help="Take the salts even where a server of ours has made some; open visits are split.",
 )
+@json_option
 @click.pass_context
 def import_plausible(
     context: click.Context,
@@ -45,6 +47,7 @@ def import_plausible(
     dry_run: bool,
     with_salts: bool,
     replace_salts: bool,
+    as_json: bool,
 ) -> None:
     """Import sites, shields, revenue goals and salts from Plausible's PostgreSQL.
 
@@ -80,12 +83,11 @@ def import_plausible(
             changed = edit_sites_file(settings, edit)
             if salts.wanted:
                 _place(salts.wanted, settings)
-    for line in (*_report(results[-1], settings), *salts.lines):
-        click.echo(line)
+    lines = [*_report(results[-1], settings), *salts.lines]
     if dry_run:
-        click.echo("A dry run: nothing was changed.")
-    elif changed:
-        report_reload(settings)
+        lines.append("A dry run: nothing was changed.")
+    facts = {**_facts(results[-1]), "salts": salts.lines, "dry_run": dry_run}
+    report_edit(settings, lines, facts if as_json else None, changed=changed and not dry_run)
     if results[-1].conflicts:
         context.exit(EXIT_CONFLICTS)
 
@@ -165,6 +167,17 @@ def _place(salts: Salts, settings: Settings) -> None:
         raise click.ClickException(
             f"{path} cannot be written: {error.strerror}; the sites are taken over"
         ) from None
+
+
+def _facts(result: SiteImport) -> dict[str, object]:
+    return {
+        "changes": [list(change.lines()) for change in result.changes],
+        "unchanged": result.unchanged,
+        "only_in_file": [site.domain for site in result.only_in_file],
+        "not_imported": list(result.not_imported),
+        "conflicts": list(result.conflicts),
+        "notes": list(result.notes),
+    }
 
 
 def _report(result: SiteImport, settings: Settings) -> Iterator[str]:

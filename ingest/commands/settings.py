@@ -1,14 +1,22 @@
 """`sluice settings`: every setting with its meaning."""
 
+from dataclasses import asdict
+
 import click
 
+from ingest.commands.output import json_option, print_json
 from ingest.settings import describe_settings
 
 
 @click.command("settings")
-def settings_command() -> None:
+@json_option
+def settings_command(*, as_json: bool) -> None:
     """Explain every setting."""
-    click.echo(settings_text())
+    if as_json:
+        for setting in describe_settings():
+            print_json(asdict(setting))
+    else:
+        click.echo(settings_text())
 
 
 def settings_text() -> str:

@@ -1,14 +1,14 @@
 """`sluice shield`: a site's rules on addresses, countries, pages and hostnames."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import click
 
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.sites_file import edit_sites_file, find_site, registry_of, report_reload
+from ingest.commands.output import json_option, print_json, print_none
+from ingest.commands.sites_file import edit_sites_file, find_site, registry_of, report_edit
 from ingest.sites.shields import parse_network
 from ingest.sites.site import Site
 from ingest.sites.site_file import parse_sites
@@ -43,30 +43,41 @@ def _rule_arguments(command: Any) -> Any:
 
 @shield.command("add")
 @_rule_arguments
-def add(name: str, kind: str, values: Sequence[str]) -> None:
+@json_option
+def add(name: str, kind: str, values: Sequence[str], as_json: bool) -> None:
     """Add rules to a site: sluice shield add SITE ip|country|page|hostname VALUE..."""
-    _edit(name, kind, values, _with)
+    _edit(name, kind, values, _with, as_json=as_json)
 
 
 @shield.command("remove")
 @_rule_arguments
-def remove(name: str, kind: str, values: Sequence[str]) -> None:
+@json_option
+def remove(name: str, kind: str, values: Sequence[str], as_json: bool) -> None:
     """Remove rules from a site: sluice shield remove SITE ip|country|page|hostname VALUE..."""
-    _edit(name, kind, values, _without)
+    _edit(name, kind, values, _without, as_json=as_json)
 
 
 @shield.command("list")
 @click.argument("name", metavar="SITE")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each rule.")
+@json_option
 def list_rules(name: str, as_json: bool) -> None:
     """List all rules of a site, one per line."""
     site = find_site(registry_of(settings_of_command()), name)
-    for kind, attribute in SHIELD_LISTS.items():
-        for rule in getattr(site.shields, attribute):
-            click.echo(json.dumps({"kind": kind, "rule": rule}) if as_json else f"{kind:8}  {rule}")
+    rules = [
+        (kind, rule)
+        for kind, attribute in SHIELD_LISTS.items()
+        for rule in getattr(site.shields, attribute)
+    ]
+    for kind, rule in rules:
+        if as_json:
+            print_json({"kind": kind, "rule": rule})
+        else:
+            click.echo(f"{kind:8}  {rule}")
+    if not rules and not as_json:
+        print_none(f"{site.domain} has no shields.")
 
 
-def _edit(name: str, kind: str, values: Sequence[str], change: _Change) -> None:
+def _edit(name: str, kind: str, values: Sequence[str], change: _Change, *, as_json: bool) -> None:
     settings = settings_of_command()
     source = str(settings.sites)
     meant = [_spelt(kind, value) for value in values]
@@ -83,17 +94,24 @@ def _edit(name: str, kind: str, values: Sequence[str], change: _Change) -> None:
     changed = edit_sites_file(settings, edit)
     (site,) = edited
     rules = getattr(site.shields, SHIELD_LISTS[kind])
-    if not changed:
-        click.echo(f"{site.domain} has these {kind} rules already; nothing was changed.")
-        return
-    click.echo(f"{kind} rules of {site.domain}: {', '.join(rules) or 'none'}")
-    if kind == "hostname":
-        click.echo(
-            "Events from all other hostnames are dropped."
-            if rules
-            else "Events from all hostnames are taken."
-        )
-    report_reload(settings)
+    report_edit(
+        settings,
+        _done(site, kind, rules) if changed else [_nothing(site, kind)],
+        {"domain": site.domain, "kind": kind, "rules": rules} if as_json else None,
+        changed=changed,
+    )
+
+
+def _done(site: Site, kind: str, rules: Sequence[str]) -> Iterator[str]:
+    yield f"{kind} rules of {site.domain}: {', '.join(rules) or 'none'}"
+    if kind == "hostname" and rules:
+        yield "Events from all other hostnames are dropped."
+    elif kind == "hostname":
+        yield "Events from all hostnames are taken."
+
+
+def _nothing(site: Site, kind: str) -> str:
+    return f"{site.domain} has these {kind} rules already; nothing was changed."
 
 
 def _spelt(kind: str, value: str) -> str:

@@ -1,30 +1,28 @@
 """`sluice sites`: the sites of the sites file, listed and edited."""
 
-import json
-from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import Any
+from pathlib import Path
 
 import click
 
 from ingest.commands.change_site import change, rates
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.loading import CommandGroup, CommandToLoad
+from ingest.commands.output import json_option, print_json, print_lines, print_none, table
+from ingest.commands.site_facts import shield_rules, site_facts
 from ingest.commands.site_options import new_key, rule_options
 from ingest.commands.sites_file import (
     edit_sites_file,
     find_site,
     registry_of,
-    report_reload,
+    report_edit,
     show_key,
-    table,
 )
 from ingest.settings import Settings
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site
 from ingest.sites.site_change import script_text
 from ingest.sites.site_file import parse_sites
 from ingest.sites.site_file_edit import EditError, next_site_id, put_sites, remove_site
-from ingest.sites.site_file_schema import SHIELD_LISTS
 
 
 @click.group("sites", cls=CommandGroup)
@@ -61,6 +59,7 @@ def sites() -> None:
     metavar="URL",
     help="Where browsers reach this server, for the snippet.",
 )
+@json_option
 def add(
     domain: str,
     site_id: int | None,
@@ -70,6 +69,7 @@ def add(
     drop_server_clients: bool,
     with_key: bool,
     host: str,
+    as_json: bool,
 ) -> None:
     """Add a site, and print the HTML snippet for its pages.
 
@@ -102,11 +102,16 @@ def add(
 
     edit_sites_file(settings, edit)
     (site,) = added
-    click.echo(f"{site.domain} is site {site.id} in {settings.sites}.")
-    report_reload(settings)
+    html = snippet(site.domain, host)
+    report_edit(
+        settings,
+        [f"{site.domain} is site {site.id} in {settings.sites}."],
+        {"site": site_facts(site), "server_key": key, "snippet": html} if as_json else None,
+    )
     if key is not None:
-        show_key(settings, key)
-    click.echo(f"\nFor the <head> of its pages:\n\n  {snippet(site.domain, host)}")
+        show_key(settings, key, as_json=as_json)
+    if not as_json:
+        click.echo(f"\nFor the <head> of its pages:\n\n  {html}")
 
 
 def snippet(domain: str, host: str) -> str:
@@ -125,13 +130,14 @@ def _attribute(text: str) -> str:
 
 
 @sites.command("list")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each site.")
+@json_option
 def list_sites(as_json: bool) -> None:
     """List all sites, in the order of the file."""
-    registry = registry_of(settings_of_command())
+    settings = settings_of_command()
+    registry = registry_of(settings)
     if as_json:
         for site in registry:
-            click.echo(json.dumps(_description(site)))
+            print_json(site_facts(site))
         return
     rows = [
         (
@@ -139,22 +145,30 @@ def list_sites(as_json: bool) -> None:
             site.domain,
             _limit(site.rate_limit),
             str(site.accept_traffic_until or "-"),
-            str(sum(map(len, _rules(site).values())) or "-"),
+            str(sum(map(len, shield_rules(site).values())) or "-"),
             str(len(site.revenue_goals) or "-"),
         )
         for site in registry
     ]
-    click.echo(table(("ID", "DOMAIN", "LIMIT", "UNTIL", "SHIELDS", "GOALS"), rows))
+    print_lines(table(("ID", "DOMAIN", "LIMIT", "UNTIL", "SHIELDS", "GOALS"), rows))
+    if not rows:
+        print_none(_no_sites(settings))
+
+
+def _no_sites(settings: Settings) -> str:
+    if isinstance(settings.sites, Path):
+        return f"{settings.sites} has no sites; `sluice sites add your.site` adds one."
+    return "Plausible has no sites; add them in its dashboard."
 
 
 @sites.command("show")
 @click.argument("name", metavar="SITE")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+@json_option
 def show(name: str, as_json: bool) -> None:
     """Show one site with all its rules; SITE is a domain or an id. Its server key is not shown."""
     site = find_site(registry_of(settings_of_command()), name)
     if as_json:
-        click.echo(json.dumps(_description(site), indent=2))
+        print_json(site_facts(site))
         return
     rows = [
         ("id", str(site.id)),
@@ -165,7 +179,10 @@ def show(name: str, as_json: bool) -> None:
         ("server clients", "dropped" if site.drop_server_clients else "accepted"),
         ("server key", "set" if site.server_key else "-"),
         ("script", script_text(site.script) or "-"),
-        *((f"shield: {kind}", ", ".join(rules) or "-") for kind, rules in _rules(site).items()),
+        *(
+            (f"shield: {kind}", ", ".join(rules) or "-")
+            for kind, rules in shield_rules(site).items()
+        ),
         *((f"revenue goal: {event}", currency) for event, currency in site.revenue_goals.items()),
     ]
     width = max(len(title) for title, _ in rows)
@@ -176,7 +193,8 @@ def show(name: str, as_json: bool) -> None:
 @sites.command("remove")
 @click.argument("name", metavar="SITE")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(name: str, yes: bool) -> None:
+@json_option
+def remove(name: str, yes: bool, as_json: bool) -> None:
     """Remove a site from the file; its events are then dropped. SITE is a domain or an id.
 
     Stored rows stay. A comment in the file prevents the id from being reused for another site.
@@ -190,12 +208,15 @@ def remove(name: str, yes: bool) -> None:
             abort=True,
         )
     edit_sites_file(settings, lambda text: _without(text, site, settings))
-    click.echo(
-        f"{site.domain} is removed from {settings.sites}. Its stored rows stay, under site_id "
-        f"{site.id}; `sluice sites add {site.domain} --id {site.id}` brings it back without its "
-        "rules."
+    report_edit(
+        settings,
+        [
+            f"{site.domain} is removed from {settings.sites}. Its stored rows stay, under site_id "
+            f"{site.id}; `sluice sites add {site.domain} --id {site.id}` brings it back without "
+            "its rules."
+        ],
+        {"removed": site_facts(site)} if as_json else None,
     )
-    report_reload(settings)
 
 
 def _without(text: str, site: Site, settings: Settings) -> str:
@@ -208,27 +229,6 @@ def _limit(limit: RateLimit | None) -> str:
     if limit is None:
         return "-"
     return f"{limit.events}/{limit.seconds}" if limit.events else "blocked"
-
-
-def _rules(site: Site) -> dict[str, tuple[str, ...]]:
-    return {kind: getattr(site.shields, key) for kind, key in SHIELD_LISTS.items()}
-
-
-def _description(site: Site) -> dict[str, Any]:
-    """A site as JSON, without its secret."""
-    limit, until = site.rate_limit, site.accept_traffic_until
-    return {
-        "id": site.id,
-        "domain": site.domain,
-        "previous_domain": site.previous_domain,
-        "rate_limit": limit and {"events": limit.events, "seconds": limit.seconds},
-        "accept_traffic_until": until and until.isoformat(),
-        "drop_server_clients": site.drop_server_clients,
-        "has_server_key": site.server_key is not None,
-        "script": site.script and asdict(site.script),
-        "shields": {kind: list(rules) for kind, rules in _rules(site).items()},
-        "revenue_goals": dict(site.revenue_goals),
-    }
 
 
 for _command in (

@@ -4,7 +4,7 @@ import errno
 import json
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import click
 
 from actors.files.atomic import FileChangedError, edit_file
 from ingest.client.running_server import RunningServer, RunningServerError
+from ingest.commands.output import print_json, print_lines
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 from ingest.sites.site import Site, SiteRegistry
@@ -124,9 +125,28 @@ def edit_sites_file(
         raise click.ClickException(f"{path} cannot be edited: {problem}") from None
 
 
-def report_reload(settings: Settings) -> None:
-    """Print whether the running server has reloaded the file."""
-    click.echo(wait_for_reload(settings, time.monotonic, time.sleep))
+def report_edit(
+    settings: Settings,
+    lines: Iterable[str],
+    facts: Mapping[str, object] | None = None,
+    *,
+    changed: bool = True,
+) -> None:
+    """Print what was done to the file, and whether the running server has reloaded it.
+
+    Args:
+        settings: Say where the file is.
+        lines: What was done.
+        facts: The same as JSON data, which is printed instead; None for text.
+        changed: Whether the file was changed; otherwise the server is not asked.
+    """
+    if facts is None:
+        print_lines(lines)
+    server = wait_for_reload(settings, time.monotonic, time.sleep) if changed else None
+    if facts is not None:
+        print_json({"changed": changed, "file": str(settings.sites), "server": server, **facts})
+    elif server is not None:
+        click.echo(server)
 
 
 def wait_for_reload(
@@ -176,19 +196,10 @@ def _registry_report(settings: Settings) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def show_key(settings: Settings, key: str) -> None:
+def show_key(settings: Settings, key: str, *, as_json: bool) -> None:
     """Print a new server key, and warn if all users of the machine can read it in the file."""
-    click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
+    if not as_json:
+        click.echo(f"\nIts servers send with\n\n  Authorization: Bearer {key}\n")
     path = sites_path(settings)
     if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
         click.echo(f"Everybody on this machine can read {path}: consider chmod o-r.", err=True)
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Lines of columns, as wide as they need to be."""
-    lines = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )

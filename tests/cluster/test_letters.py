@@ -23,8 +23,8 @@ PARTITIONS = 2
 
 
 def letters() -> dict[str, dict[str, Any]]:
-    """What `sluice dead-letters` lists, by id."""
-    result = run("dead-letters")
+    """What `sluice dead-letters --json` lists, by id."""
+    result = run("dead-letters", "--json")
     assert result.exit_code == 0, result.output
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert {each["place"] for each in found} <= {"cluster"}

@@ -328,12 +328,12 @@ def test_without_a_journal_what_a_dead_store_does_not_take_is_kept_as_letters(
             for _ in range(5):
                 sluice.send()
             assert sluice.stop() == 0
-            letters = sluice.command("dead-letters").stdout.splitlines()
+            letters = sluice.command("dead-letters", "--json").stdout.splitlines()
             assert {json.loads(letter)["to_be_replayed"] for letter in letters} == {True}
         server.start()
         with sluice:
             assert len(sluice.events("1", 6)) == 6
-            wait_until(lambda: sluice.command("dead-letters").stdout == "", 60)
+            wait_until(lambda: sluice.command("dead-letters", "--json").stdout == "", 60)
 
 
 @pytest.mark.parametrize("store_up", [False, True], ids=["store down", "store up"])
@@ -396,12 +396,12 @@ def test_what_a_dead_store_does_not_take_is_stored_after_the_next_start(
                 sluice.send()
             assert sluice.stop() == 0
             # The counters; events are in the journal.
-            letters = sluice.command("dead-letters").stdout.splitlines()
+            letters = sluice.command("dead-letters", "--json").stdout.splitlines()
             assert {json.loads(letter)["table"] for letter in letters} <= {"ingest_counters"}
         server.start()
         with sluice:
             assert len(sluice.events("1", 6)) == 6
-            wait_until(lambda: sluice.command("dead-letters").stdout == "", 60)
+            wait_until(lambda: sluice.command("dead-letters", "--json").stdout == "", 60)
             (visit,) = sluice.query("SELECT sum(sign * pageviews) AS p FROM sessions_v2")
             assert visit == {"p": 6}
 

@@ -79,7 +79,7 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> Topic:
 
 
 def test_files_and_the_cluster_are_listed(files: LettersAtOnce, topic: Topic) -> None:
-    result = run("dead-letters")
+    result = run("dead-letters", "--json")
     assert result.exit_code == 0
     first, *others = [json.loads(line) for line in result.stdout.splitlines()]
     assert (first["kind"], first["place"]) == ("rows", "state_directory")
@@ -112,11 +112,13 @@ def test_letters_are_found_wherever_they_are(files: LettersAtOnce, topic: Topic)
     (own,) = files.ids()
     result = run("dead-letters", "replay", own, EVENT.id)
     assert result.stdout == f"{own} will be replayed\n{EVENT.id} will be replayed\n"
-    listed = [json.loads(line) for line in run("dead-letters", "list").stdout.splitlines()]
+    listed = [
+        json.loads(line) for line in run("dead-letters", "list", "--json").stdout.splitlines()
+    ]
     assert [each["to_be_replayed"] for each in listed] == [True, True, False]
     result = run("dead-letters", "drop", EVENT.id, own, MESSAGE.id)
     assert result.stdout == f"{own} dropped\n{EVENT.id} dropped\n{MESSAGE.id} dropped\n"
-    assert run("dead-letters").stdout == ""
+    assert run("dead-letters", "--json").stdout == ""
 
 
 def test_the_others_are_changed_although_one_is_unknown(files: LettersAtOnce, topic: Topic) -> None:
@@ -148,7 +150,7 @@ def test_file_letters_do_not_need_kafka(
 ) -> None:
     topic.failure = failure
     (own,) = files.ids()
-    result = run("dead-letters", "list")
+    result = run("dead-letters", "list", "--json")
     assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
     assert text in result.stderr
     assert "Traceback" not in result.stderr
@@ -164,7 +166,7 @@ def test_without_the_client(
     files: LettersAtOnce, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.check.cluster.client_installed", lambda: False)
-    result = run("dead-letters")
+    result = run("dead-letters", "--json")
     assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
     assert result.stderr == (
         "Error: letters of the cluster: Kafka's client is not installed: "
@@ -176,6 +178,6 @@ def test_settings_that_contradict_each_other(
     files: LettersAtOnce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
-    result = run("dead-letters")
+    result = run("dead-letters", "--json")
     assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
     assert "letters of the cluster: KAFKA_SASL_USERNAME" in result.stderr

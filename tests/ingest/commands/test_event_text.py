@@ -9,8 +9,8 @@ from ingest.commands.event_text import (
     client_lines,
     drop_line,
     error_lines,
-    printable,
 )
+from ingest.commands.output import printable
 from ingest.model.event import Attribution, Device, Place
 from ingest.model.verdict import DropReason
 from ingest.observation.event_summary import as_json, summarize
