@@ -6,6 +6,7 @@ Facts go to standard output. That there are none goes to standard error, as text
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 import click
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ingest.check.report import Level
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+Cell = str | int | float | Decimal
 
 MAX_CELL: Final = 80
 """Characters of a cell that can be of any length."""
@@ -60,7 +63,7 @@ def paint(level: "Level", word: str) -> str:
     return click.style(word, fg=_COLOURS[level])
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str | float]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
     """Lines of columns, as wide as they need to be; columns of numbers are aligned on the right.
 
     Without rows there are no lines.
@@ -95,5 +98,5 @@ def printable(text: str) -> str:
     )
 
 
-def _is_number(cell: str | float) -> bool:
-    return isinstance(cell, int | float)
+def _is_number(cell: Cell) -> bool:
+    return not isinstance(cell, str)
