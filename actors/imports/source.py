@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
 
-import zstandard
-
 from ingest.past.formats import SAMPLE_LINES
+from ingest.request.zstd import ZstdError, ZstdFile
 
 CHUNK_BYTES: Final = 262_144
 """Read at a time: some thousand lines."""
@@ -78,7 +77,7 @@ class InputFiles:
             assert self._file is not None  # noqa: S101 - it was opened above
             try:
                 piece = self._file.read(CHUNK_BYTES)
-            except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+            except (OSError, EOFError, zlib.error, ZstdError) as error:
                 path = self._paths[self._next - 1]
                 reason = getattr(error, "strerror", None) or "damaged, or its end is missing"
                 raise SourceError(f"{path}: {reason}") from None
@@ -127,8 +126,7 @@ class InputFiles:
         if magic.startswith(_GZIP_MAGIC):
             self._file = io.BufferedReader(gzip.GzipFile(fileobj=raw), CHUNK_BYTES)
         elif magic == _ZSTD_MAGIC:
-            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            self._file = io.BufferedReader(reader, CHUNK_BYTES)
+            self._file = io.BufferedReader(ZstdFile(raw), CHUNK_BYTES)
         else:
             self._file = raw
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-import zstandard
+from ingest.request.zstd import ZstdCompressor, ZstdDecompressor, ZstdError
 
 VERSION: Final = 1
 
@@ -48,7 +48,7 @@ class Packer:
 
     def __init__(self) -> None:
         """Start without frames."""
-        self._stream = zstandard.ZstdCompressor(level=3).compressobj()
+        self._stream = ZstdCompressor(level=3)
         self._pieces: list[bytes] = []
         self._rest = b""
 
@@ -97,11 +97,11 @@ def unpack(pieces: Sequence[bytes]) -> Iterator[bytes]:
     Raises:
         ValueError: It is damaged.
     """
-    stream = zstandard.ZstdDecompressor().decompressobj()
+    stream = ZstdDecompressor()
     rest, total = bytearray(), 0
     try:
         for piece in pieces:
-            data = stream.decompress(piece)
+            data = stream.decompress(piece, CONTENT_BYTES + 1 - total)
             total += len(data)
             if total > CONTENT_BYTES:
                 raise ValueError("the content is too large")
@@ -115,7 +115,7 @@ def unpack(pieces: Sequence[bytes]) -> Iterator[bytes]:
                 yield bytes(rest[begin + _LENGTH.size : end])
                 begin = end
             del rest[:begin]
-    except zstandard.ZstdError as error:
+    except (ZstdError, EOFError) as error:
         raise ValueError(f"the content is damaged: {error}") from None
     if rest:
         raise ValueError("the content ends within a frame")

@@ -2,11 +2,15 @@ import gzip
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from actors.imports.source import InputFiles, SourceError
+from ingest.request.zstd import ZstdCompressor
 
 CONTENT = b"".join(b"line %d\n" % number for number in range(100_000))
+
+
+def zstd(data: bytes) -> bytes:
+    return ZstdCompressor().compress(data, ZstdCompressor.FLUSH_FRAME)
 
 
 def read_all(source: InputFiles) -> bytes:
@@ -20,10 +24,10 @@ def read_all(source: InputFiles) -> bytes:
         pytest.param("plain", CONTENT, id="plain"),
         pytest.param("a.gz", gzip.compress(CONTENT), id="gzip"),
         pytest.param("a.gz", gzip.compress(CONTENT[:9]) + gzip.compress(CONTENT[9:]), id="members"),
-        pytest.param("a.zst", zstandard.compress(CONTENT), id="zstd"),
+        pytest.param("a.zst", zstd(CONTENT), id="zstd"),
         pytest.param(
             "misnamed",
-            zstandard.compress(CONTENT[:9]) + zstandard.compress(CONTENT[9:]),
+            zstd(CONTENT[:9]) + zstd(CONTENT[9:]),
             id="frames",
         ),
     ],
@@ -69,7 +73,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         InputFiles([str(tmp_path)])
 
 
-@pytest.mark.parametrize("coded", [gzip.compress(CONTENT)[:-20], b"\x1f\x8b\x08nonsense" * 9])
+@pytest.mark.parametrize(
+    "coded",
+    [gzip.compress(CONTENT)[:-20], b"\x1f\x8b\x08nonsense" * 9, zstd(CONTENT)[:-20]],
+)
 def test_a_damaged_file(tmp_path: Path, coded: bytes) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(coded)
