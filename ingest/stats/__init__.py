@@ -1,0 +1,1 @@
+"""The questions of the dashboards: periods, queries, and what their rows say."""
