@@ -18,6 +18,7 @@ from ingest.past.past_event import (
     ReaderOptions,
 )
 from ingest.past.pattern_log import PatternLogReader
+from ingest.past.umami import UmamiReader
 from ingest.past.w3c_log import W3cLogReader
 
 SAMPLE_LINES: Final = 50
@@ -37,6 +38,8 @@ class Format(enum.StrEnum):
     """Access logs of AWS's Application Load Balancer and Classic Load Balancer."""
     GOATCOUNTER = "goatcounter"
     """GoatCounter's CSV export."""
+    UMAMI = "umami"
+    """Umami's tables of events and sessions, as CSV."""
     EVENTS = "events"
     """JSON lines with the same fields as the items of the batch endpoint."""
     PATTERN = "pattern"
@@ -90,6 +93,8 @@ def make_reader(form: Format, options: ReaderOptions, first_lines: Sequence[byte
             return AlbLogReader(options)
         case Format.GOATCOUNTER:
             return GoatCounterReader(options, first_lines[0])
+        case Format.UMAMI:
+            return UmamiReader(options, first_lines[0])
         case Format.EVENTS:
             return EventLinesReader(options)
         case Format.PATTERN:

@@ -6,14 +6,14 @@ whether it is the session's first pageview, date. In version 1, `Browser` is the
 there are no columns for the names of browser and system. The file has neither hosts nor addresses.
 """
 
-import csv
-import io
 import re
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from ingest.enrichment.browser_names import BROWSERS
-from ingest.model.event import NOWHERE, PAGEVIEW, Device, Place
+from ingest.model.event import PAGEVIEW, Device, Place
+from ingest.past.csv_line import is_whole, names_of, row_of
+from ingest.past.exported_visitor import exported_place, name_and_version, system_name
 from ingest.past.log_time import iso_time
 from ingest.past.past_event import (
     BrokenLineError,
@@ -22,7 +22,6 @@ from ingest.past.past_event import (
     ReaderOptions,
     SkipReason,
     broken_by,
-    text_of,
 )
 from ingest.request.invalid import InvalidRequest
 from ingest.request.parse import parse_event
@@ -33,7 +32,6 @@ VERSIONS: Final = ("1", "2")
 _COLUMNS: Final = ("Path", "Event", "Session", "Referrer", "Date")
 """The required columns."""
 
-_SYSTEMS: Final = {"macOS": "Mac", "OS X": "Mac", "Linux": "GNU/Linux", "ChromeOS": "Chrome OS"}
 _TRUE: Final = frozenset({"1", "t", "true", "y", "yes"})
 _NO_BOT: Final = frozenset({"", "0", "f", "false"})
 """Values of the bot column for visitors. Other numbers say how a bot was detected."""
@@ -67,24 +65,20 @@ class GoatCounterReader:
         """
         self._options = options
         self._header = header.rstrip(b"\r\n")
-        names = [name.strip() for name in _cells(self._header.removeprefix(b"\xef\xbb\xbf"))]
+        names = names_of(self._header)
         self._version = names[0][:1]
         if self._version not in VERSIONS:
             raise BrokenLineError(f"not an export of version {' or '.join(VERSIONS)}")
         names[0] = names[0].removeprefix(self._version)
-        self._columns = {name.lower(): number for number, name in enumerate(names)}
+        self._columns = [name.lower() for name in names]
         if not all(name.lower() in self._columns for name in _COLUMNS):
             raise BrokenLineError(f"names no columns {', '.join(_COLUMNS)}")
-        self._width = len(names)
 
     def read(self, line: bytes) -> PastEvent | SkipReason:
         """See `Reader.read`."""
         if line.rstrip(b"\r") == self._header:
             return SkipReason.HEADER
-        cells = _cells(line)
-        if len(cells) != self._width:
-            raise BrokenLineError(f"has {len(cells)} columns, expected {self._width}")
-        row = {name: cells[number] for name, number in self._columns.items()}
+        row = row_of(line, self._columns)
         if self._options.site is None:
             raise NoHostError("says nothing of the host: the site has to be named")
         if self._version == "1":
@@ -112,17 +106,7 @@ class GoatCounterReader:
 
     def is_whole(self, line: bytes) -> bool:
         """Return False inside a quoted title, which may have several lines."""
-        return line.count(b'"') % 2 == 0
-
-
-def _cells(line: bytes) -> list[str]:
-    try:
-        rows = list(csv.reader(io.StringIO(text_of(line), newline=""), strict=True))
-    except csv.Error:
-        raise BrokenLineError("not a line of CSV") from None
-    if len(rows) != 1 or not rows[0]:
-        raise BrokenLineError("not a line of CSV")
-    return rows[0]
+        return is_whole(line)
 
 
 def _visitor(row: dict[str, str]) -> str:
@@ -159,30 +143,20 @@ def _fields(row: dict[str, str], site: str) -> dict[str, Any]:
 
 def _place(location: str) -> Place:
     """Parse a location such as `US` or `US-TX` (ISO 3166-2)."""
-    country, _, region = location.strip().upper().partition("-")
-    if len(country) != 2 or not country.isascii() or not country.isalpha():
-        return NOWHERE
-    return Place(country, f"{country}-{region}" if region else "")
+    country, _, region = location.partition("-")
+    return exported_place(country, region)
 
 
 def _device(row: dict[str, str]) -> Device:
-    browser, browser_version = _name_and_version(row.get("browser", ""))
-    system, system_version = _name_and_version(row.get("system", ""))
+    browser, browser_version = name_and_version(row.get("browser", ""))
+    system, system_version = name_and_version(row.get("system", ""))
     return Device(
         BROWSERS.get(browser, browser),
         browser_version,
-        _SYSTEMS.get(system, system),
+        system_name(system),
         system_version,
         _screen_size(row.get("screen size", "")),
     )
-
-
-def _name_and_version(text: str) -> tuple[str, str]:
-    """Split a text such as `Firefox 120.0`; return the first two numbers of the version."""
-    name, _, version = text.strip().rpartition(" ")
-    if not name or not version[:1].isdecimal():
-        return text.strip(), ""
-    return name, ".".join(version.split(".")[:2])
 
 
 def _screen_size(text: str) -> str:

@@ -22,6 +22,8 @@ class SkipReason(enum.StrEnum):
     """A line that names the columns."""
     OTHER_MESSAGE = "other_message"
     """A message that is not about a request."""
+    OTHER_ACTION = "other_action"
+    """An action that is not an event, such as a goal's conversion or a click on a short link."""
     METHOD = "method"
     """A method other than GET, such as POST, HEAD or OPTIONS."""
     STATUS = "status"

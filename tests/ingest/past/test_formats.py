@@ -10,6 +10,8 @@ from tests.ingest.past.test_alb_log import ALB
 from tests.ingest.past.test_event_lines import ITEM
 from tests.ingest.past.test_goatcounter import HEADER, line
 from tests.ingest.past.test_json_log import CADDY, NGINX, TRAEFIK
+from tests.ingest.past.test_umami import HEADER as UMAMI_HEADER
+from tests.ingest.past.test_umami import line as umami_line
 from tests.ingest.past.test_w3c_log import CLOUDFRONT, CLOUDFRONT_HEADER, IIS, IIS_HEADER
 
 SAMPLES = {
@@ -22,6 +24,7 @@ SAMPLES = {
     Format.W3C: [*IIS_HEADER, IIS, CLOUDFRONT_HEADER[1], CLOUDFRONT],
     Format.ALB: [ALB.encode()],
     Format.GOATCOUNTER: [HEADER.encode(), line()],
+    Format.UMAMI: [UMAMI_HEADER, umami_line()],
     Format.EVENTS: [json.dumps(ITEM).encode()],
 }
 
@@ -47,7 +50,10 @@ def test_another_is_refused(form: Format) -> None:
     [
         ([], "it has no lines"),
         ([b"", b" "], "it has no lines"),
-        ([b"nonsense"], "none of the formats access-log, json-log, w3c, alb, goatcounter, events"),
+        (
+            [b"nonsense"],
+            "none of the formats access-log, json-log, w3c, alb, goatcounter, umami, events",
+        ),
         ([b"nonsense"], "read as access-log: not like: address"),
         ([b"Nov " + COMBINED.encode()], "read as access-log: has neither an address nor"),
         ([b'{"time": 1, "path": "/a"}'], "read as json-log: has no address"),
