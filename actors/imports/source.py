@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from ingest.past.formats import SAMPLE_LINES
+from ingest.past.json_array import JsonArrayLines, begins_array
+from ingest.past.matomo import action_lines
 from ingest.request.zstd import ZstdError, ZstdFile
 
 CHUNK_BYTES: Final = 262_144
@@ -23,6 +25,8 @@ class SourceError(Exception):
 
 class InputFiles:
     """Reads files in order and decompresses them if needed. All calls block; use a thread.
+
+    A JSON array becomes lines, one for each object, or for each action of Matomo's visits.
 
     Attributes:
         total: Bytes of all files at creation; for compressed files their compressed size.
@@ -42,6 +46,8 @@ class InputFiles:
         self._next = 0
         self._raw: IO[bytes] | None = None
         self._file: IO[bytes] | None = None
+        self._array: JsonArrayLines | None = None
+        self._at_start = True
         self._passed = 0
         self._last = b"\n"
         self.total = 0
@@ -81,10 +87,12 @@ class InputFiles:
                 path = self._paths[self._next - 1]
                 reason = getattr(error, "strerror", None) or "damaged, or its end is missing"
                 raise SourceError(f"{path}: {reason}") from None
-            if piece:
-                self._last = piece[-1:]
-                return piece
-            self._close()
+            lines = self._lines_of(piece)
+            if lines:
+                self._last = lines[-1:]
+                return lines
+            if not piece:
+                self._close()
 
     def rewind(self) -> None:
         """Start again with the first file."""
@@ -115,6 +123,15 @@ class InputFiles:
         """Close the file that is open."""
         self._close()
 
+    def _lines_of(self, piece: bytes) -> bytes:
+        """The lines of the next piece of a file; of an empty piece at its end."""
+        if self._at_start:
+            self._at_start = False
+            self._array = JsonArrayLines(action_lines) if begins_array(piece) else None
+        if self._array is None:
+            return piece
+        return self._array.feed(piece) if piece else self._array.end()
+
     def _open(self, path: Path) -> None:
         try:
             raw = path.open("rb")
@@ -122,7 +139,7 @@ class InputFiles:
             raise SourceError(f"{path}: {error.strerror}") from None
         magic = raw.read(4)
         raw.seek(0)
-        self._raw = raw
+        self._raw, self._at_start = raw, True
         if magic.startswith(_GZIP_MAGIC):
             self._file = io.BufferedReader(gzip.GzipFile(fileobj=raw), CHUNK_BYTES)
         elif magic == _ZSTD_MAGIC:

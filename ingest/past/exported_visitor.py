@@ -22,11 +22,11 @@ def exported_place(country: str, region: str) -> Place:
     """Return the place of a country and a region.
 
     Args:
-        country: ISO 3166-1 alpha-2; anything else is unknown.
+        country: ISO 3166-1 alpha-2; `XX` and anything else is unknown.
         region: ISO 3166-2, with or without the country; empty if unknown.
     """
     country, region = country.strip().upper(), region.strip().upper()
-    if len(country) != 2 or not country.isascii() or not country.isalpha():
+    if len(country) != 2 or not country.isascii() or not country.isalpha() or country == "XX":
         return NOWHERE
     region = region.removeprefix(f"{country}-")
     return Place(country, f"{country}-{region}" if region else "")

@@ -10,6 +10,7 @@ from ingest.past.alb_log import AlbLogReader
 from ingest.past.event_lines import EventLinesReader
 from ingest.past.goatcounter import GoatCounterReader
 from ingest.past.json_log import JsonLogReader
+from ingest.past.matomo import MatomoReader
 from ingest.past.past_event import (
     BrokenLineError,
     NoHostError,
@@ -40,6 +41,8 @@ class Format(enum.StrEnum):
     """GoatCounter's CSV export."""
     UMAMI = "umami"
     """Umami's tables of events and sessions, as CSV."""
+    MATOMO = "matomo"
+    """Matomo's log of visits as JSON; a line for each action."""
     EVENTS = "events"
     """JSON lines with the same fields as the items of the batch endpoint."""
     PATTERN = "pattern"
@@ -95,6 +98,8 @@ def make_reader(form: Format, options: ReaderOptions, first_lines: Sequence[byte
             return GoatCounterReader(options, first_lines[0])
         case Format.UMAMI:
             return UmamiReader(options, first_lines[0])
+        case Format.MATOMO:
+            return MatomoReader(options)
         case Format.EVENTS:
             return EventLinesReader(options)
         case Format.PATTERN:

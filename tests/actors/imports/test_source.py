@@ -1,4 +1,5 @@
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,22 @@ def test_codings(tmp_path: Path, name: str, coded: bytes) -> None:
     source.rewind()
     assert read_all(source) == CONTENT
     source.close()
+
+
+def test_an_array_becomes_lines(tmp_path: Path) -> None:
+    visit = {"visitorId": "v", "actionDetails": [{"type": "action"}, {"type": "goal"}]}
+    paths = []
+    for name, visits in (("a", 2), ("b", 5000)):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(json.dumps([visit] * visits, indent=1).encode()))
+        paths.append(str(path))
+    source = InputFiles(paths)
+    sample = source.sample()
+    assert len(sample) == 50
+    assert json.loads(sample[1])["actionDetails"] == {"type": "goal"}
+    lines = read_all(source).splitlines()
+    assert (lines[:50], len(lines)) == (sample, 2 * 5002)
+    assert source.done == source.total
 
 
 def test_files_one_after_the_other(tmp_path: Path) -> None:

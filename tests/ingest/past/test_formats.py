@@ -10,6 +10,7 @@ from tests.ingest.past.test_alb_log import ALB
 from tests.ingest.past.test_event_lines import ITEM
 from tests.ingest.past.test_goatcounter import HEADER, line
 from tests.ingest.past.test_json_log import CADDY, NGINX, TRAEFIK
+from tests.ingest.past.test_matomo import visit_lines
 from tests.ingest.past.test_umami import HEADER as UMAMI_HEADER
 from tests.ingest.past.test_umami import line as umami_line
 from tests.ingest.past.test_w3c_log import CLOUDFRONT, CLOUDFRONT_HEADER, IIS, IIS_HEADER
@@ -25,6 +26,7 @@ SAMPLES = {
     Format.ALB: [ALB.encode()],
     Format.GOATCOUNTER: [HEADER.encode(), line()],
     Format.UMAMI: [UMAMI_HEADER, umami_line()],
+    Format.MATOMO: visit_lines(),
     Format.EVENTS: [json.dumps(ITEM).encode()],
 }
 
@@ -52,7 +54,7 @@ def test_another_is_refused(form: Format) -> None:
         ([b"", b" "], "it has no lines"),
         (
             [b"nonsense"],
-            "none of the formats access-log, json-log, w3c, alb, goatcounter, umami, events",
+            "json-log, w3c, alb, goatcounter, umami, matomo, events",
         ),
         ([b"nonsense"], "read as access-log: not like: address"),
         ([b"Nov " + COMBINED.encode()], "read as access-log: has neither an address nor"),
