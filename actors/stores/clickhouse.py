@@ -11,7 +11,7 @@ from asynch.errors import UnknownTypeError
 
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.json_lines import json_lines
-from actors.stores.migration import Migrated, migrate
+from actors.stores.migration import Migrated, create_imported, migrate
 from actors.stores.names_age import find_names_age
 from actors.stores.native_connection import NativeConnection
 from actors.stores.native_line import Line, ServerError, rows_of
@@ -129,6 +129,18 @@ class ClickHouseStore:
         )
         self._take_names(names)
         self._migrated, self._tables_changed = migrated, False
+
+    async def made_by_plausible(self) -> bool:
+        """See `ImportStore.made_by_plausible`."""
+        return (await self._tables()).by_plausible
+
+    async def create_imported(self, tables: Sequence[Table]) -> None:
+        """See `ImportStore.create_imported`."""
+        try:
+            await create_imported(self._execute, self._address.database, tables)
+        except ServerError as error:
+            kind = StoreMisconfigured if operator_at_fault(error.code) else StoreUnavailable
+            raise kind(str(error)) from None
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
         """See `Store.insert`."""

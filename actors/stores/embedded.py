@@ -16,7 +16,7 @@ import trio
 
 from actors.files.open_files import open_files
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
-from actors.stores.migration import Migrated, migrate
+from actors.stores.migration import Migrated, create_imported, migrate
 from actors.stores.query_limits import (
     QUERY_SECONDS,
     embedded_query_bytes,
@@ -111,13 +111,23 @@ class EmbeddedStore:
         await self._writing.call(self._open_sessions)
         migrated = await migrate(self._execute, self._database, durable=True)
         for table in TABLES:
-            await self._execute(
-                f"ALTER TABLE {quote_identifier(self._database)}.{quote_identifier(table)} MODIFY "
-                f"SETTING concurrent_part_removal_threshold = {PARTS_REMOVED_BY_ONE_THREAD}"
-            )
+            await self._limit_threads(table)
         version = (await self._execute("SELECT version()"))[0][0]
         self.findings = (f"chDB {version} in {self._path}", *migrated.findings)
         self._migrated = migrated
+
+    async def made_by_plausible(self) -> bool:
+        """See `ImportStore.made_by_plausible`."""
+        await trio.lowlevel.checkpoint()
+        if self._migrated is None:
+            raise StoreUnavailable("the store is not open yet")
+        return self._migrated.by_plausible
+
+    async def create_imported(self, tables: Sequence[Table]) -> None:
+        """See `ImportStore.create_imported`."""
+        await create_imported(self._execute, self._database, tables, durable=True)
+        for table in tables:
+            await self._limit_threads(table.name)
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
         """See `Store.insert`."""
@@ -157,6 +167,12 @@ class EmbeddedStore:
             await self._writing.call(self._close_writer)
         self._reading.close()
         self._writing.close()
+
+    async def _limit_threads(self, table: str) -> None:
+        await self._execute(
+            f"ALTER TABLE {quote_identifier(self._database)}.{quote_identifier(table)} MODIFY "
+            f"SETTING concurrent_part_removal_threshold = {PARTS_REMOVED_BY_ONE_THREAD}"
+        )
 
     async def _kill_query(self, mark: str) -> None:
         with suppress(StoreUnavailable):

@@ -1,16 +1,25 @@
 """Inspects a store's tables and runs the migration planned by `ingest.rows.migration`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from actors.stores.store import StoreError, StoreMisconfigured
+from ingest.rows.imported import LOCATIONS, imported_statements, place_name_statement
 from ingest.rows.migration import (
     PLAUSIBLE_MARK,
     ExistingColumn,
     ExistingTable,
     plan_migration,
 )
-from ingest.rows.schema import OPTIONAL_SETTINGS, TABLES, quote_string, settings_of_version
+from ingest.rows.schema import (
+    DURABLE,
+    OPTIONAL_SETTINGS,
+    TABLES,
+    Table,
+    quote_string,
+    settings_of_version,
+)
 
 Execute = Callable[[str], Awaitable[Sequence[Sequence[str]]]]
 """Runs a statement and returns its rows, all cells as text."""
@@ -70,6 +79,29 @@ async def migrate(execute: Execute, database: str, *, durable: bool = False) -> 
         findings.append(f"the time zone is {timezone}, not UTC: days and months begin by it")
     forgetful = frozenset(name for name, table in existing.items() if not table.deduplicates)
     return Migrated(plan.left_out, forgetful, tuple(findings), plan.by_plausible)
+
+
+async def create_imported(
+    execute: Execute, database: str, tables: Sequence[Table], *, durable: bool = False
+) -> None:
+    """Create the tables of an import, where they do not exist.
+
+    Args:
+        execute: Raises a `StoreError` when the statement fails.
+        database: Its name; it exists.
+        tables: Some of `ingest.rows.imported.IMPORTED_TABLES`.
+        durable: As for `ingest.rows.schema.create_statements`.
+
+    Raises:
+        StoreError: As `execute` does.
+    """
+    settings = DURABLE if durable else {}
+    for statement in imported_statements(tuple(tables), database, settings):
+        await execute(statement)
+    if LOCATIONS in tables:
+        # Without the dictionary, or a privilege for it, only the names of places are missing.
+        with suppress(StoreError):
+            await execute(place_name_statement(database))
 
 
 async def _existing_tables(

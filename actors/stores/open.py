@@ -2,11 +2,11 @@
 
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
-from actors.stores.store import Store
+from actors.stores.store import ImportStore
 from actors.stores.url import EmbeddedAddress, parse_url
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str) -> ImportStore:
     """The store at this URL; nothing is touched before its `open`.
 
     Raises:

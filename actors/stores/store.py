@@ -68,7 +68,7 @@ class Store(Protocol):
         next insert never overlaps it.
 
         Args:
-            table: One of `ingest.rows.schema.TABLES`.
+            table: One of `ingest.rows.schema.TABLES`, or one that `create_imported` has created.
             rows: In the layout of `table.inserted`.
             token: Identifies the insert: a second one with the same token and rows has no effect.
 
@@ -140,3 +140,25 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Close threads, connections and files. Do not use the store afterwards."""
+
+
+class ImportStore(Store, Protocol):
+    """A store that can have the tables of `ingest.rows.imported`, too."""
+
+    async def made_by_plausible(self) -> bool:
+        """Whether Plausible's migrations made the tables, which are not altered then.
+
+        Raises:
+            StoreUnavailable: The store is not open yet.
+        """
+
+    async def create_imported(self, tables: Sequence[Table]) -> None:
+        """Create tables for imports, where they do not exist.
+
+        Args:
+            tables: Some of `ingest.rows.imported.IMPORTED_TABLES`.
+
+        Raises:
+            StoreUnavailable: Try again later.
+            StoreMisconfigured: A privilege is missing.
+        """

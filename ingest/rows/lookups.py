@@ -4,7 +4,9 @@ Only these columns depend on the dictionary, and a server may refuse it (it need
 so it is created separately from the tables.
 """
 
-from ingest.rows.schema import EVENTS, SESSIONS, Column, quote_identifier, quote_string
+from collections.abc import Mapping
+
+from ingest.rows.schema import EVENTS, SESSIONS, Column, Table, quote_identifier, quote_string
 
 _KEYS = {
     "country_name": ("country", "country_code"),
@@ -19,13 +21,6 @@ PLACE_NAMES = tuple(_KEYS)
 def lookup_statements(database: str) -> tuple[str, ...]:
     """The statements that add the place names, in order; they are idempotent."""
     quoted = quote_identifier(database)
-    dictionary = quote_string(f"{database}.location_data_dict")
-    columns = [
-        Column(
-            name, "String", alias=f"dictGet({dictionary}, 'name', ('{kind}', toString({column})))"
-        )
-        for name, (kind, column) in _KEYS.items()
-    ]
     return (
         f"CREATE TABLE IF NOT EXISTS {quoted}.location_data "
         "(type LowCardinality(String), id String, name String) "
@@ -34,9 +29,25 @@ def lookup_statements(database: str) -> tuple[str, ...]:
         "(type String, id String, name String) PRIMARY KEY type, id "
         f"SOURCE(CLICKHOUSE(DB {quote_string(database)} TABLE 'location_data')) "
         "LIFETIME(MIN 3600 MAX 7200) LAYOUT(COMPLEX_KEY_CACHE(SIZE_IN_CELLS 500000))",
-        *(
-            f"ALTER TABLE {quoted}.{table.name} "
-            + ", ".join(f"ADD COLUMN IF NOT EXISTS {column.declaration()}" for column in columns)
-            for table in (EVENTS, SESSIONS)
-        ),
+        *(place_names(database, table, _KEYS) for table in (EVENTS, SESSIONS)),
+    )
+
+
+def place_names(database: str, table: Table, keys: Mapping[str, tuple[str, str]]) -> str:
+    """The statement that adds columns with names of places to a table.
+
+    Args:
+        database: Where the table and the dictionary are.
+        table: The table.
+        keys: By name of the new column: the kind of place, and the column with its code.
+    """
+    dictionary = quote_string(f"{database}.location_data_dict")
+    columns = (
+        Column(
+            name, "String", alias=f"dictGet({dictionary}, 'name', ('{kind}', toString({column})))"
+        )
+        for name, (kind, column) in keys.items()
+    )
+    return f"ALTER TABLE {quote_identifier(database)}.{table.name} " + ", ".join(
+        f"ADD COLUMN IF NOT EXISTS {column.declaration()}" for column in columns
     )

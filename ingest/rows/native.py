@@ -1,8 +1,8 @@
 """Rows as blocks of ClickHouse's Native format: column after column, in binary.
 
-Values have these types: seconds since 1970 for DateTime, `str` for strings, a tuple of `str` for
-Array(String), `Decimal` or None for Nullable(Decimal). LowCardinality columns are written as their
-inner type; ClickHouse converts them.
+Values have these types: seconds since 1970 for DateTime, days since 1970 for Date, `str` for
+strings, a tuple of `str` for Array(String), `Decimal` or None for Nullable(Decimal). LowCardinality
+columns are written as their inner type; ClickHouse converts them.
 """
 
 import re
@@ -23,6 +23,7 @@ Cells = Sequence[Any]
 Encoder = Callable[[Cells], bytes]
 
 _INTEGERS = {
+    "Date": "H",
     "DateTime": "I",
     "UInt8": "B",
     "UInt16": "H",

@@ -132,7 +132,7 @@ _SHARED_ALIASES = _aliases(
     region="subdivision1_code",
     source="referrer_source",
 )
-_MERGE_TREE_SETTINGS = (
+MERGE_TREE_SETTINGS = (
     ("index_granularity", "8192"),
     ("non_replicated_deduplication_window", str(DEDUPLICATION_WINDOW)),
 )
@@ -174,7 +174,7 @@ EVENTS = Table(
     order_by=("site_id", "toDate(timestamp)", "name", "user_id", "timestamp"),
     sample_by="user_id",
     extras=(_MINMAX_BATCH,),
-    settings=_MERGE_TREE_SETTINGS,
+    settings=MERGE_TREE_SETTINGS,
 )
 
 SESSIONS = Table(
@@ -216,7 +216,7 @@ SESSIONS = Table(
     order_by=("site_id", "toDate(start)", "user_id", "session_id"),
     sample_by="user_id",
     extras=("INDEX minmax_timestamp timestamp TYPE minmax GRANULARITY 1", _MINMAX_BATCH),
-    settings=_MERGE_TREE_SETTINGS,
+    settings=MERGE_TREE_SETTINGS,
 )
 
 COUNTERS = Table(
@@ -248,7 +248,7 @@ COUNTERS = Table(
         "toDate(event_timebucket), sumIf(value, metric = 'buffered') "
         "GROUP BY site_id, toDate(event_timebucket))",
     ),
-    settings=(*_MERGE_TREE_SETTINGS, ("deduplicate_merge_projection_mode", "'rebuild'")),
+    settings=(*MERGE_TREE_SETTINGS, ("deduplicate_merge_projection_mode", "'rebuild'")),
 )
 
 TABLES: Mapping[str, Table] = MappingProxyType(
@@ -261,7 +261,8 @@ OPTIONAL_SETTINGS = ("deduplicate_merge_projection_mode",)
 
 _OPTIONAL_SETTINGS_SINCE = (24, 8)
 
-_DURABLE = {"fsync_after_insert": "1", "fsync_part_directory": "1"}
+DURABLE = {"fsync_after_insert": "1", "fsync_part_directory": "1"}
+"""Settings with which an insert is synced before it is acknowledged."""
 
 
 def create_statements(
@@ -305,4 +306,4 @@ def _settings(table: Table, known: Container[str], *, durable: bool) -> Iterator
         if key not in OPTIONAL_SETTINGS or key in known:
             yield key, value
     if durable:
-        yield from _DURABLE.items()
+        yield from DURABLE.items()

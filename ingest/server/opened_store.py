@@ -8,7 +8,7 @@ import trio
 
 from actors.pipeline.topology import SPILL_SECONDS
 from actors.stores.open import open_store
-from actors.stores.store import Store, StoreMisconfigured, StoreUnavailable
+from actors.stores.store import ImportStore, Store, StoreMisconfigured, StoreUnavailable
 from ingest.server.start_files import StartError
 from ingest.settings import Settings
 
@@ -19,7 +19,7 @@ STORE_SECONDS = 10.0
 
 
 @contextlib.asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[tuple[Store, bool]]:
+async def opened_store(settings: Settings) -> AsyncIterator[tuple[ImportStore, bool]]:
     """Yield the store, and whether it could be opened.
 
     The store is closed even if opening it has failed, because a process that leaves chDB open may

@@ -37,12 +37,22 @@ class FakeStore:
         self.opened = 0
         self.closed = False
         self.forgetful: set[str] = set()
+        self.by_plausible = False
+        self.created: list[str] = []
 
     async def open(self) -> None:
         await trio.lowlevel.checkpoint()
         if self.outages:
             raise self.outages.pop(0)
         self.opened += 1
+
+    async def made_by_plausible(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return self.by_plausible
+
+    async def create_imported(self, tables: Sequence[Table]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.created += [table.name for table in tables]
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
         self.attempts.append((trio.current_time(), table.name, token))

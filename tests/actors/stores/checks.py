@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import trio
 
-from actors.stores.store import QueryRefused, RowsRefused, Store, StoreUnavailable
+from actors.stores.store import ImportStore, QueryRefused, RowsRefused, Store, StoreUnavailable
+from ingest.rows.imported import IMPORTED_TABLES
 from ingest.rows.schema import COUNTERS, EVENTS, SESSIONS, Column, Table
 from tests.ingest.rows.example_rows import row
 
 Execute = Callable[[str], Awaitable[object]]
-Check = Callable[[Store], Awaitable[None]]
+Check = Callable[[ImportStore], Awaitable[None]]
 
 
 async def read(store: Store, sql: str) -> list[dict[str, Any]]:
@@ -101,6 +102,21 @@ async def every_type_comes_back(store: Store) -> None:
     assert [each["site_id"] for each in stored_counters] == [None, 9]
     assert [each["value"] for each in stored_counters] == [2, 1]
     assert stored_counters[0]["tracker_script_version"] == 36
+
+
+async def imported_tables_are_created_once(store: ImportStore) -> None:
+    assert not await store.made_by_plausible()
+    tables = tuple(IMPORTED_TABLES.values())
+    await store.create_imported(tables)
+    for table in tables:
+        await store.insert(table, [row(table, date=20_000, site_id=2**64 - 1)] * 3, table.name)
+    await store.create_imported(tables)
+    for table in tables:
+        await store.insert(table, [row(table, date=20_000, site_id=2**64 - 1)] * 3, table.name)
+        stored = (await read(store, f"SELECT *, count() OVER () AS n FROM {table.name} LIMIT 1"))[0]
+        assert (stored["date"], stored["site_id"], stored["n"]) == ("2024-10-04", 2**64 - 1, 3)
+    names = await read(store, "SELECT country_name, region_name, city_name FROM imported_locations")
+    assert names[0] == {"country_name": "", "region_name": "", "city_name": ""}
 
 
 async def a_repeated_insert_is_stored_once(store: Store) -> None:

@@ -60,6 +60,7 @@ async def survivor(
     "check",
     [
         checks.every_type_comes_back,
+        checks.imported_tables_are_created_once,
         checks.a_repeated_insert_is_stored_once,
         checks.rows_are_refused_for_good,
         checks.a_cancelled_insert_can_be_repeated,
