@@ -184,7 +184,7 @@ DOCUMENTED: Final = (
     *(VISITORS, BY_DAY, BOUNCE_RATE, VISIT_DURATION, VIEWS_PER_VISIT, TIME_ON_PAGE, SCROLL_DEPTH),
     *(SOURCES, COUNTRIES, VISITORS_NOW),
 )
-"""The queries of `docs/operating.md`, in their order."""
+"""The queries of `docs/queries.md`, in their order."""
 
 FIGURES: Final = MappingProxyType(
     {
@@ -243,7 +243,7 @@ def statement(query: Query, site: int, span: Span, buckets: Iterable[int] = ()) 
 
 
 def documented(query: Query) -> str:
-    """Return a query as it stands in `docs/operating.md`, for the last 30 days of site 1."""
+    """Return a query as it stands in `docs/queries.md`, for the last 30 days of site 1."""
     values = {
         "site": "1",
         "since": "toDateTime(today() - 30)",

@@ -18,7 +18,7 @@ from ingest.model.event import EnrichedEvent
 from ingest.stats.figures import figure_of
 from ingest.stats.period import Period, Span, custom_period
 from ingest.stats.queries import DOCUMENTED, FIGURES, documented, statement, statements
-from tests.documentation import OPERATING, blocks
+from tests.documentation import QUERIES, blocks
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.plausible_database import PlausibleDatabase
 from tests.ingest.stats.visits import (
@@ -303,7 +303,7 @@ async def test_figures_agree_with_those_computed_in_python(store: Store) -> None
 
 
 def test_the_documents_show_these_queries() -> None:
-    assert blocks(OPERATING, "sql") == [documented(query) for query in DOCUMENTED]
+    assert blocks(QUERIES, "sql") == [documented(query) for query in DOCUMENTED]
 
 
 @pytest.mark.parametrize("query", FIGURES.values(), ids=FIGURES)
