@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -112,6 +113,9 @@ def test_all_is_well(browser: Browser, server: Sluice) -> None:
         expect(page.locator("#chart .bars.dropped")).to_have_attribute("d", PATH)
         expect(page.locator("#inserts")).to_contain_text("events_v2", timeout=PATIENCE_MS)
         expect(page.locator("#stages li")).to_have_count(6)
+        expect(page.locator("#stages")).to_be_hidden()
+        page.locator("#pipeline-title").click()
+        expect(page.locator("#stages")).to_be_visible()
         expect(page.locator("#process")).to_contain_text(
             f"Sites registered{SITES.count('[[site]]')}"
         )
@@ -142,7 +146,7 @@ def test_events_can_be_chosen_and_held(browser: Browser, server: Sluice) -> None
         server.send(url="https://example.com/bots", headers=BOT)
         server.send(url="https://shop.example/kept", domain="shop.example")
         expect(events_of(page, "/bots")).to_have_count(1, timeout=PATIENCE_MS)
-        page.locator("#kind").select_option("accepted")
+        page.locator("#show").select_option("accepted")
         expect(events_of(page, "/kept")).to_have_count(2, timeout=PATIENCE_MS)
         expect(events_of(page, "/bots")).to_have_count(0)
         page.locator("#site").select_option("shop.example")
@@ -154,6 +158,105 @@ def test_events_can_be_chosen_and_held(browser: Browser, server: Sluice) -> None
         expect(events_of(page, "/held")).to_have_count(0)
         page.get_by_role("button", name="Go on").click()
         expect(events_of(page, "/held")).to_have_count(1)
+
+
+def test_chips_and_names_are_filters(browser: Browser, server: Sluice) -> None:
+    server.send(url="https://people.example/seen", domain="people.example")
+    server.send(url="https://people.example/bot", domain="people.example", headers=BOT)
+    server.send(url="https://example.com/other-bot", headers=BOT)
+    server.send(url="https://nobody.example/lost", domain="nobody.example")
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        row = page.locator("#sites tbody tr", has_text="people.example")
+        clear = page.get_by_role("button", name="Show all")
+        expect(clear).to_be_hidden()
+        row.get_by_role("link", name="bot").click()
+        expect(page).to_have_url(f"{server.url}/#site=people.example&show=bot")
+        expect(events_of(page, "/bot")).to_have_count(1)
+        expect(page.locator("#events tbody tr")).to_have_count(1)
+        expect(page.locator("#show")).to_have_value("bot")
+        expect(page.locator("#site")).to_have_value("people.example")
+        expect(page.locator("#sites [aria-current]")).to_have_text("bot 1")
+        expect(page.locator("#events-box")).to_be_focused()
+        server.send(url="https://people.example/seen-later", domain="people.example")
+        server.send(url="https://people.example/bot-later", domain="people.example", headers=BOT)
+        expect(events_of(page, "/bot-later")).to_have_count(1)
+        expect(events_of(page, "/seen-later")).to_have_count(0)
+
+        page.reload()
+        expect(page.locator("#events tbody tr")).to_have_count(2)
+        expect(page.locator("#show")).to_have_value("bot")
+        page.go_back()
+        expect(page).to_have_url(f"{server.url}/")
+        expect(events_of(page, "/other-bot")).to_have_count(1)
+        page.go_forward()
+        expect(events_of(page, "/other-bot")).to_have_count(0)
+
+        row.get_by_role("link", name="people.example").focus()
+        page.keyboard.press("Enter")
+        expect(events_of(page, "/seen")).to_have_count(2)
+        expect(page.locator("#show")).to_have_value("")
+        page.get_by_role("link", name="nobody.example 1").click()
+        expect(page.locator("#events tbody tr")).to_have_count(1)
+        expect(events_of(page, "/lost")).to_contain_text("unknown site")
+        expect(page.locator("#site")).to_have_value("nobody.example")
+
+        clear.focus()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{server.url}/")
+        expect(clear).to_be_hidden()
+        expect(events_of(page, "/other-bot")).to_have_count(1)
+        events_of(page, "/other-bot").get_by_text("bot", exact=True).click()
+        expect(page).to_have_url(f"{server.url}/#show=bot")
+        events_of(page, "/other-bot").get_by_text("example.com", exact=True).click()
+        expect(page).to_have_url(f"{server.url}/#site=example.com&show=bot")
+
+
+@pytest.mark.parametrize("fragment", ["#main", "#show=else&other=1", "#", "#%", "#site="])
+def test_other_addresses_filter_nothing(browser: Browser, server: Sluice, fragment: str) -> None:
+    server.send(url="https://example.com/anyway")
+    with opened(browser, f"{server.url}/{fragment}") as watched:
+        expect(events_of(watched.page, "/anyway").first).to_be_visible()
+        expect(watched.page.locator("#clear")).to_be_hidden()
+
+
+def test_a_filter_stays_when_the_figures_are_skipped_to(browser: Browser, server: Sluice) -> None:
+    server.send(url="https://example.com/skipped", headers=BOT)
+    with opened(browser, f"{server.url}/#show=bot") as watched:
+        page = watched.page
+        expect(events_of(page, "/skipped").first).to_be_visible()
+        page.locator(".skip").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        expect(page.locator("#clear")).to_be_visible()
+
+
+def test_what_an_address_names_is_text(browser: Browser, server: Sluice) -> None:
+    with opened(browser, f"{server.url}/#site={quote(MARKUP)}") as watched:
+        page = watched.page
+        expect(page.locator("#site option", has_text="onerror")).to_have_text(MARKUP)
+        expect(page.locator("#connection")).to_have_text("Live")
+        assert page.evaluate("window.hacked") is None
+
+
+def test_unknown_domains_are_named_with_the_command_that_adds_them(
+    browser: Browser, server: Sluice
+) -> None:
+    server.send(url="https://new.example/", domain="new.example")
+    server.send(url="https://new.example/", domain="new.example; reboot")
+    with opened(browser, server.url) as watched:
+        page = watched.page
+        finding = page.locator("#findings li", has_text="named no registered site")
+        expect(finding).to_contain_text("“new.example” (1 event)")
+        expect(finding).not_to_contain_text("reboot")
+        command = finding.locator("code", has_text="new.example")
+        program, *arguments = command.inner_text().split()
+        assert program == "sluice"
+        added = server.command(*arguments)
+        assert added.returncode == 0, added.stderr
+        expect(command).to_have_count(0)
+        expect(page.locator("#sites-rest")).to_contain_text("new.example")
+        assert server.command("sites", "remove", "new.example", "--yes").returncode == 0
 
 
 def test_what_clients_make_up_is_text(browser: Browser, server: Sluice) -> None:
@@ -229,7 +332,8 @@ def test_the_keyboard_reads_the_chart(browser: Browser, server: Sluice) -> None:
         expect(page.locator("#readout")).not_to_have_text(text)
         page.keyboard.press("Escape")
         expect(page.locator("#readout")).to_have_text("")
-        focusable = page.locator("button, select, a, input, summary")
+        # Links in the list of events do no more than the choices above it.
+        focusable = page.locator("button, select, a:not(#events a), input, summary")
         for one in focusable.all():
             assert one.evaluate("(element) => element.tabIndex") >= 0
         levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => h.tagName)")

@@ -57,7 +57,7 @@ def _finding(site: str, verdicts: Verdicts) -> Diagnosis:
         Severity.DEGRADED,
         "drops",
         f"{dropped:,} of {total:,} events of “{site}” in the last hour were dropped: {named}.",
-        "docs/diagnosis.md says what to do about each reason; this lists what matched.",
+        "This lists what matched; docs/diagnosis.md says what to do about each reason.",
         (f"sluice drops --site {shlex.quote(site)}",),
     )
 

@@ -1,7 +1,8 @@
 /* The last events, as they come: a stream from the server, which the browser reconnects. */
 
 import { cell, element, say } from "./dom.js";
-import { clockSeconds, count, many, reason } from "./words.js";
+import { ALL, fragment, parse, pick, query, same } from "./filter.js";
+import { clockSeconds, count, many, reason, reasons } from "./words.js";
 
 const SHOWN = 100;
 const REPLAYED = 50;
@@ -10,14 +11,17 @@ const AGAIN_MS = 3000;
 
 export class Events {
   /**
-   * @param {object} parts `table`, `state`, `kind`, `site`, `pause`, `box`: elements of the page.
+   * @param {object} parts `table`, `state`, `show`, `site`, `clear`, `pause`, `box`: elements of the page.
    * @param {(path: string) => URL} address Where a path of the server is.
    * @param {() => void} lost Called when the connection has broken.
+   * @param {() => void} filtered Called when another filter holds.
    */
-  constructor(parts, address, lost) {
+  constructor(parts, address, lost, filtered) {
     Object.assign(this, parts);
     this.address = address;
     this.lost = lost;
+    this.filtered = filtered;
+    this.filter = ALL;
     this.source = null;
     this.again = null;
     this.waiting = [];
@@ -26,18 +30,54 @@ export class Events {
     this.last = 0;
     this.drawing = null;
     this.paused = false;
-    for (const choice of [this.kind, this.site]) {
-      choice.addEventListener("change", () => this.restart());
+    this.show.append(
+      element("optgroup", { label: "dropped, for one reason" }, reasons.map((code) => element("option", { value: code }, reason(code)))),
+    );
+    for (const choice of [this.show, this.site]) {
+      choice.addEventListener("change", () => this.go({ site: this.site.value, show: this.show.value }));
     }
+    this.clear.addEventListener("click", () => {
+      this.box.focus({ preventScroll: true });
+      this.go(ALL);
+    });
     this.pause.addEventListener("click", () => this.setPaused(!this.paused));
+    addEventListener("hashchange", () => this.follow());
+    document.addEventListener("click", (click) => this.lead(click));
+    this.follow();
+  }
+
+  /** Have the page's address name a filter, and follow it. */
+  go(filter) {
+    const { pathname, search } = location;
+    window.history.pushState(null, "", same(filter, ALL) ? pathname + search : fragment(filter));
+    this.follow();
+  }
+
+  /** List what the page's address names. */
+  follow() {
+    const filter = parse(location.hash);
+    // The link that skips to the figures has an address, too.
+    if (location.hash === "#main" || same(filter, this.filter)) return;
+    this.filter = filter;
+    this.show.value = filter.show;
+    if (![...this.site.options].some((option) => option.value === filter.site)) this.site.append(new Option(filter.site));
+    this.site.value = filter.site;
+    this.clear.hidden = same(filter, ALL);
+    this.filtered();
+    if (this.source) this.restart();
+  }
+
+  /** A link to a filter leads to the list. */
+  lead(click) {
+    if (!click.target.closest?.("a.pick") || click.ctrlKey || click.metaKey || click.shiftKey) return;
+    this.box.focus({ preventScroll: true });
+    this.box.closest("section").scrollIntoView({ block: "nearest" });
   }
 
   open() {
     this.close();
     const address = this.address("api/live");
-    address.searchParams.set("kind", this.kind.value);
-    if (this.site.value) address.searchParams.set("site", this.site.value);
-    address.searchParams.set("replay", String(REPLAYED));
+    address.search = new URLSearchParams({ ...query(this.filter), replay: String(REPLAYED) });
     this.source = new EventSource(address);
     this.source.addEventListener("open", () => this.tell());
     for (const kind of ["accepted", "dropped"]) {
@@ -97,7 +137,7 @@ export class Events {
       const body = this.table.tBodies[0];
       const atTop = this.box.scrollTop < 4;
       const before = this.box.scrollHeight;
-      body.prepend(...this.waiting.map(row).reverse());
+      body.prepend(...this.waiting.map((event) => row(event, this.filter)).reverse());
       this.waiting = [];
       while (body.rows.length > SHOWN) body.lastElementChild.remove();
       // Who reads further down keeps the place.
@@ -112,14 +152,16 @@ export class Events {
     if (trouble === "broken") parts.push("The stream has broken off; trying again.");
     else if (trouble === "refused") parts.push("The server does not stream now; trying again.");
     else if (this.paused) parts.push(`Paused. ${this.unseen ? `${many(this.unseen, "event")} since.` : ""}`);
-    else if (!rows) parts.push("No event yet; they show here as they come.");
+    else if (!rows) parts.push(`No ${same(this.filter, ALL) ? "event" : "such event"} yet; they show here as they come.`);
     else parts.push(`The last ${rows === 1 ? "one" : count(rows)}, newest first.`);
     if (this.missed) parts.push(`${many(this.missed, "event")} came too fast to show.`);
     say(this.state, parts.join(" ").trim());
   }
 }
 
-const row = (event) => {
+/** Links in the list take no part in the order of the keyboard, which has the choices above it. */
+const row = (event, filter) => {
+  const link = (more, attributes, ...children) => pick({ ...filter, ...more }, ALL, { tabindex: -1, ...attributes }, ...children);
   const dropped = event.reason !== null && event.reason !== undefined;
   const visitor = [event.referrer_source, event.country_code, event.browser, event.operating_system, event.screen_size];
   return element(
@@ -129,10 +171,12 @@ const row = (event) => {
     cell(
       "Verdict",
       { class: "verdict-cell" },
-      element("span", { class: `badge ${dropped ? "dropped" : "accepted"}`, title: event.reason }, dropped ? reason(event.reason) : "accepted"),
+      dropped
+        ? link({ show: event.reason }, { class: "pick badge dropped", title: event.reason }, reason(event.reason))
+        : link({ show: "accepted" }, { class: "pick badge accepted" }, "accepted"),
       event.rule ? element("span", { class: "rule" }, event.rule) : null,
     ),
-    cell("Site", { class: "site" }, event.domain),
+    cell("Site", { class: "site" }, link({ site: event.domain }, {}, event.domain)),
     cell(
       "Event and page",
       { class: "page" },

@@ -40,7 +40,7 @@ const show = (report) => {
   showVerdict(report);
   showTiles(report);
   showCluster(report);
-  showSites(report);
+  showSites(report, events.filter);
   showChoice(report, events.site);
   showPipeline(report);
   showStore(report);
@@ -97,9 +97,18 @@ const ask = async () => {
 };
 
 const events = new Events(
-  { table: find("events"), state: find("events-state"), kind: find("kind"), site: find("site"), pause: find("pause"), box: find("events-box") },
+  {
+    table: find("events"),
+    state: find("events-state"),
+    show: find("show"),
+    site: find("site"),
+    clear: find("clear"),
+    pause: find("pause"),
+    box: find("events-box"),
+  },
   address,
   ask,
+  () => last && showSites(last, events.filter),
 );
 
 const spans = [...document.querySelectorAll('input[name="span"]')];

@@ -1,6 +1,7 @@
 /* Shows a report of the server, panel by panel. */
 
 import { cell, drawn, element, facts, fill, find, say } from "./dom.js";
+import { pick } from "./filter.js";
 import { bytes, count, duration, many, rate, reason, share, status } from "./words.js";
 
 const SIGNS = { ok: "✓", degraded: "!", down: "✕" };
@@ -98,27 +99,32 @@ const refusals = (byStatus) => {
   return shown.join(", ") + (found.length > 2 ? ", …" : "");
 };
 
-export const showSites = ({ sites }) => {
+export const showSites = ({ sites }, chosen) => {
   const rows = find("sites").tBodies[0];
-  fill(rows, sites.shown, (shown) =>
-    shown.length
-      ? shown.map(siteRow)
+  fill(rows, [sites, chosen], () =>
+    sites.shown.length
+      ? sites.shown.map((site) => siteRow(site, sites, chosen))
       : [element("tr", {}, element("td", { colspan: 5, class: "quiet empty" }, "No event in the last hour."))],
   );
-  const rest = [];
-  if (sites.more) rest.push(`${many(sites.more, "more site")} with fewer events.`);
-  if (sites.quiet_count) {
-    const unnamed = sites.quiet_count - sites.quiet.length;
-    rest.push(`Nothing from ${sites.quiet.join(", ")}${unnamed ? ` and ${count(unnamed)} more` : ""}.`);
-  }
-  say(find("sites-rest"), rest.join(" "));
+  fill(find("sites-rest"), [sites, chosen], () => {
+    const rest = [];
+    if (sites.more) rest.push(`${many(sites.more, "more site")} with fewer events. `);
+    if (sites.quiet_count) {
+      const unnamed = sites.quiet_count - sites.quiet.length;
+      const names = sites.quiet.map((name) => pick({ site: name, show: "" }, chosen, {}, name));
+      rest.push("Nothing from ", ...names.flatMap((name, at) => (at ? [", ", name] : [name])), unnamed ? ` and ${count(unnamed)} more.` : ".");
+    }
+    return rest.map((part) => (typeof part === "string" ? document.createTextNode(part) : part));
+  });
 };
 
-const siteRow = (site) =>
+const siteRow = (site, sites, chosen) =>
   element(
     "tr",
     {},
-    element("th", { scope: "row", class: site.registered ? "" : "other" }, site.registered ? site.site : SPECIAL[site.site] ?? site.site),
+    site.registered
+      ? element("th", { scope: "row" }, pick({ site: site.site, show: "" }, chosen, {}, site.site))
+      : element("th", { scope: "row", class: "other" }, SPECIAL[site.site] ?? site.site),
     cell("Accepted per minute", { class: "wide" }, sparkline(site.per_minute)),
     cell("Accepted", { class: "number" }, count(site.accepted)),
     cell("Dropped", { class: "number" }, count(site.dropped)),
@@ -126,12 +132,25 @@ const siteRow = (site) =>
       "Reasons",
       { class: "reasons" },
       ...Object.entries(site.reasons).map(([code, events]) =>
-        element("span", { class: "chip", title: code }, reason(code), " ", element("b", {}, count(events))),
+        pick({ site: site.registered ? site.site : "", show: code }, chosen, { class: "pick chip", title: code }, reason(code), " ", element("b", {}, count(events))),
       ),
+      ...(site.site === UNKNOWN ? unknownDomains(sites, chosen) : []),
     ),
   );
 
-const SPECIAL = { "(unknown)": "unknown sites", "(other)": "other sites" };
+/** Domains that are no site's, as strangers have sent them. */
+const unknownDomains = (sites, chosen) => {
+  const unnamed = sites.unknown_count - sites.unknown.length;
+  return [
+    ...sites.unknown.map(({ domain, events }) =>
+      pick({ site: domain, show: "" }, chosen, { class: "pick chip domain" }, domain, " ", element("b", {}, count(events))),
+    ),
+    unnamed ? element("span", { class: "small quiet" }, `and ${many(unnamed, "more domain")}`) : null,
+  ];
+};
+
+const UNKNOWN = "(unknown)";
+const SPECIAL = { [UNKNOWN]: "unknown sites", "(other)": "other sites" };
 
 const sparkline = (values) => {
   const [width, height] = [180, 24];
@@ -237,7 +256,7 @@ export const showPipeline = (report) => {
   const troubled = report.actors.filter((actor) => actor.restarts || actor.condition === "failed").length;
   say(
     find("actors-summary"),
-    `All ${report.actors.length} actors${troubled ? `, ${troubled} of them restarted` : ", none restarted"}`,
+    `${many(report.actors.length, "actor")}${troubled ? `, ${troubled} of them restarted` : ", none restarted"}`,
   );
   const actors = report.actors.map((actor) => [
     actor.name,

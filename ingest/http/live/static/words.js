@@ -35,6 +35,7 @@ const STATUSES = {
   503: "no room",
 };
 
+export const reasons = Object.keys(REASONS);
 export const reason = (code) => REASONS[code] ?? code.replaceAll("_", " ");
 export const status = (code) => STATUSES[code] ?? `status ${code}`;
 
