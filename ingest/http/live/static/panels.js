@@ -112,7 +112,7 @@ export const showSites = ({ sites }, chosen) => {
     if (sites.quiet_count) {
       const unnamed = sites.quiet_count - sites.quiet.length;
       const names = sites.quiet.map((name) => pick({ site: name, show: "" }, chosen, {}, name));
-      rest.push("Nothing from ", ...names.flatMap((name, at) => (at ? [", ", name] : [name])), unnamed ? ` and ${count(unnamed)} more.` : ".");
+      rest.push(`Nothing from `, ...names.flatMap((name, at) => (at ? [", ", name] : [name])), unnamed ? ` and ${count(unnamed)} more.` : ".");
     }
     return rest.map((part) => (typeof part === "string" ? document.createTextNode(part) : part));
   });
