@@ -8,6 +8,7 @@ address. In a site's own script, `/js/pa-ID.js`, the site's domain and options a
 import gzip
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,8 @@ from quart_trio import QuartTrio
 
 from actors.pipeline.topology import Collector
 from ingest.http.responses import empty, error, text
-from ingest.http.tracker.address import parse_address
+from ingest.http.tracker.address import LONGEST_NAME, parse_address
+from ingest.observation.odd_scripts import ScriptFault
 from ingest.sites.site import Site
 
 ROUTE: Final = "/js/<name>"
@@ -34,6 +36,7 @@ VARIANTS: Final = 256
 """Maximum number of scripts kept in memory, each of about 6 kB."""
 
 _CALL: Final = "();\n"
+_SCRIPT_NAME: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}\.js")
 _MINIFIED: Final = Path(__file__).with_name("script.min.js").read_text()
 
 
@@ -60,19 +63,21 @@ def add_tracker_script(app: QuartTrio, collector: Collector) -> None:
 
     @app.get(ROUTE)
     async def tracker_script(name: str) -> Response:
+        odd, now, path = collector.metrics.odd_scripts, collector.clock.seconds(), f"/js/{name}"
         address = parse_address(name)
         if address is None:
+            if _SCRIPT_NAME.fullmatch(name):
+                odd.note(path, now, ScriptFault.UNKNOWN_NAME)
             return _not_found()
-        odd, now, path = collector.metrics.odd_scripts, collector.clock.seconds(), f"/js/{name}"
         compressed = bool(request.accept_encodings.quality("gzip"))
         if address.script_id is not None:
             site = collector.reference.registry.by_script(address.script_id)
             if site is None:
-                odd.note(path, now, served=False)
+                odd.note(path, now, ScriptFault.UNKNOWN_SITE)
                 return _not_found()
             script = encode_script(site_options(site), "", CACHED_FOR_A_MINUTE, compressed)
         elif address.unknown_words:
-            odd.note(path, now, served=True)
+            odd.note(path, now, ScriptFault.UNKNOWN_WORDS)
             warning = f"sluice: {path} has unknown words: {', '.join(address.unknown_words)}"
             script = encode_script("", warning, CACHED_FOR_A_DAY, compressed)
         else:

@@ -9,7 +9,6 @@ SESSIONS: Final = "sessions"
 LETTERS: Final = "dead letters"
 KAFKA: Final = "Kafka"
 CLUSTER: Final = "cluster"
-SCRIPTS: Final = "scripts"
 """Parts that findings concern, where more than one place names them."""
 
 

@@ -1,19 +1,37 @@
 """Examines the sites, the files that an operator edits, and what pages send and ask for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from ingest.observation.diagnosis.finding import SCRIPTS, Diagnosis, Severity
+from ingest.observation.diagnosis.finding import Diagnosis, Severity
 from ingest.observation.diagnosis.server_health import ServerHealth
 from ingest.observation.diagnosis.words import count, quote
-from ingest.observation.odd_scripts import OddScript
+from ingest.observation.odd_scripts import ScriptFault
 
 SHOWN: Final = 5
 """Maximum number of domains, or of addresses of scripts, that a finding names."""
 
 QUIET_SECONDS: Final = 900.0
 """Uptime after which a lack of events is reported."""
+
+
+_FAULTS: Final = {
+    ScriptFault.UNKNOWN_SITE: (
+        "Pages ask for scripts of sites that are not known",
+        "These pages send nothing; import the sites from Plausible again, or write the id into "
+        "[site.script] in the sites file.",
+    ),
+    ScriptFault.UNKNOWN_NAME: (
+        "Pages ask for scripts that were not found",
+        "If they are yours, they send nothing; docs/trackers.md has all addresses of the script.",
+    ),
+    ScriptFault.UNKNOWN_WORDS: (
+        "Pages ask for scripts whose names have unknown words",
+        "They get the script without what these words mean; docs/trackers.md has all words.",
+    ),
+}
+"""What is said of an address, and what to do."""
 
 
 def examine_files(health: ServerHealth) -> Iterator[Diagnosis]:
@@ -85,27 +103,14 @@ def _unknown_sites(health: ServerHealth) -> Diagnosis:
 
 def examine_scripts(health: ServerHealth) -> Iterator[Diagnosis]:
     """Addresses of the tracker that are not known."""
-    missing = [script for script in health.odd_scripts if not script.served]
-    if missing:
-        yield Diagnosis(
-            Severity.NOTE,
-            SCRIPTS,
-            f"Pages ask for scripts of sites that are not known: {_requested(missing)}.",
-            "These pages send nothing; import the sites from Plausible again, or write the id into "
-            "[site.script] in the sites file.",
-        )
-    served = [script for script in health.odd_scripts if script.served]
-    if served:
-        yield Diagnosis(
-            Severity.NOTE,
-            SCRIPTS,
-            f"Pages ask for scripts whose names have unknown words: {_requested(served)}.",
-            "They get the script without what these words mean; docs/trackers.md has all words.",
-        )
-
-
-def _requested(scripts: Sequence[OddScript]) -> str:
-    return _named({script.path: script.requests for script in scripts}, "request")
+    for fault, (what, advice) in _FAULTS.items():
+        scripts = {
+            script.path: script.requests for script in health.odd_scripts if script.fault is fault
+        }
+        if scripts:
+            yield Diagnosis(
+                Severity.NOTE, "scripts", f"{what}: {_named(scripts, 'request')}.", advice
+            )
 
 
 def _named(numbers: Mapping[str, int], noun: str) -> str:

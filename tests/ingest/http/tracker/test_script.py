@@ -175,6 +175,28 @@ async def test_the_script_of_an_unknown_site(
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "noted"),
+    [
+        ("scripts.js", True),
+        ("p.hash.js", True),
+        ("pa-.js", True),
+        ("script.css", False),
+        ("script.js.map", False),
+        ("script%3C.js", False),
+        ("a%E2%80%AEb.js", False),
+        (f"{'x' * 205}.js", False),
+    ],
+)
+async def test_names_that_are_not_found(
+    autojump_clock: MockClock, application: Application, name: str, noted: bool
+) -> None:
+    assert (await application.ask("GET", f"/js/{name}")).status == 404
+    assert [finding["what"] for finding in findings(application)] == [
+        f"Pages ask for scripts that were not found: “/js/{name}” (1 request)."
+    ] * noted
+
+
 async def test_unknown_words(autojump_clock: MockClock, application: Application) -> None:
     answer = await application.ask("GET", "/js/script.hash.mystery.min.js")
     assert answer.status == 200

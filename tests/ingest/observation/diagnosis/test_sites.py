@@ -8,7 +8,7 @@ from ingest.observation.diagnosis.diagnose import diagnose
 from ingest.observation.diagnosis.finding import Severity
 from ingest.observation.diagnosis.server_health import ServerHealth
 from ingest.observation.diagnosis.sites import SHOWN
-from ingest.observation.odd_scripts import OddScript
+from ingest.observation.odd_scripts import OddScript, ScriptFault
 from tests.ingest.observation.diagnosis.cases import Case, check
 
 CASES: dict[str, Case] = {
@@ -41,13 +41,23 @@ CASES: dict[str, Case] = {
         "“4.example” (1 event), 2 more.",
     ),
     "scripts of unknown sites": (
-        {"odd_scripts": [OddScript(f"/js/pa-{n}.js", False, 1, 0) for n in range(7)]},
+        {
+            "odd_scripts": [
+                OddScript(f"/js/pa-{n}.js", ScriptFault.UNKNOWN_SITE, 1, 0) for n in range(7)
+            ]
+        },
         Severity.NOTE,
         "scripts",
         "“/js/pa-4.js” (1 request), 2 more.",
     ),
+    "scripts that are not found": (
+        {"odd_scripts": [OddScript("/js/scripts.js", ScriptFault.UNKNOWN_NAME, 3, 0)]},
+        Severity.NOTE,
+        "scripts",
+        "Pages ask for scripts that were not found: “/js/scripts.js” (3 requests).",
+    ),
     "scripts with unknown words": (
-        {"odd_scripts": [OddScript("/js/script.x.js", True, 1200, 0)]},
+        {"odd_scripts": [OddScript("/js/script.x.js", ScriptFault.UNKNOWN_WORDS, 1200, 0)]},
         Severity.NOTE,
         "scripts",
         "names have unknown words: “/js/script.x.js” (1,200 requests).",
