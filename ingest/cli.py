@@ -61,6 +61,7 @@ _COMMANDS = (
     ("drops", "events:drops", "Show the last dropped events, and why."),
     ("engine", "engine:engine", "Make, check and watch a cluster on Apache Kafka."),
     ("import", "import_past:import_past", "Import past events from logs and exports."),
+    ("init", "init:init", "Make a first sites file."),
     ("query", "query:query_command", "Run a read-only query against the store."),
     ("serve", "serve:serve_command", "Run the server."),
     ("settings", "settings:settings_command", "Explain every setting."),

@@ -17,6 +17,7 @@ from ingest.commands.sites_file import (
     registry_of,
     report_edit,
     show_key,
+    sites_path,
 )
 from ingest.settings import Settings
 from ingest.sites.site import MAX_SITE_ID, RateLimit, Site
@@ -100,12 +101,13 @@ def add(
         added.append(site)
         return put_sites(text, [site], str(settings.sites))
 
+    new = "" if sites_path(settings).exists() else ", a new file"
     edit_sites_file(settings, edit)
     (site,) = added
     html = snippet(site.domain, host)
     report_edit(
         settings,
-        [f"{site.domain} is site {site.id} in {settings.sites}."],
+        [f"{site.domain} is site {site.id} in {settings.sites}{new}."],
         {"site": site_facts(site), "server_key": key, "snippet": html} if as_json else None,
     )
     if key is not None:

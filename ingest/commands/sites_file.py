@@ -114,6 +114,7 @@ def edit_sites_file(
         return content if dry_run else new
 
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         return edit_file(path, edited)
     except (SitesFileError, EditError, FileChangedError) as error:
         raise click.ClickException(str(error)) from None

@@ -75,6 +75,8 @@ def read_sites_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}"
+        if isinstance(error, FileNotFoundError):
+            problem += "; `sluice init` makes a sites file"
         raise SitesFileError(str(path), (Mistake(1, "", problem),)) from error
     return decode_sites(content, str(path))
 

@@ -82,6 +82,14 @@ def test_add_makes_the_file(file: Path) -> None:
     assert read_sites(file).sites == (Site(1, "one.example"),)
 
 
+def test_add_in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLUICE_SITES", "config/sites.toml")
+    result = run("sites", "add", "one.example")
+    assert result.output.startswith("one.example is site 1 in config/sites.toml, a new file.\n")
+    assert read_sites(Path("config/sites.toml")).sites == (Site(1, "one.example"),)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -118,12 +126,10 @@ def test_a_file_with_mistakes_is_left_alone(file: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLUICE_SITES", "nowhere/sites.toml")
+    monkeypatch.setenv("SLUICE_SITES", "sites.toml/sites.toml")
     result = run("sites", "add", "two.example")
     assert result.exit_code == 1
-    assert (
-        result.output == "Error: nowhere/sites.toml cannot be edited: No such file or directory\n"
-    )
+    assert result.output == "Error: sites.toml/sites.toml cannot be edited: File exists\n"
 
 
 def test_a_file_that_is_mounted_by_itself(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

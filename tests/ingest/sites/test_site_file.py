@@ -552,7 +552,7 @@ def test_read_what_is_not_utf8(tmp_path: Path) -> None:
 
 
 def test_read_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SitesFileError, match="cannot be read: No such file or directory"):
+    with pytest.raises(SitesFileError, match="No such file or directory; `sluice init` makes a"):
         read_sites(tmp_path / "sites.toml")
 
 
