@@ -2,39 +2,60 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+RUNNABLE := .venv/.runnable
 STAMP := .venv/.installed
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
-LOCK := --quiet --generate-hashes --allow-unsafe --no-header \
+LOCK := --quiet --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+EXTRAS := --extra kafka --extra plausible --extra telemetry
+NEEDLESS := --unsafe-package pandas --unsafe-package pyarrow --unsafe-package numpy
 
-.PHONY: run test install lint types provide unit end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
+.PHONY: run server test install lint types provide unit end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
 
-run: install
-	$(BIN)/sluice serve
+run: server
+	@$(BIN)/sluice init
+	@echo "Here the command sluice is $(BIN)/sluice."
+	@$(BIN)/sluice serve
+
+server: $(RUNNABLE)
 
 install: $(STAMP)
 
-# Exactly the versions that were tested, each with its checksum.
-$(STAMP): pyproject.toml requirements/development.txt
-	$(PYTHON) -m venv .venv
-	$(PIP) install --require-hashes --requirement requirements/development.txt
-	$(PIP) install --no-deps --no-build-isolation --editable .
-	$(PIP) check
-	touch $@
+# What running needs, in exactly the versions that were tested, each with its checksum. The embedded store
+# names pandas, pyarrow and numpy as requirements, but works without them: 330 MB less.
+$(RUNNABLE): pyproject.toml requirements/embedded.txt
+	@echo "Installing Sluice with the embedded store into .venv: 730 MB"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install --no-deps --require-hashes --requirement requirements/embedded.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# And what development needs.
+$(STAMP): $(RUNNABLE) requirements/development.txt
+	@echo "Installing the tools of development into .venv: 700 MB more"
+	@$(PIP) install --require-hashes --requirement requirements/development.txt
+	@$(PIP) check
+	@touch $@
 
 # The archives that are published, in dist/. The same commit gives the same bytes.
 package: install
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build
 
-# Brings the pinned versions up to date with pyproject.toml. The first list serves as a constraint,
-# where pip allows no extras; the second keeps them, since pip takes a pin without the extra for another
+# Brings the pinned versions up to date with pyproject.toml. The first lists serve as constraints, where
+# pip allows no extras; the last keeps them, since pip takes a pin without the extra for another
 # requirement, and refuses the newest version that it then finds.
 lock:
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet pip-tools
-	.cache/lock/bin/pip-compile $(LOCK) --strip-extras --output-file requirements/runtime.txt pyproject.toml
-	.cache/lock/bin/pip-compile $(LOCK) --no-strip-extras --extra embedded --extra kafka --extra plausible --extra telemetry --extra dev \
-		--constraint requirements/runtime.txt --output-file requirements/development.txt pyproject.toml
+	.cache/lock/bin/pip-compile $(LOCK) --allow-unsafe --strip-extras \
+		--output-file requirements/runtime.txt pyproject.toml
+	.cache/lock/bin/pip-compile $(LOCK) --allow-unsafe --strip-extras $(EXTRAS) \
+		--constraint requirements/runtime.txt --output-file requirements/server.txt pyproject.toml
+	.cache/lock/bin/pip-compile $(LOCK) --strip-extras $(EXTRAS) --extra embedded \
+		--build-deps-for editable $(NEEDLESS) \
+		--constraint requirements/server.txt --output-file requirements/embedded.txt pyproject.toml
+	.cache/lock/bin/pip-compile $(LOCK) --allow-unsafe --no-strip-extras $(EXTRAS) --extra embedded --extra dev \
+		--constraint requirements/embedded.txt --output-file requirements/development.txt pyproject.toml
 
 # Asks PyPI for known vulnerabilities of the pinned versions; fails for those that it is not told of.
 audit:

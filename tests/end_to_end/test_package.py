@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,28 @@ from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.sluice import Sluice
 
 ROOT = Path(__file__).parents[2]
-DATA = {".csv", ".css", ".html", ".js", ".json", ".md", ".svg", ".txt", ".typed"}
-OUTSIDE = ("CHANGELOG.md", "LICENSE", "NOTICE", "README.md", "config/sites.toml", "docs/cluster.md")
+DATA = {".csv", ".css", ".html", ".js", ".json", ".md", ".svg", ".toml", ".txt", ".typed"}
+SOURCES: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
+    "targets"
+]["sdist"]["only-include"]
+OUTSIDE = {
+    "CHANGELOG.md",
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "config/grafana-dashboard.json",
+    "config/sites.toml",
+    "config/sluice.service",
+    "docs/cluster.md",
+}
 
 
-def build(directory: Path) -> dict[str, Path]:
-    """Build both archives, as the commit in the checkout; the paths by their suffixes."""
+def build(directory: Path, *, root: Path = ROOT, targets: Sequence[str] = ()) -> dict[str, Path]:
+    """Build archives, as the commit in the checkout; the paths by their suffixes."""
+    options = [option for target in targets for option in ("--target", target)]
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--directory", str(directory)],
-        cwd=ROOT,
+        [sys.executable, "-m", "hatchling", "build", "--directory", str(directory), *options],
+        cwd=root,
         env={"SOURCE_DATE_EPOCH": "1700000000"},
         check=True,
         capture_output=True,
@@ -56,26 +71,44 @@ def test_the_wheel_has_the_packages_and_nothing_else(built: dict[str, Path]) -> 
     assert any(name.endswith("licenses/NOTICE") for name in names)
 
 
-def test_the_source_archive_has_the_documents(built: dict[str, Path]) -> None:
+def test_the_source_archive_has_what_is_kept_and_nothing_else(built: dict[str, Path]) -> None:
     with tarfile.open(built[".gz"]) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
+        names = {one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()}
     assert names.issuperset(OUTSIDE)
-    assert not {name for name in names if name.startswith(("tests/", "benchmarks/", ".venv/"))}
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *SOURCES]
+    kept = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert names == {*kept.splitlines(), "PKG-INFO", "pyproject.toml", ".gitignore"}
 
 
+def test_the_source_archive_gives_the_same_wheel(built: dict[str, Path], tmp_path: Path) -> None:
+    with tarfile.open(built[".gz"]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (root,) = tmp_path.iterdir()
+    wheel = build(tmp_path / "again", root=root, targets=["wheel"])[".whl"]
+    assert wheel.read_bytes() == built[".whl"].read_bytes()
+
+
+@pytest.mark.parametrize("store", ["clickhouse", "chdb"])
 def test_it_serves_where_nothing_else_is_installed(
-    built: dict[str, Path], clickhouse: ClickHouseServer, tmp_path: Path
+    store: str, built: dict[str, Path], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    """With what `make run` installs, the embedded store lacks requirements that it names."""
     venv.create(tmp_path / "empty", with_pip=False)
     python = tmp_path / "empty" / "bin" / "python"
-    for arguments in (
-        ("install", "--requirement", "requirements/runtime.txt"),
-        ("install", "--no-deps", str(built[".whl"])),
-        ("check",),
-    ):
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--python", str(python), *arguments], cwd=ROOT, check=True)
-    server = Sluice(tmp_path, clickhouse.url("package"))
+    pins = "requirements/runtime.txt" if store == "clickhouse" else "requirements/embedded.txt"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    for arguments in (("--requirement", pins), (str(built[".whl"]),)):
+        subprocess.run(
+            [*pip, "--python", str(python), "install", "--no-deps", *arguments],
+            cwd=ROOT,
+            check=True,
+        )
+    if store == "clickhouse":
+        subprocess.run([*pip, "--python", str(python), "check"], check=True)
+        clickhouse: ClickHouseServer = request.getfixturevalue("clickhouse")
+        server = Sluice(tmp_path, clickhouse.url("package"))
+    else:
+        server = Sluice(tmp_path, "chdb://chdb")
     server.interpreter = str(python)
     del server.environment["PYTHONPATH"]
     with server:
