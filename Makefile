@@ -1,5 +1,7 @@
 # The commands of the README. All of them work on a machine with Python 3.11 and pip only.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 RUNNABLE := .venv/.runnable
@@ -63,11 +65,18 @@ audit:
 	.cache/audit/bin/pip install --quiet pip-audit
 	.cache/audit/bin/pip-audit --strict --requirement requirements/development.txt --disable-pip
 
-# End-to-end tests mostly wait for servers, and so all run beside each other; each prints when it ends.
+# Suites that run beside each other print whole lines as they come, each with the name of its suite.
+export PYTHONUNBUFFERED := 1
+REPORTS := .cache/reports
+report = --junitxml=$(REPORTS)/$@.xml
+lines = 2>&1 | sed --unbuffered 's/^/$@: /'
+
+# End-to-end tests mostly wait for servers, and so all run beside each other.
 test: install lint types provide
-	$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit end-to-end cluster
+	$(MAKE) --no-print-directory --jobs=3 unit end-to-end cluster
 	$(MAKE) --no-print-directory chaos-short
 	$(MAKE) --no-print-directory chaos-cluster-short
+	@$(BIN)/python -m tests.not_tested $(addprefix $(REPORTS)/,$(addsuffix .xml,unit end-to-end cluster))
 
 lint: install
 	$(BIN)/ruff check .
@@ -82,20 +91,20 @@ provide:
 	tests/end_to_end/provide_curl
 	tests/end_to_end/provide_npm
 	tests/end_to_end/provide_chromium
-	tests/end_to_end/provide_nginx
+	tests/end_to_end/provide_proxies
 	tests/end_to_end/provide_postgres
 	tests/cluster/provide_kafka
 
 unit: install provide
-	$(BIN)/pytest --ignore tests/end_to_end --ignore tests/cluster --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+	$(BIN)/pytest --ignore tests/end_to_end --ignore tests/cluster --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json $(report) $(lines)
 	$(BIN)/python -m tests.core_coverage .coverage.json
 
 end-to-end: install provide
-	$(BIN)/pytest tests/end_to_end -k "not cluster" --durations 10
+	$(BIN)/pytest tests/end_to_end -k "not cluster" --durations 10 $(report) $(lines)
 
 # What needs Kafka's brokers, one set for all of it.
 cluster: install provide
-	$(BIN)/pytest tests/end_to_end tests/cluster -k cluster --durations 10
+	$(BIN)/pytest tests/end_to_end tests/cluster -k cluster --durations 10 $(report) $(lines)
 
 chaos-short: install
 	$(BIN)/python -m tests.chaos --short
