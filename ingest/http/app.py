@@ -24,6 +24,7 @@ from ingest.http.operator_routes import add_metrics_route, add_operator_routes
 from ingest.http.plausible_routes import add_plausible_routes
 from ingest.http.request_observers import RequestObserver
 from ingest.http.responses import error, respond
+from ingest.http.stats import add_stats_page
 from ingest.http.tracker.script import add_tracker_script
 from ingest.http.turns import NEW
 from ingest.http.validation import add_validation_route
@@ -96,6 +97,7 @@ def create_app(
     add_plausible_routes(app, health, collector.reference, version)
     add_tracker_script(app, collector)
     add_live_page(app, operator, live)
+    add_stats_page(app, operator, store, collector.reference, collector.clock)
     add_metrics_route(app, metrics, operator)
     add_operator_routes(app, store, operator, version)
     add_observation_routes(app, collector.broadcast, collector.reference, operator)

@@ -49,12 +49,16 @@ def _day(field: str, text: str | None) -> date:
 
 
 def describe_period(period: Period) -> dict[str, Any]:
-    """Return a period for the page and for `sluice stats --json`."""
+    """Return a period for the page and for `sluice stats --json`.
+
+    `so_far` says that it is not over yet, and compared up to the same time of day.
+    """
     return {
         "name": period.name,
         "from": period.first.isoformat(),
         "to": period.last.isoformat(),
         "unit": period.unit,
+        "so_far": period.before.until < period.span.since,
         "before": {
             "from": period.before_first.isoformat(),
             "to": period.before_last.isoformat(),

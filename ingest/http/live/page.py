@@ -14,7 +14,7 @@ from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.responses import empty, error, json_response, text
 
-_FILES: Final = resources.files("ingest.http.live") / "static"
+FILES: Final = resources.files("ingest.http.live") / "static"
 
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -28,7 +28,7 @@ PAGE_POLICY: Final = (
 )
 """No external or inline scripts, so that text from clients cannot run as a script."""
 
-_HTML: Final = "text/html; charset=utf-8"
+HTML: Final = "text/html; charset=utf-8"
 _SINCE: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 _STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
@@ -71,14 +71,14 @@ def add_live_page(app: QuartTrio, operator: Operator, live: LiveStatus) -> None:
         operator: Checks the client.
         live: The data that the page shows.
     """
-    page = Asset.of((_FILES / "index.html").read_bytes(), _HTML)
+    page = Asset.of((FILES / "index.html").read_bytes(), HTML)
     assets = read_assets()
-    stranger = RefusalPage((_FILES / "refusal.html").read_text())
+    stranger = RefusalPage((FILES / "refusal.html").read_text())
 
     @app.get("/")
     async def live_page() -> Response:
         if not operator.is_authorized():
-            return _refuse(operator, stranger)
+            return refuse_page(operator, stranger)
         response = page.response()
         response.headers["content-security-policy"] = PAGE_POLICY
         return response
@@ -107,7 +107,7 @@ def add_live_page(app: QuartTrio, operator: Operator, live: LiveStatus) -> None:
 def read_assets() -> dict[str, Asset]:
     """Return the files that the page requests, by name."""
     found = {}
-    for file in _FILES.iterdir():
+    for file in FILES.iterdir():
         content_type = _TYPES.get("." + file.name.rpartition(".")[2])
         if content_type is not None:
             found[file.name] = Asset.of(file.read_bytes(), content_type)
@@ -135,10 +135,10 @@ class RefusalPage:
     def response(self, status: int, title: str, explanation: str) -> Response:
         """Return the page with a title and an explanation, both in HTML."""
         body = self._template.replace("{title}", title).replace("{explanation}", explanation)
-        return text(status, body, {"content-security-policy": self.policy}, _HTML)
+        return text(status, body, {"content-security-policy": self.policy}, HTML)
 
 
-def _refuse(operator: Operator, page: RefusalPage) -> Response:
+def refuse_page(operator: Operator, page: RefusalPage) -> Response:
     """Refuse the page, in HTML if the client prefers HTML to JSON."""
     accepted = request.accept_mimetypes
     if accepted["text/html"] <= accepted["application/json"]:

@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from ingest.stats.period import CUSTOM, PERIODS
+from ingest.stats.queries import FIGURES
+
 EVENT: Final = {"$ref": "#/components/schemas/Event"}
 
 RETRY_AFTER: Final = {
@@ -44,6 +47,31 @@ def route_paths() -> dict[str, Any]:
             "get": _operator(
                 "What the live page shows",
                 parameters=[_query("since", "integer", "Unix seconds: leaves out what is older.")],
+            )
+        },
+        "/stats": {"get": _operator("The page with the first site's statistics", "text/html")},
+        "/stats/{domain}": {
+            "parameters": [_path("domain", "The site's current or previous domain.")],
+            "get": _operator("The page with a site's statistics", "text/html"),
+        },
+        "/api/stats": {
+            "get": _operator(
+                "What the page with a site's statistics shows",
+                parameters=[
+                    _query("site", "string", "Of this site; without it, of the first one."),
+                    _query("period", "string", f"{', '.join(PERIODS)} or {CUSTOM}."),
+                    _query("from", "string", f"First day of the period {CUSTOM}: YYYY-MM-DD."),
+                    _query("to", "string", "Its last day; without it, today."),
+                    _query(
+                        "of",
+                        "string",
+                        f"One of {', '.join(FIGURES)}; without it, the period and the sites.",
+                    ),
+                ],
+                more={
+                    "404": errors("There is no such site"),
+                    "503": errors("The store cannot be asked now"),
+                },
             )
         },
         "/api/drops": {

@@ -70,6 +70,7 @@ class Application:
         trusted: str = "all",
         flood: int = 0,
         observers: Sequence[RequestObserver] = (),
+        with_store: bool = True,
     ) -> None:
         self.pipeline = pipeline
         self.sites = a_reload("sites_file")
@@ -91,7 +92,7 @@ class Application:
             batches=self.batches,
             operator=operator,
             live=self.live,
-            store=pipeline.store,
+            store=pipeline.store if with_store else None,
             version="1.2.3",
             observers=observers,
         )

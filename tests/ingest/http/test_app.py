@@ -176,6 +176,8 @@ async def test_clients_must_take_json(
         ("GET", "/page/page.js", 403),
         ("GET", "/favicon.ico", 403),
         ("GET", "/api/status", 403),
+        ("GET", "/stats/example.com", 403),
+        ("GET", "/api/stats", 403),
         ("GET", "/metrics", 403),
         ("GET", "/openapi.json", 403),
         ("POST", "/api/query", 403),
@@ -235,7 +237,11 @@ def is_private(answer: HTTPAnswer) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/page/page.js", "/favicon.ico", "/api/status", "/metrics", "/openapi.json"]
+    "path",
+    [
+        *("/", "/page/page.js", "/favicon.ico", "/api/status", "/metrics", "/openapi.json"),
+        *("/stats/example.com", "/api/stats"),
+    ],
 )
 async def test_what_is_the_operators_is_for_no_other_page(
     autojump_clock: MockClock, application: Application, path: str

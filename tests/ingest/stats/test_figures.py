@@ -55,11 +55,13 @@ def test_what_is_no_period(
 
 
 def test_a_period_is_described() -> None:
+    assert not describe_period(read_period(None, "2026-11-01", "2026-11-25", NOW))["so_far"]
     assert describe_period(read_period("month", None, None, NOW)) == {
         "name": "month",
         "from": "2026-11-01",
         "to": "2026-11-26",
         "unit": "day",
+        "so_far": True,
         "before": {"from": "2026-10-01", "to": "2026-10-26"},
     }
 
