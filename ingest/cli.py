@@ -67,6 +67,7 @@ _COMMANDS = (
     ("settings", "settings:settings_command", "Explain every setting."),
     ("shield", "shield:shield", "List and edit a site's shields."),
     ("sites", "sites:sites", "List and edit the sites."),
+    ("stats", "stats:stats", "Show a site's visitors, pages and sources."),
     ("tail", "events:tail", "Show accepted events as they arrive."),
     ("validate", "events:validate", "Trace an event through the pipeline; store nothing."),
 )

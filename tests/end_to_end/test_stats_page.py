@@ -139,6 +139,19 @@ def test_figures(browser: Browser, server: Sluice) -> None:
         assert len(rows(page, "pages")) == 22
 
 
+def test_the_command_shows_the_same(server: Sluice) -> None:
+    finished = server.command("stats", "example.com", "--period", "7d", "--json")
+    assert finished.returncode == 0, finished.stderr
+    figures = json.loads(finished.stdout)["figures"]
+    for name, figure in figures.items():
+        parameters = {"site": "example.com", "period": "7d", "of": name}
+        answer = server.client.get("/api/stats", params=parameters, headers=BEARER)
+        assert answer.json() == figure, name
+    assert figures["visitors"]["visitors"] == 3
+    text = server.command("stats", "example.com", "--period", "7d").stdout
+    assert "\n  visitors                   3\n" in text
+
+
 def test_lists_are_chosen(browser: Browser, server: Sluice) -> None:
     with shown(browser, server, "example.com?period=7d") as page:
         pages = page.locator("[data-box=pages]")

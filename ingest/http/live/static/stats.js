@@ -126,8 +126,8 @@ const showHead = (head) => {
   find("days").hidden = head.period.name !== "custom";
   find("from").value = head.period.from;
   find("to").value = head.period.to;
-  const script = `<script defer data-domain="${head.site}" src="${at("js/script.js")}"></script>`;
-  say(find("snippet"), script);
+  const domain = head.site.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+  say(find("snippet"), `<script defer data-domain="${domain}" src="${at("js/script.js")}"></script>`);
   const body = JSON.stringify({ name: "pageview", url: `${SCHEME}//${head.site}/`, domain: head.site });
   say(
     find("curl"),

@@ -1,0 +1,80 @@
+"""`sluice stats`: a site's statistics in a terminal."""
+
+import json
+import shutil
+import sys
+import time
+from typing import Any
+
+import click
+
+from ingest.client.figures import ask_all
+from ingest.client.query import QueryError
+from ingest.commands.configuration import settings_of_command
+from ingest.commands.sites import snippet
+from ingest.commands.sites_file import find_site, registry_of
+from ingest.commands.stats_text import report_lines
+from ingest.stats.figures import DEFAULT_PERIOD, describe_period, figure_of, read_period
+from ingest.stats.period import CUSTOM, PERIODS, PeriodError
+from ingest.stats.queries import FIGURES, ROWS, statements
+
+
+@click.command("stats")
+@click.argument("site", metavar="SITE")
+@click.option(
+    "--period",
+    type=click.Choice([*PERIODS, CUSTOM]),
+    help=f"Which days; {DEFAULT_PERIOD} if none are given.",
+)
+@click.option("--from", "first", metavar="YYYY-MM-DD", help=f"First day of the period {CUSTOM}.")
+@click.option("--to", "last", metavar="YYYY-MM-DD", help="Its last day; without it, today.")
+@click.option(
+    "--limit",
+    "-n",
+    type=click.IntRange(1, ROWS),
+    default=9,
+    show_default=True,
+    help="Rows of each list, at most.",
+)
+@click.option("--json", "as_json", is_flag=True, help="All figures as one JSON object.")
+def stats(
+    site: str, period: str | None, first: str | None, last: str | None, limit: int, as_json: bool
+) -> None:
+    """Show a site's visitors, pages, sources and more, as Plausible's dashboards would.
+
+    SITE is its domain, its previous domain or its id. The page /stats/DOMAIN of a running server
+    shows the same. The exit code is 1 if a figure could not be had.
+    """
+    try:
+        chosen = read_period(period, first, last, time.time())
+    except PeriodError as mistake:
+        raise click.BadParameter(str(mistake), param_hint=f"--{mistake.field}") from None
+    settings = settings_of_command()
+    registry = registry_of(settings)
+    found = registry.accepting(site) if settings.unknown_sites == "accept" else None
+    found = found or find_site(registry, site)
+    asked = {name: statements(name, found.id, chosen) for name in FIGURES}
+    try:
+        answers = iter(ask_all(settings, [sql for each in asked.values() for sql in each]))
+    except QueryError as error:
+        raise click.ClickException(str(error)) from None
+    figures: dict[str, dict[str, Any]] = {}
+    for name, each in asked.items():
+        results = [next(answers) for _ in each]
+        errors = [str(result) for result in results if isinstance(result, QueryError)]
+        rows = [result for result in results if not isinstance(result, QueryError)]
+        figures[name] = {"error": errors[0]} if errors else figure_of(name, chosen, rows)
+    report = {
+        "site": found.domain,
+        "id": found.id,
+        "period": describe_period(chosen),
+        "figures": figures,
+    }
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        columns = shutil.get_terminal_size().columns
+        script = snippet(found.domain, "https://your-host")
+        for line in report_lines(report, limit, columns, script):
+            click.echo(line)
+    sys.exit(1 if any("error" in figure for figure in figures.values()) else 0)
