@@ -13,6 +13,7 @@ from actors.pipeline.predecessor import Predecessor
 from actors.supervision.actor import Actor
 from ingest.fold.checkpoint import FoldState
 from ingest.fold.folded_run import FoldedRun
+from ingest.fold.import_sessions import SavedImport
 from ingest.letters.dead_letter import LogPosition
 from ingest.model.event import EnrichedEvent
 from ingest.model.verdict import SET_ASIDE, Verdict
@@ -325,6 +326,10 @@ class Sessions(Actor):
                 await _copy(fold.sessions),
                 await _copy(fold.past),
                 await _copy(fold.sources),
+                [
+                    SavedImport(name, each.touched, each.figures, await _copy(each.open))
+                    for name, each in fold.imports
+                ],
             )
         finally:
             self._resume = None

@@ -1,8 +1,9 @@
-"""A fold's state as bytes, in small parts: a header, then sessions, then sources.
+"""A fold's state as bytes, in small parts: a header, then sessions, sources and imports.
 
     part    kind (1 byte), form (1), content as msgpack or JSON (`ingest.records.encoding`)
 
-The file that keeps the parts adds checksums. The header says how many entries follow.
+The file that keeps the parts adds checksums. The header says how many entries follow. An import is
+a part with its figures and the number of its sessions, and then parts with these.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ingest.fold.fold import Fold
+from ingest.fold.import_sessions import ImportFigures, SavedImport
 from ingest.fold.sources import TakenSource
 from ingest.records.encoding import Decoder, encode
 from ingest.records.record import Description
@@ -27,7 +29,7 @@ event loop for a fraction of a millisecond, or for a few milliseconds as JSON.""
 _ROW_SIZE: Final = 400
 """Size of a session without its properties, or of a source, in characters."""
 
-_HEADER, _LIVE, _PAST, _SOURCES = range(4)
+_HEADER, _LIVE, _PAST, _SOURCES, _IMPORT, _IMPORT_SESSIONS = range(6)
 
 
 class CheckpointHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -43,6 +45,7 @@ class CheckpointHeader(msgspec.Struct, frozen=True, array_like=True):
         sessions: How many live sessions follow.
         past: How many past sessions follow.
         sources: How many taken sources follow.
+        imports: How many imports follow; none in checkpoints of earlier versions.
     """
 
     version: int
@@ -54,6 +57,16 @@ class CheckpointHeader(msgspec.Struct, frozen=True, array_like=True):
     sessions: int
     past: int
     sources: int
+    imports: int = 0
+
+
+class _ImportHeader(msgspec.Struct, frozen=True, array_like=True):
+    """An import without its sessions, and how many these are; the rest is as in `SavedImport`."""
+
+    source: str
+    touched: int
+    figures: ImportFigures
+    sessions: int
 
 
 class FoldState(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +81,7 @@ class FoldState(msgspec.Struct, frozen=True, gc=False):
         sessions: Live sessions, least recently touched first.
         past: Past sessions, least recently touched first.
         sources: Taken sources, in the order in which `TakenSources` gives them.
+        imports: Imports under way, in the order in which `Imports` gives them.
     """
 
     log_id: str
@@ -78,6 +92,7 @@ class FoldState(msgspec.Struct, frozen=True, gc=False):
     sessions: Sequence[Session]
     past: Sequence[Session]
     sources: Sequence[TakenSource]
+    imports: Sequence[SavedImport] = ()
 
     def restore(self) -> Fold:
         """A fold in this state."""
@@ -86,6 +101,7 @@ class FoldState(msgspec.Struct, frozen=True, gc=False):
         fold.sessions.restore(self.sessions)
         fold.past.restore(self.past)
         fold.sources.restore(self.sources)
+        fold.imports.restore(self.imports, self.description.session_seconds)
         return fold
 
 
@@ -103,6 +119,7 @@ def write_parts(state: FoldState) -> Iterator[bytes]:
             len(state.sessions),
             len(state.past),
             len(state.sources),
+            len(state.imports),
         ),
     )
     for kind, sessions in ((_LIVE, state.sessions), (_PAST, state.past)):
@@ -110,6 +127,10 @@ def write_parts(state: FoldState) -> Iterator[bytes]:
             yield _part(kind, some)
     for sources in _slices(state.sources, lambda source: _ROW_SIZE):
         yield _part(_SOURCES, sources)
+    for source, touched, figures, sessions in state.imports:
+        yield _part(_IMPORT, _ImportHeader(source, touched, figures, len(sessions)))
+        for some in _slices(sessions, _session_size):
+            yield _part(_IMPORT_SESSIONS, some)
 
 
 def read_parts(parts: Iterable[bytes]) -> FoldState:
@@ -123,6 +144,7 @@ def read_parts(parts: Iterable[bytes]) -> FoldState:
     sessions: list[Session] = []
     past: list[Session] = []
     sources: list[TakenSource] = []
+    imports: list[tuple[_ImportHeader, list[Session]]] = []
     for part in iterator:
         kind, form, body = _split(part)
         if kind == _LIVE:
@@ -131,9 +153,16 @@ def read_parts(parts: Iterable[bytes]) -> FoldState:
             past += _SESSION_LIST.decode(form, body)
         elif kind == _SOURCES:
             sources += _SOURCE_LIST.decode(form, body)
+        elif kind == _IMPORT:
+            imports.append((_IMPORT_HEADERS.decode(form, body), []))
+        elif kind == _IMPORT_SESSIONS and imports:
+            imports[-1][1].extend(_SESSION_LIST.decode(form, body))
         else:
             raise ValueError(f"not a checkpoint: a part of kind {kind}")
-    if (len(sessions), len(past), len(sources)) != (header.sessions, header.past, header.sources):
+    found = len(sessions), len(past), len(sources), len(imports)
+    if found != (header.sessions, header.past, header.sources, header.imports) or any(
+        len(its) != each.sessions for each, its in imports
+    ):
         raise ValueError("not a whole checkpoint: parts are missing")
     return FoldState(
         header.log_id,
@@ -144,10 +173,12 @@ def read_parts(parts: Iterable[bytes]) -> FoldState:
         sessions,
         past,
         sources,
+        tuple(SavedImport(each.source, each.touched, each.figures, its) for each, its in imports),
     )
 
 
 _HEADERS: Final = Decoder[CheckpointHeader](CheckpointHeader)
+_IMPORT_HEADERS: Final = Decoder[_ImportHeader](_ImportHeader)
 _SESSION_LIST: Final = Decoder[list[Session]](list[Session])
 _SOURCE_LIST: Final = Decoder[list[TakenSource]](list[TakenSource])
 

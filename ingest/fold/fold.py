@@ -8,6 +8,7 @@ entered the log. `ingest.fold.checkpoint` saves its state.
 from collections.abc import Iterator
 from typing import Final
 
+from ingest.fold.import_sessions import Imports, ImportSessions, is_import
 from ingest.fold.sources import TakenSources
 from ingest.model.event import EnrichedEvent
 from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE, Verdict
@@ -32,6 +33,7 @@ class Fold:
         sessions: Live sessions.
         past: Past sessions, which do not affect live ones. Their events come in any order, so they
             are limited by number.
+        imports: Sessions of imports of past events, each import's apart.
         sources: The highest number taken of each source.
         log_time: The log's time of the current run, Unix seconds.
     """
@@ -44,6 +46,7 @@ class Fold:
         """
         self.sessions = OpenSessions(description.session_seconds, description.margin_seconds)
         self.past = OpenSessions(description.session_seconds)
+        self.imports = Imports()
         self.sources = TakenSources()
         self.log_time = 0
         self.description = description
@@ -66,6 +69,7 @@ class Fold:
 
     def _expire(self) -> Iterator[None]:
         self.sources.expire(self.log_time)
+        self.imports.expire(self.log_time)
         while self.sessions.expire(self.log_time, SLICE) == SLICE:
             yield
 
@@ -73,8 +77,8 @@ class Fold:
         """Apply one record completely or, if this raises, not at all.
 
         Returns:
-            The rows of an event, or the verdict that drops it. None for other records, and for
-            records that were taken before.
+            The rows of an event, or the verdict that drops it. None for other records, for records
+            that were taken before, and for events of an import that have no session.
         """
         if type(record) is EnrichedEvent or type(record) is DropCounts:
             source = record.source
@@ -88,6 +92,7 @@ class Fold:
         match record:
             case EndOfSource(name=name):
                 self.sources.end(name)
+                self.imports.end(name)
             case Description():
                 self.describe(record)
         return None
@@ -104,14 +109,19 @@ class Fold:
     def pass_over(self, record: Record) -> None:
         """Count a record that has become a dead letter as taken."""
         if type(record) is EnrichedEvent:
-            if record.source is not None:
-                self.sources.take(record.source, self.log_time)
+            source = record.source
+            if source is not None:
+                self.sources.take(source, self.log_time)
+                if is_import(source.name):
+                    self._import(source.name).forget(record.timestamp)
+                    return
             self._count(_key(record, SET_ASIDE.metric), 1)
 
     def describe(self, description: Description) -> None:
         """Apply a description from here on."""
         self.description = description
         self.sessions.timeout = self.past.timeout = description.session_seconds
+        self.imports.set_timeout(description.session_seconds)
         self.sessions.margin = description.margin_seconds
         # At once, because the result must not depend on where runs end.
         self.sessions.expire(self.log_time)
@@ -128,8 +138,16 @@ class Fold:
         """
         self.sessions.clear()
         self.past.clear()
+        self.imports.clear_sessions()
 
-    def _visit(self, event: EnrichedEvent) -> EventRows | Verdict:
+    def _import(self, source: str) -> ImportSessions:
+        return self.imports.touch(source, self.description.session_seconds, self.log_time)
+
+    def _visit(self, event: EnrichedEvent) -> EventRows | Verdict | None:
+        source = event.source
+        if source is not None and is_import(source.name):
+            # Counters tell of live events only.
+            return self._import(source.name).take(event)
         is_past = self.log_time - event.timestamp > PAST_SECONDS
         sessions = self.past if is_past else self.sessions
         transition = sessions.transition(event, self.log_time)

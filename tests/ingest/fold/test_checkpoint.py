@@ -1,4 +1,5 @@
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from ingest.fold import checkpoint as module
 from ingest.fold.checkpoint import FoldState, read_parts, write_parts
+from ingest.fold.import_sessions import ImportFigures, SavedImport
 from ingest.fold.sources import TakenSource
 from ingest.model.event import Attribution, Source
 from ingest.records.record import Description
@@ -17,8 +19,13 @@ from tests.examples import NOON
 from tests.ingest.records.examples import a_session
 
 DESCRIPTION = Description(session_seconds=1800, margin_seconds=60)
-HEADER, LIVE, PAST, SOURCES = range(4)
+HEADER, LIVE, PAST, SOURCES, IMPORT, IMPORT_SESSIONS = range(6)
 """Kinds of parts."""
+
+
+def an_import(name: str = "import:a", sessions: Sequence[Session] | None = None) -> SavedImport:
+    open_sessions = [replace(a_session(), session_id=4)] if sessions is None else sessions
+    return SavedImport(name, NOON + 7, ImportFigures(5, 6), open_sessions)
 
 
 def a_state(**changes: Any) -> FoldState:
@@ -32,6 +39,7 @@ def a_state(**changes: Any) -> FoldState:
         "sessions": [a_session()],
         "past": [replace(a_session(), session_id=3, touched=NOON)],
         "sources": [TakenSource("letter:a", 2, NOON + 5)],
+        "imports": (an_import(),),
     }
     return FoldState(**(fields | changes))
 
@@ -59,11 +67,16 @@ sessions = st.lists(
 sources = st.lists(st.builds(TakenSource, TEXTS, IDS, IDS), max_size=3)
 
 
-@given(sessions, sessions, sources, st.integers(1, 2000))
+@given(sessions, sessions, sources, st.lists(sessions, max_size=3), st.integers(1, 2000))
 def test_a_state_comes_back_as_it_was(
-    live: list[Session], past: list[Session], sources: list[TakenSource], part_size: int
+    live: list[Session],
+    past: list[Session],
+    sources: list[TakenSource],
+    imports: list[list[Session]],
+    part_size: int,
 ) -> None:
-    state = a_state(sessions=live, past=past, sources=sources)
+    named = tuple(an_import(f"import:{number}", some) for number, some in enumerate(imports))
+    state = a_state(sessions=live, past=past, sources=sources, imports=named)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "PART_SIZE", part_size)
         parts = list(write_parts(state))
@@ -78,6 +91,10 @@ def test_a_restored_fold_goes_on_where_the_saved_one_was() -> None:
     assert list(fold.past) == state.past
     assert list(fold.sources) == state.sources
     assert fold.sources.has_taken(Source("letter:a", 2))
+    ((name, restored),) = fold.imports
+    assert (name, restored.touched, restored.figures) == ("import:a", NOON + 7, (5, 6))
+    assert [session.session_id for session in restored.open] == [4]
+    assert restored.open.timeout == 1800
     assert (fold.sessions.timeout, fold.sessions.margin, fold.past.timeout) == (1800, 60, 1800)
     # The log's time goes on, too: that of the next record may be a step back.
     fold.begin_run(NOON + 50)
@@ -109,13 +126,23 @@ def test_text_that_is_no_utf_8_makes_only_its_own_part_json() -> None:
         bytes((LIVE, 0)),
         bytes((PAST, 1)),
         bytes((SOURCES, 0)),
+        bytes((IMPORT, 0)),
+        bytes((IMPORT_SESSIONS, 0)),
     ]
 
 
 def test_an_empty_fold_is_a_header() -> None:
-    state = a_state(sessions=[], past=[], sources=[])
+    state = a_state(sessions=[], past=[], sources=[], imports=())
     (header,) = write_parts(state)
     assert read_parts([header]) == state
+
+
+def test_a_checkpoint_of_a_version_without_imports_is_read() -> None:
+    state = a_state(imports=())
+    header, *rest = write_parts(state)
+    fields: list[object] = msgspec.msgpack.decode(header[2:])
+    older = header[:2] + msgspec.msgpack.encode(fields[:-1])
+    assert read_parts([older, *rest]) == state
 
 
 PARTS = list(write_parts(a_state()))
@@ -137,10 +164,17 @@ def a_header(**changes: Any) -> bytes:
         pytest.param(PARTS[1:], "it has no header", id="no header"),
         *(
             pytest.param(PARTS[:gone] + PARTS[gone + 1 :], "parts are missing", id=f"no {name}")
-            for gone, name in ((LIVE, "sessions"), (PAST, "past"), (SOURCES, "sources"))
+            for gone, name in (
+                (LIVE, "sessions"),
+                (PAST, "past"),
+                (SOURCES, "sources"),
+                (IMPORT_SESSIONS, "sessions of an import"),
+            )
         ),
+        pytest.param(PARTS[:IMPORT], "parts are missing", id="no import"),
+        pytest.param(PARTS[:IMPORT] + PARTS[IMPORT_SESSIONS:], "of kind 5", id="whose sessions"),
         pytest.param([*PARTS, PARTS[LIVE]], "parts are missing", id="a part twice"),
-        pytest.param([*PARTS, b"\x04\x00\x90"], "a part of kind 4", id="another kind"),
+        pytest.param([*PARTS, b"\x06\x00\x90"], "a part of kind 6", id="another kind"),
         pytest.param([*PARTS, PARTS[0]], "a part of kind 0", id="two headers"),
         pytest.param([*PARTS, b""], "a part is empty", id="an empty part"),
         pytest.param([PARTS[0][:-1], *PARTS[1:]], "broken content", id="half a header"),
@@ -168,7 +202,9 @@ def test_a_later_version_is_refused_whatever_its_header_holds() -> None:
     st.lists(
         st.binary(max_size=40)
         | st.sampled_from(PARTS)
-        | st.builds(bytes.__add__, st.sampled_from([b"\1\0", b"\1\1", b"\3\0"]), st.binary())
+        | st.builds(
+            bytes.__add__, st.sampled_from([b"\1\0", b"\1\1", b"\3\0", b"\4\0"]), st.binary()
+        )
     )
 )
 def test_garbage_is_refused_and_nothing_else_raised(parts: list[bytes]) -> None:

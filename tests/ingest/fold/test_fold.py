@@ -3,12 +3,15 @@ from typing import Any
 import pytest
 
 from ingest.fold import fold as module
+from ingest.fold import import_sessions
 from ingest.fold.fold import PAST_SECONDS, Fold
+from ingest.fold.import_sessions import ImportFigures
 from ingest.model.event import EnrichedEvent, Source, Visitor
 from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE
 from ingest.records.record import Description, DropCounts, EndOfSource, MetricCount
 from ingest.rows.layout import SESSION_ID, EventRows
 from ingest.sessions import open_sessions
+from ingest.sessions.salts import LIFETIME
 from tests.examples import NOON, an_enriched_event
 
 DESCRIPTION = Description(session_seconds=1800, margin_seconds=60)
@@ -203,6 +206,116 @@ def test_the_end_of_a_source_is_no_event() -> None:
     folded.visit(NOON, source=Source("import:a", 3))
     assert folded.take(NOON, EndOfSource("import:a")) is None
     assert len(folded.fold.sources) == 0
+
+
+def of_import(number: int, which: str = "import:a", **changes: Any) -> EnrichedEvent:
+    return an_enriched_event(
+        **({"source": Source(which, number), "nonce": number, "timestamp": NOON - 9000} | changes)
+    )
+
+
+def session_of(outcome: object) -> int:
+    assert isinstance(outcome, EventRows)
+    session_id = outcome.event[4]
+    assert isinstance(session_id, int)
+    return session_id
+
+
+def test_each_import_has_sessions_of_its_own() -> None:
+    folded = Folded()
+    live = folded.visit(NOON)
+    folded.visit(NOON, timestamp=NOON - 9000, nonce=99)
+    # Even an event of now does not meet the live ones.
+    outcomes = [
+        folded.take(NOON, of_import(1, timestamp=NOON)),
+        folded.take(NOON, of_import(2, timestamp=NOON + 9)),
+        folded.take(NOON, of_import(3, "import:b", timestamp=NOON)),
+    ]
+    assert list(map(session_of, outcomes)) == [1, 1, 3]
+    assert folded.visit(NOON) == live
+    assert (len(folded.fold.sessions), len(folded.fold.past)) == (1, 1)
+    assert folded.fold.imports.figures("import:a") == (1, 0)
+    assert folded.fold.imports.figures("import:c") == (0, 0)
+
+
+def test_events_of_an_import_are_counted_for_the_import_only() -> None:
+    folded = Folded()
+    engagement = of_import(1, name="engagement")
+    assert folded.take(NOON, engagement) is None
+    folded.take(NOON, of_import(2))
+    assert folded.take(NOON, of_import(2)) is None
+    folded.fold.pass_over(of_import(3))
+    assert folded.take(NOON, of_import(3)) is None
+    assert folded.fold.imports.figures("import:a") == (1, 1)
+    assert folded.fold.take_counters() == []
+
+
+def test_an_import_s_sessions_end_by_its_events_time() -> None:
+    folded = Folded()
+    times = (0, 1800, 3601, 3601 - 1801)
+    found = [
+        session_of(folded.take(NOON, of_import(number, timestamp=NOON - 9000 + seconds)))
+        for number, seconds in enumerate(times)
+    ]
+    assert found == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize(("back", "kept"), [(3600, 2), (3601, 1)])
+def test_sessions_far_ahead_of_an_import_s_line_are_forgotten(back: int, kept: int) -> None:
+    folded = Folded()
+    folded.take(NOON, of_import(1, visitor=Visitor(8, None)))
+    folded.take(NOON, of_import(2, timestamp=NOON - 9000 - back))
+    ((_, sessions),) = folded.fold.imports
+    assert len(sessions.open) == kept
+
+
+def test_an_import_s_sessions_are_bounded_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_sessions, "SESSIONS", 2)
+    folded = Folded()
+    for number, visitor in enumerate((1, 2, 1, 3)):
+        folded.take(NOON, of_import(number, visitor=Visitor(visitor, None)))
+    ((_, sessions),) = folded.fold.imports
+    assert [session.user_id for session in sessions.open] == [1, 3]
+
+
+def test_an_import_is_forgotten_at_its_end_or_when_its_salt_is_gone() -> None:
+    folded = Folded()
+    folded.take(NOON, of_import(1))
+    folded.take(NOON + 60, of_import(1, "import:b"))
+    folded.take(NOON + 60, EndOfSource("import:b"))
+    assert [name for name, _ in folded.fold.imports] == ["import:a"]
+    folded.fold.begin_run(NOON + LIFETIME)
+    assert [name for name, _ in folded.fold.imports] == ["import:a"]
+    folded.fold.begin_run(NOON + LIFETIME + 1)
+    assert list(folded.fold.imports) == []
+    # Its lines are not taken twice however late it goes on.
+    folded.fold.begin_run(NOON + 100 * LIFETIME)
+    assert folded.fold.take(of_import(1)) is None
+
+
+def test_other_rules_apply_to_imports_too() -> None:
+    folded = Folded()
+    folded.take(NOON, of_import(1))
+    folded.take(NOON, Description(session_seconds=60))
+    assert session_of(folded.take(NOON, of_import(2, timestamp=NOON - 9000 + 61))) == 2
+    folded.fold.begin_anew()
+    assert session_of(folded.take(NOON, of_import(3, timestamp=NOON - 9000 + 61))) == 3
+    assert folded.fold.imports.figures("import:a") == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("total", "seen", "now", "then"),
+    [
+        ((7, 1), (5, 0), (6, 2), (8, 3)),
+        ((7, 1), (5, 1), (0, 0), (7, 1)),  # the fold has forgotten it
+        ((7, 1), (5, 1), (2, 0), (9, 1)),  # and it has begun anew
+    ],
+)
+def test_totals_of_figures_that_may_begin_anew(
+    total: tuple[int, int], seen: tuple[int, int], now: tuple[int, int], then: tuple[int, int]
+) -> None:
+    advanced = ImportFigures(*total).advanced(ImportFigures(*seen), ImportFigures(*now))
+    assert advanced == then
 
 
 def test_sessions_begin_anew_when_records_are_missing_and_sources_stay() -> None:

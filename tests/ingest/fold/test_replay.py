@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ingest.fold.checkpoint import FoldState, read_parts, write_parts
 from ingest.fold.fold import Fold
+from ingest.fold.import_sessions import SavedImport
 from ingest.model.event import EnrichedEvent, Source, Visitor
-from ingest.records.record import Description, DropCounts, MetricCount, Record
+from ingest.records.record import Description, DropCounts, EndOfSource, MetricCount, Record
 from ingest.records.run import Run, decode_run, encode_run
 from ingest.rows.batch import Batch, Insert
 from ingest.rows.layout import SESSION_EVENTS, SESSION_ID, SESSION_SIGN, EventRows
@@ -47,6 +48,10 @@ def state_of(fold: Fold, position: int) -> FoldState:
         list(fold.sessions),
         list(fold.past),
         list(fold.sources),
+        [
+            SavedImport(name, each.touched, each.figures, list(each.open))
+            for name, each in fold.imports
+        ],
     )
 
 
@@ -90,8 +95,12 @@ records = st.one_of(
         timestamp=st.integers(NOON - 4000, NOON + 400),
         name=st.sampled_from(["pageview", "engagement", "Signup"]),
         pathname=st.sampled_from(["/", "/a", "/\udcff"]),
-        source=st.none() | st.builds(Source, st.sampled_from(["letter:a"]), st.integers(1, 3)),
+        source=st.none()
+        | st.builds(
+            Source, st.sampled_from(["letter:a", "import:a", "import:b"]), st.integers(1, 3)
+        ),
     ),
+    st.just(EndOfSource("import:a")),
     st.just(DropCounts((MetricCount(NOON, "x.example", None, "dropped_bot", 0, 2),))),
     st.just(Description(session_seconds=50, margin_seconds=5)),
 )
