@@ -57,6 +57,11 @@ class RecentEvents:
         self._accepted.append((number, event))
         return number
 
+    @property
+    def events(self) -> int:
+        """How many events came since the start."""
+        return self._number - self.since * NUMBERS_PER_SECOND
+
     def next_number(self) -> int:
         """The number of the next drop."""
         self._number += 1

@@ -1,6 +1,8 @@
 """The live page in a real browser, from a real server."""
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from ingest.commands.sites import snippet
 from tests.end_to_end import front_page
+from tests.end_to_end.accessibility import violations
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 from tests.end_to_end.sluice import SITES, Sluice
@@ -103,6 +107,7 @@ def test_all_is_well(browser: Browser, server: Sluice) -> None:
     with opened(browser, server.url) as watched:
         page = watched.page
         expect(page.locator("#headline")).to_have_text("All is well", timeout=PATIENCE_MS)
+        expect(page.locator("#start")).to_be_hidden()
         expect(page.locator("#connection")).to_have_text("Live")
         expect(page).to_have_title(f"Sluice – 127.0.0.1:{server.port}")
         site = page.locator("#sites tbody tr", has_text="example.com")
@@ -417,6 +422,31 @@ def test_signing_in(browser: Browser, tmp_path: Path) -> None:
             assert TOKEN not in watched.page.content()
         finally:
             context.close()
+
+
+def test_the_first_event_is_waited_for(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "sites.toml").write_text("")
+    with Sluice(tmp_path, "chdb://chdb") as server, opened(browser, server.url) as watched:
+        page = watched.page
+        start = page.locator("#start")
+        expect(start).to_contain_text("Waiting for the first event")
+        (command,) = start.locator("code").all_inner_texts()
+        assert command == "sluice sites add your.site"
+        assert server.command("sites", "add", "shop.example").returncode == 0
+        expect(start.locator("code")).to_have_count(2)
+        html, curl = start.locator("code").all_inner_texts()
+        assert html == snippet("shop.example", server.url)
+        page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+        assert watched.overflow() <= 0
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert violations(page) == []
+            assert page.evaluate(FAINT) == []
+        direct = os.environ | {"NO_PROXY": "*"}
+        subprocess.run(["/bin/sh", "-c", curl], env=direct, timeout=60, check=True)
+        expect(start).to_be_hidden()
+        expect(events_of(page, "shop.example")).to_contain_text("accepted")
+        expect(events_of(page, "shop.example")).to_contain_text("Firefox")
 
 
 def test_trouble_shows_and_ends(browser: Browser, tmp_path: Path) -> None:

@@ -16,12 +16,15 @@ QUIET_SITES: Final = 20
 """The same for unknown domains, and for sites without events."""
 
 
-def sites_report(history: History, registry: SiteRegistry) -> dict[str, Any]:
+def sites_report(
+    history: History, registry: SiteRegistry, *, unknown_accepted: bool
+) -> dict[str, Any]:
     """Return the sites' part of the report.
 
     Args:
         history: The last hour.
         registry: The registered sites.
+        unknown_accepted: Whether events of other domains are accepted.
     """
     counts, more = history.sites(SITES)
     heard = history.verdicts()
@@ -49,6 +52,7 @@ def sites_report(history: History, registry: SiteRegistry) -> dict[str, Any]:
             for domain, events in unknown.most_common(UNKNOWN_DOMAINS)
         ],
         "unknown_count": len(unknown),
+        "unknown_accepted": unknown_accepted,
         "quiet": quiet[:QUIET_SITES],
         "quiet_count": len(quiet),
     }

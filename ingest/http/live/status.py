@@ -113,7 +113,12 @@ class LiveStatus:
                 "dropped": seconds.dropped,
                 "refused": seconds.refused,
             },
-            "sites": sites_report(history, collector.reference.registry),
+            "events_since_start": collector.broadcast.recent.events,
+            "sites": sites_report(
+                history,
+                collector.reference.registry,
+                unknown_accepted=collector.reference.accept_unknown_sites,
+            ),
             "sessions_open": metrics.figure("sluice_sessions_open"),
             "requests_waiting": metrics.figure("sluice_requests_waiting"),
             "actors": [

@@ -28,6 +28,14 @@ def test_numbers_grow_also_over_a_restart() -> None:
     assert first < second < later.next_number() < 2**53
 
 
+def test_events_are_counted() -> None:
+    recent = RecentEvents(NOON)
+    assert recent.events == 0
+    recent.accept(an_enriched_event())
+    drop(recent, 1)
+    assert recent.events == 2
+
+
 def test_drops_are_shown_newest_first_whatever_their_site() -> None:
     recent = RecentEvents(NOON)
     numbers = [drop(recent, 1), drop(recent, 2), drop(recent, None), drop(recent, 1)]

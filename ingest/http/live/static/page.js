@@ -16,6 +16,7 @@ import {
   showTiles,
   showVerdict,
 } from "./panels.js";
+import { showStart } from "./start.js";
 import { clockSeconds } from "./words.js";
 
 const ASK_MS = 2000;
@@ -38,6 +39,7 @@ const show = (report) => {
   const restarted = last !== null && report.uptime_seconds < last.uptime_seconds;
   history.take(report.history);
   showVerdict(report);
+  showStart(report, address);
   showTiles(report);
   showCluster(report);
   showSites(report, events.filter);

@@ -34,6 +34,7 @@ async def test_a_server_at_rest(autojump_clock: MockClock, application: Applicat
     assert (report["version"], report["now"]) == ("1.2.3", NOON + 30)
     assert report["uptime_seconds"] == 30
     assert report["rates"] == {"accepted": 0, "dropped": 0, "refused": 0}
+    assert report["events_since_start"] == 0
     assert report["history"]["first"] == NOON + 30 - SECONDS + 1
     assert len(report["history"]["accepted"]) == SECONDS
     assert report["sites"] == {
@@ -41,6 +42,7 @@ async def test_a_server_at_rest(autojump_clock: MockClock, application: Applicat
         "more": 0,
         "unknown": [],
         "unknown_count": 0,
+        "unknown_accepted": False,
         "quiet": ["example.com"],
         "quiet_count": 1,
     }
@@ -65,6 +67,7 @@ async def test_events_are_counted_by_site_and_reason(
     await trio.sleep(6)
     report = application.live.report()
     assert report["rates"] == {"accepted": 0.1, "dropped": 0.2, "refused": 0.1}
+    assert report["events_since_start"] == 3
     assert report["hour"] == {
         "accepted": 1,
         "dropped": 2,
