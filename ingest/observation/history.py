@@ -25,6 +25,9 @@ domains; further ones are counted for `OTHER_SITES`. This bounds the memory at t
 OTHER_SITES: Final = "(other)"
 """Stands for sites beyond the limit; never the domain of a site."""
 
+Verdicts = dict[DropReason | None, int]
+"""Events by verdict; None: accepted."""
+
 _Key = tuple[str, DropReason | None]
 
 _STATUSES: Final = 600
@@ -187,23 +190,24 @@ class History:
             Them, and how many more there are.
         """
         verdicts = self.verdicts()
-        totals = {site: found.total() for site, found in verdicts.items()}
+        totals = {site: sum(found.values()) for site, found in verdicts.items()}
         shown = sorted(totals, key=lambda site: (-totals[site], site))[:limit]
-        return [
-            SiteCounts(
-                site,
-                verdicts[site][None],
-                {reason: events for reason, events in verdicts[site].most_common() if reason},
-                self._events.per_minute((site, None)),
-            )
-            for site in shown
-        ], len(totals) - len(shown)
+        return [self._counts(site, verdicts[site]) for site in shown], len(totals) - len(shown)
 
-    def verdicts(self) -> dict[str, Counter[DropReason | None]]:
-        """How many events of each site had which verdict in the last hour; None: accepted."""
-        found: dict[str, Counter[DropReason | None]] = {}
+    def _counts(self, site: str, verdicts: Verdicts) -> SiteCounts:
+        drops = sorted(verdicts.items(), key=lambda one: -one[1])
+        return SiteCounts(
+            site,
+            verdicts.get(None, 0),
+            {reason: events for reason, events in drops if reason is not None},
+            self._events.per_minute((site, None)),
+        )
+
+    def verdicts(self) -> dict[str, Verdicts]:
+        """How many events of each site had which verdict in the last hour."""
+        found: dict[str, Verdicts] = {}
         for (site, reason), events in self._events.of_hour().items():
-            found.setdefault(site, Counter())[reason] += events
+            found.setdefault(site, {})[reason] = events
         return found
 
     def unknown_domains(self) -> Counter[str]:

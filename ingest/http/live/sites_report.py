@@ -1,10 +1,10 @@
 """The sites and their events of the last hour, as the live page shows them."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
-from ingest.model.verdict import DropReason
-from ingest.observation.history import OTHER_SITES, History
+from ingest.observation.history import OTHER_SITES, History, Verdicts
 from ingest.sites.site import SiteRegistry
 from ingest.telemetry.metrics import UNKNOWN_SITE
 
@@ -17,21 +17,25 @@ QUIET_SITES: Final = 20
 
 
 def sites_report(
-    history: History, registry: SiteRegistry, *, unknown_accepted: bool
+    history: History,
+    verdicts: Mapping[str, Verdicts],
+    registry: SiteRegistry,
+    *,
+    unknown_accepted: bool,
 ) -> dict[str, Any]:
     """Return the sites' part of the report.
 
     Args:
         history: The last hour.
+        verdicts: Its verdicts by site.
         registry: The registered sites.
         unknown_accepted: Whether events of other domains are accepted.
     """
     counts, more = history.sites(SITES)
-    heard = history.verdicts()
     quiet = [
         site.domain
         for site in registry
-        if site.domain not in heard and site.previous_domain not in heard
+        if site.domain not in verdicts and site.previous_domain not in verdicts
     ]
     unknown = unknown_domains(history, registry)
     return {
@@ -58,20 +62,11 @@ def sites_report(
     }
 
 
-def registered_verdicts(
-    history: History, registry: SiteRegistry
-) -> dict[str, Counter[DropReason | None]]:
-    """Return how many events of each registered site had which verdict in the last hour."""
-    return {
-        site: verdicts
-        for site, verdicts in history.verdicts().items()
-        if registry.find(site) is not None
-    }
-
-
-def unknown_events(history: History, registry: SiteRegistry) -> int:
+def unknown_events(
+    history: History, verdicts: Mapping[str, Verdicts], registry: SiteRegistry
+) -> int:
     """Return the events of the last hour whose domain was unknown, and still is."""
-    total = history.verdicts().get(UNKNOWN_SITE, Counter()).total()
+    total = sum(verdicts.get(UNKNOWN_SITE, {}).values())
     named = history.unknown_domains()
     registered = named.total() - named[OTHER_SITES] - unknown_domains(history, registry).total()
     return max(0, total - registered)
