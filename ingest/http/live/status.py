@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,6 @@ from ingest.http.health import Health
 from ingest.http.hypercorn.open_connections import connection_limit
 from ingest.http.live.cluster_report import cluster_report
 from ingest.http.live.sites_report import (
-    registered_verdicts,
     sites_report,
     unknown_domains,
     unknown_events,
@@ -24,6 +23,7 @@ from ingest.http.live.sites_report import (
 from ingest.observation.diagnosis.diagnose import diagnose, headline, status
 from ingest.observation.diagnosis.finding import Diagnosis
 from ingest.observation.diagnosis.server_health import ActorHealth, ServerHealth
+from ingest.observation.history import Verdicts
 from ingest.observation.inserts import Spread
 from ingest.settings import ShownSetting
 
@@ -87,7 +87,8 @@ class LiveStatus:
         history = metrics.history
         history.advance(now)
         _, parts = self._health.readiness(detailed=True)
-        findings = self.findings(parts)
+        verdicts = history.verdicts()
+        findings = self._findings(parts, verdicts)
         seconds = history.seconds(since)
         per_second = [total / RATE_SECONDS for total in history.last(RATE_SECONDS)]
         whole = seconds if since is None else history.seconds()
@@ -116,6 +117,7 @@ class LiveStatus:
             "events_since_start": collector.broadcast.recent.events,
             "sites": sites_report(
                 history,
+                verdicts,
                 collector.reference.registry,
                 unknown_accepted=collector.reference.accept_unknown_sites,
             ),
@@ -148,11 +150,12 @@ class LiveStatus:
             ]
         return report
 
-    def findings(self, parts: dict[str, Any]) -> list[Diagnosis]:
+    def _findings(self, parts: dict[str, Any], verdicts: Mapping[str, Verdicts]) -> list[Diagnosis]:
         """Return all problems, the worst first.
 
         Args:
             parts: The readiness report with its reasons.
+            verdicts: Events of the last hour by site.
         """
         collector, metrics = self._collector, self._collector.metrics
         # Only a process that stores rows has the first two, only a front the third.
@@ -187,8 +190,8 @@ class LiveStatus:
                 loop_lag_seconds=max(list(metrics.recent_lags)[-LAG_BEATS:], default=0.0),
                 queue_share=intake["waiting"] / intake["room"],
                 refused=history.refusals(REFUSAL_MINUTES),
-                verdicts=registered_verdicts(history, registry),
-                unknown_events=unknown_events(history, registry),
+                verdicts={site: of for site, of in verdicts.items() if registry.find(site)},
+                unknown_events=unknown_events(history, verdicts, registry),
                 unknown_domains=dict(unknown_domains(history, registry).most_common()),
                 unknown_accepted=collector.reference.accept_unknown_sites,
                 odd_scripts=metrics.odd_scripts.of_last_day(collector.clock.seconds()),
