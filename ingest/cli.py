@@ -80,8 +80,15 @@ _COMMANDS = (
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="sluice")
-def commands() -> None:
+@click.option(
+    "--env-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Read settings from a file with lines NAME=value, as systemd's EnvironmentFile, instead "
+    "of .env. Variables of the environment win.",
+)
+def commands(env_file: Path | None) -> None:
     """Collect web-analytics events and write Plausible-shaped rows to ClickHouse.
 
-    Configured by environment variables, or a .env file; `sluice settings` explains them all.
+    Configured by environment variables, or a file of them; `sluice settings` explains them all.
     """

@@ -23,11 +23,12 @@ from ingest.sites.site import SiteRegistry
 from ingest.sites.site_file import SitesFileError, parse_sites, read_sites_text
 
 
-def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
+def check(settings: Settings, file: Path = DOTENV, unknown: Iterable[str] = ()) -> Report:
     """Check each part. The state directory and the store's tables are created or migrated.
 
     Args:
         settings: What to check.
+        file: Where settings are from, besides the environment.
         unknown: A warning for each variable that is no setting.
     """
     now = time.time()
@@ -37,7 +38,7 @@ def check(settings: Settings, unknown: Iterable[str] = ()) -> Report:
         server = server_pid(StateFiles(settings.state_dir))
         return Report(
             (
-                section("settings", check_settings(settings, unknown, dotenv=DOTENV)),
+                section("settings", check_settings(settings, unknown, file=file)),
                 section(f"sites: {masked_value(settings.sites)}", _sites(settings, geo, now)),
                 section("proxies", (*check_proxies(settings), *check_access(settings))),
                 section("geo database", geo_results),

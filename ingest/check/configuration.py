@@ -18,17 +18,17 @@ _KILLED_AFTER: Final = 30.0
 
 
 def check_settings(
-    settings: Settings, unknown: Iterable[str], *, dotenv: Path | None = None
+    settings: Settings, unknown: Iterable[str], *, file: Path | None = None
 ) -> Iterator[CheckResult]:
     """List the settings that differ from their defaults; secrets are masked.
 
     Args:
         settings: What is set.
         unknown: A warning for each variable that is no setting.
-        dotenv: The file that was read, too; None when there is none.
+        file: The file that was read, too, if it exists.
     """
-    if dotenv is not None and dotenv.exists():
-        yield ok(f"{dotenv} is read, the environment wins")
+    if file is not None and file.exists():
+        yield ok(f"{file} is read, the environment wins")
     changed = list(_changed(settings))
     yield from changed or [ok("all are the defaults; `sluice settings` explains them")]
     for text in unknown:

@@ -4,10 +4,9 @@ import sys
 
 import click
 
-from ingest.commands.configuration import settings_of_command
+from ingest.commands.configuration import act_as_owner, read_configuration
 from ingest.commands.output import json_option, paint, print_json, print_painted
 from ingest.commands.settings import settings_text
-from ingest.settings import unknown_variables
 
 
 @click.command("check", epilog="\b\n" + settings_text())
@@ -20,7 +19,9 @@ def check_command(*, as_json: bool) -> None:
     """
     from ingest.check import check
 
-    report = check(settings_of_command(warn=False), unknown_variables())
+    configuration = read_configuration()
+    act_as_owner(configuration.settings.state_dir)
+    report = check(*configuration)
     if as_json:
         print_json(report.to_dict())
     else:

@@ -9,7 +9,7 @@ import click
 
 from actors.letters.letter_directory import LetterDirectory, LetterNotFoundError
 from ingest.commands.cluster_letters import LettersOfCluster
-from ingest.commands.configuration import settings_of_command
+from ingest.commands.configuration import act_as_owner, settings_of_command
 from ingest.commands.output import (
     json_option,
     print_json,
@@ -41,6 +41,7 @@ def dead_letters(context: click.Context, as_json: bool) -> None:
     the cluster's workers.
     """
     settings = settings_of_command()
+    act_as_owner(settings.state_dir)
     context.obj = _Places(
         LetterDirectory(StateFiles(settings.state_dir).dead_letters), LettersOfCluster(settings)
     )

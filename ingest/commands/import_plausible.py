@@ -1,6 +1,7 @@
 """`sluice sites import-plausible`: import sites, rules and salts from Plausible's PostgreSQL."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ EXIT_CONFLICTS = 1
 
 
 @click.command("import-plausible")
-@click.argument("url", envvar="DATABASE_URL", required=False)
+@click.argument("url", required=False)
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option(
     "--salts/--no-salts",
@@ -62,9 +63,10 @@ def import_plausible(
     The exit code is 1 if nothing was changed because of an error, or if sites were skipped because
     the file has their domains under other ids.
     """
-    if url is None:
-        raise click.UsageError("the URL of Plausible's PostgreSQL is needed, or DATABASE_URL")
     settings = settings_of_command()
+    url = url or os.environ.get("DATABASE_URL")
+    if not url:
+        raise click.UsageError("the URL of Plausible's PostgreSQL is needed, or DATABASE_URL")
     try:
         data = read_plausible(url)
     except PlausibleError as error:

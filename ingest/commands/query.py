@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import click
 
-from ingest.commands.configuration import settings_of_command
+from ingest.commands.configuration import act_as_owner, settings_of_command
 from ingest.commands.output import (
     Cell,
     json_option,
@@ -53,8 +53,10 @@ def query_command(sql: str, form: Format | None, as_json: bool) -> None:
         if form not in (None, "json"):
             raise click.UsageError("--json is --format json")
         form = "json"
+    settings = settings_of_command()
+    act_as_owner(settings.state_dir)
     try:
-        lines = query(settings_of_command(), sql)
+        lines = query(settings, sql)
     except QueryError as error:
         raise click.ClickException(str(error)) from None
     _print(lines, form or ("table" if on_terminal(sys.stdout) else "json"))

@@ -29,7 +29,7 @@ def serve_command(role: "Role") -> None:
     from ingest.server.start_files import StartError
 
     try:
-        exit_code = serve(settings_of_command(), role)
+        exit_code = serve(settings_of_command(of_unit=False), role)
     except StartError as error:
         click.echo(f"sluice: {error}", err=True)
         sys.exit(1)

@@ -169,7 +169,10 @@ def wait_for_reload(
     while True:
         report = _registry_report(settings)
         if report is None:
-            return "No server was found running here; one that runs takes it over in two seconds."
+            return (
+                f"No server was found running with the state directory {settings.state_dir}; one "
+                "that uses this file takes it over in two seconds."
+            )
         if written is not None and report.get("file_written_ns") == written:
             problem = report.get("reason")
             if problem:

@@ -57,9 +57,9 @@ def test_what_differs_is_named_without_secrets(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
-    without = list(check_settings(settings(monkeypatch), (), dotenv=dotenv))
+    without = list(check_settings(settings(monkeypatch), (), file=dotenv))
     dotenv.write_text("")
-    with_file = list(check_settings(settings(monkeypatch), (), dotenv=dotenv))
+    with_file = list(check_settings(settings(monkeypatch), (), file=dotenv))
     assert len(with_file) == len(without) + 1
     assert str(dotenv) in with_file[0].text
 

@@ -13,7 +13,7 @@ from tests.ingest.commands.command_line import run
 def _report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     found = Report((section("machine", [ok("it is noon")]),))
-    monkeypatch.setattr("ingest.check.check", lambda settings, unknown: found)
+    monkeypatch.setattr("ingest.check.check", lambda *configuration: found)
 
 
 def test_text() -> None:
@@ -31,6 +31,6 @@ def test_json() -> None:
 
 def test_a_problem_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = Report((section("machine", [problem("no", "yes")]),))
-    monkeypatch.setattr("ingest.check.check", lambda settings, unknown: bad)
+    monkeypatch.setattr("ingest.check.check", lambda *configuration: bad)
     assert run("check").exit_code == 1
     assert run("check", "--json").exit_code == 1

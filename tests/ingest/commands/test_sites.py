@@ -40,7 +40,8 @@ def test_add(file: Path) -> None:
     assert result.exit_code == 0
     assert result.output == (
         "two.example is site 2 in sites.toml.\n"
-        "No server was found running here; one that runs takes it over in two seconds.\n"
+        "No server was found running with the state directory var; one that uses this file takes "
+        "it over in two seconds.\n"
         "\n"
         "For the <head> of its pages:\n"
         "\n"

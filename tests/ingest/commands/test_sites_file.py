@@ -14,7 +14,10 @@ from ingest.plausible.tables import PlausibleData, PlausibleSite
 from ingest.settings import Settings, read_settings
 from tests.ingest.commands.command_line import run
 
-NOBODY = "No server was found running here; one that runs takes it over in two seconds."
+NOBODY = (
+    "No server was found running with the state directory var; one that uses this file takes it "
+    "over in two seconds."
+)
 
 
 class ReadyServer:

@@ -47,7 +47,7 @@ def test_a_log_that_nobody_reads_does_not_keep_it() -> None:
 
 def test_the_server_ends_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
-    monkeypatch.setattr("ingest.commands.serve.settings_of_command", lambda: None)
+    monkeypatch.setattr("ingest.commands.serve.settings_of_command", lambda of_unit: None)
     monkeypatch.setattr("ingest.server.serve.serve", lambda *_: 70)
     monkeypatch.setattr("ingest.server.process_end.end_process", ended.append)
     cli.commands(["serve"], standalone_mode=False)
@@ -58,7 +58,7 @@ def test_a_server_that_cannot_start_is_one_message(monkeypatch: pytest.MonkeyPat
     def refuse(*_: object) -> int:
         raise StartError("PORT 80 on HOST 127.0.0.1 is taken")
 
-    monkeypatch.setattr("ingest.commands.serve.settings_of_command", lambda: None)
+    monkeypatch.setattr("ingest.commands.serve.settings_of_command", lambda of_unit: None)
     monkeypatch.setattr("ingest.server.serve.serve", refuse)
     result = run("serve")
     assert (result.exit_code, result.stdout) == (1, "")
