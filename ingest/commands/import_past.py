@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from ingest.commands.configuration import settings_of_command
+from ingest.commands.configuration import act_as_owner, settings_of_command
+from ingest.commands.output import json_option, print_json
 from ingest.model.url import clean_host
 from ingest.past.formats import FOUND_OUT, Format
 from ingest.past.import_progress import Phase
@@ -150,6 +151,7 @@ Exit codes:
 @click.option(
     "--force", is_flag=True, help="Import a file although more than a tenth of its lines is broken."
 )
+@json_option
 def import_past(
     files: tuple[str, ...],
     site: str | None,
@@ -162,6 +164,7 @@ def import_past(
     again: bool,
     dry_run: bool,
     force: bool,
+    as_json: bool,
 ) -> None:
     """Import past events from access logs, GoatCounter's export, or JSON lines of events.
 
@@ -176,6 +179,7 @@ def import_past(
 
     wanted, pattern = _format(form, names)
     settings = settings_of_command()
+    act_as_owner(settings.state_dir)
     selection = ImportSelection(
         None if site is None else clean_host(site),
         since,
@@ -206,7 +210,10 @@ def import_past(
             click.echo("interrupted; the same command goes on with the import", err=True)
             sys.exit(EXIT_INTERRUPTED)
         seen = read_lines(request, progress, TrustedProxies.parse(settings.trusted_proxies))
-    click.echo(summary(progress, seen))
+    if as_json:
+        print_json(progress.to_json())
+    else:
+        click.echo(summary(progress, seen))
     if progress.phase is Phase.REFUSED:
         sys.exit(EXIT_FAILED)
     if progress.phase is Phase.STOPPED:
