@@ -16,7 +16,10 @@ echo "${COMPREPLY[*]}"
 """
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+BASH = shutil.which("bash")
+
+
+@pytest.mark.skipif(BASH is None, reason="bash is not installed")
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
@@ -30,8 +33,9 @@ echo "${COMPREPLY[*]}"
 )
 def test_bash(tmp_path: Path, words: tuple[str, ...], completed: list[str]) -> None:
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    assert BASH is not None
     ended = subprocess.run(
-        ["bash", "--norc", "-c", _COMPLETED, "bash", "sluice", *words],
+        [BASH, "--norc", "-c", _COMPLETED, "bash", "sluice", *words],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
