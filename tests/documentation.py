@@ -6,11 +6,13 @@ from pathlib import Path
 DOCS = Path(__file__).parents[1] / "docs"
 CLICKHOUSE = DOCS / "clickhouse.md"
 CLUSTER = DOCS / "cluster.md"
+CONTAINERS = DOCS / "containers.md"
 MONITORING = DOCS / "monitoring.md"
 PLAUSIBLE = DOCS / "plausible.md"
 PROXY = DOCS / "proxy.md"
 QUERIES = DOCS / "queries.md"
 TRACKERS = DOCS / "trackers.md"
+CADDYFILE = DOCS.parent / "config" / "Caddyfile"
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -35,8 +35,8 @@ def test_the_procfile() -> None:
 def test_the_processes() -> None:
     assert sorted(SERVERS) == ["front1", "front2", "worker1", "worker2"]
     for name, service in SERVERS.items():
-        assert service["command"] == f"sluice serve --role {name.rstrip('12')}"
-        assert service["volumes"][0] == f"{name}:/state"
+        assert service["command"] == f"serve --role {name.rstrip('12')}"
+        assert service["volumes"][0] == f"{name}:/var/lib/sluice"
     published = [port for service in SERVERS.values() for port in service.get("ports", ())]
     assert published == ["8000:8000", "8001:8000"]
 

@@ -3,13 +3,14 @@
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from tests.documentation import PROXY, blocks
+from tests.documentation import CADDYFILE, PROXY, blocks
 from tests.end_to_end.clickhouse_server import free_port
 from tests.end_to_end.sluice import wait_until
 
@@ -29,6 +30,8 @@ START_SECONDS = 60.0
 class Proxy:
     """nginx or Caddy on a free port of loopback, in a separate directory.
 
+    `caddy-tls` is Caddy with the configuration of `compose.yaml`, and a certificate of its own.
+
     `appends` is nginx that appends to the received `X-Forwarded-For` instead of replacing it, like
     a proxy behind another proxy. `cloudflare` is nginx that trusts `CF-Connecting-IP`. `server` is
     an nginx server block other than the documented one.
@@ -44,9 +47,11 @@ class Proxy:
         cloudflare: str = "",
         server: str | None = None,
     ) -> None:
-        program = shutil.which(kind)
+        name = kind.partition("-")[0]
+        program = shutil.which(name)
         if program is None:
-            pytest.skip(f"{kind} is not installed (apt-get install {kind})")
+            pytest.skip(f"{name} is not installed (apt-get install {name})")
+        self.tls = kind.endswith("-tls")
         self.directory = directory
         self.port = free_port()
         self.log = directory / "log"
@@ -64,9 +69,16 @@ class Proxy:
             text = _NGINX.format(text)
             self.command = [program, "-p", str(directory), "-c", "conf", "-e", "stderr"]
         else:
-            (text,) = blocks(PROXY, "caddyfile")
-            text = text.replace("stats.example.com", f"http://127.0.0.1:{self.port}")
-            text = "{\n\tadmin off\n\tauto_https off\n}\n" + text
+            options = ["admin off", "default_bind 127.0.0.1"]
+            if kind == "caddy":
+                (text,) = blocks(PROXY, "caddyfile")
+                text = text.replace("stats.example.com", f"http://127.0.0.1:{self.port}")
+                options += ["auto_https off"]
+            else:
+                text = CADDYFILE.read_text().replace("sluice:8000", "127.0.0.1:8000")
+                options += [f"http_port {free_port()}", f"https_port {self.port}"]
+                options += ["skip_install_trust"]
+            text = "{\n\t" + "\n\t".join(options) + "\n}\n" + text
             config = str(directory / "conf")
             self.command = [program, "run", "--config", config, "--adapter", "caddyfile"]
         assert "127.0.0.1:8000" in text
@@ -88,7 +100,19 @@ class Proxy:
     def _listens(self) -> bool:
         assert self.process.poll() is None, self._explain()
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                return False
+            return not self.tls or self._has_certificate(probe)
+
+    def _has_certificate(self, probe: socket.socket) -> bool:
+        """Whether Caddy has made its certificate, which it does after it has begun to listen."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            context.wrap_socket(probe, server_hostname="localhost").close()
+        except OSError:
+            return False
+        return True
 
     def _explain(self) -> str:
         return self.log.read_text(errors="replace")

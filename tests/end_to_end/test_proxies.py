@@ -30,14 +30,15 @@ PAGES = itertools.count()
 SCRIPTS = ("/js/script.js", "/js/plausible.tagged-events.hash.js", "/js/p.js", "/js/analytics.js")
 
 
-def visitors(server: Sluice, proxy: Proxy) -> Visitor:
+def visitors(server: Sluice, proxy: Proxy, url: str = "http://127.0.0.1") -> Visitor:
     def visitor(address: str, headers: Mapping[str, str]) -> int:
         page = f"/{next(PAGES)}"
         body = {"n": "pageview", "u": f"https://example.com{page}", "d": "example.com"}
-        transport = httpx.HTTPTransport(local_address=address)
+        # Caddy's own certificate is not known.
+        transport = httpx.HTTPTransport(local_address=address, verify=not url.startswith("https"))
         with httpx.Client(transport=transport, timeout=60) as client:
             answer = client.post(
-                f"http://127.0.0.1:{proxy.port}/api/event",
+                f"{url}:{proxy.port}/api/event",
                 content=json.dumps(body),
                 headers={"content-type": "text/plain", "user-agent": CHROME, **headers},
             )
@@ -68,6 +69,17 @@ def test_a_proxy_that_says_who_came(tmp_path: Path, kind: str, trusted: str) -> 
         assert visitor(ONE, FORGED) == one
         assert visitor(ONE, FORGED_OTHERWISE) == one
         assert server.client.get("/metrics").status_code == 200
+
+
+def test_the_proxy_of_the_composition(tmp_path: Path) -> None:
+    with (
+        Sluice(tmp_path, "chdb://chdb") as server,
+        Proxy("caddy-tls", tmp_path / "proxy", server.port) as proxy,
+    ):
+        visitor = visitors(server, proxy, "https://localhost")
+        one = visitor(ONE, {})
+        assert visitor(OTHER, {}) != one
+        assert visitor(ONE, FORGED | FORGED_OTHERWISE) == one
 
 
 @pytest.mark.parametrize("trusted", ["127.0.0.1/32", "10.0.0.0/8, 127.0.0.1"])
