@@ -66,7 +66,7 @@ audit:
 	.cache/audit/bin/pip-audit --strict --requirement requirements/development.txt --disable-pip
 
 # Suites that run beside each other print whole lines as they come, each with the name of its suite.
-export PYTHONUNBUFFERED := 1
+unit end-to-end cluster: export PYTHONUNBUFFERED := 1
 REPORTS := .cache/reports
 report = --junitxml=$(REPORTS)/$@.xml
 lines = 2>&1 | sed --unbuffered 's/^/$@: /'
