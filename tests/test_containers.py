@@ -13,8 +13,9 @@ import yaml
 from compose_spec import PyCompose
 
 from ingest.cli import commands
+from ingest.commands.loading import CommandToLoad
 from ingest.settings import Settings, describe_settings
-from tests.documentation import CADDYFILE, CONTAINERS, OPERATING, blocks
+from tests.documentation import CADDYFILE, CONTAINERS, PROXY, blocks
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -79,6 +80,8 @@ def test_settings_and_commands_exist(name: str) -> None:
     assert Settings(**given).clickhouse_url == "clickhouse://sluice:sluice@clickhouse:9000/sluice"
     arguments = [with_defaults(text) for text in SLUICE[name].get("command", ["serve"])]
     command = commands.commands[arguments[0]]
+    if isinstance(command, CommandToLoad):
+        command = command.load()
     context = command.make_context(arguments[0], arguments[1:])
     if name == "sites":
         assert context.params["domains"] == ("example.com",)
@@ -99,7 +102,7 @@ def test_only_sluice_reaches_the_store() -> None:
 
 def test_caddy_is_as_documented() -> None:
     """`tests/end_to_end/test_proxies.py` runs it."""
-    (documented,) = blocks(OPERATING, "caddyfile")
+    (documented,) = blocks(PROXY, "caddyfile")
     text = re.sub(r"^#.*\n", "", CADDYFILE.read_text(), flags=re.MULTILINE)
     assert text == documented.replace("stats.example.com", "{$STATS_HOST:localhost}").replace(
         "127.0.0.1:8000", "sluice:8000"

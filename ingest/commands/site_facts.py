@@ -18,6 +18,7 @@ def site_facts(site: Site) -> dict[str, Any]:
         "accept_traffic_until": until and until.isoformat(),
         "drop_server_clients": site.drop_server_clients,
         "has_server_key": site.server_key is not None,
+        "timezone": site.timezone,
         "script": site.script and asdict(site.script),
         "shields": {kind: list(rules) for kind, rules in shield_rules(site).items()},
         "revenue_goals": dict(site.revenue_goals),

@@ -180,6 +180,7 @@ def show(name: str, as_json: bool) -> None:
         ("accepts traffic until", str(site.accept_traffic_until or "-")),
         ("server clients", "dropped" if site.drop_server_clients else "accepted"),
         ("server key", "set" if site.server_key else "-"),
+        ("time zone", site.timezone or "UTC"),
         ("script", script_text(site.script) or "-"),
         *(
             (f"shield: {kind}", ", ".join(rules) or "-")

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import time
+from datetime import UTC
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from ingest.commands.configuration import settings_of_command
 from ingest.commands.sites import snippet
 from ingest.commands.sites_file import find_site, registry_of
 from ingest.commands.stats_text import report_lines
+from ingest.sites.time_zone import find_time_zone
 from ingest.stats.figures import DEFAULT_PERIOD, describe_period, figure_of, read_period
 from ingest.stats.period import CUSTOM, PERIODS, PeriodError
 from ingest.stats.queries import FIGURES, ROWS, statements
@@ -45,14 +47,15 @@ def stats(
     SITE is its domain, its previous domain or its id. The page /stats/DOMAIN of a running server
     shows the same. The exit code is 1 if a figure could not be had.
     """
-    try:
-        chosen = read_period(period, first, last, time.time())
-    except PeriodError as mistake:
-        raise click.BadParameter(str(mistake), param_hint=f"--{mistake.field}") from None
     settings = settings_of_command()
     registry = registry_of(settings)
     found = registry.accepting(site) if settings.unknown_sites == "accept" else None
     found = found or find_site(registry, site)
+    zone = find_time_zone(found.timezone) or UTC
+    try:
+        chosen = read_period(period, first, last, time.time(), zone)
+    except PeriodError as mistake:
+        raise click.BadParameter(str(mistake), param_hint=f"--{mistake.field}") from None
     asked = {name: statements(name, found.id, chosen) for name in FIGURES}
     try:
         answers = iter(ask_all(settings, [sql for each in asked.values() for sql in each]))

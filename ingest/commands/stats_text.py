@@ -42,7 +42,7 @@ def report_lines(
     before = period["before"]
     so_far = ", up to the same time of day" if period["so_far"] else ""
     yield printable(report["site"])
-    yield f"{_days(period)} (UTC), compared with {_days(before)}{so_far}"
+    yield f"{_days(period)} ({period['timezone']}), compared with {_days(before)}{so_far}"
     yield ""
     if figures["visitors"].get("visitors") == 0 and figures["visits"].get("visits") == 0:
         yield "No events in this period. Choose a longer one with --period or --from."

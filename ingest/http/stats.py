@@ -3,6 +3,7 @@
 Each figure is a request of its own, so that one that fails does not take the others with it.
 """
 
+from datetime import UTC
 from functools import partial
 from typing import Final
 
@@ -18,6 +19,7 @@ from ingest.http.operator_routes import NO_STORE
 from ingest.http.responses import error, json_response
 from ingest.pipeline.reference import Reference
 from ingest.sites.site import Site
+from ingest.sites.time_zone import find_time_zone
 from ingest.stats.figures import describe_period, figure_of, read_period
 from ingest.stats.period import PeriodError
 from ingest.stats.queries import FIGURES, statements
@@ -61,8 +63,9 @@ def add_stats_page(
         if site is None:
             return error(404, "site", "No site has this domain; `sluice sites add` adds one")
         try:
+            zone = find_time_zone(site.timezone) or UTC
             period = read_period(
-                asked.get("period"), asked.get("from"), asked.get("to"), clock.now()
+                asked.get("period"), asked.get("from"), asked.get("to"), clock.now(), zone
             )
         except PeriodError as mistake:
             return error(400, mistake.field, str(mistake))

@@ -58,6 +58,7 @@ class PlausibleSite:
         limit_seconds: Length of the window.
         accept_traffic_until: Date set for the site's team, or for its owner in older versions.
         consolidated: Whether the site only combines other sites, and has no events.
+        timezone: The time zone of its dashboard.
     """
 
     id: int
@@ -67,6 +68,7 @@ class PlausibleSite:
     limit_seconds: int | None = None
     accept_traffic_until: date | None = None
     consolidated: bool = False
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ def statements(columns: Columns) -> Statements:
         "ends of subscriptions (accept_traffic_until of teams or users)",
         there=until is not None,
     )
+    zoned = note("timezone", "time zones (sites.timezone)", there=has("sites", "timezone"))
     scaled = has("sites", "ingest_rate_limit_scale_seconds")
     fields = (
         "s.id",
@@ -176,6 +179,7 @@ def statements(columns: Columns) -> Statements:
         "s.ingest_rate_limit_scale_seconds" if scaled else "NULL",
         until or "NULL",
         "s.consolidated" if has("sites", "consolidated") else "false",
+        "s.timezone" if zoned else "NULL",
     )
     sql["sites"] = f"SELECT {', '.join(fields)} FROM sites s ORDER BY s.id"  # noqa: S608
     for kind, (table, text) in _RULES.items():

@@ -34,6 +34,7 @@ from ingest.sites.site_file_schema import (
     problem_of_rule,
     problem_of_script,
 )
+from ingest.sites.time_zone import UTC_NAMES, time_zone_problem
 
 _Row = TypeVar("_Row", Rule, Goal)
 
@@ -160,7 +161,22 @@ def _site(
         site = replace(site, rate_limit=_limit(row, not_imported))
     if "accept_traffic_until" in known:
         site = replace(site, accept_traffic_until=row.accept_traffic_until)
+    if "timezone" in known:
+        site = replace(site, timezone=_timezone(row, not_imported))
     return site
+
+
+def _timezone(row: PlausibleSite, not_imported: list[str]) -> str | None:
+    """Return the name of a time zone; None for UTC, which need not be named."""
+    if row.timezone is None or row.timezone in UTC_NAMES:
+        return None
+    expected = time_zone_problem(row.timezone)
+    if expected is None:
+        return row.timezone
+    not_imported.append(
+        f"site {row.id} {row.domain}: time zone {row.timezone!r}: expected {expected}"
+    )
+    return None
 
 
 def _limit(row: PlausibleSite, not_imported: list[str]) -> RateLimit | None:

@@ -78,6 +78,7 @@ class Site:
         server_key: Secret with which the site's servers may send past events and events on behalf
             of visitors; None if there is none.
         script: The script of its own; None if its pages use another.
+        timezone: The time zone of its statistics, by its IANA name; None for UTC.
     """
 
     id: int
@@ -90,6 +91,7 @@ class Site:
     revenue_goals: Mapping[str, str] = field(default_factory=dict, hash=False)
     server_key: str | None = field(default=None, repr=False)
     script: SiteScript | None = None
+    timezone: str | None = None
 
 
 class SiteRegistry:

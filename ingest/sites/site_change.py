@@ -45,6 +45,7 @@ _TITLES: Final = (
     "accepts traffic until",
     "server clients",
     "script",
+    "time zone",
 )
 
 
@@ -57,6 +58,7 @@ def _shown(site: Site) -> tuple[str, ...]:
         str(site.accept_traffic_until or ""),
         "dropped" if site.drop_server_clients else "accepted",
         script_text(site.script),
+        site.timezone or "",
     )
 
 

@@ -244,6 +244,7 @@ def _site(model: SiteModel) -> Site:
         accept_traffic_until=model.accept_traffic_until,
         drop_server_clients=model.drop_server_clients or model.allow_server_clients is False,
         server_key=model.server_key,
+        timezone=model.timezone,
         script=None if script is None else SiteScript(**script.model_dump()),
         shields=Shields(
             ips=tuple(shields.ips),

@@ -248,6 +248,7 @@ def _plain(site: Site) -> Iterator[tuple[str, str | None]]:
     yield "accept_traffic_until", optional(site.accept_traffic_until)
     yield "drop_server_clients", optional(site.drop_server_clients)
     yield "server_key", optional(site.server_key)
+    yield "timezone", optional(site.timezone)
 
 
 def _change(text: str, old: Site, new: Site) -> str:

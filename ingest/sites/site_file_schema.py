@@ -23,6 +23,7 @@ from ingest.sites.shields import (
     parse_network,
 )
 from ingest.sites.site import MAX_SITE_ID, domain_problem
+from ingest.sites.time_zone import time_zone_problem
 from ingest.sites.toml_lines import KeyPath
 
 MAX_EVENT_NAME_LENGTH: Final = 120
@@ -163,6 +164,7 @@ def _rate(value: object, handler: ValidatorFunctionWrapHandler) -> Decimal:
     raise _mistake("units per US dollar, a number greater than 0", value)
 
 
+_TimeZone = Annotated[str, _text(time_zone_problem, "a time zone in quotes")]
 _Rate = Annotated[Decimal, WrapValidator(_rate)]
 
 
@@ -239,6 +241,7 @@ class SiteModel(_Table):
     drop_server_clients: _Flag = False
     allow_server_clients: _Flag | None = None
     server_key: _ServerKey | None = None
+    timezone: _TimeZone | None = None
     script: ScriptModel | None = None
     shields: ShieldsModel = ShieldsModel()
     revenue_goals: list[RevenueGoalModel] = []

@@ -58,6 +58,7 @@ def describe_period(period: Period) -> dict[str, Any]:
         "from": period.first.isoformat(),
         "to": period.last.isoformat(),
         "unit": period.unit,
+        "timezone": str(period.zone),
         "so_far": period.before.until < period.span.since,
         "before": {
             "from": period.before_first.isoformat(),

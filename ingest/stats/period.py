@@ -78,6 +78,7 @@ class Period:
         before_last: The last day of these.
         unit: How long a bucket is.
         buckets: The parts of the period that have begun, in order.
+        zone: The time zone of its days.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Period:
     before_last: date
     unit: Unit
     buckets: tuple[Bucket, ...]
+    zone: tzinfo
 
 
 def named_period(name: str, now: datetime) -> Period:
@@ -173,6 +175,7 @@ def _period(name: str, first: date, last: date, before: date, now: datetime) -> 
             for bucket in _buckets(first, last, span, unit, zone)
             if bucket.start <= max(now.timestamp(), span.since)
         ),
+        zone,
     )
 
 

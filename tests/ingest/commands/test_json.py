@@ -19,6 +19,7 @@ from tests.actors.fakes import LettersAtOnce
 from tests.examples import NOON
 from tests.ingest.commands.command_line import run
 from tests.ingest.commands.test_events import ACCEPTED, DROPS, FakeServer, server
+from tests.ingest.commands.test_stats import Store
 from tests.ingest.engine.test_cluster_status import status
 
 __all__ = ["server"]
@@ -45,6 +46,7 @@ COMMANDS = [
     "engine check",
     "engine status",
     "import events --site one.example --dry-run",
+    "init --domain two.example",
     "query SELECT",
     "settings",
     "shield add 1 ip 192.0.2.1",
@@ -57,6 +59,7 @@ COMMANDS = [
     "sites rates EUR=0.9",
     "sites remove 1 --yes",
     "sites show 1",
+    "stats 1",
     "tail",
     "validate --body event",
 ]
@@ -113,6 +116,9 @@ def letter(
     monkeypatch.setattr("ingest.check.cluster.client_installed", lambda: True)
     monkeypatch.setattr("ingest.server.cluster_survey.survey_status", survey)
     monkeypatch.setattr("ingest.client.query.query", lambda settings, sql: ['{"one":1}'])
+    monkeypatch.setattr(
+        "ingest.commands.stats.ask_all", lambda settings, asked: [[] for _ in asked]
+    )
     monkeypatch.setattr(
         "ingest.commands.import_plausible.read_plausible", lambda url: PlausibleData(())
     )

@@ -83,6 +83,14 @@ def test_one_figure_fails(store: Store) -> None:
     assert "  visitors                   1" in result.output
 
 
+def test_days_are_those_of_the_site(store: Store, sites_file: Path) -> None:
+    sites_file.write_text(SITES + 'timezone = "Europe/Berlin"\n')
+    result = run("stats", "example.com", "--from", "2026-01-02", "--to", "2026-01-02")
+    assert "2026-01-02 (Europe/Berlin), compared with 2026-01-01\n" in result.output
+    # Midnight there is 23:00 UTC.
+    assert "toDateTime(1767308400) AS since" in store.asked[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

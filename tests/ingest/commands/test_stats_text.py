@@ -9,6 +9,7 @@ PERIOD = {
     "from": "2026-11-20",
     "to": "2026-11-26",
     "unit": "day",
+    "timezone": "UTC",
     "so_far": True,
     "before": {"from": "2026-11-13", "to": "2026-11-19"},
 }

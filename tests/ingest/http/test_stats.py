@@ -108,6 +108,7 @@ async def test_the_head(autojump_clock: MockClock, application: Application) -> 
             "from": "2026-09-22",
             "to": "2026-09-22",
             "unit": "hour",
+            "timezone": "UTC",
             "so_far": True,
             "before": {"from": "2026-09-21", "to": "2026-09-21"},
         },
@@ -135,6 +136,19 @@ async def test_previous_domains_and_unknown_ones(
     reference.accept_unknown_sites = False
     reference.registry = SiteRegistry()
     assert (await application.ask("GET", "/api/stats", peer=HERE)).status == 404
+
+
+async def test_days_are_those_of_the_site(
+    autojump_clock: MockClock, application: Application
+) -> None:
+    reference = application.pipeline.reference
+    zones = {"Pacific/Kiritimati": "2026-09-23", "America/New_York": "2026-09-22"}
+    for zone, today in {**zones, "Not/Known": "2026-09-22"}.items():
+        reference.registry = SiteRegistry([Site(1, "example.com", timezone=zone)])
+        answer = await application.ask("GET", "/api/stats?period=today", peer=HERE)
+        period = answer.json["period"]
+        assert period["from"] == today
+        assert period["timezone"] == (zone if zone in zones else "UTC")
 
 
 @pytest.mark.parametrize(

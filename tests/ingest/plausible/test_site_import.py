@@ -11,6 +11,7 @@ from ingest.sites.site import RateLimit, Site, SiteRegistry, SiteScript
 EVERYTHING = frozenset(
     {
         *("previous_domain", "rate_limit", "accept_traffic_until", "revenue_goals"),
+        "timezone",
         *("ip", "country", "page", "hostname"),
     }
 )
@@ -40,6 +41,30 @@ def test_a_new_site() -> None:
     outcome = taken([PlausibleSite(1, "a", "b", 100, None, date(2027, 1, 1))])
     assert one(outcome) == Site(1, "a", "b", RateLimit(100, 60), date(2027, 1, 1))
     assert (outcome.not_imported, outcome.conflicts, outcome.notes) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("Europe/Berlin", "Europe/Berlin"), ("Etc/UTC", None), ("UTC", None), (None, None)],
+)
+def test_time_zones(theirs: str | None, ours: str | None) -> None:
+    outcome = taken([PlausibleSite(1, "a", timezone=theirs)], [Site(1, "a", timezone="Asia/Tokyo")])
+    assert one(outcome).timezone == ours
+    assert outcome.not_imported == ()
+
+
+def test_an_unknown_time_zone() -> None:
+    outcome = taken([PlausibleSite(1, "a", timezone="Europe/Nowhere")])
+    assert one(outcome).timezone is None
+    assert outcome.not_imported == (
+        "site 1 a: time zone 'Europe/Nowhere': expected a time zone such as Europe/Berlin",
+    )
+
+
+def test_time_zones_that_cannot_be_read_stay() -> None:
+    known = EVERYTHING - {"timezone"}
+    outcome = taken([PlausibleSite(1, "a")], [Site(1, "a", timezone="Asia/Tokyo")], known=known)
+    assert (outcome.changes, outcome.unchanged) == ((), 1)
 
 
 def test_a_site_that_is_the_same() -> None:

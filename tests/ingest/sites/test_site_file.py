@@ -245,6 +245,11 @@ RATE = SITE + "rate_limit = "
             RATE + "{ events = 1 }", "4: site.rate_limit.seconds: expected this key", id="no-window"
         ),
         pytest.param(
+            SITE + 'timezone = "Europe/Nowhere"',
+            '4: site.timezone: expected a time zone such as Europe/Berlin, got "Europe/Nowhere"',
+            id="no-such-time-zone",
+        ),
+        pytest.param(
             SITE + 'accept_traffic_until = "2027-01-01"',
             "4: site.accept_traffic_until: expected a date without quotes, such as 2027-01-01, "
             'got "2027-01-01"',
@@ -576,6 +581,7 @@ def test_the_examples_in_the_file_that_is_shipped() -> None:
     assert site.accept_traffic_until
     assert site.drop_server_clients
     assert site.server_key
+    assert site.timezone == "Europe/Berlin"
     assert site.shields.ips
     assert site.shields.countries
     assert site.shields.pages
@@ -619,6 +625,7 @@ KEYS = st.sampled_from(
         *("id", "domain", "previous_domain", "rate_limit", "accept_traffic_until", "shields"),
         *(
             "server_key",
+            "timezone",
             "allow_server_clients",
             "drop_server_clients",
             "revenue_goals",

@@ -154,12 +154,18 @@ def without(lines: list[str], kept: list[str]) -> list[str]:
         ),
         pytest.param(
             9,
-            {"accept_traffic_until": DAY, "drop_server_clients": True, "server_key": "k" * 16},
+            {
+                "accept_traffic_until": DAY,
+                "drop_server_clients": True,
+                "server_key": "k" * 16,
+                "timezone": "Europe/Berlin",
+            },
             [],
             [
                 "accept_traffic_until = 2026-11-24",
                 "drop_server_clients = true",
                 f'server_key = "{"k" * 16}"',
+                'timezone = "Europe/Berlin"',
             ],
             id="the other keys",
         ),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -54,6 +55,12 @@ def test_what_is_no_period(
     assert refused.value.field == field
 
 
+def test_days_of_a_time_zone() -> None:
+    late = datetime(2026, 11, 26, 23, 30, tzinfo=UTC).timestamp()
+    found = describe_period(read_period("today", None, None, late, ZoneInfo("Europe/Berlin")))
+    assert (found["from"], found["timezone"]) == ("2026-11-27", "Europe/Berlin")
+
+
 def test_a_period_is_described() -> None:
     assert not describe_period(read_period(None, "2026-11-01", "2026-11-25", NOW))["so_far"]
     assert describe_period(read_period("month", None, None, NOW)) == {
@@ -61,6 +68,7 @@ def test_a_period_is_described() -> None:
         "from": "2026-11-01",
         "to": "2026-11-26",
         "unit": "day",
+        "timezone": "UTC",
         "so_far": True,
         "before": {"from": "2026-10-01", "to": "2026-10-26"},
     }

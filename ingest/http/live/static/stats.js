@@ -117,7 +117,7 @@ const showHead = (head) => {
   say(find("site"), head.site);
   document.title = `${head.site} – Sluice`;
   say(find("dates"), `${days(head.period)}, compared with ${days(head.period.before)}${head.period.so_far ? ", up to the same time of day" : ""}`);
-  if (head.timezone) say(find("zone"), head.timezone);
+  say(find("zone"), head.period.timezone);
   const sites = head.sites.includes(head.site) ? head.sites : [head.site, ...head.sites];
   find("sites-label").hidden = sites.length < 2;
   fill(find("sites"), sites, () => sites.map((site) => element("option", { value: site }, site)));
