@@ -16,6 +16,7 @@ CORE = (
     "pipeline",
     "observation",
     "past",
+    "stats",
 )
 FLOOR = 95.0
 """Per cent of lines and branches."""

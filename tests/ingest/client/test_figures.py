@@ -15,7 +15,7 @@ from ingest.client import figures
 from ingest.client.figures import ask_all
 from ingest.client.query import QueryError
 from ingest.settings import Settings
-from tests.end_to_end.clickhouse_server import free_port
+from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 
 STATEMENTS = ["SELECT 1 AS one", "SELECT nothing", "SELECT 2 AS two"]
 
@@ -38,6 +38,13 @@ def test_a_refused_query_does_not_stop_the_others(tmp_path: Path) -> None:
 
     trio.run(make)
     one, refused, two = texts(ask_all(settings_of(f"chdb://{tmp_path}/chdb"), STATEMENTS))
+    assert (one, two) == (['{"one":1}'], ['{"two":2}'])
+    assert "nothing" in refused
+
+
+def test_a_server_is_asked_over_one_connection(tmp_path: Path) -> None:
+    with ClickHouseServer(tmp_path) as server:
+        one, refused, two = texts(ask_all(settings_of(server.url()), STATEMENTS))
     assert (one, two) == (['{"one":1}'], ['{"two":2}'])
     assert "nothing" in refused
 

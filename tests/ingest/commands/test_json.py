@@ -116,9 +116,7 @@ def letter(
     monkeypatch.setattr("ingest.check.cluster.client_installed", lambda: True)
     monkeypatch.setattr("ingest.server.cluster_survey.survey_status", survey)
     monkeypatch.setattr("ingest.client.query.query", lambda settings, sql: ['{"one":1}'])
-    monkeypatch.setattr(
-        "ingest.commands.stats.ask_all", lambda settings, asked: [[] for _ in asked]
-    )
+    monkeypatch.setattr("ingest.commands.stats.ask_all", Store().ask_all)
     monkeypatch.setattr(
         "ingest.commands.import_plausible.read_plausible", lambda url: PlausibleData(())
     )
