@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from ingest.commands.configuration import settings_of_command
+from ingest.commands.output import json_option, print_json
 from ingest.commands.sites import snippet
 from ingest.commands.sites_file import edit_sites_file, registry_of, sites_path
 from ingest.settings import Settings
@@ -47,7 +48,7 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 - only comp
     metavar="URL",
     help="Where browsers reach this server. Default: this machine's PORT.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_option
 def init(directory: Path, domains: tuple[str, ...], host: str | None, as_json: bool) -> None:
     """Make a sites file and a state directory in DIR (default: here), and say what to do next.
 
@@ -72,7 +73,7 @@ def init(directory: Path, domains: tuple[str, ...], host: str | None, as_json: b
         ) from None
     address = (host or _own_address(settings)).rstrip("/")
     if as_json:
-        click.echo(json.dumps(_facts(settings, registry, address, made=made)))
+        print_json(_facts(settings, registry, address, made=made))
         return
     click.echo(_outcome(path, registry, made=made))
     for domain in domains:

@@ -1,6 +1,5 @@
 """`sluice stats`: a site's statistics in a terminal."""
 
-import json
 import shutil
 import sys
 import time
@@ -12,6 +11,7 @@ import click
 from ingest.client.figures import ask_all
 from ingest.client.query import QueryError
 from ingest.commands.configuration import settings_of_command
+from ingest.commands.output import json_option, print_json, print_lines
 from ingest.commands.sites import snippet
 from ingest.commands.sites_file import find_site, registry_of
 from ingest.commands.stats_text import report_lines
@@ -38,7 +38,7 @@ from ingest.stats.queries import FIGURES, ROWS, statements
     show_default=True,
     help="Rows of each list, at most.",
 )
-@click.option("--json", "as_json", is_flag=True, help="All figures as one JSON object.")
+@json_option
 def stats(
     site: str, period: str | None, first: str | None, last: str | None, limit: int, as_json: bool
 ) -> None:
@@ -74,10 +74,9 @@ def stats(
         "figures": figures,
     }
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         columns = shutil.get_terminal_size().columns
         script = snippet(found.domain, "https://your-host")
-        for line in report_lines(report, limit, columns, script):
-            click.echo(line)
+        print_lines(report_lines(report, limit, columns, script))
     sys.exit(1 if any("error" in figure for figure in figures.values()) else 0)

@@ -107,8 +107,10 @@ def _totals(figures: Figures) -> Iterator[str]:
             continue
         change = found["change"][name]
         sign = "points" if name == "bounce_rate" else "%"
-        compared = "" if change is None else f"{change:+,} {sign}"
-        was = "" if change is None else f"from {text(found['before'][name])}"
+        compared = f"{change:+,} {sign}" if change else ""
+        was = f"from {text(found['before'][name])}" if change else ""
+        if change == 0:
+            was = "as before"
         yield f"{title}{text(found[name]):>12}  {compared:>12}  {was}".rstrip()
     now = figures["now"]
     yield f"  {'visitors now':<16}" + (

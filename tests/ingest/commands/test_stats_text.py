@@ -100,6 +100,11 @@ def test_rates_change_by_points() -> None:
     assert "  bounce rate             40 %     -5 points  from 45 %" in lines(visits=visits)
 
 
+def test_what_has_not_changed() -> None:
+    visits = FIGURES["visits"] | {"change": FIGURES["visits"]["change"] | {"visits": 0}}
+    assert f"  visits{'':<12}{'1,300':>10}{'':>16}as before" in lines(visits=visits)
+
+
 def test_no_events() -> None:
     found = lines(
         visitors=FIGURES["visitors"] | {"visitors": 0}, visits=FIGURES["visits"] | {"visits": 0}

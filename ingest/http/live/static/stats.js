@@ -80,14 +80,15 @@ const TILES = [
 const remark = (figures, name, format) => {
   const change = figures.change[name];
   if (change === null) return null;
-  const sign = change > 0 ? "▲" : change < 0 ? "▼" : "=";
+  if (change === 0) return element("span", { class: "remark" }, "as before");
+  const sign = change > 0 ? "▲" : "▼";
   const size = `${count(Math.abs(change))} ${name === "bounce_rate" ? "points" : "%"}`;
   // Fewer bounces are better.
   const good = name === "bounce_rate" ? change < 0 : change > 0;
   return element(
     "span",
     { class: "remark", title: "compared with the period before" },
-    element("span", { class: "change", "data-good": change === 0 ? null : String(good) }, `${sign} ${size}`),
+    element("span", { class: "change", "data-good": String(good) }, `${sign} ${size}`),
     ` from ${format(figures.before[name])}`,
   );
 };
