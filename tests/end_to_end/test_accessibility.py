@@ -99,7 +99,7 @@ def test_the_keyboard_goes_through_the_page_in_its_order(
         met = []
         picks = page.locator("#sites a, #sites-rest a").all_inner_texts()
         assert {"example.com", "bot 1", "unknown site 1", "nobody.example 1"} < {*picks}
-        for _ in range(13 + len(picks)):
+        for _ in range(14 + len(picks)):
             page.keyboard.press("Tab")
             met.append(page.evaluate(FOCUS))
         names = [one["name"] for one in met]
@@ -114,6 +114,7 @@ def test_the_keyboard_goes_through_the_page_in_its_order(
             "events-box",
             "Pipeline",
             "Settings",
+            "statistics",
             "metrics",
             "readiness",
             "this page as JSON",
