@@ -16,7 +16,7 @@ from ingest.commands.sites import snippet
 from ingest.commands.sites_file import find_site, registry_of
 from ingest.commands.stats_text import report_lines
 from ingest.sites.time_zone import find_time_zone
-from ingest.stats.figures import DEFAULT_PERIOD, describe_period, figure_of, read_period
+from ingest.stats.figures import DEFAULT_PERIOD, describe_period, figure_of, problem_of, read_period
 from ingest.stats.period import CUSTOM, PERIODS, PeriodError
 from ingest.stats.queries import FIGURES, ROWS, statements
 
@@ -64,7 +64,7 @@ def stats(
     figures: dict[str, dict[str, Any]] = {}
     for name, each in asked.items():
         results = [next(answers) for _ in each]
-        errors = [str(result) for result in results if isinstance(result, QueryError)]
+        errors = [problem_of(str(result)) for result in results if isinstance(result, QueryError)]
         rows = [result for result in results if not isinstance(result, QueryError)]
         figures[name] = {"error": errors[0]} if errors else figure_of(name, chosen, rows)
     report = {

@@ -20,7 +20,7 @@ from ingest.http.responses import error, json_response
 from ingest.pipeline.reference import Reference
 from ingest.sites.site import Site
 from ingest.sites.time_zone import find_time_zone
-from ingest.stats.figures import describe_period, figure_of, read_period
+from ingest.stats.figures import describe_period, figure_of, problem_of, read_period
 from ingest.stats.period import PeriodError
 from ingest.stats.queries import FIGURES, statements
 
@@ -84,7 +84,7 @@ def add_stats_page(
                 for sql in statements(figure, site.id, period)
             ]
         except QueryRefused as refused:
-            return error(400, "of", str(refused))
+            return error(400, "of", problem_of(str(refused)))
         except (StoreUnavailable, UnwantedError) as unavailable:
             return error(503, "of", str(unavailable))
         return json_response(200, figure_of(figure, period, results))

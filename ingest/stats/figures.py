@@ -93,6 +93,11 @@ def figure_of(name: str, period: Period, results: Sequence[Iterable[str]]) -> di
     return {"rows": tables[0]}
 
 
+def problem_of(message: str) -> str:
+    """Return ClickHouse's message without the statement, which nobody here has written."""
+    return message.partition(" in scope ")[0]
+
+
 def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, int | None]:
     """Return by how much figures have changed: in percent, or in points for percentages.
 

@@ -259,6 +259,26 @@ def test_a_figure_that_fails_shows_so_in_its_own_box(browser: Browser, server: S
         expect(page.locator("[data-box=sources]")).not_to_contain_text("memory")
 
 
+def test_a_store_that_is_away_is_told_once(browser: Browser, server: Sluice) -> None:
+    def fail(route: Route) -> None:
+        route.fulfill(status=503, json={"errors": {"of": ["the connection failed"]}})
+
+    with visitor(browser) as context:
+        context.set_extra_http_headers(BEARER)
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.route("**/api/stats?*of=*", fail)
+        page.goto(f"{server.url}/stats/example.com")
+        expect(page.get_by_role("alert")).to_have_text("the connection failed")
+        expect(page.locator(".tiles")).to_be_hidden()
+        expect(page.locator("#boxes [data-box]").first).to_be_hidden()
+        assert len([address for address in asked if "of=" in address]) == 2
+        page.unroute_all()
+        page.locator("#period").select_option("7d")
+        expect(tile(page, "Visitors")).to_have_text("3")
+
+
 def test_what_clients_send_is_text(browser: Browser, server: Sluice) -> None:
     with shown(browser, server, "marked.example") as page:
         expect(page.locator("[data-box=goals]")).to_contain_text("<img src=x")

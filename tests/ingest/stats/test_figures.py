@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ingest.stats.figures import changes, describe_period, figure_of, read_period
+from ingest.stats.figures import changes, describe_period, figure_of, problem_of, read_period
 from ingest.stats.period import PERIODS, PeriodError
 
 NOW = datetime(2026, 11, 26, 14, 30, tzinfo=UTC).timestamp()
@@ -72,6 +72,13 @@ def test_a_period_is_described() -> None:
         "so_far": True,
         "before": {"from": "2026-10-01", "to": "2026-10-26"},
     }
+
+
+def test_problems_are_told_without_the_statement() -> None:
+    assert problem_of("Unknown identifier `a` in scope WITH 1 AS site SELECT a") == (
+        "Unknown identifier `a`"
+    )
+    assert problem_of("Memory limit exceeded") == "Memory limit exceeded"
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,9 @@ const ask = async (of, { signal }) => {
   }
   if (answer.ok) return answer.json();
   if (answer.status === 401 || answer.status === 403) throw new Error("Signed out: load the page again.");
-  const problem = await answer.json().catch(() => null);
-  throw new Error(Object.values(problem?.errors ?? {})[0]?.[0] ?? `The server answers with status ${answer.status}.`);
+  const told = await answer.json().catch(() => null);
+  const problem = Object.values(told?.errors ?? {})[0]?.[0] ?? `The server answers with status ${answer.status}.`;
+  throw Object.assign(new Error(problem), { away: answer.status === 503 });
 };
 
 /** Ask for a figure, and show it or why it cannot be shown; nothing if other figures are wanted by then. */
@@ -63,7 +64,7 @@ const load = async (of, show, fail) => {
     if (turn === stop) show(answer);
     return answer;
   } catch (failure) {
-    if (turn === stop && failure.name !== "AbortError") fail(failure.message);
+    if (turn === stop && failure.name !== "AbortError") fail(failure.message, failure.away);
     return null;
   }
 };
@@ -155,8 +156,8 @@ const total = (figure) =>
       totals[figure] = answer;
       showTiles();
     },
-    (failure) => {
-      totals[figure] = { failure };
+    (failure, away) => {
+      totals[figure] = { failure, away };
       showTiles();
     },
   );
@@ -175,6 +176,11 @@ const showAll = async () => {
   showContent(true);
   const [people, visits] = await Promise.all([total("visitors"), total("visits")]);
   if (turn !== stop) return;
+  // Without a store all figures would say the same, each after its own wait.
+  if (totals.visitors.away && totals.visits.away) {
+    showFailure(totals.visitors.failure);
+    return;
+  }
   const nothing = people?.visitors === 0 && visits?.visits === 0;
   find("empty").hidden = !nothing;
   showContent(!nothing);
