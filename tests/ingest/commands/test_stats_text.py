@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from ingest.commands.stats_text import bar, report_lines
+from ingest.stats import queries
 
 PERIOD = {
     "name": "7d",
@@ -98,6 +99,12 @@ def test_rates_change_by_points() -> None:
         "change": FIGURES["visits"]["change"] | {"bounce_rate": -5},
     }
     assert "  bounce rate             40 %     -5 points  from 45 %" in lines(visits=visits)
+
+
+def test_every_figure_is_shown() -> None:
+    for name in queries.FIGURES:
+        failing = "\n".join(lines(**{name: {"error": f"no {name} today"}}))
+        assert f"no {name} today" in failing
 
 
 def test_what_has_not_changed() -> None:

@@ -246,6 +246,11 @@ async def test_a_figure_that_nobody_waits_for_ends(
     assert ended.is_set()
 
 
+def test_every_figure_is_shown() -> None:
+    script = read_assets()["stats.js"].content.decode()
+    assert [name for name in FIGURES if not re.search(rf"\b{name}\b", script)] == []
+
+
 async def test_a_front_without_a_store(autojump_clock: MockClock, pipeline: Pipeline) -> None:
     application = Application(pipeline, with_store=False)
     assert (await application.ask("GET", "/api/stats", peer=HERE)).status == 200
