@@ -103,7 +103,8 @@ def test_rates_change_by_points() -> None:
 
 def test_every_figure_is_shown() -> None:
     for name in queries.FIGURES:
-        failing = "\n".join(lines(**{name: {"error": f"no {name} today"}}))
+        failed: Any = {name: {"error": f"no {name} today"}}
+        failing = "\n".join(lines(**failed))
         assert f"no {name} today" in failing
 
 
