@@ -49,8 +49,13 @@ def stats(
     """
     settings = settings_of_command()
     registry = registry_of(settings)
-    found = registry.accepting(site) if settings.unknown_sites == "accept" else None
-    found = found or find_site(registry, site)
+    try:
+        found = find_site(registry, site)
+    except click.ClickException:
+        accepted = registry.accepting(site) if settings.unknown_sites == "accept" else None
+        if accepted is None:
+            raise
+        found = accepted
     zone = find_time_zone(found.timezone) or UTC
     try:
         chosen = read_period(period, first, last, time.time(), zone)

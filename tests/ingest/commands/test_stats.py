@@ -119,4 +119,6 @@ def test_the_store_is_away(store: Store) -> None:
 def test_sites_that_need_not_be_known(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_UNKNOWN_SITES", "accept")
     assert run("stats", "none.example").output.startswith("none.example\n")
-    assert run("stats", "old.example").output.startswith("example.com\n")
+    for known in ("old.example", "3"):
+        assert run("stats", known).output.startswith("example.com\n")
+    assert run("stats", "no domain").exit_code == 1

@@ -143,6 +143,7 @@ const showFailure = (failure) => {
   say(find("failure"), failure);
   find("failure").hidden = false;
   showContent(false);
+  document.body.setAttribute("aria-busy", "false");
 };
 
 const showContent = (shown) => {
