@@ -1,12 +1,13 @@
 """The distribution: what it contains, and that it runs where nothing else is installed."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
 import venv
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -88,28 +89,37 @@ def test_the_source_archive_gives_the_same_wheel(built: dict[str, Path], tmp_pat
     assert wheel.read_bytes() == built[".whl"].read_bytes()
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Path]:
+    """The Python of an environment without packages, which later take up to 700 MB."""
+    venv.create(tmp_path / "empty", with_pip=False)
+    yield tmp_path / "empty" / "bin" / "python"
+    shutil.rmtree(tmp_path / "empty")
+
+
 @pytest.mark.parametrize("store", ["clickhouse", "chdb"])
 def test_it_serves_where_nothing_else_is_installed(
-    store: str, built: dict[str, Path], request: pytest.FixtureRequest, tmp_path: Path
+    store: str, built: dict[str, Path], empty: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """With what `make run` installs, the embedded store lacks requirements that it names."""
-    venv.create(tmp_path / "empty", with_pip=False)
-    python = tmp_path / "empty" / "bin" / "python"
     pins = "requirements/runtime.txt" if store == "clickhouse" else "requirements/embedded.txt"
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     for arguments in (("--requirement", pins), (str(built[".whl"]),)):
         subprocess.run(
-            [*pip, "--python", str(python), "install", "--no-deps", *arguments],
+            [*pip, "--python", str(empty), "install", "--no-deps", *arguments],
             cwd=ROOT,
             check=True,
         )
     if store == "clickhouse":
-        subprocess.run([*pip, "--python", str(python), "check"], check=True)
+        subprocess.run([*pip, "--python", str(empty), "check"], check=True)
         clickhouse: ClickHouseServer = request.getfixturevalue("clickhouse")
         server = Sluice(tmp_path, clickhouse.url("package"))
     else:
         server = Sluice(tmp_path, "chdb://chdb")
-    server.interpreter = str(python)
+    first = [empty, "-m", "ingest", "init", "--domain", "my.site"]
+    subprocess.run(first, cwd=tmp_path, env={}, check=True)
+    assert (tmp_path / "config" / "sites.toml").exists()
+    server.interpreter = str(empty)
     del server.environment["PYTHONPATH"]
     with server:
         assert server.send(url="https://example.com/packaged").text == "ok"
