@@ -116,7 +116,7 @@ def test_it_serves_where_nothing_else_is_installed(
         server = Sluice(tmp_path, clickhouse.url("package"))
     else:
         server = Sluice(tmp_path, "chdb://chdb")
-    first = [empty, "-m", "ingest", "init", "--domain", "my.site"]
+    first = [str(empty), "-m", "ingest", "init", "--domain", "my.site"]
     subprocess.run(first, cwd=tmp_path, env={}, check=True)
     assert (tmp_path / "config" / "sites.toml").exists()
     server.interpreter = str(empty)
