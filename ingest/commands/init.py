@@ -7,6 +7,7 @@ import sys
 from importlib import resources
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import click
 
@@ -154,7 +155,9 @@ def _advice(settings: Settings, registry: SiteRegistry, address: str, directory:
     sites = list(registry)
     lines = ["", "While `sluice serve` runs:", f"  its page            {address}/"]
     if sites:
-        lines.append(f"  an event by hand    {_curl(address, sites[0].domain)}")
+        domain = sites[0].domain
+        lines.append(f"  the statistics      {address}/stats/{quote(domain)}")
+        lines.append(f"  an event by hand    {_curl(address, domain)}")
     for site in sites[: _SHOWN if len(sites) <= _NAMED else 1]:
         lines.append(f"  for the <head> of the pages of {site.domain}")
         lines.append(f"    {snippet(site.domain, address)}")

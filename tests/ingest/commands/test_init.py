@@ -30,6 +30,7 @@ def test_an_empty_directory(tmp_path: Path) -> None:
         "",
         "While `sluice serve` runs:",
         "  its page            http://localhost:8000/",
+        "  the statistics      http://localhost:8000/stats/my.site",
         "  an event by hand    curl http://localhost:8000/api/event "
         "-H 'Content-Type: application/json' "
         '--data \'{"n": "pageview", "u": "https://my.site/", "d": "my.site"}\'',
