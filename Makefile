@@ -7,6 +7,9 @@ BIN := .venv/bin
 RUNNABLE := .venv/.runnable
 STAMP := .venv/.installed
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
+# As PIP, for many packages: prints which one is downloaded.
+FETCH := PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install --progress-bar off
+SHOWN := | sed --unbuffered --quiet '/^ *Downloading/p; s/^Installing collected packages.*/Installing/p'
 LOCK := --quiet --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 EXTRAS := --extra kafka --extra plausible --extra telemetry
@@ -28,14 +31,14 @@ install: $(STAMP)
 $(RUNNABLE): pyproject.toml requirements/embedded.txt
 	@echo "Installing Sluice with the embedded store into .venv: 730 MB"
 	@$(PYTHON) -m venv .venv
-	@$(PIP) install --no-deps --require-hashes --requirement requirements/embedded.txt
+	@$(FETCH) --no-deps --require-hashes --requirement requirements/embedded.txt $(SHOWN)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # And what development needs.
 $(STAMP): $(RUNNABLE) requirements/development.txt
 	@echo "Installing the tools of development into .venv: 700 MB more"
-	@$(PIP) install --require-hashes --requirement requirements/development.txt
+	@$(FETCH) --require-hashes --requirement requirements/development.txt $(SHOWN)
 	@$(PIP) check
 	@touch $@
 
