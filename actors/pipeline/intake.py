@@ -32,7 +32,6 @@ class Intake:
         self._outlet = outlet
         self._verdicts = verdicts
         self._open = True
-        self._room = 0
 
     @property
     def is_open(self) -> bool:
@@ -40,14 +39,12 @@ class Intake:
         return self._open
 
     @property
-    def has_room(self) -> bool:
-        """Whether a request would be accepted now."""
-        if self._room <= 0:
-            # Asking costs as much as a step of the pipeline. The room found is certain until it is
-            # used, because the gate only makes more.
-            queue = self._outlet.statistics()
-            self._room = int(queue.max_buffer_size) - queue.current_buffer_used
-        return self._open and self._room > 0
+    def room(self) -> int:
+        """How many requests would be accepted now."""
+        if not self._open:
+            return 0
+        queue = self._outlet.statistics()
+        return int(queue.max_buffer_size) - queue.current_buffer_used
 
     def status(self) -> dict[str, object]:
         """What readiness says of the entrance."""
@@ -88,7 +85,6 @@ class Intake:
             Event(ticket.number, position, domain, request)
             for position, (request, domain) in enumerate(named)
         ]
-        self._room -= 1
         try:
             self._outlet.send_nowait(events)
         except (trio.WouldBlock, trio.BrokenResourceError):
@@ -99,15 +95,17 @@ class Intake:
     def outcome(self, ticket: Ticket) -> list[Verdict]:
         """The verdicts on a settled request, or an error, as for `submit`."""
         verdicts = ticket.outcome()
-        if not any(verdict.accepted for verdict in verdicts) and any(
-            verdict.passing for verdict in verdicts
-        ):
+        refused = False
+        for verdict in verdicts:
+            if verdict.accepted:
+                return verdicts
+            refused = refused or verdict.passing
+        if refused:
             raise OverloadedError
         return verdicts
 
     async def readmit(self, event: Event) -> Verdict:
         """Send a redriven event; waits for room."""
-        self._room -= 1
         return await self._verdicts.readmit(
             lambda ticket: replace(event, ticket=ticket, position=0), self._outlet
         )

@@ -105,29 +105,31 @@ class EventEndpoint:
         return not self._collector.intake.is_open
 
     @property
-    def has_room(self) -> bool:
-        """Whether the pipeline takes another request."""
-        return self._collector.accepting and self._collector.intake.has_room
+    def room(self) -> int:
+        """How many requests the pipeline takes now. Asking costs as much as a step of it."""
+        return self._collector.intake.room if self._collector.accepting else 0
 
     async def refusal_after_wait(
         self, headers: Mapping[str, str], client: ClientAddress
     ) -> Answer | None:
         """As `refusal`; but a request waits for room, and one of a flood for its refusal."""
-        refusal = self.refusal(headers, client)
+        refusal = self.refusal(headers, client, has_room=self.room > 0)
         if refusal is None or refusal is NOT_ACCEPTABLE or self.is_closed:
             return refusal
         with trio.move_on_after(ROOM_SECONDS):
             # No event tells of room: on this path, requests are few.
-            while refusal.status == FLOODED or not self.has_room:  # noqa: ASYNC110 - as above
+            while refusal.status == FLOODED or not self.room:  # noqa: ASYNC110 - as above
                 await trio.sleep(ROOM_SECONDS / 10)
-            return self.refusal(headers, client)
+            return self.refusal(headers, client, has_room=True)
         return refusal
 
-    def refusal(self, headers: Mapping[str, str], client: ClientAddress) -> Answer | None:
+    def refusal(
+        self, headers: Mapping[str, str], client: ClientAddress, *, has_room: bool
+    ) -> Answer | None:
         """Return the answer to a request that is refused whatever its body; else None."""
         if not accepts_json(headers.get("accept")):
             return NOT_ACCEPTABLE
-        if not self.has_room:
+        if not has_room:
             return OVERLOADED
         if self._flood is None:
             return None

@@ -47,6 +47,7 @@ class Connection:
         started: When the current request was started, by `time.perf_counter`.
         closing: Whether the connection is closed after the current request.
         unsent: The part of the answer that did not fit into the socket's buffer.
+        unwanted: How many of the next bytes belong to a request that was refused.
         finished: Whether the connection has left the fast path.
         remainder: The bytes for hypercorn; None if the connection must be closed.
         error: The exception that ended the connection; None if there was none.
@@ -59,7 +60,6 @@ class Connection:
         "_listening",
         "_on_verdicts",
         "_selector",
-        "_unwanted",
         "_wanted",
         "client",
         "closing",
@@ -79,6 +79,7 @@ class Connection:
         "request_id",
         "started",
         "unsent",
+        "unwanted",
         "waiting_since",
         "wakeup",
     )
@@ -111,7 +112,7 @@ class Connection:
         self.received = bytearray()
         self.unsent = b""
         self.last_turn = NEW
-        self._unwanted = self._wanted = 0
+        self.unwanted = self._wanted = 0
         self._arrived = trio.Event()
         self.eof = self.closing = self.finished = False
         self.in_batch = self.in_line = self.has_waited = self.queued = False
@@ -121,7 +122,7 @@ class Connection:
         self.error: Exception | None = None
         self.wakeup = trio.Event()
         self.waiting_since = math.inf
-        self.wait_for_bytes()
+        self.wait_for_bytes(trio.current_time())
 
     @property
     def busy(self) -> bool:
@@ -129,23 +130,22 @@ class Connection:
         waits = self.pending is not None or self.in_batch or self.in_line or self.queued
         return waits or bool(self.unsent)
 
-    @property
-    def skips(self) -> bool:
-        """Whether the next bytes belong to a request that was refused."""
-        return self._unwanted > 0
-
     def verdicts_ready(self) -> None:
         """Report that the verdicts of the connection's request are ready."""
         self._on_verdicts(self)
 
-    def wait_for_bytes(self) -> None:
-        """Wait for more bytes; leave the fast path if the client has closed its side."""
+    def wait_for_bytes(self, now: float) -> None:
+        """Wait for more bytes; leave the fast path if the client has closed its side.
+
+        Args:
+            now: On trio's clock.
+        """
         if self.eof:
             self.finish(self.received)
             return
         self._listen()
         if self.waiting_since == math.inf:
-            self.waiting_since = trio.current_time()
+            self.waiting_since = now
 
     def receive(self) -> None:
         """Read the bytes that the client has sent.
@@ -156,9 +156,9 @@ class Connection:
         if not self._listening or self.finished:
             return  # its state has changed since the selector reported it
         try:
-            if self._unwanted:
-                skipped = os.readv(self._descriptor, [_SKIPPED[: self._unwanted]])
-                self._unwanted -= skipped
+            if self.unwanted:
+                skipped = os.readv(self._descriptor, [_SKIPPED[: self.unwanted]])
+                self.unwanted -= skipped
                 self.eof = not skipped
             else:
                 data = os.read(self._descriptor, READ_BYTES)
@@ -168,10 +168,11 @@ class Connection:
                 self.eof = not data
         except BlockingIOError:
             return
-        if len(self.received) >= self._wanted or self.eof:
+        received = len(self.received)
+        if self.eof or (self._wanted and received >= self._wanted):
             self._arrived.set()
-            if self.eof or (self.busy and len(self.received) >= READ_BYTES):
-                self._stop_listening()
+        if self.eof or (received >= max(READ_BYTES, self._wanted) and self.busy):
+            self._stop_listening()
 
     def pause(self) -> None:
         """Read no more bytes for now, so that the client must wait."""
@@ -202,7 +203,7 @@ class Connection:
         assert self.head is not None, "there is a request"  # noqa: S101
         end = self.head.size + self.head.length
         body = bytes(memoryview(self.received)[self.head.size : end])
-        self._unwanted = max(0, end - len(self.received))
+        self.unwanted = max(0, end - len(self.received))
         del self.received[:end]
         return body
 

@@ -58,6 +58,7 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
         lists: All occurrences of list headers, joined with commas.
         size: Size of the head in bytes.
         length: Size of the body in bytes.
+        is_large: Whether there must be room for the request before its body is read.
         closes: Whether the client wants the connection closed after the answer.
     """
 
@@ -66,12 +67,8 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
     lists: dict[str, str]
     size: int
     length: int
+    is_large: bool
     closes: bool
-
-    @property
-    def is_large(self) -> bool:
-        """Whether there must be room for the request before its body is read."""
-        return self.length > BODY_BYTES
 
 
 class NotPlainError(ValueError):
@@ -159,6 +156,7 @@ def read_head(unread: bytearray) -> RequestHead | None:
         head.lists,
         end,
         head.length,
+        is_large=head.length > BODY_BYTES,
         # Like hypercorn, which closes HTTP/1.0 connections.
         closes=head.closes or version == "1.0",
     )

@@ -93,7 +93,8 @@ class FastPath:
         self._batch_tasks: trio.Nursery | None = None
         self._waiting, self._flooded = WaitingLine(), WaitingLine()
         self._may_admit = trio.Event()
-        self._hold_began = 0.0
+        self._now = self._hold_ends = 0.0
+        self._room = 0
         self._stopped_at = math.inf
 
     async def run(self) -> None:
@@ -148,6 +149,7 @@ class FastPath:
                 connection.wakeup = trio.Event()
                 await stream.send_all(connection.unsent)
                 connection.unsent = b""
+                self._begin_hold()
                 self._guard(connection, self._process_received)
         finally:
             connection.finish()
@@ -163,11 +165,17 @@ class FastPath:
             self._begin_hold()
             skips = 0
             for key, _ in self._selector.select(0):
-                skips += key.data.skips
-                if key.data.skips and skips > SKIPS_TOGETHER:
-                    continue  # its turn comes when the others have been read
-                self._guard(key.data, self._receive)
-                if self._is_held:
+                connection: Connection = key.data
+                if connection.unwanted:
+                    skips += 1
+                    if skips > SKIPS_TOGETHER:
+                        continue  # its turn comes when the others have been read
+                try:
+                    connection.receive()
+                    self._process_received(connection)
+                except Exception as error:
+                    connection.finish(error=error)
+                if time.perf_counter() > self._hold_ends:
                     await self._rest()
 
     async def _answer(self) -> None:
@@ -180,9 +188,9 @@ class FastPath:
             for connection in ready:
                 if not connection.finished:
                     self._guard(connection, self._finish_request)
-                    if self._is_held:
+                    if time.perf_counter() > self._hold_ends:
                         await self._rest()
-            if self._waiting:
+            if self._waiting.connections:
                 self._may_admit.set()
 
     def _verdicts_ready(self, connection: Connection) -> None:
@@ -194,7 +202,7 @@ class FastPath:
         """End the wait for bytes of connections that have been silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
-            if self._waiting or self._flooded:
+            if self._waiting.connections or self._flooded.connections:
                 self._may_admit.set()
             now = trio.current_time()
             for connection in self._connections:
@@ -215,10 +223,6 @@ class FastPath:
             step(connection)
         except Exception as error:
             connection.finish(error=error)
-
-    def _receive(self, connection: Connection) -> None:
-        connection.receive()
-        self._process_received(connection)
 
     def _finish_request(self, connection: Connection) -> None:
         """Answer the pending request, then start the next ones."""
@@ -241,21 +245,24 @@ class FastPath:
                 connection.finish()
                 return
             try:
-                head = connection.head or self._begin_request(connection)
+                head = connection.head
+                if head is None and connection.received:
+                    head = self._begin_request(connection)
             except NotPlainError:
                 connection.finish(connection.received)
                 return
             arrived = head is not None and len(connection.received) >= head.size + head.length
             if head is None or not (arrived or head.is_large):
-                connection.wait_for_bytes()
+                connection.wait_for_bytes(self._now)
                 return
-            self._start_request(connection, head)
+            if not self._start_request(connection, head):
+                return
         if not (connection.finished or connection.busy):
             connection.queued = True
             self._verdicts_ready(connection)
 
     def _begin_request(self, connection: Connection) -> RequestHead | None:
-        head = read_head(connection.received) if connection.received else None
+        head = read_head(connection.received)
         if head is not None:
             connection.head = head
             connection.has_waited = False
@@ -264,21 +271,32 @@ class FastPath:
             connection.client = self._endpoint.client_of(head.headers, head.lists, connection.peer)
         return head
 
-    def _start_request(self, connection: Connection, head: RequestHead) -> None:
-        """Start a request that has arrived, or whose body is not read before there is room."""
+    def _start_request(self, connection: Connection, head: RequestHead) -> bool:
+        """Start a request that has arrived, or whose body is not read before there is room.
+
+        Returns:
+            Whether it is already answered.
+        """
         if not connection.has_waited:
             connection.started = time.perf_counter()
             connection.waiting_since = math.inf
         CURRENT.set(connection.request_id)
-        refusal = self._refusal(connection, head)
+        if self._waiting.connections and not (connection.has_waited or self._endpoint.is_closed):
+            refusal: Answer | None = OVERLOADED  # others have come first
+        else:
+            refusal = self._endpoint.refusal(
+                head.headers, connection.client, has_room=self._room > 0
+            )
         if refusal is not None:
-            if not self._waits(connection, refusal):
-                connection.take_body()
-                self._send(connection, refusal)
-            return
+            if self._waits(connection, refusal):
+                return False
+            connection.take_body()
+            self._send(connection, refusal)
+            return True
         body = None if head.is_large else connection.take_body()
         started: Answer | PendingRequest | PendingBatch | None = None
         if body is not None:
+            self._room -= 1
             endpoint = self._endpoint if head.route == ROUTE else self._batches
             started = endpoint.start(
                 head.headers, connection.client, body, connection.verdicts_ready
@@ -290,14 +308,10 @@ class FastPath:
             self._batch_tasks.start_soon(self._answer_batch, connection, head, body)
         elif isinstance(started, Answer):
             self._send(connection, started)
+            return True
         else:
             connection.pending = started
-
-    def _refusal(self, connection: Connection, head: RequestHead) -> Answer | None:
-        """Return the answer to a request that is refused whatever its body; else None."""
-        if self._waiting and not connection.has_waited and not self._endpoint.is_closed:
-            return OVERLOADED  # others have come first
-        return self._endpoint.refusal(head.headers, connection.client)
+        return False
 
     def _waits(self, connection: Connection, refusal: Answer) -> bool:
         """Let a request wait for room, or only for its refusal if it comes from a flood.
@@ -322,12 +336,12 @@ class FastPath:
             self._may_admit = trio.Event()
             self._begin_hold()
             while self._flooded.first_has_waited or (
-                self._waiting and (self._waiting.first_has_waited or self._endpoint.has_room)
+                self._waiting.connections and (self._waiting.first_has_waited or self._room > 0)
             ):
                 late = self._flooded.first_has_waited
                 connection = (self._flooded if late else self._waiting).leave()
                 self._guard(connection, self._process_received)
-                if self._is_held:
+                if time.perf_counter() > self._hold_ends:
                     await self._rest()
 
     async def _answer_batch(
@@ -351,6 +365,7 @@ class FastPath:
                 answer = await self._batches.answer_large(head.headers, connection.client, body)
         connection.in_batch = False
         if not connection.finished:
+            self._begin_hold()
             self._guard(connection, lambda it: self._finish_batch(it, answer))
 
     def _finish_batch(self, connection: Connection, answer: Answer | None) -> None:
@@ -361,12 +376,10 @@ class FastPath:
         self._process_received(connection)
 
     def _begin_hold(self) -> None:
-        self._hold_began = time.perf_counter()
-
-    @property
-    def _is_held(self) -> bool:
-        """Whether the loop has been held for long enough."""
-        return time.perf_counter() > self._hold_began + HOLD_SECONDS
+        """Start to hold the loop. Until the next checkpoint only this task uses up room."""
+        self._hold_ends = time.perf_counter() + HOLD_SECONDS
+        self._now = trio.current_time()
+        self._room = self._endpoint.room
 
     async def _rest(self) -> None:
         """Let others run."""

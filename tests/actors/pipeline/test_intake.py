@@ -51,7 +51,7 @@ async def test_gives_a_verdict_for_each_domain(nursery: trio.Nursery) -> None:
 
 async def test_a_full_pipeline_refuses_at_once(autojump_clock: MockClock) -> None:
     running = RunIntake(room=0)
-    assert not running.intake.has_room
+    assert running.intake.room == 0
     with pytest.raises(OverloadedError):
         await running.intake.submit(a_request())
     assert trio.current_time() == 0
@@ -60,14 +60,14 @@ async def test_a_full_pipeline_refuses_at_once(autojump_clock: MockClock) -> Non
 
 async def test_room_for_requests() -> None:
     running = RunIntake(room=2)
-    for _ in range(2):
-        assert running.intake.has_room
+    for room in (2, 1):
+        assert running.intake.room == room
         running.intake.send(a_request())
-    assert not running.intake.has_room
+    assert running.intake.room == 0
     running.receive.receive_nowait()
-    assert running.intake.has_room
+    assert running.intake.room == 1
     running.intake.close()
-    assert not running.intake.has_room
+    assert running.intake.room == 0
 
 
 async def test_no_verdict_in_time_refuses_and_withdraws(

@@ -27,14 +27,20 @@ def read(data: bytes) -> RequestHead | None:
 def test_a_plain_request() -> None:
     request = read(PLAIN + b"POST more")
     assert request == RequestHead(
-        "/api/event", {"user-agent": "Mozilla"}, {}, len(PLAIN) - 2, 2, closes=False
+        "/api/event", {"user-agent": "Mozilla"}, {}, len(PLAIN) - 2, 2, is_large=False, closes=False
     )
 
 
 def test_a_plain_batch() -> None:
     sent = BATCH + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]"
     assert read(sent + b"POST more") == RequestHead(
-        "/api/events", {"content-encoding": "gzip"}, {}, len(sent) - 2, 2, closes=False
+        "/api/events",
+        {"content-encoding": "gzip"},
+        {},
+        len(sent) - 2,
+        2,
+        is_large=False,
+        closes=False,
     )
 
 

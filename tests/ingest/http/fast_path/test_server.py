@@ -503,7 +503,7 @@ class Room:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, free: bool = False) -> None:
         self.free = free
-        monkeypatch.setattr(Intake, "has_room", property(lambda _: self.free))
+        monkeypatch.setattr(Intake, "room", property(lambda _: int(self.free)))
 
 
 async def test_a_request_waits_for_room(
