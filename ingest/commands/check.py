@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from ingest.commands.configuration import act_as_owner, read_configuration
+from ingest.commands.configuration import read_configuration
 from ingest.commands.output import json_option, paint, print_json, print_painted
 from ingest.commands.settings import settings_text
 
@@ -19,9 +19,7 @@ def check_command(*, as_json: bool) -> None:
     """
     from ingest.check import check
 
-    configuration = read_configuration()
-    act_as_owner(configuration.settings.state_dir)
-    report = check(*configuration)
+    report = check(*read_configuration(as_owner=True))
     if as_json:
         print_json(report.to_dict())
     else:

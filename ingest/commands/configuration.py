@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,15 +37,15 @@ class Configuration(NamedTuple):
     unknown: tuple[str, ...]
 
 
-def settings_of_command(*, of_unit: bool = True) -> Settings:
+def settings_of_command(*, of_unit: bool = True, as_owner: bool = False) -> Settings:
     """As `read_configuration`; also warn of misspelt variables."""
-    configuration = read_configuration(of_unit=of_unit)
+    configuration = read_configuration(of_unit=of_unit, as_owner=as_owner)
     for warning in configuration.unknown:
         log.warning(warning)
     return configuration.settings
 
 
-def read_configuration(*, of_unit: bool = True) -> Configuration:
+def read_configuration(*, of_unit: bool = True, as_owner: bool = False) -> Configuration:
     """Read the settings, and configure logging.
 
     Variables of the environment win over those of one file: the one of `--env-file`, or else the
@@ -54,6 +55,8 @@ def read_configuration(*, of_unit: bool = True) -> Configuration:
     Args:
         of_unit: Whether the unit's file is read if the variables of the environment and of `.env`
             do not say where sites and state are.
+        as_owner: Whether a process of root goes on as the owner of the state directory, if the
+            settings are from the unit's file: for commands that write there, or in the store.
 
     Raises:
         SettingsError: With all mistakes.
@@ -70,6 +73,8 @@ def read_configuration(*, of_unit: bool = True) -> Configuration:
     dotenv = DOTENV if file is None else None
     settings = read_settings(dotenv)
     configure(settings.log_level, settings.log_format)
+    if as_owner and file == UNIT_FILE:
+        _act_as_owner(settings.state_dir)
     return Configuration(settings, file or DOTENV, unknown_variables(dotenv))
 
 
@@ -103,10 +108,13 @@ def _variables_of_unit() -> dict[str, str]:
     return variables
 
 
-def act_as_owner(directory: Path) -> None:
+def _act_as_owner(directory: Path) -> None:
     """As root, go on as the owner of the state directory.
 
     Otherwise files would be created there, and in the embedded store, that the server cannot write.
+
+    Raises:
+        SettingsError: The owner cannot read Python's modules.
     """
     if os.geteuid() != 0 or not directory.exists():
         return
@@ -117,5 +125,10 @@ def act_as_owner(directory: Path) -> None:
         os.initgroups(pwd.getpwuid(status.st_uid).pw_name, status.st_gid)
     except KeyError:
         os.setgroups([status.st_gid])
-    os.setgid(status.st_gid)
-    os.setuid(status.st_uid)
+    os.setegid(status.st_gid)
+    os.seteuid(status.st_uid)
+    if not os.access(os.__file__, os.R_OK, effective_ids=True):
+        raise SettingsError(
+            f"the owner of {directory} cannot read the Python of this command, {sys.prefix}: use "
+            "the server's own `sluice`"
+        )

@@ -9,7 +9,7 @@ import click
 
 from actors.letters.letter_directory import LetterDirectory, LetterNotFoundError
 from ingest.commands.cluster_letters import LettersOfCluster
-from ingest.commands.configuration import act_as_owner, settings_of_command
+from ingest.commands.configuration import settings_of_command
 from ingest.commands.output import (
     json_option,
     print_json,
@@ -40,8 +40,7 @@ def dead_letters(context: click.Context, as_json: bool) -> None:
     Covers the letters of this state directory and, if KAFKA_URL or KAFKA_BROKERS is set, those of
     the cluster's workers.
     """
-    settings = settings_of_command()
-    act_as_owner(settings.state_dir)
+    settings = settings_of_command(as_owner=True)
     context.obj = _Places(
         LetterDirectory(StateFiles(settings.state_dir).dead_letters), LettersOfCluster(settings)
     )

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from ingest.commands.configuration import act_as_owner, settings_of_command
+from ingest.commands.configuration import settings_of_command
 from ingest.commands.output import json_option, print_json
 from ingest.model.url import clean_host
 from ingest.past.formats import FOUND_OUT, Format
@@ -178,8 +178,7 @@ def import_past(
     from ingest.commands.import_display import display, summary
 
     wanted, pattern = _format(form, names)
-    settings = settings_of_command()
-    act_as_owner(settings.state_dir)
+    settings = settings_of_command(as_owner=True)
     selection = ImportSelection(
         None if site is None else clean_host(site),
         since,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import click
 
-from ingest.commands.configuration import act_as_owner, settings_of_command
+from ingest.commands.configuration import settings_of_command
 from ingest.commands.output import (
     Cell,
     json_option,
@@ -53,8 +53,7 @@ def query_command(sql: str, form: Format | None, as_json: bool) -> None:
         if form not in (None, "json"):
             raise click.UsageError("--json is --format json")
         form = "json"
-    settings = settings_of_command()
-    act_as_owner(settings.state_dir)
+    settings = settings_of_command(as_owner=True)
     try:
         lines = query(settings, sql)
     except QueryError as error:

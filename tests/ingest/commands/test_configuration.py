@@ -6,7 +6,7 @@ from unittest.mock import patch
 import pytest
 
 from ingest.commands import configuration
-from ingest.commands.configuration import act_as_owner, read_configuration, settings_of_command
+from ingest.commands.configuration import read_configuration, settings_of_command
 from ingest.settings import Settings, SettingsError, setting_names
 from tests.ingest.commands.command_line import run
 
@@ -124,32 +124,63 @@ def test_a_units_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert run("--env-file", "none", "sites", "list").exit_code == 0
 
 
+class Process:
+    """A process of root, or of somebody else, and a state directory that somebody owns."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, user: int, owner: int) -> None:
+        self.changes: list[tuple[str, int]] = []
+        self.readable = True
+        directory = os.stat_result((0o40700, 1, 1, 2, owner, 77, 0, 0, 0, 0))
+        stat = Path.stat
+        monkeypatch.setattr(
+            Path,
+            "stat",
+            lambda path, **more: directory if path.name == "state" else stat(path, **more),
+        )
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        monkeypatch.setattr(os, "setgroups", lambda groups: None)
+        monkeypatch.setattr(os, "setegid", lambda group: self.changes.append(("group", group)))
+        monkeypatch.setattr(os, "seteuid", lambda user: self.changes.append(("user", user)))
+        monkeypatch.setattr(os, "access", lambda *_, effective_ids: self.readable)
+
+
 @pytest.mark.parametrize(
     ("user", "owner", "changes"),
     [
-        (0, 4321, ["groups", "group", "user"]),
+        (0, 4_000_001, [("group", 77), ("user", 4_000_001)]),
         (0, 0, []),
-        (4321, 4321, []),
-        (0, None, []),
+        (4_000_001, 4_000_001, []),
     ],
-    ids=["root", "root's own", "not root", "no directory"],
+    ids=["root", "root's own", "not root"],
 )
-def test_root_goes_on_as_the_owner(
+def test_root_goes_on_as_the_owner_of_the_units_state(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     user: int,
-    owner: int | None,
-    changes: list[str],
+    owner: int,
+    changes: list[tuple[str, int]],
 ) -> None:
-    done: list[str] = []
-    directory = tmp_path / "state"
-    if owner is not None:
-        directory.mkdir()
-        status = os.stat_result((0o40700, 1, 1, 2, owner, 77, 0, 0, 0, 0))
-        monkeypatch.setattr(Path, "stat", lambda path, **_: status)
-    monkeypatch.setattr(os, "geteuid", lambda: user)
-    monkeypatch.setattr(os, "setgroups", lambda groups: done.append("groups"))
-    monkeypatch.setattr(os, "setgid", lambda group: done.append("group"))
-    monkeypatch.setattr(os, "setuid", lambda user: done.append("user"))
-    act_as_owner(directory)
-    assert done == changes
+    the_unit(tmp_path)
+    process = Process(monkeypatch, user, owner)
+    settings_of_command(as_owner=True)
+    assert process.changes == changes
+
+
+def test_root_stays_root_for_others_and_for_edits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the_unit(tmp_path)
+    process = Process(monkeypatch, 0, 4_000_001)
+    settings_of_command()
+    os.environ["SLUICE_STATE_DIR"] = "state"
+    settings_of_command(as_owner=True)
+    assert process.changes == []
+
+
+def test_an_owner_who_cannot_read_this_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the_unit(tmp_path)
+    Process(monkeypatch, 0, 4_000_001).readable = False
+    with pytest.raises(SettingsError, match="use the server's own `sluice`"):
+        settings_of_command(as_owner=True)
