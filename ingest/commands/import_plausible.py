@@ -165,6 +165,10 @@ def _place(salts: Salts, settings: Settings) -> None:
     path = StateFiles(settings.state_dir).salts
     try:
         write_atomically(path, salt_file.serialise(salts).encode(), durable=True)
+        if os.geteuid() == 0:  # The server need not be root's.
+            owner = settings.state_dir.stat()
+            for file in (path, settings.state_dir / "lock"):
+                os.chown(file, owner.st_uid, owner.st_gid)
     except OSError as error:
         raise click.ClickException(
             f"{path} cannot be written: {error.strerror}; the sites are taken over"

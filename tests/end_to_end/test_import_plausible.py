@@ -1,5 +1,6 @@
 """Import of sites, rules and salts from a real PostgreSQL with Plausible's tables."""
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -436,6 +437,20 @@ def test_salts_of_a_server_that_has_run_stay(make: Make, file: Path) -> None:
     assert "not JSON; --replace-salts takes Plausible's instead" in broken.output
     assert run("sites", "import-plausible", plausible.url, "--replace-salts").exit_code == 0
     assert salt_file.parse(path.read_text()).current.key == TODAY
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_what_root_writes_belongs_to_the_owner_of_the_directory(make: Make, file: Path) -> None:
+    plausible = full(make)
+    plausible.salt(TODAY, time.time())
+    state = file.parent / "state"
+    state.mkdir()
+    os.chown(state, 4321, 4321)
+    assert run("sites", "import-plausible", plausible.url).exit_code == 0
+    assert {(path.name, path.stat().st_uid) for path in state.iterdir()} == {
+        ("lock", 4321),
+        ("salts.json", 4321),
+    }
 
 
 def test_salts_need_a_stopped_server(make: Make, file: Path) -> None:
