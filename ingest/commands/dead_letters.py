@@ -40,10 +40,6 @@ def dead_letters(context: click.Context, as_json: bool) -> None:
     Covers the letters of this state directory and, if KAFKA_URL or KAFKA_BROKERS is set, those of
     the cluster's workers.
     """
-    settings = settings_of_command(as_owner=True)
-    context.obj = _Places(
-        LetterDirectory(StateFiles(settings.state_dir).dead_letters), LettersOfCluster(settings)
-    )
     if context.invoked_subcommand is None:
         context.invoke(list_letters, as_json=as_json)
     elif as_json:
@@ -52,12 +48,11 @@ def dead_letters(context: click.Context, as_json: bool) -> None:
 
 @dead_letters.command("list")
 @json_option
-@click.pass_obj
-def list_letters(places: _Places, as_json: bool) -> None:
+def list_letters(as_json: bool) -> None:
     """List all letters, oldest first, those of the state directory before those of the cluster."""
     listed: list[dict[str, Any]] = []
     try:
-        for letter in _summaries(places):
+        for letter in _summaries(_places()):
             listed.append(letter)
             if as_json:
                 print_json(letter)
@@ -66,6 +61,13 @@ def list_letters(places: _Places, as_json: bool) -> None:
             print_lines(table(_HEAD, map(_row, listed)))
     if not listed and not as_json:
         print_none("There are no dead letters.")
+
+
+def _places() -> _Places:
+    settings = settings_of_command(as_owner=True)
+    return _Places(
+        LetterDirectory(StateFiles(settings.state_dir).dead_letters), LettersOfCluster(settings)
+    )
 
 
 def _summaries(places: _Places) -> Iterator[dict[str, Any]]:
@@ -104,9 +106,9 @@ def _row(letter: Mapping[str, Any]) -> tuple[str, ...]:
 @dead_letters.command("show")
 @click.argument("letter_id", metavar="ID")
 @json_option
-@click.pass_obj
-def show_letter(places: _Places, letter_id: str, as_json: bool) -> None:
+def show_letter(letter_id: str, as_json: bool) -> None:
     """Show the whole letter as JSON, in many lines or in one."""
+    places = _places()
     try:
         letter = json.loads(places.files.read(letter_id).to_json())
     except LetterNotFoundError:
@@ -121,22 +123,22 @@ def show_letter(places: _Places, letter_id: str, as_json: bool) -> None:
 @dead_letters.command("replay")
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 @json_option
-@click.pass_obj
-def replay_letters(places: _Places, letter_ids: Sequence[str], as_json: bool) -> None:
+def replay_letters(letter_ids: Sequence[str], as_json: bool) -> None:
     """Replay letters: send them through the pipeline again.
 
     A running server replays them within a few seconds, a stopped one at its next start. In a
     cluster, fronts replay the events of workers' letters, and workers the rows.
     """
+    places = _places()
     _change(places, letter_ids, places.files.mark, "redrive", _said("will be replayed", as_json))
 
 
 @dead_letters.command("drop")
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 @json_option
-@click.pass_obj
-def drop_letters(places: _Places, letter_ids: Sequence[str], as_json: bool) -> None:
+def drop_letters(letter_ids: Sequence[str], as_json: bool) -> None:
     """Delete letters permanently."""
+    places = _places()
     _change(places, letter_ids, places.files.drop, "dropped", _said("dropped", as_json))
 
 

@@ -83,3 +83,8 @@ def test_unknown_letters(letters: LettersAtOnce, command: str) -> None:
     result = run("dead-letters", command, "nobody")
     assert result.exit_code == 1
     assert result.output == "Error: no dead letter has the id 'nobody'\n"
+
+
+def test_help_needs_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "wrong")
+    assert run("dead-letters", "list", "--help").exit_code == 0
