@@ -35,7 +35,8 @@ class StoreBusy(StoreMisconfigured):
 class Store(Protocol):
     """A database with the tables of `ingest.rows.schema`.
 
-    One task makes inserts, one at a time. Any task may query and ping at any time.
+    Inserts run one at a time; those of several tasks wait for each other. Any task may query and
+    ping at any time.
 
     Attributes:
         name: Its kind, for logs: `chdb` or `clickhouse`.

@@ -166,16 +166,20 @@ def import_past(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Import past events from access logs, GoatCounter's export, or JSON lines of events.
+    """Import past events from access logs, exports of other analytics, or JSON lines of events.
+
+    The ZIP file of Plausible's export goes to the tables of imported sums, a day's sums a row.
 
     Several FILEs are read in the given order as if they were one, so name the oldest first; `-` is
     standard input. Files may be compressed with gzip or zstd. Run the same command again to resume
     an interrupted import. Content that was imported before is recognised and not stored again.
     """
+    from ingest.client.exports import is_zip
     from ingest.client.import_lines import read_lines
     from ingest.client.imports import ImportFailedError, ImportIncompleteError
     from ingest.client.imports import import_past as import_files
     from ingest.commands.import_display import display, summary
+    from ingest.commands.import_export import import_export
 
     wanted, pattern = _format(form, names)
     settings = settings_of_command(as_owner=True)
@@ -198,6 +202,11 @@ def import_past(
             force=force,
         )
         try:
+            if any(map(is_zip, paths)):
+                fits = not (form or names or with_not_found or growing or again)
+                if not import_export(settings, request, fits=fits):
+                    sys.exit(EXIT_FAILED)
+                return
             with display(terminal=sys.stderr.isatty()) as shown:
                 progress = import_files(settings, request, shown.show)
         except ImportFailedError as error:

@@ -52,3 +52,11 @@ def row_of(line: bytes, names: Sequence[str]) -> dict[str, str]:
     if len(cells) != len(names):
         raise BrokenLineError(f"has {len(cells)} columns, expected {len(names)}")
     return dict(zip(names, cells, strict=True))
+
+
+class CsvRecords:
+    """Tells where the records of a CSV file end."""
+
+    def is_whole(self, line: bytes) -> bool:
+        """See `is_whole`."""
+        return is_whole(line)

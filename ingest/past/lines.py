@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
-from ingest.past.past_event import LINE_BYTES, Reader
+from ingest.past.past_event import LINE_BYTES
 
 RECORD_LINES: Final = 64
 """Maximum number of lines in a record, to limit the cost of an unclosed quote."""
@@ -24,10 +24,17 @@ def slice_of(records: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]
             return
 
 
+class RecordEnds(Protocol):
+    """Tells where records end."""
+
+    def is_whole(self, line: bytes) -> bool:
+        """Whether a record ends with this line; otherwise it continues on the next line."""
+
+
 class Lines:
     """Splits pieces into records. Each byte is in exactly one record."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: RecordEnds) -> None:
         """Create the splitter.
 
         Args:

@@ -134,6 +134,20 @@ def route_paths() -> dict[str, Any]:
                 "requestBody": _body(_IMPORT_REQUEST),
             }
         },
+        "/api/imported": {
+            "post": {
+                **_command(
+                    {
+                        "200": {
+                            "description": "JSON lines: how far it is, and how it ended",
+                            "content": {"application/jsonl": {"schema": {"type": "object"}}},
+                        },
+                    },
+                    "Import Plausible's export",
+                ),
+                "requestBody": _body(_EXPORT_REQUEST),
+            }
+        },
         "/api/imports/{ticket}": {
             "parameters": [_path("ticket", "As the answer to the beginning gave it.")],
             "post": _command(
@@ -160,6 +174,24 @@ _PLAUSIBLE_HEALTH: Final = {
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
     },
+}
+
+_EXPORT_REQUEST: Final = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "description": "ZIP file on the server's machine, absolute."},
+        "site": {"type": "string"},
+        "period": {
+            "type": "object",
+            "properties": {
+                "since": {"type": ["integer", "null"], "description": "Unix seconds."},
+                "until": {"type": ["integer", "null"], "description": "Unix seconds."},
+            },
+        },
+        "dry_run": {"type": "boolean", "description": "Store nothing."},
+        "force": {"type": "boolean", "description": "Even with many broken lines."},
+    },
+    "required": ["path", "site"],
 }
 
 _IMPORT_REQUEST: Final = {

@@ -10,6 +10,7 @@ from actors.pipeline.front_half import FrontHalf
 from actors.pipeline.storing import FlushLimits, Storing
 from actors.pipeline.topology import Collector
 from actors.supervision.actor import Actor
+from ingest.http.export_routes import add_export_routes
 from ingest.http.import_routes import add_import_routes
 from ingest.server.durability import open_kept_events
 from ingest.server.identity import identify_server
@@ -82,6 +83,7 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
             web = Web(settings, collector, sites, geo, others, store, telemetry)
             imports = open_import_service(settings, files, collector, store)
             add_import_routes(web.app, imports, web.operator)
+            add_export_routes(web.app, reference, store, web.operator)
             with server_file(files.server, port, web.command_token):
                 await run_collector(
                     collector, web.server(listeners), settings.shutdown_seconds, port

@@ -23,6 +23,7 @@ from ingest.engine.connection import consumer_options, producer_options
 from ingest.engine.partitioning import Partitioner
 from ingest.engine.salt_agreement import MAX_JITTER, SaltAgreement
 from ingest.engine.topics import topic_names
+from ingest.http.export_routes import add_export_routes
 from ingest.http.import_routes import add_import_routes
 from ingest.server.cluster_letters import letters_of_front
 from ingest.server.joining import join_cluster
@@ -136,6 +137,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
                 member.id,
             )
             add_import_routes(web.app, None, web.operator)
+            add_export_routes(web.app, reference, None, web.operator)
             with server_file(files.server, port, web.command_token):
                 server = web.server(listeners)
                 await run_collector(collector, server, settings.shutdown_seconds, port)

@@ -7,6 +7,7 @@ from pathlib import Path
 from trio.testing import MockClock
 
 from actors.imports.service import ImportService
+from ingest.http.export_routes import add_export_routes
 from ingest.http.import_routes import add_import_routes
 from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
@@ -43,7 +44,9 @@ async def test_every_route_is_described_or_left_out(
         Settings(), StateFiles(tmp_path / "imports"), collector, application.pipeline.store
     )
     assert isinstance(service, ImportService)
-    add_import_routes(application.app, service, Operator(None, COMMAND_TOKEN))
+    operator = Operator(None, COMMAND_TOKEN)
+    add_import_routes(application.app, service, operator)
+    add_export_routes(application.app, collector.reference, None, operator)
     found = registered(application)
     assert ("DELETE", "/api/imports/{ticket}") in found
     assert found == {*described(), *LEFT_OUT}

@@ -1,0 +1,102 @@
+"""The request for an import of Plausible's export, and its progress."""
+
+from dataclasses import dataclass, field
+
+from ingest.past.import_counts import OTHER_REASONS, REASONS
+from ingest.past.import_progress import OVER, Phase
+from ingest.past.plausible_export import ExportPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What to import.
+
+    Attributes:
+        path: Absolute path of the ZIP file.
+        site: Domain of the site.
+        period: The days to import.
+        dry_run: Whether to only count, and store nothing.
+        force: Whether to import a file even if more than a tenth of its lines are broken.
+    """
+
+    path: str
+    site: str
+    period: ExportPeriod = field(default_factory=ExportPeriod)
+    dry_run: bool = False
+    force: bool = False
+
+
+@dataclass(slots=True)
+class ExportCounts:
+    """Counts of an export's lines.
+
+    Attributes:
+        lines: Lines read, without those that name columns.
+        rows: Rows to store, by table.
+        skipped: Lines that are left out, by reason.
+        broken: Lines that cannot be read, by file and reason.
+        examples: Number of the first broken line, by file and reason.
+        left_out: Columns that the tables do not have, with their files.
+        days: The first and the last day of the rows, in days since 1970, by table.
+    """
+
+    lines: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, int] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    days: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, table: str, day: int) -> None:
+        """Count a row."""
+        self.rows[table] = self.rows.get(table, 0) + 1
+        first, last = self.days.get(table, (day, day))
+        self.days[table] = (min(first, day), max(last, day))
+
+    def break_at(self, file: str, line: int, problem: str) -> None:
+        """Count a broken line."""
+        problem = f"{file}: {problem}"
+        if problem not in self.broken and len(self.broken) >= REASONS:
+            problem = OTHER_REASONS
+        self.broken[problem] = self.broken.get(problem, 0) + 1
+        self.examples.setdefault(problem, line)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProgress:
+    """The state of an import at one moment.
+
+    Attributes:
+        phase: The current phase; never `WAITING` or `STOPPED`.
+        import_id: Id of the import; 0 while unknown, and for a dry run.
+        counts: Counts of all lines.
+        stored: Rows that this run has stored.
+        seconds: Seconds since this run began.
+    """
+
+    phase: Phase
+    import_id: int
+    counts: ExportCounts
+    stored: int
+    seconds: float
+
+    @property
+    def over(self) -> bool:
+        """Whether the import has ended."""
+        return self.phase in OVER
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStep:
+    """A line of the server's answer. One of the fields is set.
+
+    Attributes:
+        progress: How far the import is, or how it ended.
+        mistake: Why it cannot be done.
+        failure: What has failed for now; the same request goes on.
+    """
+
+    progress: ExportProgress | None = None
+    mistake: str = ""
+    failure: str = ""
