@@ -102,6 +102,9 @@ USED: Final = {
             }
         ),
     ),
+    "ingest.http.import_routes.ImportStream": Base(
+        "quart.wrappers.response", "ResponseBody", frozenset()
+    ),
     "ingest.http.live.event_stream.EventStream": Base(
         "quart.wrappers.response", "ResponseBody", frozenset()
     ),

@@ -14,8 +14,8 @@ from actors.imports.export_archive import ArchiveError, ExportArchive
 from actors.stores.store import ImportStore
 from ingest.past.csv_line import CsvRecords
 from ingest.past.export_progress import ExportCounts, ExportProgress, ExportRequest
+from ingest.past.import_counts import LARGEST_SHARE
 from ingest.past.import_progress import Phase
-from ingest.past.line_check import LARGEST_SHARE
 from ingest.past.lines import Lines
 from ingest.past.past_event import BrokenLineError
 from ingest.past.plausible_export import ExportFile, ExportReader

@@ -1,19 +1,12 @@
 """The directory with one state file for each import."""
 
-from collections.abc import Container, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
 
 from actors.files.atomic import write_atomically
-from ingest.past.import_state import (
-    ImportState,
-    SavedImport,
-    parts_of,
-    read_header,
-    read_saved,
-)
+from ingest.past.import_state import ImportState, decode_state, encode_state, without_salt
 
 log = structlog.get_logger()
 
@@ -21,7 +14,7 @@ SUFFIX = ".import"
 
 
 class ImportFiles:
-    """Reads and writes the files. All calls block; call `load` and `save` in a thread."""
+    """Reads and writes the files. All calls block; call them in a thread."""
 
     def __init__(self, directory: Path) -> None:
         """Use a directory; it is made when the first import is saved.
@@ -38,55 +31,41 @@ class ImportFiles:
         for path in sorted(self._directory.glob(f"*{SUFFIX}")):
             try:
                 with path.open("rb") as file:
-                    yield read_header(file.readline())[0]
+                    yield decode_state(file.readline())
             except (OSError, ValueError) as error:
                 log.warning("state of an import cannot be used", file=path.name, error=str(error))
 
-    def load(self, import_id: str) -> SavedImport:
-        """Load one import.
-
-        Raises:
-            OSError: It cannot be read.
-            ValueError: It is not an import, or of an unknown version.
-        """
-        return read_saved(self._path(import_id).read_bytes())
-
-    def save(self, import_id: str, content: bytes) -> None:
+    def save(self, state: ImportState) -> None:
         """Replace an import's file atomically, also if the power fails.
 
         Raises:
             OSError: It cannot be written; the old one is unchanged.
         """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self._path(import_id), content, durable=True)
+        write_atomically(self._path(state), encode_state(state), durable=True)
 
-    def delete(self, import_id: str) -> None:
-        """Delete an import's file."""
-        self._path(import_id).unlink(missing_ok=True)
-
-    def delete_old_salts(self, now: float, spared: Container[str] = ()) -> int:
-        """Delete salts that are older than 48 hours, together with their sessions.
+    def delete_old_salts(self, now: float, spared: str | None = None) -> list[ImportState]:
+        """Delete salts that are older than 48 hours.
 
         Args:
             now: Unix seconds.
-            spared: Ids of running imports, which delete their own salts.
+            spared: Id of the running import, which deletes its own salt.
 
         Returns:
-            How many salts were deleted.
+            The imports whose salts were deleted.
         """
-        deleted = 0
+        deleted: list[ImportState] = []
         for state in list(self.states()):
-            if state.id in spared or not state.salt_is_due(now):
+            if state.id == spared or not state.salt_is_due(now):
                 continue
+            path = self._path(state)
             try:
-                saved = self.load(state.id)
-                forgotten = replace(saved, state=saved.state.without_salt(), visits=())
-                self.save(state.id, b"".join(parts_of(forgotten)))
+                write_atomically(path, without_salt(path.read_bytes()), durable=True)
             except (OSError, ValueError) as error:
                 log.error("salt of an import is not deleted", id=state.id, error=str(error))
             else:
-                deleted += 1
+                deleted.append(state)
         return deleted
 
-    def _path(self, import_id: str) -> Path:
-        return self._directory / f"{import_id}{SUFFIX}"
+    def _path(self, state: ImportState) -> Path:
+        return self._directory / f"{state.id}{SUFFIX}"

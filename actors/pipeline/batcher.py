@@ -77,7 +77,7 @@ class Batcher(Actor):
         self._leaving: tuple[LogPoint, Batch, bool] | None = None
         self._flush: Flush | None = None
         self._sending = False
-        self._wanted_cut: LogPoint | None = None
+        self._wanted_cuts: list[LogPoint] = []
         self._received: FoldedRun | None = None
         self._trigger = Trigger.SIZE
         self._ended = False
@@ -110,12 +110,12 @@ class Batcher(Actor):
         When this returns, the store has everything before the point, and the log has committed it
         durably.
         """
-        self._wanted_cut = point
+        self._wanted_cuts.append(point)
         self._wake()
         try:
             await self._until(lambda: self._noted.position >= point.position)
         finally:
-            self._wanted_cut = None
+            self._wanted_cuts.remove(point)
             self._wake()
 
     async def _gather(self) -> None:
@@ -169,8 +169,8 @@ class Batcher(Actor):
         position = self._end.position
         if self._cut is not None:
             return position >= self._cut.position
-        wanted = self._wanted_cut
-        return wanted is not None and self._stored.position < wanted.position <= position
+        stored = self._stored.position
+        return any(stored < wanted.position <= position for wanted in self._wanted_cuts)
 
     async def _hand_over(self) -> None:
         while True:
@@ -253,7 +253,7 @@ class Batcher(Actor):
             elif trio.current_time() >= self._deadline:
                 return Trigger.TIME
             uncommitted = self._noted.position < self._stored.position
-            if uncommitted and (self._wanted_cut or trio.current_time() >= idle_at):
+            if uncommitted and (self._wanted_cuts or trio.current_time() >= idle_at):
                 await self._commit()
                 continue
             # A batch that the store may have must end at the same position.

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actors.keepers.log_keeper import Interval, LogKeeper
 from actors.letters.letters import Letters
 from actors.log.checkpoints import Checkpoints
-from actors.log.log import Log
+from actors.log.log import Log, LogPoint
 from actors.pipeline.batcher import Batcher
 from actors.pipeline.flush import Flush
 from actors.pipeline.predecessor import Predecessor
@@ -100,6 +100,16 @@ class Partition:
     def gathered(self) -> int:
         """Events that wait in memory for the next flush."""
         return self.batcher.gathered
+
+    @property
+    def waiting(self) -> int:
+        """Number of events in the log that are in no batch on its way to the store."""
+        return self.sessions.behind + self.batcher.gathered
+
+    async def store_until(self, point: LogPoint) -> None:
+        """Wait until the store has everything before a point, without waiting for a full batch."""
+        await self.sessions.reach(point.position)
+        await self.batcher.cut_at(point)
 
     @property
     def open_sessions(self) -> OpenSessions:

@@ -138,6 +138,11 @@ class Sessions(Actor):
         """The open sessions, to read only."""
         return self.fold.sessions
 
+    async def reach(self, position: int) -> None:
+        """Wait until all records before a position of the log are folded."""
+        while self.cursor.position < position:
+            await self._at_rest.wait()
+
     async def run(self) -> None:
         """Fold until the log is sealed and read to its end."""
         # After a restart some are already passed, which does no harm.

@@ -80,6 +80,7 @@ class Storing(BackHalf):
             tracing: Receives inserts; None to disable tracing.
         """
         limits = limits or FlushLimits()
+        self._flush_rows = limits.rows
         # No buffer: a flush is sent when the writer is free, and grows until then.
         to_writer, writer_inbox = trio.open_memory_channel[Flush](0)
         self._to_writer = to_writer
@@ -117,6 +118,11 @@ class Storing(BackHalf):
     def backlog(self) -> int:
         """See `BackHalf.backlog`: events that the store has not acknowledged."""
         return self.partition.backlog
+
+    @property
+    def has_room_for_past(self) -> bool:
+        """Whether less than a batch of events waits, so that past events may be appended, too."""
+        return self.partition.waiting < self._flush_rows
 
     @property
     def open_sessions(self) -> OpenSessions:

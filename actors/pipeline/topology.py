@@ -91,10 +91,6 @@ class Collector:
             self.supervisor.queues,
         )
 
-    def add_keeper(self, keeper: Actor) -> None:
-        """Add a keeper; call it before `run`."""
-        self._keepers.append(keeper)
-
     @property
     def accepting(self) -> bool:
         """Whether events are accepted.

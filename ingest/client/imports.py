@@ -3,7 +3,10 @@
 import gc
 import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,37 +14,32 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
-from actors.imports.import_files import ImportFiles
-from actors.imports.job import ImportContext, ImportJob, ImportMistakeError
-from actors.imports.stored_rows import StoredRows
-from actors.letters.dead_letters import DeadLetters
-from actors.letters.letter_writer import LetterWriter
-from actors.pipeline.flush import Flush
-from actors.pipeline.writer import Writer
+from actors.imports.destination import DryRun, LogDestination
+from actors.imports.importer import Importer, Report, run_import
+from actors.imports.past_import import ImportMistakeError, PastImport
+from actors.pipeline.topology import SPILL_SECONDS, Collector
 from actors.stores.open import open_store
 from actors.stores.store import StoreError
-from actors.stores.url import parse_url
-from actors.supervision.supervisor import Supervisor
-from actors.threads.serial_thread import GRACE_SECONDS
 from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
 from ingest.enrichment.geo import GeoDatabaseError
-from ingest.http.import_routes import ADVANCE_SECONDS, ROUTE
-from ingest.past.import_progress import ImportProgress
+from ingest.http.import_routes import ROUTE
+from ingest.past.import_progress import ImportProgress, Phase
 from ingest.past.import_request import ImportRequest
 from ingest.pipeline.reference import Reference
 from ingest.plausible.postgres import PlausibleError
-from ingest.request.client_address import TrustedProxies
-from ingest.server.serve import GARBAGE_OBJECTS
+from ingest.server.durability import DurabilityError, open_kept_events
+from ingest.server.imports import import_context
+from ingest.server.roles.all import open_pipeline
+from ingest.server.serve import GARBAGE_OBJECTS, only_error
 from ingest.server.start_files import open_geo_database, read_plausible_sites
 from ingest.server.state_files import StateFiles, describe_failure
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site_file import SitesFileError, read_sites
-from ingest.telemetry.metrics import Metrics
 
 SERVER_SECONDS: Final = 60.0
-"""Timeout of a request, longer than the server works on an import before it answers."""
+"""How long the server may be silent; it reports twice a second."""
 
 Show = Callable[[ImportProgress], None]
 
@@ -91,10 +89,13 @@ def _import_here(
     gc.set_threshold(GARBAGE_OBJECTS)
     try:
         outcome = trio.run(_import, settings, files, request, show)
-    except PlausibleError as error:
-        raise ImportFailedError(error.explanation) from None
-    except (StoreError, SitesFileError, GeoDatabaseError) as error:
-        raise ImportFailedError(str(error)) from None
+    except Exception as raised:
+        match only_error(raised):
+            case PlausibleError() as error:
+                raise ImportFailedError(error.explanation) from None
+            case StoreError() | SitesFileError() | GeoDatabaseError() | DurabilityError() as error:
+                raise ImportFailedError(str(error)) from None
+        raise
     if isinstance(outcome, ImportMistakeError):
         raise ImportFailedError(str(outcome))
     if outcome is None:
@@ -104,88 +105,96 @@ def _import_here(
 
 async def _import(
     settings: Settings, files: StateFiles, request: ImportRequest, show: Show
-) -> ImportProgress | ImportMistakeError | None:
-    """Do it in this process: one writer, one job.
+) -> Report | None:
+    """Do it in this process.
 
     Returns:
-        The final progress; None if it was interrupted before the handled events were stored.
+        The last report; None if it was interrupted before there was one, or a second time.
     """
     clock = Clock.system()
-    reference = _reference(settings, files, clock)
-    store = open_store(settings.clickhouse_url)
-    outcome: ImportProgress | ImportMistakeError | None = None
-    try:
-        if not request.dry_run:
-            await store.open()
-        to_writer, inbox = trio.open_memory_channel[Flush](0)
-        metrics = Metrics(lambda domain: reference.registry.find(domain) is not None)
-        letters = DeadLetters(files.dead_letters)
-        await letters.load()
-        writer = Writer(inbox, store, letters, metrics)
-        import_files = ImportFiles(files.imports)
-        context = ImportContext(
-            reference,
-            import_files,
-            clock,
-            TrustedProxies.parse(settings.trusted_proxies),
-            settings.session_minutes * 60,
-            to_writer,
-            StoredRows(store, parse_url(settings.clickhouse_url).database),
-        )
-        if not request.dry_run:
-            import_files.delete_old_salts(clock.now())
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(Supervisor().supervise, LetterWriter(letters))
-                nursery.start_soon(_write, writer, nursery)
-                outcome = await _work(request, context, signals, nursery, show)
-                to_writer.close()
-        letters.flush()
-    finally:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + GRACE_SECONDS):
-            await store.aclose()
-    return outcome
+    reference = _reference(settings, files)
+    last: Report | None = None
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            follow = _dry_run if request.dry_run else _pipeline
+            async with follow(settings, files, reference, clock, request) as reports:
+                with trio.CancelScope() as following:
+                    nursery.start_soon(_watch, signals, following, nursery.cancel_scope)
+                    async for last in reports:
+                        if isinstance(last, ImportProgress):
+                            show(last)
+            if following.cancelled_caught and isinstance(last, ImportProgress):
+                last = replace(last, phase=Phase.STOPPED)
+            nursery.cancel_scope.cancel()
+    return last
 
 
-async def _write(writer: Writer, nursery: trio.Nursery) -> None:
-    """Store all flushes, then cancel the other tasks."""
-    await Supervisor().supervise(writer)
-    nursery.cancel_scope.cancel()
+async def _watch(
+    signals: AsyncIterator[int], following: trio.CancelScope, everything: trio.CancelScope
+) -> None:
+    """End the import at the first signal, and everything at the second."""
+    await anext(signals)
+    following.cancel()
+    await anext(signals)
+    everything.cancel()
 
 
-async def _work(
+Reports = AsyncGenerator[trio.MemoryReceiveChannel[Report], None]
+
+
+@asynccontextmanager
+async def _dry_run(
+    settings: Settings,
+    files: StateFiles,
+    reference: Reference,
+    clock: Clock,
     request: ImportRequest,
-    context: ImportContext,
-    signals: AsyncIterator[int],
-    nursery: trio.Nursery,
-    show: Show,
-) -> ImportProgress | ImportMistakeError | None:
-    """Run the import; a first signal ends it once handled events are stored, a second at once."""
-    try:
-        job = await ImportJob.begin(request, context)
-    except ImportMistakeError as mistake:
-        return mistake
-
-    async def watch() -> None:
-        await anext(signals)
-        job.stop()
-        await anext(signals)
+) -> Reports:
+    """Run an import that needs neither the state directory nor the store."""
+    nowhere = DryRun(settings.session_minutes * 60)
+    context = import_context(settings, files, reference, clock, nowhere)
+    reports, following = trio.open_memory_channel[Report](1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_run_to_end, PastImport(request, context), reports)
+        yield following
         nursery.cancel_scope.cancel()
 
-    nursery.start_soon(watch)
+
+async def _run_to_end(past_import: PastImport, reports: trio.MemorySendChannel[Report]) -> None:
+    with reports:
+        await run_import(past_import, reports)
+
+
+@asynccontextmanager
+async def _pipeline(
+    settings: Settings,
+    files: StateFiles,
+    reference: Reference,
+    clock: Clock,
+    request: ImportRequest,
+) -> Reports:
+    """Run an import with the pipeline of a single process; at the end, the pipeline is drained."""
+    store = open_store(settings.clickhouse_url)
     try:
-        while True:
-            progress = await job.advance(ADVANCE_SECONDS)
-            show(progress)
-            if progress.over:
-                return progress
-    except ImportMistakeError as mistake:
-        return mistake
+        await store.open()
+        with open_kept_events(settings, files, clock) as kept:
+            front, storing = open_pipeline(settings, files, clock, reference, kept, store)
+            destination = LogDestination(kept.log, storing, clock)
+            importer = Importer(import_context(settings, files, reference, clock, destination))
+            collector = Collector(front, storing, keepers=[importer])
+            async with trio.open_nursery() as nursery:
+                await nursery.start(collector.run)
+                try:
+                    async with importer.follow(request) as reports:
+                        yield reports
+                finally:
+                    collector.drain(settings.shutdown_seconds)
     finally:
-        job.close()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + SPILL_SECONDS):
+            await store.aclose()
 
 
-def _reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference:
+def _reference(settings: Settings, files: StateFiles) -> Reference:
     if isinstance(settings.sites, Path):
         registry = read_sites(settings.sites)
     else:
@@ -193,7 +202,7 @@ def _reference(settings: Settings, files: StateFiles, clock: Clock) -> Reference
     return Reference(
         registry,
         open_geo_database(settings.geoip_database),
-        Salts(Salt(fresh_key(), clock.seconds())),  # each import has its own
+        Salts(Salt(fresh_key(), 0)),  # each import has its own
         RateLimiter(),
         accept_unknown_sites=settings.unknown_sites == "accept",
     )
@@ -206,33 +215,25 @@ def _ask_server(
         server = RunningServer.find(server_file)
     except NoServerError:
         raise ImportFailedError(f"{busy}, and {server_file} does not say how to reach it") from None
-    answer = _ask(server, "POST", ROUTE, json.dumps(request.to_json()))
-    ticket = str(answer["ticket"])
-    try:
-        while True:
-            progress = ImportProgress.from_json(answer["progress"])
-            show(progress)
-            if progress.over:
-                return progress
-            answer = _ask(server, "POST", f"{ROUTE}/{ticket}")
-    except KeyboardInterrupt:
-        _ask(server, "DELETE", f"{ROUTE}/{ticket}")
-        raise
-
-
-def _ask(server: RunningServer, method: str, path: str, body: str = "") -> Any:
-    """Send a request and read the answer.
-
-    Raises:
-        ImportFailedError: The server refuses.
-        ImportIncompleteError: It does not answer, or knows nothing of the import any more.
-    """
+    body = json.dumps(request.to_json()).encode()
     headers = {"content-type": "application/json"}
     try:
-        return json.loads(
-            server.ask(path, body.encode(), headers, seconds=SERVER_SECONDS, method=method)
-        )
+        with server.open(ROUTE, body, headers, seconds=SERVER_SECONDS) as answer:
+            for line in answer:
+                progress = _progress_of(json.loads(line))
+                show(progress)
+                if progress.over:
+                    return progress
+    except (OSError, HTTPException, ValueError):
+        pass  # It has ended in the middle.
     except RunningServerError as error:
-        if error.status in (None, 410, 503):
+        if error.status in (None, 503):
             raise ImportIncompleteError(str(error)) from None
         raise ImportFailedError(str(error)) from None
+    raise ImportIncompleteError(f"the server on port {server.port} has ended")
+
+
+def _progress_of(line: Any) -> ImportProgress:
+    if "error" in line:
+        raise ImportFailedError(str(line["error"]))
+    return ImportProgress.from_json(line["progress"])

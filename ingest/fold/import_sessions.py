@@ -56,6 +56,9 @@ class ImportFigures(NamedTuple):
         )
 
 
+NO_FIGURES: Final = ImportFigures()
+
+
 class SavedImport(NamedTuple):
     """The state of one import in a checkpoint.
 
@@ -80,7 +83,7 @@ class ImportSessions:
     def __init__(self, timeout: int) -> None:
         """Start without sessions; `timeout` is as for `OpenSessions`."""
         self.open = OpenSessions(timeout)
-        self.figures = ImportFigures()
+        self.figures = NO_FIGURES
         self.touched = 0
 
     def take(self, event: EnrichedEvent) -> EventRows | None:
@@ -128,7 +131,7 @@ class Imports:
     def figures(self, source: str) -> ImportFigures:
         """What is known of an import; zeros for one that was forgotten."""
         found = self._imports.get(source)
-        return ImportFigures() if found is None else found.figures
+        return NO_FIGURES if found is None else found.figures
 
     def touch(self, source: str, timeout: int, log_time: int) -> ImportSessions:
         """The sessions of an import of which a record is taken now."""

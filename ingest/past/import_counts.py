@@ -2,13 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
+
+from ingest.fold.import_sessions import ImportFigures
+from ingest.model.verdict import DropReason
 
 REASONS: Final = 20
 """Maximum number of reasons for broken lines that are counted separately."""
 
 OTHER_REASONS: Final = "for other reasons"
+
+LARGEST_SHARE: Final = 0.1
+"""Maximum share of broken lines. A larger share means that the format is wrong or has changed."""
 
 
 @dataclass(slots=True)
@@ -37,6 +43,24 @@ class ImportCounts:
     def broken_lines(self) -> int:
         """Number of all records that could not be read."""
         return sum(self.broken.values())
+
+    @property
+    def too_broken(self) -> bool:
+        """Whether more than a tenth of the lines are broken."""
+        return self.broken_lines > self.lines * LARGEST_SHARE
+
+    def with_figures(self, figures: ImportFigures) -> "ImportCounts":
+        """These counts of what was appended, with what the fold says of it."""
+        dropped, without_session = dict(self.dropped), figures.without_session
+        if without_session:
+            reason = DropReason.NO_SESSION_FOR_ENGAGEMENT
+            dropped[reason] = dropped.get(reason, 0) + without_session
+        return replace(
+            self,
+            accepted=self.accepted - without_session,
+            visits=self.visits + figures.visits,
+            dropped=dropped,
+        )
 
     def drop(self, reason: str) -> None:
         """Count a dropped event."""

@@ -1,7 +1,6 @@
 """Splits a stream into records. A record is a line, or several lines with a quoted text."""
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final, Protocol
 
 from ingest.past.past_event import LINE_BYTES
@@ -14,14 +13,18 @@ SLICE_BYTES: Final = 16_384
 """Bytes of records processed between two checkpoints: one to two milliseconds of work."""
 
 
-def slice_of(records: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-    """Yield the records to process before the next checkpoint."""
+def slices(records: Iterator[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:
+    """Yield the records to process between two checkpoints."""
+    some: list[tuple[bytes, int]] = []
     size = 0
-    for record, lines in islice(records, SLICE_RECORDS):
-        yield record, lines
+    for record, lines in records:
+        some.append((record, lines))
         size += len(record)
-        if size >= SLICE_BYTES:
-            return
+        if len(some) >= SLICE_RECORDS or size >= SLICE_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 class RecordEnds(Protocol):

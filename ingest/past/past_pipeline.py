@@ -1,11 +1,11 @@
-"""Turns lines into rows, with the same steps in the same order as for live events."""
+"""Turns lines into events for the log, with the same steps in the same order as for live events."""
 
 import secrets
 from dataclasses import replace
-from itertools import islice
+from typing import Final
 
 from ingest.enrichment.geo import NoGeoDatabase
-from ingest.model.event import EnrichedEvent, Event, Place
+from ingest.model.event import EnrichedEvent, Event, Place, Source
 from ingest.model.verdict import DropReason
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_request import ImportSelection
@@ -13,16 +13,12 @@ from ingest.past.past_event import BrokenLineError, PastEvent, Reader, SkipReaso
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import ENRICHMENT, GATE, run_steps
-from ingest.rows.layout import EventRows, rows_of
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.request.fields import DOMAINS_LIMIT
 
-VISITS = 100_000
-"""Maximum number of open sessions. With more, the least recently active session ends."""
+NUMBERS: Final = 1024
+"""Numbers reserved for the events of a line, one for each of its domains."""
 
-AHEAD_SECONDS = 3600
-"""How much later than a line an earlier line may be. Sessions whose last event is further ahead
-also end: they come from another server's log or from lines in reverse order, and would otherwise
-stay open until the end of the import."""
+assert NUMBERS >= DOMAINS_LIMIT  # noqa: S101
 
 
 class FixedPlace(NoGeoDatabase):
@@ -37,26 +33,53 @@ class FixedPlace(NoGeoDatabase):
         return self._place
 
 
+def read_line(
+    reader: Reader, record: bytes, lines: int, counts: ImportCounts
+) -> PastEvent | SkipReason | None:
+    """Read a record and count its lines.
+
+    Args:
+        reader: Reader of the file's format.
+        record: One or more lines, with or without the last line's end.
+        lines: The number of lines.
+        counts: Counts so far, to be updated.
+
+    Returns:
+        None for a broken record. The caller counts reasons to skip.
+    """
+    number = counts.lines + 1
+    counts.lines += lines
+    try:
+        return read_record(reader, record)
+    except BrokenLineError as error:
+        counts.break_at(number, str(error))
+        return None
+
+
 class PastPipeline:
-    """Turns the lines of one import into rows, and counts the outcomes."""
+    """Turns the lines of one import into events, and counts the outcomes.
+
+    An event's source is the import, with a number made of its line and domain. So an event that is
+    made again is the same to the fold.
+    """
 
     def __init__(
-        self, reader: Reader, selection: ImportSelection, visits: OpenSessions, counts: ImportCounts
+        self, reader: Reader, selection: ImportSelection, source: str, counts: ImportCounts
     ) -> None:
-        """Create the pipeline, with the state of an earlier run if there is one.
+        """Create the pipeline.
 
         Args:
             reader: Reader of the file's format.
             selection: The events to import.
-            visits: The open sessions.
+            source: The import's name as a source.
             counts: Counts so far, to be updated.
         """
         self._reader = reader
         self._selection = selection
-        self.visits = visits
+        self._source = source
         self.counts = counts
 
-    def take(self, record: bytes, lines: int, reference: Reference) -> list[EventRows]:
+    def take(self, record: bytes, lines: int, reference: Reference) -> list[EnrichedEvent]:
         """Process one record.
 
         Args:
@@ -65,32 +88,30 @@ class PastPipeline:
             reference: The reference data for the steps, with the salts of this import.
 
         Returns:
-            The rows of its event, one element for each of its sites; empty for most lines.
+            Its event for each of its sites; empty for most lines.
         """
         counts = self.counts
-        number = counts.lines + 1
-        counts.lines += lines
-        try:
-            past = read_record(self._reader, record)
-        except BrokenLineError as error:
-            counts.break_at(number, str(error))
+        first = (counts.lines + 1) * NUMBERS
+        past = read_line(self._reader, record, lines, counts)
+        if past is None:
             return []
-        if isinstance(past, SkipReason):
-            counts.skip(past)
-            return []
-        unwanted = self._unwanted(past, reference)
+        unwanted = past if isinstance(past, SkipReason) else self._unwanted(past, reference)
         if unwanted is not None:
             counts.skip(unwanted)
             return []
-        rows: list[EventRows] = []
+        assert isinstance(past, PastEvent)  # noqa: S101 - anything else is unwanted
+        events: list[EnrichedEvent] = []
         for position, domain in enumerate(past.request.domains):
-            outcome = self._decide(past, Event(0, position, domain, past.request), reference)
+            event = Event(
+                0, position, domain, past.request, source=Source(self._source, first + position)
+            )
+            outcome = self._decide(past, event, reference)
             if isinstance(outcome, DropReason):
                 counts.drop(outcome)
             else:
                 counts.accepted += 1
-                rows.append(outcome)
-        return rows
+                events.append(outcome)
+        return events
 
     def _unwanted(self, past: PastEvent, reference: Reference) -> SkipReason | None:
         wanted, request = self._selection, past.request
@@ -110,7 +131,7 @@ class PastPipeline:
 
     def _decide(
         self, past: PastEvent, event: Event, reference: Reference
-    ) -> EventRows | DropReason:
+    ) -> EnrichedEvent | DropReason:
         if past.place is not None:
             reference = replace(reference, geo=FixedPlace(past.place))
         context = EventContext(event)
@@ -124,25 +145,4 @@ class PastPipeline:
             return drop.reason
         if past.device is not None:
             context.device = past.device
-        return self._visit(context.enriched(secrets.randbits(64)))
-
-    def _visit(self, event: EnrichedEvent) -> EventRows | DropReason:
-        visits = self.visits
-        self._forget(event.timestamp)
-        transition = visits.transition(event, event.timestamp)
-        if transition is None:
-            return DropReason.NO_SESSION_FOR_ENGAGEMENT
-        rows = rows_of(event, transition)
-        visits.commit(transition)
-        visits.forget_beyond(VISITS)
-        if transition.before is None:
-            self.counts.visits += 1
-        return rows
-
-    def _forget(self, now: int) -> None:
-        """Forget the sessions that have ended before an event at `now`, Unix seconds."""
-        visits = self.visits
-        visits.expire(now)
-        while any(visit.touched > now + AHEAD_SECONDS for visit in islice(visits, 1)):
-            visits.forget_beyond(len(visits) - 1)
-            visits.expire(now)
+        return context.enriched(secrets.randbits(64))

@@ -53,13 +53,13 @@ def serve(settings: Settings, role: Role = "all") -> int:
     except (StateDirectoryBusyError, DurabilityError) as error:
         raise StartError(str(error)) from None
     except (OSError, ExceptionGroup) as raised:
-        only = _only_error(raised)
+        only = only_error(raised)
         if not isinstance(only, OSError):
             raise
         raise StartError(describe_failure(only)) from None
 
 
-def _only_error(raised: Exception) -> Exception:
+def only_error(raised: Exception) -> Exception:
     """The error that nurseries have wrapped, if it is the only one."""
     while isinstance(raised, ExceptionGroup) and len(raised.exceptions) == 1:
         raised = raised.exceptions[0]

@@ -128,8 +128,15 @@ def route_paths() -> dict[str, Any]:
         "/api/imports": {
             "post": {
                 **_command(
-                    {"201": _json("Begun: its ticket, and how far it is")},
-                    "Begin to import past events",
+                    {
+                        "200": {
+                            "description": "How far it is, a JSON object a line; the last one says "
+                            "how it ended. Hanging up cancels the import",
+                            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+                        },
+                        "501": errors("This process cannot import"),
+                    },
+                    "Import past events",
                 ),
                 "requestBody": _body(_IMPORT_REQUEST),
             }
@@ -147,17 +154,6 @@ def route_paths() -> dict[str, Any]:
                 ),
                 "requestBody": _body(_EXPORT_REQUEST),
             }
-        },
-        "/api/imports/{ticket}": {
-            "parameters": [_path("ticket", "As the answer to the beginning gave it.")],
-            "post": _command(
-                {
-                    "200": _json("How far it is"),
-                    "410": errors("No such import is under way"),
-                },
-                "Go on with an import for half a second",
-            ),
-            "delete": _command({"200": _json("Left, if it was there")}, "Leave an import"),
         },
     }
 

@@ -3,18 +3,23 @@
 import structlog
 
 from actors.clock.wall_clock import Clock
+from actors.imports.destination import LogDestination
+from actors.imports.importer import Importer
 from actors.keepers.other_servers import OtherServers
 from actors.keepers.plausible_registry import SALTS_SECONDS
 from actors.keepers.salt_keeper import RECHECK_SECONDS, SaltKeeper, load_salts
 from actors.pipeline.front_half import FrontHalf
 from actors.pipeline.storing import FlushLimits, Storing
 from actors.pipeline.topology import Collector
+from actors.stores.store import Store
 from actors.supervision.actor import Actor
+from actors.supervision.traces import Tracing
 from ingest.http.export_routes import add_export_routes
 from ingest.http.import_routes import add_import_routes
-from ingest.server.durability import open_kept_events
+from ingest.pipeline.reference import Reference
+from ingest.server.durability import KeptEvents, open_kept_events
 from ingest.server.identity import identify_server
-from ingest.server.imports import open_import_service
+from ingest.server.imports import PAUSE_RATIO, import_context
 from ingest.server.listening import listen, server_file
 from ingest.server.opened_store import opened_store
 from ingest.server.running import exit_code_of, run_collector
@@ -26,6 +31,47 @@ from ingest.sessions import salts
 from ingest.settings import Settings
 
 log = structlog.get_logger()
+
+
+def open_pipeline(
+    settings: Settings,
+    files: StateFiles,
+    clock: Clock,
+    reference: Reference,
+    kept: KeptEvents,
+    store: Store,
+    *,
+    opened: bool = True,
+    tracing: Tracing | None = None,
+) -> tuple[FrontHalf, Storing]:
+    """The two halves of a single process's pipeline.
+
+    Args:
+        settings: The process's settings.
+        files: The state directory.
+        clock: The pipeline's time.
+        reference: The data that the steps look up.
+        kept: The log, and the state of its fold.
+        store: Where rows go.
+        opened: Whether the store is open; otherwise the writer opens it.
+        tracing: Receives inserts; None to disable tracing.
+    """
+    front = FrontHalf(reference, clock, kept.log, files.dead_letters)
+    storing = Storing(
+        kept.log,
+        kept.state,
+        store,
+        clock,
+        front.verdicts,
+        front.letters,
+        front.metrics,
+        FlushLimits(settings.flush_rows, settings.flush_seconds),
+        checkpoints=kept.checkpoints,
+        predecessor=kept.predecessor,
+        store_opened=opened,
+        tracing=tracing,
+    )
+    return front, storing
 
 
 async def run_all(settings: Settings, files: StateFiles) -> int:
@@ -63,26 +109,17 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
         if geo is not None:
             keepers.append(geo)
         with open_kept_events(settings, files, clock) as kept:
-            front = FrontHalf(reference, clock, kept.log, files.dead_letters)
-            storing = Storing(
-                kept.log,
-                kept.state,
-                store,
-                clock,
-                front.verdicts,
-                front.letters,
-                front.metrics,
-                FlushLimits(settings.flush_rows, settings.flush_seconds),
-                checkpoints=kept.checkpoints,
-                predecessor=kept.predecessor,
-                store_opened=opened,
-                tracing=telemetry,
+            front, storing = open_pipeline(
+                settings, files, clock, reference, kept, store, opened=opened, tracing=telemetry
             )
-            collector = Collector(front, storing, keepers=keepers, tracing=telemetry)
+            destination = LogDestination(kept.log, storing, clock)
+            importer = Importer(
+                import_context(settings, files, reference, clock, destination, PAUSE_RATIO)
+            )
+            collector = Collector(front, storing, keepers=[*keepers, importer], tracing=telemetry)
             front.metrics.show(others.figures)
             web = Web(settings, collector, sites, geo, others, store, telemetry)
-            imports = open_import_service(settings, files, collector, store)
-            add_import_routes(web.app, imports, web.operator)
+            add_import_routes(web.app, importer, web.operator)
             add_export_routes(web.app, reference, store, web.operator)
             with server_file(files.server, port, web.command_token):
                 await run_collector(

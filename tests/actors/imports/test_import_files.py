@@ -1,31 +1,23 @@
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from actors.imports.import_files import ImportFiles
-from ingest.past.import_state import SavedImport, parts_of
+from ingest.past.import_state import decode_state
 from ingest.sessions.salts import LIFETIME
 from tests.examples import NOON
-from tests.ingest.past.states import a_state
-from tests.ingest.past.test_import_state import a_saved
+from tests.ingest.past.states import RECORDED, a_state
 
 
-def content(saved: SavedImport) -> bytes:
-    return b"".join(parts_of(saved))
-
-
-def test_saved_and_loaded(tmp_path: Path) -> None:
+def test_saved_and_read(tmp_path: Path) -> None:
     files = ImportFiles(tmp_path / "imports")
     assert list(files.states()) == []
-    saved = a_saved(3)
-    files.save("a", content(saved))
-    assert files.load("a") == saved
-    assert list(files.states()) == [saved.state]
+    state = a_state(b"abc", id="a")
+    files.save(replace(state, done=True))
+    files.save(state)
+    assert list(files.states()) == [state]
     (path,) = (tmp_path / "imports").iterdir()
     assert (path.name, path.stat().st_mode & 0o777) == ("a.import", 0o600)
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    with pytest.raises(OSError, match="No such file"):
-        files.load("b")
 
 
 def test_what_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
@@ -34,16 +26,23 @@ def test_what_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "a.import").exists()
 
 
-def test_old_salts_go_and_with_them_the_visits(tmp_path: Path) -> None:
+def test_old_salts_go(tmp_path: Path) -> None:
     files = ImportFiles(tmp_path)
-    saved = a_saved(3)
-    for name in ("a", "b"):
-        state = a_state(b"abc", id=name)
-        files.save(name, content(SavedImport(state, saved.visits, saved.rows)))
-    assert files.delete_old_salts(NOON + LIFETIME) == 0
-    assert files.delete_old_salts(NOON + LIFETIME + 1, spared=("b",)) == 1
-    forgotten, spared = files.load("a"), files.load("b")
-    assert (forgotten.state.salt, forgotten.visits) == (None, ())
-    assert forgotten.rows == saved.rows  # they may not be stored yet
-    assert spared.state.salt is not None
+    states = [a_state(b"abc", id=name) for name in ("a", "b", "c")]
+    for state in states[:2]:
+        files.save(state)
+    assert files.delete_old_salts(NOON + LIFETIME) == []
+    assert files.delete_old_salts(NOON + LIFETIME + 1, spared="b") == states[:1]
+    assert list(files.states()) == [replace(states[0], salt=None), states[1]]
     assert bytes(16).hex().encode() not in (tmp_path / "a.import").read_bytes()
+    assert files.delete_old_salts(NOON + LIFETIME + 1) == [states[1]]
+
+
+def test_the_rows_of_an_earlier_version_stay(tmp_path: Path) -> None:
+    content = (RECORDED / "import_version_1_killed").read_bytes()
+    line, _, rest = content.partition(b"\n")
+    path = tmp_path / f"{decode_state(line).id}.import"
+    path.write_bytes(content)
+    (state,) = ImportFiles(tmp_path).delete_old_salts(NOON + 10 * LIFETIME)
+    assert state.has_rows
+    assert path.read_bytes().partition(b"\n")[2] == rest

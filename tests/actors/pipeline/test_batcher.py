@@ -472,6 +472,24 @@ async def test_a_cut_waits_for_no_time_when_nothing_is_new(
     nursery.cancel_scope.cancel()
 
 
+async def test_several_may_wait_for_cuts(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    line = RunBatcher()
+    nursery.start_soon(line.batcher.run)
+    await line.put(1, 2)
+    first = Cut(line, line.end, nursery)
+    await wait_all_tasks_blocked()
+    await line.put(3)
+    second = Cut(line, line.end, nursery)
+    flush = await line.next()
+    assert (tokens(flush), flush.trigger) == (["1-3-events"], Trigger.CHECKPOINT)
+    with trio.fail_after(0.1):
+        await line.next()
+    await trio.sleep(0.1)
+    assert first.done
+    assert second.done
+    nursery.cancel_scope.cancel()
+
+
 async def test_a_cut_behind_what_is_gathered_waits_for_the_fold(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:

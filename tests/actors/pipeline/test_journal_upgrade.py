@@ -2,7 +2,6 @@
 `tests/actors/log/recorded/version-2/README.md` says what is in it."""
 
 import errno
-import json
 import os
 import shutil
 from collections import Counter
@@ -13,15 +12,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.imports.destination import LogDestination
 from actors.imports.import_files import ImportFiles
-from actors.imports.job import ImportContext, ImportJob
-from actors.imports.stored_rows import StoredRows
+from actors.imports.past_import import ImportContext, ImportMistakeError, PastImport
 from actors.letters.dead_letters import DeadLetters
 from actors.log.checkpoint_file import CheckpointFile, WrittenCheckpoint
 from actors.log.old_journal import OldJournal
 from actors.log.segment import SEGMENTS
 from ingest.model.event import EnrichedEvent, Visitor
-from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportRequest, ImportSelection
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.schema import TABLES
@@ -323,50 +321,26 @@ async def test_a_checkpoint_of_another_log_says_nothing(
     assert with_numbered_visits(tables_of(store)) == EXPECTED["tables"]
 
 
-class CountingStore(RecordingStore):
-    """Answers the only question that an import asks: how many of these rows are there?"""
-
-    async def query(self, sql: str) -> list[str]:
-        table = "events_v2" if "events_v2" in sql else "sessions_v2"
-        names = (3, 4, 0) if table == "events_v2" else (3, 0, 6)
-        found = {
-            tuple(row[name] for name in names)
-            for row in self.rows.get(table, [])
-            if all(str(row[name]) in sql for name in names)
-        }
-        return [json.dumps({"uniqExact": str(len(found))})]
-
-
-@pytest.mark.parametrize("has", [0, 1, 2], ids=["nothing", "visits only", "all"])
-async def test_an_import_that_was_under_way_goes_on(
-    state: Path, autojump_clock: MockClock, has: int
+async def test_an_import_that_was_under_way_is_refused(
+    state: Path, store: RecordingStore, autojump_clock: MockClock
 ) -> None:
-    expected = EXPECTED["import"]
-    store = CountingStore()
-    fill(store, expected["sent"][:has])
-    shutil.rmtree(state / "journal")
-    shutil.rmtree(state / "dead-letters")
+    """Its rows may be stored or not; the lines are not imported as another file."""
     async with a_process(state, store) as collector:
+        storing = storing_of(collector)
         context = ImportContext(
             collector.reference,
             ImportFiles(state / "imports"),
             collector.clock,
             TrustedProxies.parse("private"),
             1800,
-            storing_of(collector).outlet(),
-            StoredRows(store, "default"),
+            LogDestination(collector.log, storing, collector.clock),
         )
         request = ImportRequest(
             (str(RECORDED / "access.log"),), selection=ImportSelection("example.com")
         )
-        job = await ImportJob.begin(request, context)
-        while not (progress := job.progress()).over:
-            await job.advance(0.001)
-        job.close()
-        context.outlet.close()
-        assert (progress.phase, progress.id) == (Phase.FINISHED, expected["id"])
+        with pytest.raises(
+            ImportMistakeError, match=f"import {EXPECTED['import']['id']} .* Finish"
+        ):
+            await PastImport(request, context).run()
         await all_stored(collector)
-    assert [insert["token"] for insert in store.given] == [
-        insert["token"] for insert in expected["sent"][has:]
-    ]
-    assert tables_of(store) == expected["tables"]
+    assert with_numbered_visits(tables_of(store)) == EXPECTED["tables"]

@@ -2,18 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from trio.testing import MockClock
 
-from actors.imports.service import ImportService
 from ingest.http.export_routes import add_export_routes
 from ingest.http.import_routes import add_import_routes
 from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
-from ingest.server.imports import open_import_service
-from ingest.server.state_files import StateFiles
-from ingest.settings import Settings
 from tests.ingest.http.application import COMMAND_TOKEN, Application
 
 LEFT_OUT = {("GET", "/page/{name}"), ("GET", "/favicon.ico")}
@@ -37,18 +32,13 @@ def described() -> Iterator[tuple[str, str]]:
 
 
 async def test_every_route_is_described_or_left_out(
-    autojump_clock: MockClock, application: Application, tmp_path: Path
+    autojump_clock: MockClock, application: Application
 ) -> None:
-    collector = application.pipeline.collector
-    service = open_import_service(
-        Settings(), StateFiles(tmp_path / "imports"), collector, application.pipeline.store
-    )
-    assert isinstance(service, ImportService)
     operator = Operator(None, COMMAND_TOKEN)
-    add_import_routes(application.app, service, operator)
-    add_export_routes(application.app, collector.reference, None, operator)
+    add_import_routes(application.app, None, operator)
+    add_export_routes(application.app, application.pipeline.collector.reference, None, operator)
     found = registered(application)
-    assert ("DELETE", "/api/imports/{ticket}") in found
+    assert ("POST", "/api/imports") in found
     assert found == {*described(), *LEFT_OUT}
     assert LEFT_OUT.isdisjoint(described())
 

@@ -1,117 +1,116 @@
-"""The routes over a whole pipeline; what imports do is tested with the service and the job."""
+"""The route over a whole pipeline; what imports do is tested with the importer."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 
-from actors.imports.service import ImportService
-from ingest.http.import_routes import NO_IMPORTS, ROUTE, add_import_routes
+from actors.imports.importer import BUSY
+from ingest.http.import_routes import NO_IMPORTS, ROUTE, ImportStream, add_import_routes
+from ingest.http.interruption import ENDS
 from ingest.http.operator import Operator
 from ingest.past.import_progress import ImportProgress, Phase
-from ingest.past.import_request import ImportRequest
-from ingest.server.imports import open_import_service
-from ingest.server.state_files import StateFiles
-from ingest.settings import Settings
-from tests.actors.imports.running_service import an_import_request
-from tests.actors.pipeline.running_pipeline import Pipeline, running
+from tests.actors.imports.running_imports import (
+    ImportEnvironment,
+    an_import_request,
+    an_importer,
+    gate,
+)
+from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.ingest.http.application import COMMAND_TOKEN, Application, HTTPAnswer
 from tests.ingest.past.lines import COMBINED
 
-
-class Front:
-    """An application that imports, and a log to import."""
-
-    def __init__(self, directory: Path) -> None:
-        self.pipeline = Pipeline(directory)
-        self.application = Application(self.pipeline)
-        service = open_import_service(
-            Settings(), StateFiles(directory), self.pipeline.collector, self.pipeline.store
-        )
-        assert isinstance(service, ImportService)
-        add_import_routes(self.application.app, service, Operator(None, COMMAND_TOKEN))
-        log = directory / "access.log"
-        log.write_text(f"{COMBINED}\n{COMBINED.replace('Chrome/', 'Googlebot/')}\nnonsense\n")
-        self.request = an_import_request(str(log))
-
-    async def ask(
-        self, method: str, path: str, body: object = None, token: str = COMMAND_TOKEN
-    ) -> HTTPAnswer:
-        content = b"" if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        return await self.application.ask(method, path, content, headers, peer="127.0.0.1")
-
-    async def begin(self, request: ImportRequest | None = None) -> HTTPAnswer:
-        return await self.ask("POST", ROUTE, (request or self.request).to_json())
+LINES = f"{COMBINED}\n{COMBINED.replace('Chrome/', 'Googlebot/')}\nnonsense\n"
 
 
 @pytest.fixture
-async def front(tmp_path: Path) -> Front:
-    return Front(tmp_path)
+async def environment(tmp_path: Path) -> ImportEnvironment:
+    return ImportEnvironment(tmp_path)
 
 
-async def test_an_import(front: Front) -> None:
-    async with running(front.pipeline):
-        answer = await front.begin()
-        assert answer.status == 201
-        ticket = answer.json["ticket"]
-        progress = ImportProgress.from_json(answer.json["progress"])
-        while not progress.over:
-            answer = await front.ask("POST", f"{ROUTE}/{ticket}")
-            assert answer.status == 200
-            progress = ImportProgress.from_json(answer.json["progress"])
-        assert progress.phase is Phase.FINISHED
-        counts = progress.counts
-        assert (counts.lines, counts.accepted, counts.broken_lines) == (3, 1, 1)
-        assert counts.dropped == {"bot": 1}
-        assert [event["pathname"] for event in front.pipeline.events()] == ["/a"]
-        assert (await front.ask("POST", f"{ROUTE}/{ticket}")).status == 410
+async def ask(
+    application: Application, body: object, token: str = COMMAND_TOKEN, **scope: Any
+) -> HTTPAnswer:
+    content = b"" if body is None else json.dumps(body).encode()
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return await application.ask("POST", ROUTE, content, headers, peer="127.0.0.1", scope=scope)
+
+
+def lines(answer: HTTPAnswer) -> list[Any]:
+    return list(map(json.loads, answer.body.splitlines()))
+
+
+async def test_an_import(environment: ImportEnvironment) -> None:
+    pipeline = environment.pipeline()
+    application = Application(pipeline)
+    request = an_import_request(environment.write(LINES.encode()))
+    async with an_importer(environment, pipeline) as importer:
+        add_import_routes(application.app, importer, Operator(None, COMMAND_TOKEN))
+        answer = await ask(application, request.to_json())
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
+        first, *_, last = [ImportProgress.from_json(line["progress"]) for line in lines(answer)]
+        assert first.phase is Phase.CHECKING
+        assert last.phase is Phase.FINISHED
+        counts = last.counts
+        assert (counts.lines, counts.accepted, counts.visits) == (3, 1, 1)
+        assert (counts.broken_lines, counts.dropped) == (1, {"bot": 1})
+        missing = await ask(application, an_import_request("/none/such").to_json())
+        assert lines(missing)[-1] == {"error": "/none/such: No such file or directory"}
+    assert [event["pathname"] for event in pipeline.events()] == ["/a"]
     # The counters tell of what was sent to the server, now.
-    assert front.pipeline.counted() == {}
+    assert pipeline.counted() == {}
 
 
-async def test_one_at_a_time(front: Front) -> None:
-    async with running(front.pipeline):
-        ticket = (await front.begin()).json["ticket"]
-        busy = await front.begin()
-        assert (busy.status, busy.json["errors"]) == (
-            409,
-            {"import": ["another import is under way"]},
-        )
-        assert (await front.ask("DELETE", f"{ROUTE}/{ticket}")).status == 200
-        assert (await front.ask("POST", f"{ROUTE}/{ticket}")).status == 410
-        assert (await front.begin()).status == 201
+async def test_one_at_a_time_until_the_first_hangs_up_or_the_server_stops(
+    environment: ImportEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = an_import_request(environment.write(LINES.encode()))
+    pipeline = environment.pipeline()
+    opened = gate(pipeline, monkeypatch)
+    stopping = trio.Event()
+    async with an_importer(environment, pipeline) as importer:
+        scope = {"state": {ENDS: (stopping,)}}
+        async with ImportStream(importer, request, scope) as stream:
+            await anext(stream)
+            async with ImportStream(importer, request, scope) as other:
+                assert [json.loads(line) async for line in other] == [{"error": BUSY}]
+            stopping.set()
+            ended = [json.loads(line) async for line in stream]
+            assert not any(line["progress"]["phase"] == "finished" for line in ended)
+        opened.set()
+        async with ImportStream(importer, request, {}) as stream:
+            *_, last = [json.loads(line) async for line in stream]
+        assert last["progress"]["phase"] == "finished"
 
 
-@pytest.mark.parametrize(
-    "body", [None, [], {"paths": []}, an_import_request("/none/such").to_json()]
-)
-async def test_mistakes(front: Front, body: object) -> None:
-    async with running(front.pipeline):
-        answer = await front.ask("POST", ROUTE, body)
-        assert answer.status == 400
-        assert list(answer.json["errors"]) == ["import"]
-
-
-@pytest.mark.parametrize("token", ["", "another"])
-async def test_strangers(front: Front, token: str) -> None:
-    """Not even this machine's users, without the token that stands in the state directory."""
-    async with running(front.pipeline):
-        assert (await front.ask("POST", ROUTE, front.request.to_json(), token)).status == 403
-        assert (await front.ask("POST", f"{ROUTE}/x", None, token)).status == 403
-        assert (await front.ask("DELETE", f"{ROUTE}/x", None, token)).status == 403
+@pytest.mark.parametrize("body", [None, [], {"paths": []}])
+async def test_mistakes(tmp_path: Path, body: object) -> None:
+    environment = ImportEnvironment(tmp_path)
+    pipeline = environment.pipeline()
+    application = Application(pipeline)
+    async with an_importer(environment, pipeline) as importer:
+        add_import_routes(application.app, importer, Operator(None, COMMAND_TOKEN))
+        answer = await ask(application, body)
+    assert answer.status == 400
+    assert list(answer.json["errors"]) == ["import"]
 
 
 @pytest.mark.parametrize(
     ("token", "status", "errors"),
-    [(COMMAND_TOKEN, 501, {"import": [NO_IMPORTS]}), ("another", 403, None)],
+    [
+        (COMMAND_TOKEN, 501, {"import": [NO_IMPORTS]}),
+        # Not even this machine's users, without the token that stands in the state directory.
+        ("another", 403, None),
+        ("", 403, None),
+    ],
 )
-async def test_a_process_that_cannot_import_says_so(
+async def test_who_may_ask_and_a_process_that_cannot_import(
     tmp_path: Path, token: str, status: int, errors: object
 ) -> None:
     application = Application(Pipeline(tmp_path))
     add_import_routes(application.app, None, Operator(None, COMMAND_TOKEN))
-    headers = {"authorization": f"Bearer {token}"}
-    answer = await application.ask("POST", ROUTE, b"{}", headers, peer="127.0.0.1")
+    answer = await ask(application, {}, token)
     assert answer.status == status
     assert errors is None or answer.json["errors"] == errors

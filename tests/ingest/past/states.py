@@ -3,31 +3,33 @@
 from pathlib import Path
 from typing import Any
 
+from ingest.fold.import_sessions import ImportFigures
 from ingest.past.formats import Format
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_request import ImportSelection
-from ingest.past.import_state import HEAD_BYTES, ImportState, fresh_digest
+from ingest.past.import_state import ImportState, ReadContent
 from ingest.sessions.salts import Salt
 from tests.examples import NOON
 
 SALT = Salt(bytes(16), NOON)
 
-RECORDED = Path(__file__).parent / "recorded" / "import_version_1"
-"""The state of an import as the program wrote it when visits were lines with names."""
+RECORDED = Path(__file__).parent / "recorded"
+"""States of imports as the program wrote them in version 1: `import_version_1`, and some more for
+the log of `benchmarks.access_logs` with 1,500 lines."""
 
 
 def a_state(content: bytes = b"", **changes: Any) -> ImportState:
     """An import that has read this content."""
-    digest, head = fresh_digest(), fresh_digest()
-    digest.update(content)
-    head.update(content[:HEAD_BYTES])
+    read = ReadContent()
+    read.add(content)
     fields: dict[str, Any] = {
         "id": "0123456789ab",
         "form": Format.ACCESS_LOG,
         "selection": ImportSelection("example.com"),
+        "appended": len(content),
         "position": len(content),
-        "digest": digest.hexdigest(),
-        "head": head.hexdigest(),
+        "digest": read.digest,
+        "head": read.head,
         "counts": ImportCounts(
             lines=3,
             accepted=1,
@@ -35,8 +37,8 @@ def a_state(content: bytes = b"", **changes: Any) -> ImportState:
             dropped={"bot": 1},
             examples={"not like it": 2},
         ),
-        "events": 7,
-        "batch_first": 5,
+        "figures": ImportFigures(1, 2),
+        "seen": ImportFigures(3, 4),
         "salt": SALT,
         "done": False,
         "updated_at": NOON,

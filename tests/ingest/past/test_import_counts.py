@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 
+from ingest.fold.import_sessions import ImportFigures
 from ingest.past.import_counts import OTHER_REASONS, REASONS, ImportCounts
 
 
@@ -18,6 +20,22 @@ def test_counting() -> None:
     assert counts.broken_lines == 4
     assert counts.examples == {"odd": 3, "even": 5}
     assert ImportCounts.from_json(json.loads(json.dumps(counts.to_json()))) == counts
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken", "too_broken"), [(0, 0, False), (10, 1, False), (9, 1, True), (1, 1, True)]
+)
+def test_how_many_lines_may_be_broken(lines: int, broken: int, too_broken: bool) -> None:
+    assert ImportCounts(lines, broken={"odd": broken}).too_broken is too_broken
+
+
+def test_what_the_fold_adds() -> None:
+    counts = ImportCounts(accepted=9, visits=1, dropped={"bot": 2})
+    assert counts.with_figures(ImportFigures(4, 0)) == replace(counts, visits=5)
+    assert counts.with_figures(ImportFigures(0, 3)) == replace(
+        counts, accepted=6, dropped={"bot": 2, "no_session_for_engagement": 3}
+    )
+    assert counts.dropped == {"bot": 2}
 
 
 def test_reasons_are_bounded() -> None:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from ingest.past.access_log import AccessLogReader
 from ingest.past.goatcounter import GoatCounterReader
-from ingest.past.lines import RECORD_LINES, SLICE_BYTES, Lines, slice_of
+from ingest.past.lines import RECORD_LINES, SLICE_BYTES, Lines, slices
 from ingest.past.past_event import LINE_BYTES
 from tests.ingest.past.lines import options
 from tests.ingest.past.test_goatcounter import HEADER
@@ -65,6 +65,5 @@ def test_every_byte_is_in_one_record(pieces: list[bytes], with_quotes: bool) -> 
 )
 def test_slices_are_bounded_by_records_and_bytes(length: int, sizes: list[int]) -> None:
     records = iter([(b"x" * length, 1)] * 40)
-    found = [len(list(slice_of(records))) for _ in sizes]
-    assert found == sizes
-    assert not list(slice_of(records))
+    assert list(map(len, slices(records))) == sizes
+    assert not list(slices(records))

@@ -3,17 +3,16 @@ from typing import Any
 import pytest
 
 from ingest.enrichment.geo import NoGeoDatabase
+from ingest.model.event import EnrichedEvent, Source
 from ingest.past.access_log import AccessLogReader
 from ingest.past.event_lines import EventLinesReader
 from ingest.past.goatcounter import GoatCounterReader
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_request import ImportSelection
 from ingest.past.past_event import LINE_BYTES, Reader
-from ingest.past.past_pipeline import PastPipeline
+from ingest.past.past_pipeline import NUMBERS, PastPipeline
 from ingest.pipeline.reference import Reference
-from ingest.rows.layout import EventRows
-from ingest.rows.schema import TABLES
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.request.fields import DOMAINS_LIMIT
 from ingest.sessions.salts import Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
@@ -24,7 +23,7 @@ from tests.ingest.past.states import SALT
 from tests.ingest.past.test_event_lines import item
 from tests.ingest.past.test_goatcounter import HEADER, line
 
-COLUMNS = [column.name for column in TABLES["events_v2"].inserted]
+SOURCE = "import:a"
 
 
 class LinePipeline:
@@ -34,7 +33,6 @@ class LinePipeline:
         self.counts = ImportCounts()
         self.selection = ImportSelection(site)
         self.reader = reader
-        self.visits = OpenSessions(1800)
         self.reference = Reference(
             SiteRegistry([Site(1, "example.com", **rules), Site(2, "shop.example")]),
             NoGeoDatabase(),
@@ -42,14 +40,14 @@ class LinePipeline:
             RateLimiter(),
         )
 
-    def take(self, *records: str | bytes, **selection: Any) -> list[EventRows]:
+    def take(self, *records: str | bytes, **selection: Any) -> list[EnrichedEvent]:
         wanted = ImportSelection(**({"site": self.selection.site} | selection))
-        pipeline = PastPipeline(self.reader, wanted, self.visits, self.counts)
-        rows = []
+        pipeline = PastPipeline(self.reader, wanted, SOURCE, self.counts)
+        events = []
         for record in records:
             content = record.encode() if isinstance(record, str) else record
-            rows += pipeline.take(content + b"\r\n", 1, self.reference)
-        return rows
+            events += pipeline.take(content + b"\r\n", 1, self.reference)
+        return events
 
 
 def logs(**changes: Any) -> LinePipeline:
@@ -57,53 +55,37 @@ def logs(**changes: Any) -> LinePipeline:
     return LinePipeline(AccessLogReader(options(site=site)), site, **changes)
 
 
-def columns(rows: EventRows) -> dict[str, Any]:
-    return dict(zip(COLUMNS, rows.event, strict=True))
-
-
-def test_an_event_becomes_rows() -> None:
+def test_a_line_becomes_an_event() -> None:
     past = logs()
-    (rows,) = past.take(COMBINED)
-    row = columns(rows)
-    expected = {
-        "timestamp": NOON - 100,
-        "name": "pageview",
-        "site_id": 1,
-        "pathname": "/a",
-        "referrer_source": "x",
-        "browser": "Chrome",
-        "operating_system": "Windows",
-        "utm_source": "x",
-    }
-    assert expected.items() <= row.items()
-    assert len(rows.sessions) == 1
-    assert (past.counts.lines, past.counts.accepted, past.counts.visits) == (1, 1, 1)
+    (event,) = past.take(COMBINED)
+    assert (event.timestamp, event.received) == (NOON - 100, NOON)
+    assert (event.name, event.site_id, event.pathname) == ("pageview", 1, "/a")
+    assert (event.device.browser, event.device.operating_system) == ("Chrome", "Windows")
+    assert (event.attribution.referrer_source, event.attribution.utm_source) == ("x", "x")
+    assert (past.counts.lines, past.counts.accepted) == (1, 1)
 
 
-def test_visits_go_on_by_the_events_own_time() -> None:
-    past = logs()
-    later = COMBINED.replace("11:58:20", "11:59:20")
-    much_later = COMBINED.replace("22/Sep", "22/Sep").replace("11:58:20", "11:28:00")
-    first, second, third = past.take(much_later, COMBINED, later)
-    ids = [columns(rows)["session_id"] for rows in (first, second, third)]
-    assert ids[0] != ids[1] == ids[2]  # the first was more than half an hour before
-    assert len(third.sessions) == 2
-    assert past.counts.visits == 2
-
-
-@pytest.mark.parametrize(("time", "kept"), [("11:58:20", 2), ("10:58:20", 2), ("10:58:19", 1)])
-def test_visits_of_a_log_that_ended_later_are_forgotten(time: str, kept: int) -> None:
-    past = logs()
-    other = COMBINED.replace("203.0.113.9", "198.51.100.7")
-    past.take(other, COMBINED.replace("11:58:20", time))
-    assert len(past.visits) == kept
+def test_the_number_of_an_event_says_its_line_and_domain() -> None:
+    past = LinePipeline(EventLinesReader(options(site=None)), None)
+    domains = ",".join(["other.example"] * (DOMAINS_LIMIT - 1) + ["shop.example"])
+    events = past.take("nonsense", item(d="example.com,shop.example"), item(d=domains))
+    assert [event.source for event in events] == [
+        Source(SOURCE, 2 * NUMBERS),
+        Source(SOURCE, 2 * NUMBERS + 1),
+        Source(SOURCE, 3 * NUMBERS + DOMAINS_LIMIT - 1),
+    ]
+    # Made again, it has the same number and visitor, though another nonce.
+    again = LinePipeline(EventLinesReader(options(site=None)), None)
+    (other, _) = again.take("nonsense", item(d="example.com,shop.example"))
+    assert (other.source, other.visitor) == (events[0].source, events[0].visitor)
+    assert other.nonce != events[0].nonce
 
 
 def test_a_visitor_has_an_id_for_each_day() -> None:
     one, same, other = logs().take(
         COMBINED, COMBINED.replace("11:58", "01:58"), COMBINED.replace("22/Sep", "21/Sep")
     )
-    ids = [columns(rows)["user_id"] for rows in (one, same, other)]
+    ids = [event.visitor.user_id for event in (one, same, other)]
     assert ids[0] == ids[1] != ids[2]
 
 
@@ -166,37 +148,27 @@ def test_hosts_that_are_other_sites(host: str, skipped: int) -> None:
 def test_hosts_name_their_sites() -> None:
     past = logs(site=None)
     rows = past.take(*[f"{host} {COMBINED}" for host in ("shop.example", "other.example")])
-    assert [columns(row)["site_id"] for row in rows] == [2]
+    assert [event.site_id for event in rows] == [2]
     assert past.counts.dropped == {"not_found": 1}
 
 
 def test_one_event_for_several_sites() -> None:
     past = LinePipeline(EventLinesReader(options(site=None)), None)
     rows = past.take(item(d="example.com,shop.example,other.example"))
-    assert [columns(row)["site_id"] for row in rows] == [1, 2]
+    assert [event.site_id for event in rows] == [1, 2]
     assert (past.counts.accepted, past.counts.dropped) == (2, {"not_found": 1})
     wanted = LinePipeline(EventLinesReader(options()))
     assert not wanted.take(item(d="shop.example"))
     assert wanted.counts.skipped == {"other_site": 1}
 
 
-def test_an_engagement_needs_a_visit() -> None:
-    past = LinePipeline(EventLinesReader(options()))
-    assert not past.take(item(n="engagement", e=1000))
-    assert past.counts.dropped == {"no_session_for_engagement": 1}
-    pageview, engagement = past.take(item(n="pageview"), item(n="engagement", e=1000))
-    assert columns(engagement)["session_id"] == columns(pageview)["session_id"]
-    assert engagement.sessions == ()
-
-
 def test_what_the_source_knows() -> None:
     reader = GoatCounterReader(options(), HEADER.encode())
     past = LinePipeline(reader)
     one, two, other = past.take(line(), line(Path="/b"), line(Session="other"))
-    row = columns(one)
-    expected = {"country_code": "US", "subdivision1_code": "US-TX", "browser": "Firefox"}
-    assert expected.items() <= row.items()
-    assert row["session_id"] == columns(two)["session_id"] != columns(other)["session_id"]
+    assert (one.place.country_code, one.place.subdivision1_code) == ("US", "US-TX")
+    assert one.device.browser == "Firefox"
+    assert one.visitor == two.visitor != other.visitor
     assert not past.take(line(Bot="3"))
     assert past.counts.dropped == {"bot": 1}
     shielded = LinePipeline(reader, shields=Shields(countries=("US",)))

@@ -1,0 +1,141 @@
+"""Where the events of an import go: into the log, or nowhere."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from actors.clock.wall_clock import Clock
+from actors.log.log import TOGETHER, LogFullError, WritableLog
+from actors.pipeline.storing import Storing
+from ingest.fold.fold import Fold
+from ingest.fold.import_sessions import ImportFigures
+from ingest.model.event import EnrichedEvent
+from ingest.records.record import Description, EndOfSource
+
+ROOM_SECONDS: Final = 0.02
+"""Interval of checks whether there is room."""
+
+
+class Destination(ABC):
+    """Takes an import's events in order. Each method may wait for as long as the store is away."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether events can be appended at once."""
+        return True
+
+    async def ready(self) -> None:  # noqa: B027
+        """Wait until `figures` includes everything that earlier runs have appended."""
+
+    @abstractmethod
+    async def append(self, events: Sequence[EnrichedEvent]) -> None:
+        """Append events, each when there is room.
+
+        Raises:
+            LogError: The log cannot be trusted.
+        """
+
+    async def keep(self) -> None:  # noqa: B027
+        """Return when everything appended survives the end of the process.
+
+        Raises:
+            LogError: It may not.
+        """
+
+    async def store(self) -> None:  # noqa: B027
+        """Return when the store has everything appended, and `figures` includes it."""
+
+    async def end(self, source: str) -> None:  # noqa: B027
+        """Have the fold forget an import.
+
+        Raises:
+            LogError: It is not appended, or may not be kept.
+        """
+
+    @abstractmethod
+    def figures(self, source: str) -> ImportFigures:
+        """What the fold says of an import."""
+
+
+class LogDestination(Destination):
+    """The log of a single process.
+
+    Live events go first: past events are appended only while less than a batch waits.
+    """
+
+    def __init__(self, log: WritableLog, storing: Storing, clock: Clock) -> None:
+        """Use a running pipeline.
+
+        Args:
+            log: Where events are appended.
+            storing: Folds and stores them.
+            clock: Gives the log's time.
+        """
+        self._log = log
+        self._storing = storing
+        self._clock = clock
+
+    @property
+    def has_room(self) -> bool:
+        """See `Destination.has_room`."""
+        return self._storing.has_room_for_past
+
+    async def ready(self) -> None:
+        """See `Destination.ready`."""
+        await self._storing.partition.sessions.reach(self._log.end.position)
+
+    async def append(self, events: Sequence[EnrichedEvent]) -> None:
+        """See `Destination.append`."""
+        for start in range(0, len(events), TOGETHER):
+            some = events[start : start + TOGETHER]
+            while not (self.has_room and await self._appended(some)):  # noqa: ASYNC110 - no event
+                await trio.sleep(ROOM_SECONDS)
+
+    async def _appended(self, events: Sequence[EnrichedEvent]) -> bool:
+        """Append events if the log is not full."""
+        try:
+            await self._log.append(events, self._clock.seconds())
+        except LogFullError:
+            return False
+        return True
+
+    async def keep(self) -> None:
+        """See `Destination.keep`."""
+        if self._log.durable:
+            await self._log.sync()
+        else:
+            await self.store()
+
+    async def store(self) -> None:
+        """See `Destination.store`."""
+        await self._storing.partition.store_until(self._log.end)
+
+    async def end(self, source: str) -> None:
+        """See `Destination.end`."""
+        await self._log.append([EndOfSource(source)], self._clock.seconds())
+        await self._log.sync()
+
+    def figures(self, source: str) -> ImportFigures:
+        """See `Destination.figures`."""
+        return self._storing.partition.sessions.fold.imports.figures(source)
+
+
+class DryRun(Destination):
+    """Only counts."""
+
+    def __init__(self, session_seconds: int) -> None:
+        """Start without sessions; `session_seconds` is as in `Description`."""
+        self._fold = Fold(Description(session_seconds))
+
+    async def append(self, events: Sequence[EnrichedEvent]) -> None:
+        """See `Destination.append`."""
+        for start in range(0, len(events), TOGETHER):
+            for event in events[start : start + TOGETHER]:
+                self._fold.take(event)
+            await trio.lowlevel.checkpoint()
+
+    def figures(self, source: str) -> ImportFigures:
+        """See `Destination.figures`."""
+        return self._fold.imports.figures(source)
