@@ -1,4 +1,4 @@
-"""Runs of rows as bytes: the content of journals of versions 1 and 2, and of an import's file.
+"""Runs of rows as bytes: the content of journals of versions 1 and 2.
 
     version (1 byte), form (1), rows and origins as msgpack or JSON (`ingest.records.encoding`)
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ingest.records.encoding import Decoder, encode
+from ingest.records.encoding import Decoder
 from ingest.records.run import UnknownRecordError
 from ingest.rows.layout import EventRows
 from ingest.rows.schema import EVENTS, SESSIONS, Column, Table
@@ -32,22 +32,6 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 LIVE: Final = Origin()
-
-
-def encode_rows(run: Sequence[EventRows]) -> bytes:
-    """Encode a run of events' rows."""
-    form, body = encode(([(rows.event, rows.sessions) for rows in run], ()))
-    return bytes((VERSION, form)) + body
-
-
-def decode_rows(record: bytes) -> list[EventRows]:
-    """Decode a run of events' rows.
-
-    Raises:
-        UnknownRecordError: The version is not known.
-        ValueError: It is no record.
-    """
-    return [rows for rows, _ in decode_journal_run(record)]
 
 
 def decode_journal_run(record: bytes) -> list[tuple[EventRows, Origin]]:

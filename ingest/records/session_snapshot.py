@@ -1,4 +1,4 @@
-"""Open sessions as JSON lines: beside a journal of version 1 or 2, and in an import's file."""
+"""Open sessions as JSON lines, which earlier versions wrote beside a journal of rows."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from ingest.model.named_fields import from_names
 from ingest.sessions.session import Session
 
-_ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Session)
 
 
@@ -33,11 +32,6 @@ class Snapshot:
 
 
 EMPTY: Final = Snapshot("", 0, ())
-
-
-def write_sessions(sessions: Iterable[Session]) -> bytes:
-    """Encode sessions, one per line."""
-    return b"".join(map(_write, sessions))
 
 
 def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
@@ -69,7 +63,7 @@ def read_snapshot(lines: Iterable[bytes]) -> Snapshot:
 
 
 def read_sessions(lines: Iterable[bytes]) -> tuple[Session, ...]:
-    """Decode what `write_sessions` wrote, in this version of the program or an earlier one.
+    """Decode sessions, one per line.
 
     Raises:
         ValueError: A line is not a session.
@@ -78,14 +72,6 @@ def read_sessions(lines: Iterable[bytes]) -> tuple[Session, ...]:
         return tuple(_read(iter(lines)))
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"broken session snapshot: {type(error).__name__}") from None
-
-
-def _write(session: Session) -> bytes:
-    try:
-        return _ENCODER.encode(session) + b"\n"
-    except UnicodeEncodeError:
-        # Bytes of a URL that are not UTF-8, kept as surrogates (see `ingest.model.event`).
-        return json.dumps(msgspec.to_builtins(session)).encode() + b"\n"
 
 
 def _read(lines: Iterator[bytes]) -> Iterator[Session]:

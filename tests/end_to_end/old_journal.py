@@ -7,11 +7,10 @@ from pathlib import Path
 from actors.log.frames import encode_frame, encode_header
 from actors.log.journal_progress import PROGRESS, Progress, ProgressFile
 from ingest.model.event import Visitor
-from ingest.records.row_record import encode_rows
-from ingest.records.session_snapshot import write_sessions
 from ingest.rows.layout import EventRows, rows_of
 from ingest.sessions.open_sessions import OpenSessions
 from tests.examples import an_enriched_event
+from tests.ingest.records.old_forms import encode_rows, write_sessions
 
 JOURNAL = 0x0123456789ABCDEF
 VISITORS = 20

@@ -15,14 +15,13 @@ from ingest.records.row_record import (
     VERSION,
     Origin,
     decode_journal_run,
-    decode_rows,
-    encode_rows,
 )
 from ingest.records.run import UnknownRecordError
 from ingest.rows.layout import EventRows, event_row, session_row
 from ingest.sessions.session import begin
 from tests.examples import NOON, an_enriched_event
 from tests.ingest.records.examples import ATTRIBUTION, DEVICE, PLACE
+from tests.ingest.records.old_forms import decode_rows, encode_rows
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 NUMBERS = st.integers(0, 2**64 - 1)

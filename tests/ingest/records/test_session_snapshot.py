@@ -11,11 +11,11 @@ from ingest.records.session_snapshot import (
     Snapshot,
     read_sessions,
     read_snapshot,
-    write_sessions,
 )
 from ingest.sessions.session import begin
 from tests.examples import NOON, an_enriched_event
 from tests.ingest.records.examples import ATTRIBUTION, DEVICE, PLACE, a_session
+from tests.ingest.records.old_forms import write_sessions
 
 RECORDED = (Path(__file__).parent / "recorded" / "sessions_version_3").read_bytes()
 """A snapshot as the program wrote it when it had a journal of rows: a live visit, and one of the
