@@ -98,7 +98,8 @@ class PastImport:
         self._destination = (
             DryRun(context.session_seconds) if request.dry_run else context.destination
         )
-        self._began = trio.current_time()
+        self._began = self._mark_at = trio.current_time()
+        self._mark_done = 0
         self._phase = Phase.CHECKING
         self._source: InputFiles | None = None
         self._problem: SourceError | None = None
@@ -165,6 +166,7 @@ class PastImport:
             earlier_lines=self._earlier_lines,
             seconds=self._seconds(),
             notes=tuple(self._notes),
+            seconds_left=self._seconds_left(),
         )
 
     async def _open(self) -> tuple[InputFiles, Format, Callable[[], Reader]]:
@@ -259,6 +261,8 @@ class PastImport:
             async for piece in pieces:
                 passed = max(min(self._state.appended - content.position, len(piece)), 0)
                 self._add(piece[:passed])
+                if passed:
+                    self._mark(source.done)
                 for records in slices(lines.feed(piece[passed:])):
                     began = time.perf_counter()
                     events += self._events_of(records, pipeline)
@@ -297,6 +301,7 @@ class PastImport:
         """The content; a file that cannot be read to its end is noted."""
         self._problem = None
         await trio.to_thread.run_sync(source.rewind)
+        self._mark(0)
         try:
             while piece := await trio.to_thread.run_sync(source.read, abandon_on_cancel=True):
                 yield piece
@@ -409,6 +414,17 @@ class PastImport:
             raise ImportMistakeError(
                 f"cannot write down how far the import is: {error.strerror}"
             ) from None
+
+    def _mark(self, done: int) -> None:
+        """Measure the speed from here on."""
+        self._mark_at, self._mark_done = trio.current_time(), done
+
+    def _seconds_left(self) -> float | None:
+        source = self._source
+        if source is None or source.done <= self._mark_done:
+            return None
+        share = (source.total - source.done) / (source.done - self._mark_done)
+        return max(share, 0.0) * (trio.current_time() - self._mark_at)
 
     def _seconds(self) -> float:
         return trio.current_time() - self._began

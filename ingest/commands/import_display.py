@@ -1,5 +1,6 @@
 """Shows an import: a progress bar on a terminal, lines otherwise, and a summary at the end."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from rich.progress import (
     DownloadColumn,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
 
@@ -22,7 +22,7 @@ from ingest.past.import_progress import ImportProgress, Phase
 LINES_SECONDS = 5.0
 """Interval of progress lines without a terminal."""
 
-_SHOWN_REASONS = 4
+_SHOWN_REASONS = 3
 
 _PHASES = {
     Phase.CHECKING: "looking at the lines",
@@ -43,13 +43,24 @@ class Display(Protocol):
 
 
 @contextmanager
-def display(*, terminal: bool) -> Iterator[Display]:
-    """The display for standard error."""
+def display(*, terminal: bool, as_json: bool = False) -> Iterator[Display]:
+    """The display for standard error, or for scripts."""
+    if as_json:
+        yield JSONDisplay()
+        return
     if not terminal:
         yield PlainDisplay()
         return
     with BarDisplay(Console(stderr=True)) as bar:
         yield bar
+
+
+class JSONDisplay:
+    """Writes each progress as a line of JSON, to standard output."""
+
+    def show(self, progress: ImportProgress) -> None:
+        """Write a line."""
+        click.echo(json.dumps(progress.to_json()))
 
 
 class PlainDisplay:
@@ -77,7 +88,6 @@ class BarDisplay:
             BarColumn(),
             DownloadColumn(),
             TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(),
             console=console,
             transient=True,
         )
@@ -155,12 +165,25 @@ def _named(progress: ImportProgress) -> str:
 
 def _state(progress: ImportProgress) -> str:
     counts = progress.counts
-    reasons = {**counts.dropped, **counts.skipped}
+    parts = [
+        f"{counts.lines:,} lines",
+        f"{progress.rate:,.0f}/s",
+        f"{counts.accepted:,} accepted",
+        *_with_reasons("dropped", counts.dropped),
+        *_with_reasons("skipped", counts.skipped),
+    ]
     if counts.broken:
-        reasons["broken"] = counts.broken_lines
-    shown = [f"{reason} {number:,}" for reason, number in _by_number(reasons)[:_SHOWN_REASONS]]
-    left_out = f"; not: {', '.join(shown)}" if shown else ""
-    return f"{counts.lines:,} lines, {progress.rate:,.0f}/s, {counts.accepted:,} events{left_out}"
+        parts.append(f"{counts.broken_lines:,} broken")
+    if progress.seconds_left is not None:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        parts.append(f"{minutes}:{seconds:02} left")
+    return ", ".join(parts)
+
+
+def _with_reasons(what: str, reasons: Mapping[str, int]) -> Iterator[str]:
+    if reasons:
+        shown = [f"{reason} {number:,}" for reason, number in _by_number(reasons)[:_SHOWN_REASONS]]
+        yield f"{sum(reasons.values()):,} {what} ({', '.join(shown)})"
 
 
 def _percent(progress: ImportProgress) -> str:

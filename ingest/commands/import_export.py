@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 import click
+import msgspec
 
 from ingest.client.exports import import_plausible_export
 from ingest.commands.import_display import LINES_SECONDS
+from ingest.commands.output import print_json
 from ingest.past.export_progress import ExportCounts, ExportProgress, ExportRequest
 from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportRequest
@@ -25,13 +27,14 @@ _RESULTS: Final = {
 }
 
 
-def import_export(settings: Settings, request: ImportRequest, *, fits: bool) -> bool:
+def import_export(settings: Settings, request: ImportRequest, *, fits: bool, as_json: bool) -> bool:
     """Import an export, and print what has become of it.
 
     Args:
         settings: Those of the server.
         request: The command's options.
         fits: Whether the command has only options that an export can have.
+        as_json: Whether to print the progress and the result as lines of JSON.
 
     Returns:
         False if the file was refused.
@@ -56,10 +59,15 @@ def import_export(settings: Settings, request: ImportRequest, *, fits: bool) -> 
             dry_run=request.dry_run,
             force=request.force,
         ),
-        _Shown().show,
+        _print_as_json if as_json else _Shown().show,
     )
-    click.echo(export_summary(progress))
+    if not as_json:
+        click.echo(export_summary(progress))
     return progress.phase is not Phase.REFUSED
+
+
+def _print_as_json(progress: ExportProgress) -> None:
+    print_json(msgspec.to_builtins(progress))
 
 
 class _Shown:

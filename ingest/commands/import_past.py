@@ -12,7 +12,6 @@ from typing import Final
 import click
 
 from ingest.commands.configuration import settings_of_command
-from ingest.commands.output import json_option, print_json
 from ingest.model.url import clean_host
 from ingest.past.formats import FOUND_OUT, Format
 from ingest.past.import_progress import Phase
@@ -151,7 +150,12 @@ Exit codes:
 @click.option(
     "--force", is_flag=True, help="Import a file although more than a tenth of its lines is broken."
 )
-@json_option
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write the progress as lines of JSON, twice a second; the last one has the result.",
+)
 def import_past(
     files: tuple[str, ...],
     site: str | None,
@@ -204,11 +208,13 @@ def import_past(
         try:
             if any(map(is_zip, paths)):
                 fits = not (form or names or with_not_found or growing or again)
-                if not import_export(settings, request, fits=fits):
+                if not import_export(settings, request, fits=fits, as_json=as_json):
                     sys.exit(EXIT_FAILED)
                 return
-            with display(terminal=sys.stderr.isatty()) as shown:
+            with display(terminal=sys.stderr.isatty(), as_json=as_json) as shown:
                 progress = import_files(settings, request, shown.show)
+                if progress.phase is Phase.STOPPED:
+                    shown.show(progress)
         except ImportFailedError as error:
             raise click.ClickException(str(error)) from None
         except ImportIncompleteError as error:
@@ -217,11 +223,9 @@ def import_past(
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on with the import", err=True)
             sys.exit(EXIT_INTERRUPTED)
-        seen = read_lines(request, progress, TrustedProxies.parse(settings.trusted_proxies))
-    if as_json:
-        print_json(progress.to_json())
-    else:
-        click.echo(summary(progress, seen))
+        if not as_json:
+            proxies = TrustedProxies.parse(settings.trusted_proxies)
+            click.echo(summary(progress, read_lines(request, progress, proxies)))
     if progress.phase is Phase.REFUSED:
         sys.exit(EXIT_FAILED)
     if progress.phase is Phase.STOPPED:

@@ -44,6 +44,7 @@ class ImportProgress:
         earlier_lines: Number of lines processed by earlier runs.
         seconds: Seconds since this run began.
         notes: Information for the operator, one sentence each.
+        seconds_left: Until the end of this phase, at the speed so far; None if that is not known.
     """
 
     id: str
@@ -55,6 +56,7 @@ class ImportProgress:
     earlier_lines: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    seconds_left: float | None = None
 
     @property
     def over(self) -> bool:
@@ -79,6 +81,8 @@ class ImportProgress:
             "earlier_lines": self.earlier_lines,
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
+            "seconds_left": None if self.seconds_left is None else round(self.seconds_left, 1),
+            "lines_per_second": round(self.rate),
         }
 
     @classmethod
@@ -99,6 +103,7 @@ class ImportProgress:
                 earlier_lines=int(document["earlier_lines"]),
                 seconds=float(document["seconds"]),
                 notes=tuple(map(str, document["notes"])),
+                seconds_left=document["seconds_left"],
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an import's progress: {type(error).__name__}") from None

@@ -59,6 +59,7 @@ async def test_a_log(environment: ImportEnvironment, whole: ImportEnvironment) -
     progress = await environment.run(an_import_request(environment.write(LOG)))
     assert (progress.phase, progress.form) == (Phase.FINISHED, Format.ACCESS_LOG)
     assert progress.done == progress.total == len(LOG)
+    assert progress.seconds_left == 0
     counts = progress.counts
     assert counts.lines == 1500
     events, skipped, dropped = len(environment.events()), counts.skipped, counts.dropped

@@ -1,3 +1,4 @@
+import json
 from io import StringIO
 from typing import Any
 
@@ -31,6 +32,7 @@ def a_progress(**changes: Any) -> ImportProgress:
         "earlier_lines": 2000,
         "seconds": 5.0,
         "notes": ("A note.",),
+        "seconds_left": 65.4,
     }
     return ImportProgress(**(fields | changes))
 
@@ -97,12 +99,16 @@ def test_lines_every_few_seconds(
     for now in (1.0, 6.0, 7.0, 12.0):
         plain.show(a_progress(phase=Phase.WAITING if now == 12 else Phase.READING))
     plain.show(a_progress(phase=Phase.FINISHED))
+    now = 20.0
+    plain.show(a_progress(counts=ImportCounts(), earlier_lines=0, seconds_left=None))
     figures = (
-        "12,000 lines, 2,000/s, 7,000 events; not: asset 4,000, broken 1,206, bot 900, method 93"
+        "12,000 lines, 2,000/s, 7,000 accepted, 901 dropped (bot 900, site_ip_blocklist 1), "
+        "4,093 skipped (asset 4,000, method 93), 1,206 broken, 1:05 left"
     )
     assert capsys.readouterr().err.splitlines() == [
         f"importing: 25% {figures}",
         f"waiting for the store: 25% {figures}",
+        "importing: 25% 0 lines, 0/s, 0 accepted",
     ]
 
 
@@ -112,7 +118,15 @@ def test_a_bar() -> None:
         bar.show(a_progress())
         bar.show(a_progress(done=200))
     assert "importing" in text.getvalue()
-    assert "7,000 events" in text.getvalue()
+    assert "7,000 accepted" in text.getvalue()
+
+
+def test_lines_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    with display(terminal=True, as_json=True) as shown:
+        shown.show(a_progress())
+    captured = capsys.readouterr()
+    assert ImportProgress.from_json(json.loads(captured.out)) == a_progress()
+    assert captured.err == ""
 
 
 def test_which_display() -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,14 @@ def test_a_zip_file_is_found_out_by_its_content(
         ExportRequest(path, "example.com", period, dry_run=True, force=True)
     ]
     assert capsys.readouterr().out.startswith("finished (plausible-export, import 99)\n")
+
+
+def test_json(imports: Imports, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pack(tmp_path / "a.zip")
+    assert run("a.zip", "--site", "example.com", "--json") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    report = json.loads(line)
+    assert (report["phase"], report["import_id"], report["stored"]) == ("finished", 99, 1403)
 
 
 @pytest.mark.parametrize(

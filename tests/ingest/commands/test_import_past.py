@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,14 @@ def test_an_order(imports: Imports, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run("a.log", "/b.log") == 0
     assert imports.orders == [ImportRequest((str(tmp_path / "a.log"), "/b.log"))]
     assert capsys.readouterr().out.startswith("finished (access-log, import 0123)\n")
+
+
+def test_json_has_no_summary(imports: Imports, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("a.log", "--json") == 0
+    assert list(map(json.loads, capsys.readouterr().out.splitlines())) == [DONE.to_json()]
+    imports.outcome = ImportProgress("0", Phase.STOPPED, "", 1, 1, ImportCounts())
+    assert run("a.log", "--json") == EXIT_INTERRUPTED
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["phase"] == "stopped"
 
 
 def test_every_option(imports: Imports) -> None:
