@@ -69,7 +69,7 @@ class Fold:
 
     def _expire(self) -> Iterator[None]:
         self.sources.expire(self.log_time)
-        self.imports.expire(self.log_time)
+        yield from self.imports.expire(self.log_time)
         while self.sessions.expire(self.log_time, SLICE) == SLICE:
             yield
 

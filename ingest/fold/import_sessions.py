@@ -2,12 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Final, NamedTuple
 
 from ingest.model.event import EnrichedEvent
 from ingest.rows.layout import EventRows, rows_of
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.open_sessions import SLICE, OpenSessions
 from ingest.sessions.salts import LIFETIME
 from ingest.sessions.session import Session
 
@@ -18,6 +17,10 @@ AHEAD_SECONDS: Final = 3600
 """How much later than a line an earlier line may be. Sessions whose last event is further ahead
 also end: they come from another server's log or from lines in reverse order, and would otherwise
 stay open until the end of the import."""
+
+TOGETHER: Final = 16
+"""Ended sessions that are forgotten with one event, so that many of them do not hold the event loop
+after a pause in a log. Each event begins one at most."""
 
 _IMPORT: Final = "import:"
 
@@ -105,12 +108,13 @@ class ImportSessions:
         return rows
 
     def forget(self, now: int) -> None:
-        """Forget the sessions that have ended before an event at `now`, Unix seconds."""
+        """Forget sessions that have ended before an event at `now` (Unix seconds), if not all."""
         sessions = self.open
-        sessions.expire(now)
-        while any(session.touched > now + AHEAD_SECONDS for session in islice(sessions, 1)):
+        for _ in range(TOGETHER):
+            oldest = next(iter(sessions), None)
+            if oldest is None or now - sessions.timeout <= oldest.touched <= now + AHEAD_SECONDS:
+                return
             sessions.forget_beyond(len(sessions) - 1)
-            sessions.expire(now)
 
 
 class Imports:
@@ -123,6 +127,7 @@ class Imports:
     def __init__(self) -> None:
         """Start without imports."""
         self._imports: OrderedDict[str, ImportSessions] = OrderedDict()
+        self._dropped: list[OpenSessions] = []
 
     def __iter__(self) -> Iterator[tuple[str, ImportSessions]]:
         """Names and sessions, least recently touched first."""
@@ -143,16 +148,25 @@ class Imports:
         return sessions
 
     def end(self, source: str) -> None:
-        """Forget an import."""
-        self._imports.pop(source, None)
+        """Forget an import. Its sessions are freed by `expire`, since they may be many."""
+        ended = self._imports.pop(source, None)
+        if ended is not None:
+            self._dropped.append(ended.open)
 
-    def expire(self, log_time: int) -> None:
-        """Forget the imports without recent records."""
+    def expire(self, log_time: int) -> Iterator[None]:
+        """Forget the imports without recent records, in slices of a millisecond or two."""
         while self._imports:
             source, oldest = next(iter(self._imports.items()))
             if oldest.touched >= log_time - LIFETIME:
-                return
-            del self._imports[source]
+                break
+            self.end(source)
+        while self._dropped:
+            sessions = self._dropped[-1]
+            sessions.forget_beyond(max(len(sessions) - SLICE, 0))
+            if not len(sessions):
+                self._dropped.pop()
+            else:
+                yield
 
     def set_timeout(self, timeout: int) -> None:
         """Apply another session timeout."""

@@ -293,6 +293,28 @@ def test_an_import_is_forgotten_at_its_end_or_when_its_salt_is_gone() -> None:
     assert folded.fold.take(of_import(1)) is None
 
 
+def test_many_sessions_of_an_import_are_freed_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_sessions, "SLICE", 3)
+    folded = Folded()
+    for number in range(10):
+        folded.take(NOON, of_import(number, visitor=Visitor(number, None)))
+    folded.fold.take(EndOfSource("import:a"))
+    assert list(folded.fold.imports) == []
+    assert len(list(folded.fold.begin_in_slices(NOON))) == 3
+    assert list(folded.fold.begin_in_slices(NOON)) == []
+
+
+def test_a_few_of_an_import_s_sessions_end_with_each_event() -> None:
+    folded = Folded()
+    for number in range(1, 41):
+        folded.take(NOON, of_import(number, visitor=Visitor(number, None)))
+    ((_, sessions),) = folded.fold.imports
+    for number, left in ((41, 24), (42, 8), (43, 1), (44, 1)):
+        event = of_import(number, timestamp=NOON - 9000 + 1801, visitor=Visitor(40, None))
+        assert session_of(folded.take(NOON, event)) == 41
+        assert len(sessions.open) == left
+
+
 def test_other_rules_apply_to_imports_too() -> None:
     folded = Folded()
     folded.take(NOON, of_import(1))
