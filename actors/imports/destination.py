@@ -1,6 +1,5 @@
 """Where the events of an import go: into the log, or nowhere."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,49 +17,8 @@ ROOM_SECONDS: Final = 0.02
 """Interval of checks whether there is room."""
 
 
-class Destination(ABC):
-    """Takes an import's events in order. Each method may wait for as long as the store is away."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether events can be appended at once."""
-        return True
-
-    async def ready(self) -> None:  # noqa: B027
-        """Wait until `figures` includes everything that earlier runs have appended."""
-
-    @abstractmethod
-    async def append(self, events: Sequence[EnrichedEvent]) -> None:
-        """Append events, each when there is room.
-
-        Raises:
-            LogError: The log cannot be trusted.
-        """
-
-    async def keep(self) -> None:  # noqa: B027
-        """Return when everything appended survives the end of the process.
-
-        Raises:
-            LogError: It may not.
-        """
-
-    async def store(self) -> None:  # noqa: B027
-        """Return when the store has everything appended, and `figures` includes it."""
-
-    async def end(self, source: str) -> None:  # noqa: B027
-        """Have the fold forget an import.
-
-        Raises:
-            LogError: It is not appended, or may not be kept.
-        """
-
-    @abstractmethod
-    def figures(self, source: str) -> ImportFigures:
-        """What the fold says of an import."""
-
-
-class LogDestination(Destination):
-    """The log of a single process.
+class LogDestination:
+    """The log of a single process. Each method waits for as long as the store is away.
 
     Live events go first: past events are appended only while less than a batch waits.
     """
@@ -79,15 +37,19 @@ class LogDestination(Destination):
 
     @property
     def has_room(self) -> bool:
-        """See `Destination.has_room`."""
+        """Whether events can be appended at once."""
         return self._storing.has_room_for_past
 
     async def ready(self) -> None:
-        """See `Destination.ready`."""
+        """Wait until `figures` includes everything that earlier runs have appended."""
         await self._storing.partition.sessions.reach(self._log.end.position)
 
     async def append(self, events: Sequence[EnrichedEvent]) -> None:
-        """See `Destination.append`."""
+        """Append events, each when there is room.
+
+        Raises:
+            LogError: The log cannot be trusted.
+        """
         for start in range(0, len(events), TOGETHER):
             some = events[start : start + TOGETHER]
             while not (self.has_room and await self._appended(some)):  # noqa: ASYNC110 - no event
@@ -102,40 +64,65 @@ class LogDestination(Destination):
         return True
 
     async def keep(self) -> None:
-        """See `Destination.keep`."""
+        """Return when everything appended survives the end of the process.
+
+        Raises:
+            LogError: It may not.
+        """
         if self._log.durable:
             await self._log.sync()
         else:
             await self.store()
 
     async def store(self) -> None:
-        """See `Destination.store`."""
+        """Return when the store has everything appended, and `figures` includes it."""
         await self._storing.partition.store_until(self._log.end)
 
     async def end(self, source: str) -> None:
-        """See `Destination.end`."""
+        """Have the fold forget an import.
+
+        Raises:
+            LogError: It is not appended, or may not be kept.
+        """
         await self._log.append([EndOfSource(source)], self._clock.seconds())
         await self._log.sync()
 
     def figures(self, source: str) -> ImportFigures:
-        """See `Destination.figures`."""
+        """What the fold says of an import."""
         return self._storing.partition.sessions.fold.imports.figures(source)
 
 
-class DryRun(Destination):
-    """Only counts."""
+class DryRun:
+    """Stands for the log, and only counts."""
+
+    has_room = True
 
     def __init__(self, session_seconds: int) -> None:
         """Start without sessions; `session_seconds` is as in `Description`."""
         self._fold = Fold(Description(session_seconds))
 
+    async def ready(self) -> None:
+        """Nothing was appended."""
+
     async def append(self, events: Sequence[EnrichedEvent]) -> None:
-        """See `Destination.append`."""
+        """Count events."""
         for start in range(0, len(events), TOGETHER):
             for event in events[start : start + TOGETHER]:
                 self._fold.take(event)
             await trio.lowlevel.checkpoint()
 
+    async def keep(self) -> None:
+        """Nothing is kept."""
+
+    async def store(self) -> None:
+        """Nothing is stored."""
+
+    async def end(self, source: str) -> None:
+        """Nothing goes on."""
+
     def figures(self, source: str) -> ImportFigures:
-        """See `Destination.figures`."""
+        """What was counted."""
         return self._fold.imports.figures(source)
+
+
+Destination = LogDestination | DryRun

@@ -1,9 +1,10 @@
 """The progress of an import, as shown to the operator and sent to the command line."""
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import msgspec
 
 from ingest.past.import_counts import ImportCounts
 
@@ -70,40 +71,14 @@ class ImportProgress:
         return lines / self.seconds if self.seconds > 0 else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object as JSON data."""
-        return {
-            "id": self.id,
-            "phase": self.phase.value,
-            "form": self.form,
-            "done": self.done,
-            "total": self.total,
-            "counts": self.counts.to_json(),
-            "earlier_lines": self.earlier_lines,
-            "seconds": round(self.seconds, 3),
-            "notes": list(self.notes),
-            "seconds_left": None if self.seconds_left is None else round(self.seconds_left, 1),
-            "lines_per_second": round(self.rate),
-        }
+        """Return the object as JSON data, with the rate."""
+        return {**asdict(self), "lines_per_second": round(self.rate)}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "ImportProgress":
+    def from_json(cls, document: object) -> Self:
         """Parse the data of `to_json`.
 
         Raises:
             ValueError: The data is invalid.
         """
-        try:
-            return cls(
-                id=str(document["id"]),
-                phase=Phase(document["phase"]),
-                form=str(document["form"]),
-                done=int(document["done"]),
-                total=int(document["total"]),
-                counts=ImportCounts.from_json(document["counts"]),
-                earlier_lines=int(document["earlier_lines"]),
-                seconds=float(document["seconds"]),
-                notes=tuple(map(str, document["notes"])),
-                seconds_left=document["seconds_left"],
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not an import's progress: {type(error).__name__}") from None
+        return msgspec.convert(document, cls)

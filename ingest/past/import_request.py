@@ -1,8 +1,9 @@
 """The request for an import."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Self
+
+import msgspec
 
 from ingest.past.formats import Format
 
@@ -43,7 +44,7 @@ class ImportRequest:
         force: Whether to import a file even if more than a tenth of its lines are broken.
     """
 
-    paths: tuple[str, ...]
+    paths: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     form: Format | None = None
     selection: ImportSelection = ImportSelection()
     growing: bool = False
@@ -56,48 +57,10 @@ class ImportRequest:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: object) -> "ImportRequest":
+    def from_json(cls, document: object) -> Self:
         """Parse the data of `to_json`.
 
         Raises:
             ValueError: The data is invalid.
         """
-        match document:
-            case {
-                "paths": [str(), *_] as paths,
-                "form": None | str() as form,
-                "selection": dict() as selection,
-                "growing": bool(growing),
-                "anew": bool(anew),
-                "dry_run": bool(dry_run),
-                "force": bool(force),
-            }:
-                return cls(
-                    tuple(map(str, paths)),
-                    None if form is None else Format(form),
-                    selection_from_json(selection),
-                    growing=growing,
-                    anew=anew,
-                    dry_run=dry_run,
-                    force=force,
-                )
-        raise ValueError("not a request for an import")
-
-
-def selection_from_json(document: Mapping[str, Any]) -> ImportSelection:
-    """Parse a selection's JSON data. Data of older versions has neither pattern nor names.
-
-    Raises:
-        ValueError: The data is invalid.
-    """
-    match {"pattern": None, "names": "", **document}:
-        case {
-            "site": None | str() as site,
-            "since": None | int() as since,
-            "until": None | int() as until,
-            "with_not_found": bool(with_not_found),
-            "pattern": None | str() as pattern,
-            "names": str(names),
-        }:
-            return ImportSelection(site, since, until, with_not_found, pattern, names)
-    raise ValueError("not a selection of events")
+        return msgspec.convert(document, cls)

@@ -7,15 +7,16 @@ read again. The fold skips what it has taken, because each event has the number 
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from ingest.fold.import_sessions import NO_FIGURES, ImportFigures, import_source
 from ingest.past.formats import Format
 from ingest.past.import_counts import ImportCounts
-from ingest.past.import_request import ImportSelection, selection_from_json
+from ingest.past.import_request import ImportSelection
 from ingest.sessions.salts import Salt
 
 VERSION: Final = 2
@@ -111,24 +112,9 @@ class ImportState:
 
 def encode_state(state: ImportState) -> bytes:
     """Return the content of a state file."""
-    salt = state.salt
-    document: dict[str, Any] = {
-        "version": VERSION,
-        "id": state.id,
-        "form": state.form.value,
-        "selection": asdict(state.selection),
-        "appended": state.appended,
-        "position": state.position,
-        "digest": state.digest,
-        "head": state.head,
-        "counts": state.counts.to_json(),
-        "figures": list(state.figures),
-        "seen": list(state.seen),
-        "salt": None if salt is None else {"key": salt.key.hex(), "created_at": salt.created_at},
-        "done": state.done,
-        "updated_at": state.updated_at,
-        "seconds": round(state.seconds, 3),
-    }
+    document = {"version": VERSION, **asdict(state)}
+    if state.salt is not None:
+        document["salt"]["key"] = state.salt.key.hex()
     return json.dumps(document).encode() + b"\n"
 
 
@@ -141,29 +127,18 @@ def decode_state(line: bytes) -> ImportState:
     try:
         document = json.loads(line)
         version = document["version"]
-        if version not in (1, VERSION):
-            raise ValueError(f"version {version} is not known, only {VERSION}")
         if version == 1:
-            document |= {"appended": document["position"], "figures": (0, 0), "seen": (0, 0)}
-        salt = document["salt"]
-        return ImportState(
-            id=str(document["id"]),
-            form=Format(document["form"]),
-            selection=selection_from_json(document["selection"]),
-            appended=int(document["appended"]),
-            position=int(document["position"]),
-            digest=str(document["digest"]),
-            head=str(document["head"]),
-            counts=ImportCounts.from_json(document["counts"]),
-            figures=ImportFigures(*map(int, document["figures"])),
-            seen=ImportFigures(*map(int, document["seen"])),
-            salt=None if salt is None else _salt(salt),
-            done=bool(document["done"]),
-            updated_at=int(document["updated_at"]),
-            seconds=float(document["seconds"]),
-            has_rows=version == 1 and bool(document["records"]),
-        )
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError) as error:
+            document |= {
+                "appended": document["position"],
+                "counts": ImportCounts.from_json(document["counts"]).to_json(),
+                "has_rows": bool(document["records"]),
+            }
+        elif version != VERSION:
+            raise ValueError(f"version {version} is not known, only {VERSION}")
+        if document["salt"] is not None:
+            document["salt"]["key"] = bytes.fromhex(document["salt"]["key"])
+        return msgspec.convert(document, ImportState, builtin_types=(bytes,))
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no state of an import: {type(error).__name__}") from None
 
 
@@ -176,7 +151,3 @@ def without_salt(content: bytes) -> bytes:
     line, end, rest = content.partition(b"\n")
     decode_state(line)
     return json.dumps(json.loads(line) | {"salt": None}).encode() + end + rest
-
-
-def _salt(document: Mapping[str, Any]) -> Salt:
-    return Salt(bytes.fromhex(document["key"]), int(document["created_at"]))

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ingest.past.formats import Format
-from ingest.past.import_request import ImportRequest, ImportSelection, selection_from_json
+from ingest.past.import_request import ImportRequest, ImportSelection
 
 REQUESTS = [
     ImportRequest(("/a",)),
@@ -24,11 +24,6 @@ def test_what_is_written_is_read(wanted: ImportRequest) -> None:
     assert ImportRequest.from_json(json.loads(json.dumps(wanted.to_json()))) == wanted
 
 
-def test_a_selection_of_before_there_were_patterns() -> None:
-    before = {"site": None, "since": 1, "until": None, "with_not_found": False}
-    assert selection_from_json(before) == ImportSelection(since=1)
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -42,9 +37,7 @@ def test_a_selection_of_before_there_were_patterns() -> None:
     ],
 )
 def test_something_else(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"not a|is not a valid Format"):
+    with pytest.raises(ValueError, match=r"Expected|Invalid"):
         ImportRequest.from_json({**REQUESTS[0].to_json(), **change})
-    with pytest.raises(ValueError, match="not a request"):
+    with pytest.raises(ValueError, match="Expected"):
         ImportRequest.from_json([])
-    with pytest.raises(ValueError, match="not a selection"):
-        selection_from_json({})
