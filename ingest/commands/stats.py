@@ -47,7 +47,7 @@ def stats(
     SITE is its domain, its previous domain or its id. The page /stats/DOMAIN of a running server
     shows the same. The exit code is 1 if a figure could not be had.
     """
-    settings = settings_of_command()
+    settings = settings_of_command(as_owner=True)
     registry = registry_of(settings)
     try:
         found = find_site(registry, site)
