@@ -30,7 +30,9 @@ from ingest.past.past_event import (
 )
 
 _LINE: Final = re.compile(
-    rf"([^\[]++)\[([^\]]*+)\] {QUOTED} ([0-9]{{3}}|-) (?:[0-9]+|-)"
+    # An IPv6 address may be in brackets, as the time is.
+    rf"((?:[^\[]++|\[[0-9A-Fa-f:.]{{2,45}}\](?=[:, ]))++)"
+    rf"\[([^\]]*+)\] {QUOTED} ([0-9]{{3}}|-) (?:[0-9]+|-)"
     rf"(?: {QUOTED} {QUOTED}(?: {QUOTED})?(?:\s.*)?|(?:\s+[^\"\s].*)?)",
     re.DOTALL,
 )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Final, Self
 
 import msgspec
@@ -22,6 +23,9 @@ MAX_ADDRESS_LENGTH: Final = 256
 
 MAX_PROXIES: Final = 100
 """Elements of a list that are walked from its end; what stands before them counts as one."""
+
+FIRST_PARTS: Final = 16
+"""Elements of a list among which the first address is looked for."""
 
 PEERS: Final = 4096
 """Peers remembered."""
@@ -160,12 +164,12 @@ def resolve_client_ip(
 
     The first header with any text is used; headers of an untrusted peer are ignored.
 
-    The left-most address of a list is used, as specified, although clients can forge it. If the
-    operator has listed networks, the right-most address that is in none of them is used: each proxy
-    appends the address that it saw, so a client cannot forge it. If all addresses are in the
-    networks, the left-most is used. Text at that place that is not an address is used as the
-    visitor's address nevertheless, because a trusted proxy has appended it and everything to the
-    left of it is not trusted.
+    The left-most address of a list is used, as specified, although clients can forge it; if there
+    is none, the first element is used as it is. If the operator has listed networks, the right-most
+    address that is in none of them is used: each proxy appends the address that it saw, so a client
+    cannot forge it. If all addresses are in the networks, the left-most is used. Text at that place
+    that is not an address is used as the visitor's address nevertheless, because a trusted proxy
+    has appended it and everything to the left of it is not trusted.
 
     Args:
         headers: First value of each header, by lower-case name.
@@ -194,15 +198,29 @@ def resolve_client_ip(
 def _leftmost(headers: Mapping[str, str]) -> tuple[str, str] | None:
     """The first address of the first list that has one, and the list's header."""
     for header in _LIST_HEADERS:
-        if (value := headers.get(header)) and (ip := _clean(value.partition(",")[0])):
+        if (value := headers.get(header)) and (ip := _first_address(value)):
             return ip, header
-    if (
-        (value := headers.get(_FORWARDED))
-        and (parameter := _FOR_PARAMETER.search(value))
-        and (ip := _clean(parameter[1].strip().strip('"')))
-    ):
-        return ip, _FORWARDED
+    if value := headers.get(_FORWARDED):
+        named = (found[1].strip().strip('"') for found in _FOR_PARAMETER.finditer(value))
+        if ip := _first_of(named):
+            return ip, _FORWARDED
     return None
+
+
+def _first_address(value: str) -> str:
+    # Most lists have one element, which is used whatever it is.
+    return _first_of(value.split(",", FIRST_PARTS)) if "," in value else _clean(value)
+
+
+def _first_of(values: Iterable[str]) -> str:
+    """The first value that is an address, or else the first one (spec/enrichment.md §1)."""
+    first: str | None = None
+    for value in islice(values, FIRST_PARTS):
+        ip = _clean(value)
+        if _parse_address(ip) is not None:
+            return ip
+        first = ip if first is None else first
+    return first or ""
 
 
 def _rightmost(lists: Mapping[str, str], trusted: TrustedProxies) -> tuple[str, str] | None:

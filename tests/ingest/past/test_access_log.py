@@ -57,6 +57,21 @@ def test_combined() -> None:
             id="IPv6 and user",
         ),
         pytest.param(
+            f'[2001:db8::1]:4711 - alice {TIME} "GET /a HTTP/2.0" 304 0 "-" "x"',
+            {"client_ip": "2001:db8::1"},
+            id="IPv6 in brackets",
+        ),
+        pytest.param(
+            f'example.com:443 [2001:db8::1], 10.0.0.1 - - {TIME} "GET /a HTTP/2.0" 200 0 "-" "x"',
+            {"hostname": "example.com", "client_ip": "2001:db8::1"},
+            id="a list with an IPv6 address in brackets",
+        ),
+        pytest.param(
+            f'10.0.0.1 - - {TIME} "GET /a HTTP/1.1" 200 0 "-" "x" "unknown, 203.0.113.51"',
+            {"client_ip": "203.0.113.51"},
+            id="a list that begins with no address",
+        ),
+        pytest.param(
             f'203.0.113.9 - alice smith {TIME} "GET /a HTTP/1.1" 200 0 "-" "x"',
             {"client_ip": "203.0.113.9"},
             id="user of two words",

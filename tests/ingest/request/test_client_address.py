@@ -102,6 +102,25 @@ def test_reads_forwarded(value: str, ip: str) -> None:
     assert resolve_client_ip({"forwarded": value}, PEER, ALL).ip == ip
 
 
+@pytest.mark.parametrize(
+    ("value", "ip"),
+    [
+        ("unknown, 203.0.113.51", "203.0.113.51"),
+        ("unknown, 203.0.113.52, 10.0.0.1", "203.0.113.52"),
+        (" , 203.0.113.51", "203.0.113.51"),
+        ("_hidden,unknown,[2001:db8::1]:443", "2001:db8::1"),
+        # None is an address.
+        ("unknown, localhost", "unknown"),
+        ("a," * 16 + "203.0.113.51", "a"),
+    ],
+)
+@pytest.mark.parametrize("header", ["b-forwarded-for", "x-forwarded-for", "forwarded"])
+def test_the_first_address_of_a_list_counts(header: str, value: str, ip: str) -> None:
+    if header == "forwarded":
+        value = ",".join(f'for="{part.strip()}"' for part in value.split(","))
+    assert resolve_client_ip({header: value}, PEER, ALL).ip == ip
+
+
 @pytest.mark.parametrize("setting", ["all", "198.51.100.0/24"])
 @pytest.mark.parametrize("header", ["x-plausible-ip", "x-forwarded-for", "forwarded"])
 @pytest.mark.parametrize("filler", ["a", "1.", "for=", "]:", "[", ",", ";for", ".1:1", " ", "::,"])
