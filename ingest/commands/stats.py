@@ -15,6 +15,8 @@ from ingest.commands.output import json_option, print_json, print_lines
 from ingest.commands.sites import snippet
 from ingest.commands.sites_file import find_site, registry_of
 from ingest.commands.stats_text import report_lines
+from ingest.settings import Settings
+from ingest.sites.site import Site
 from ingest.sites.time_zone import find_time_zone
 from ingest.stats.figures import DEFAULT_PERIOD, describe_period, figure_of, problem_of, read_period
 from ingest.stats.period import CUSTOM, PERIODS, PeriodError
@@ -22,7 +24,7 @@ from ingest.stats.queries import FIGURES, ROWS, statements
 
 
 @click.command("stats")
-@click.argument("site", metavar="SITE")
+@click.argument("site", metavar="[SITE]", required=False)
 @click.option(
     "--period",
     type=click.Choice([*PERIODS, CUSTOM]),
@@ -40,22 +42,21 @@ from ingest.stats.queries import FIGURES, ROWS, statements
 )
 @json_option
 def stats(
-    site: str, period: str | None, first: str | None, last: str | None, limit: int, as_json: bool
+    site: str | None,
+    period: str | None,
+    first: str | None,
+    last: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Show a site's visitors, pages, sources and more, as Plausible's dashboards would.
 
-    SITE is its domain, its previous domain or its id. The page /stats/DOMAIN of a running server
-    shows the same. The exit code is 1 if a figure could not be had.
+    SITE is its domain, its previous domain or its id, and is not needed if there is one site only.
+    The page /stats/DOMAIN of a running server shows the same. The exit code is 1 if a figure could
+    not be had.
     """
     settings = settings_of_command(as_owner=True)
-    registry = registry_of(settings)
-    try:
-        found = find_site(registry, site)
-    except click.ClickException:
-        accepted = registry.accepting(site) if settings.unknown_sites == "accept" else None
-        if accepted is None:
-            raise
-        found = accepted
+    found = _site(settings, site)
     zone = find_time_zone(found.timezone) or UTC
     try:
         chosen = read_period(period, first, last, time.time(), zone)
@@ -85,3 +86,23 @@ def stats(
         script = snippet(found.domain, "https://your-host")
         print_lines(report_lines(report, limit, columns, script))
     sys.exit(1 if any("error" in figure for figure in figures.values()) else 0)
+
+
+def _site(settings: Settings, name: str | None) -> Site:
+    """The site with a name, or the only one.
+
+    Raises:
+        click.ClickException: There is none, or no name and several sites.
+    """
+    registry = registry_of(settings)
+    if name is None:
+        if len(registry.sites) == 1:
+            return registry.sites[0]
+        raise click.UsageError("name one of the sites; `sluice sites list` shows all")
+    try:
+        return find_site(registry, name)
+    except click.ClickException:
+        accepted = registry.accepting(name) if settings.unknown_sites == "accept" else None
+        if accepted is None:
+            raise
+        return accepted

@@ -51,15 +51,22 @@ def store(sites_file: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-@pytest.mark.parametrize("site", ["example.com", "old.example", "3"])
-def test_a_report(store: Store, site: str) -> None:
-    result = run("stats", site, "--period", "7d")
+@pytest.mark.parametrize("site", [["example.com"], ["old.example"], ["3"], []])
+def test_a_report(store: Store, site: list[str]) -> None:
+    result = run("stats", *site, "--period", "7d")
     assert result.exit_code == 0, result.output
     assert result.output.startswith("example.com\n")
     assert "  visit duration     1 min 1 s" in result.output
     assert "top pages" in result.output
     assert all("WITH 3 AS site" in sql for sql in store.asked)
     assert len(store.asked) == len(FIGURES) + 2
+
+
+def test_one_of_several_sites_has_to_be_named(store: Store, sites_file: Path) -> None:
+    sites_file.write_text(f'{SITES}[[site]]\nid = 4\ndomain = "other.example"\n')
+    result = run("stats")
+    assert result.exit_code == 2
+    assert "name one of the sites" in result.output
 
 
 def test_json(store: Store) -> None:
@@ -100,7 +107,6 @@ def test_days_are_those_of_the_site(store: Store, sites_file: Path) -> None:
         (["example.com", "--to", "2026-01-01"], "--from: expected a day such as"),
         (["example.com", "--period", "7d", "--from", "2026-01-01"], "period custom only"),
         (["example.com", "--limit", "0"], "--limit"),
-        ([], "Missing argument 'SITE'"),
     ],
 )
 def test_mistakes(store: Store, arguments: list[str], words: str) -> None:
