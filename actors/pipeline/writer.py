@@ -82,7 +82,7 @@ class Writer(Actor):
         """Own the channel half until `close`; the store stays the caller's.
 
         Args:
-            inbox: Flushes from batchers, the redrive of letters, and imports.
+            inbox: Flushes from batchers, and from the redrive of letters.
             store: Where rows go.
             letters: Keep rows that the store refuses.
             metrics: Count inserts and failures.

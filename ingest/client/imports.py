@@ -15,7 +15,7 @@ import trio
 from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.imports.destination import DryRun, LogDestination
-from actors.imports.importer import Importer, Report, run_import
+from actors.imports.importer import FAILED, Importer, Report, run_import
 from actors.imports.past_import import ImportMistakeError, PastImport
 from actors.pipeline.topology import SPILL_SECONDS, Collector
 from actors.stores.open import open_store
@@ -91,6 +91,8 @@ def _import_here(
         outcome = trio.run(_import, settings, files, request, show)
     except Exception as raised:
         match only_error(raised):
+            case ImportFailedError() as error:
+                raise error from None
             case PlausibleError() as error:
                 raise ImportFailedError(error.explanation) from None
             case StoreError() | SitesFileError() | GeoDatabaseError() | DurabilityError() as error:
@@ -114,6 +116,7 @@ async def _import(
     clock = Clock.system()
     reference = _reference(settings, files)
     last: Report | None = None
+    outcome: Report | None = None
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             follow = _dry_run if request.dry_run else _pipeline
@@ -125,8 +128,9 @@ async def _import(
                             show(last)
             if following.cancelled_caught and isinstance(last, ImportProgress):
                 last = replace(last, phase=Phase.STOPPED)
+            outcome = last
             nursery.cancel_scope.cancel()
-    return last
+    return outcome
 
 
 async def _watch(
@@ -182,16 +186,25 @@ async def _pipeline(
             destination = LogDestination(kept.log, storing, clock)
             importer = Importer(import_context(settings, files, reference, clock, destination))
             collector = Collector(front, storing, keepers=[importer])
-            async with trio.open_nursery() as nursery:
-                await nursery.start(collector.run)
-                try:
-                    async with importer.follow(request) as reports:
-                        yield reports
-                finally:
-                    collector.drain(settings.shutdown_seconds)
+            async with trio.open_nursery() as watching:
+                watching.start_soon(_watch_supervisor, collector)
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(collector.run)
+                    try:
+                        async with importer.follow(request) as reports:
+                            yield reports
+                    finally:
+                        collector.drain(settings.shutdown_seconds)
+                watching.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + SPILL_SECONDS):
             await store.aclose()
+
+
+async def _watch_supervisor(collector: Collector) -> None:
+    """End everything when the pipeline cannot go on."""
+    await collector.supervisor.fatal.wait()
+    raise ImportFailedError(FAILED)
 
 
 def _reference(settings: Settings, files: StateFiles) -> Reference:
