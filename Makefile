@@ -15,7 +15,7 @@ LOCK := --quiet --generate-hashes --no-header \
 EXTRAS := --extra kafka --extra plausible --extra telemetry
 NEEDLESS := --unsafe-package pandas --unsafe-package pyarrow --unsafe-package numpy
 
-.PHONY: run server test install lint types provide unit end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
+.PHONY: run server test install lint types provide unit instructions end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
 
 run: server
 	@$(BIN)/sluice init
@@ -76,7 +76,7 @@ lines = 2>&1 | sed --unbuffered 's/^/$@: /'
 
 # End-to-end tests mostly wait for servers, and so all run beside each other.
 test: install lint types provide
-	$(MAKE) --no-print-directory --jobs=3 unit end-to-end cluster
+	$(MAKE) --no-print-directory --jobs=3 unit end-to-end cluster instructions
 	$(MAKE) --no-print-directory chaos-short
 	$(MAKE) --no-print-directory chaos-cluster-short
 	@$(BIN)/python -m tests.not_tested $(addprefix $(REPORTS)/,$(addsuffix .xml,unit end-to-end cluster))
@@ -97,6 +97,7 @@ provide:
 	tests/end_to_end/provide_proxies
 	tests/end_to_end/provide_postgres
 	tests/cluster/provide_kafka
+	benchmarks/provide_valgrind
 
 unit: install provide
 	$(BIN)/pytest --ignore tests/end_to_end --ignore tests/cluster --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json $(report) $(lines)
@@ -108,6 +109,10 @@ end-to-end: install provide
 # What needs Kafka's brokers, one set for all of it.
 cluster: install provide
 	$(BIN)/pytest tests/end_to_end tests/cluster -k cluster --durations 10 $(report) $(lines)
+
+# What an event costs, in instructions of the processor; skipped where there is no valgrind.
+instructions: install provide
+	$(BIN)/python -m benchmarks.instructions
 
 chaos-short: install
 	$(BIN)/python -m tests.chaos --short
