@@ -130,6 +130,8 @@ def _arrays(values: Cells) -> bytes:
 
 
 def _nullable(encode: Encoder, blank: object, values: Cells) -> bytes:
+    if values.count(None) == len(values):  # as for the revenue of most events
+        return b"\1" * len(values) + encode((blank,)) * len(values)
     nulls = bytes([value is None for value in values])
     return nulls + encode([blank if value is None else value for value in values])
 
@@ -142,8 +144,9 @@ def _decimals(scale: int, values: Cells) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    encoded = _bytes(value)
-    return _varint(len(encoded)) + encoded
+    encoded = value.encode() if value.isascii() else _bytes(value)
+    length = len(encoded)
+    return (_VARINT_1[length] if length < 0x80 else _varint(length)) + encoded
 
 
 def _bytes(value: str) -> bytes:
