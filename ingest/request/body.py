@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from ingest.request.form import read_multipart, read_urlencoded
@@ -41,10 +42,10 @@ def parse_body(content_type: str | None, body: bytes) -> dict[str, Any]:
     Raises:
         InvalidRequest: `UNPARSABLE`.
     """
-    kind = media_type(content_type)
-    if _is_form(kind):
+    kind, is_json, is_form = _kind(content_type)
+    if is_form:
         return _parse_form(kind, content_type or "", body)
-    if not body and _is_json(kind):
+    if not body and is_json:
         return {}
     try:
         value = read_json(body)
@@ -52,9 +53,16 @@ def parse_body(content_type: str | None, body: bytes) -> dict[str, Any]:
         raise InvalidRequest(UNPARSABLE) from None
     if isinstance(value, dict):
         return value
-    if _is_json(kind):
+    if is_json:
         return {}  # an array or a scalar has none of the keys
     raise InvalidRequest(UNPARSABLE)
+
+
+@lru_cache(maxsize=64)
+def _kind(content_type: str | None) -> tuple[str, bool, bool]:
+    """The media type, whether it is JSON, and whether it is a form."""
+    kind = media_type(content_type)
+    return kind, _is_json(kind), _is_form(kind)
 
 
 def _is_json(kind: str) -> bool:

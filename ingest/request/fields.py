@@ -73,12 +73,8 @@ to the beginning of a run of flags, for each flag anew."""
 
 
 def _event_name(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value) if value.bit_length() <= _LARGEST_BITS else _TOO_LONG
-    if value is None:
-        raise PydanticCustomError("blank", "can't be blank")
     if not isinstance(value, str):
-        raise PydanticCustomError("type", "is invalid")
+        value = _number_as_name(value)
     if not value.strip():
         raise PydanticCustomError("blank", "can't be blank")
     if len(value) > NAME_LENGTH and len(first_graphemes(value, NAME_LENGTH)) < len(value):
@@ -86,10 +82,22 @@ def _event_name(value: object) -> str:
     return value
 
 
+def _number_as_name(value: object) -> str:
+    if value is None:
+        raise PydanticCustomError("blank", "can't be blank")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if value.bit_length() <= _LARGEST_BITS else _TOO_LONG
+    raise PydanticCustomError("type", "is invalid")
+
+
 def _url(value: object) -> str:
     if value is None:
         raise PydanticCustomError("missing", "is required")
-    if not isinstance(value, str) or len(value) > URL_BYTES or not _within(value, URL_BYTES):
+    if (
+        not isinstance(value, str)
+        or len(value) > URL_BYTES
+        or not (value.isascii() or _within(value, URL_BYTES))
+    ):
         raise PydanticCustomError("type", "must be a valid url")
     if parse_url(value).scheme == "data":
         raise PydanticCustomError("scheme", "scheme is not allowed")
@@ -270,15 +278,17 @@ def read_fields(body: dict[str, Any]) -> tuple[Fields, dict[str, list[str]]]:
 def _choose(body: dict[str, Any]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     ranks: dict[str, int] = {}
+    place_of = _PLACES.get
     for key, value in body.items():
-        place = _PLACES.get(key)
+        place = place_of(key)
         if place is None or value is None or value is False:
             continue
         field, rank = place
-        if rank < ranks.get(field, len(ALIASES)):
-            chosen[field], ranks[field] = value, rank
+        if field not in chosen or rank < ranks[field]:
+            chosen[field] = value
+            ranks[field] = rank
     for key in INTERACTIVE_KEYS:
-        if isinstance(body.get(key), bool):
+        if key in body and isinstance(body[key], bool):
             chosen["interactive"] = body[key]
             break
     return chosen
@@ -295,14 +305,18 @@ def _check(chosen: dict[str, Any]) -> Fields:
         _event_name(get("event_name")),
         _url(get("url")),
         _domains(get("domains")),
-        _referrer(get("referrer")),
-        _hash_mode(get("hash_mode")),
+        _referrer(chosen["referrer"]) if "referrer" in chosen else None,
+        _hash_mode(chosen["hash_mode"]) if "hash_mode" in chosen else 0,
         get("props"),
         get("revenue"),
         get("interactive", True),
-        _tracker_version(get("tracker_version")),
-        _scroll_depth(get("scroll_depth")),
-        _engagement_time(get("engagement_time")),
+        _tracker_version(chosen["tracker_version"]) if "tracker_version" in chosen else 0,
+        (
+            _scroll_depth(chosen["scroll_depth"])
+            if "scroll_depth" in chosen
+            else UNKNOWN_SCROLL_DEPTH
+        ),
+        _engagement_time(chosen["engagement_time"]) if "engagement_time" in chosen else 0,
     )
 
 
@@ -344,4 +358,4 @@ def first_graphemes(text: str, limit: int) -> str:
 
 
 def _within(text: str, limit: int) -> bool:
-    return text.isascii() or len(text.encode("utf-8", "surrogatepass")) <= limit
+    return len(text.encode("utf-8", "surrogatepass")) <= limit

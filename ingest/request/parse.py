@@ -69,10 +69,11 @@ def parse_event(
     domains = fields.domains or ((url.host,) if url.host else ())
     if not domains:
         errors["domain"] = ["can't be blank"]
-    pathname = url.pathname(with_fragment=fields.hash_mode == 1)
+    pathname = url.pathname(with_fragment=True) if fields.hash_mode == 1 else url.path
     if not pathname:
         errors["pathname"] = ["can't be blank"]
-    if _says_nothing(fields):
+    engagement = fields.event_name == ENGAGEMENT
+    if engagement and _says_nothing(fields):
         errors.setdefault("event_name", []).append(
             "engagement event requires a valid integer value for at least one of 'sd' or 'e' fields"
         )
@@ -83,7 +84,6 @@ def parse_event(
         errors["props"] = ["keys should have at most 300 bytes and values 2000 bytes"]
     if errors:
         raise InvalidRequest(errors)
-    engagement = fields.event_name == ENGAGEMENT
     return EventRequest(
         timestamp=timestamp,
         name=fields.event_name,
@@ -106,8 +106,4 @@ def parse_event(
 
 
 def _says_nothing(fields: Fields) -> bool:
-    return (
-        fields.event_name == ENGAGEMENT
-        and fields.scroll_depth == UNKNOWN_SCROLL_DEPTH
-        and fields.engagement_time == 0
-    )
+    return fields.scroll_depth == UNKNOWN_SCROLL_DEPTH and fields.engagement_time == 0
