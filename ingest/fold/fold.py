@@ -26,6 +26,9 @@ PAST_SESSIONS: Final = 100_000
 sessions can be open at the same time."""
 
 
+_ACCEPTED: Final = ACCEPTED.metric
+
+
 class Fold:
     """Open sessions and taken sources after a prefix of the log.
 
@@ -158,7 +161,7 @@ class Fold:
         sessions.commit(transition)
         if is_past:
             sessions.forget_beyond(PAST_SESSIONS)
-        self._count(_key(event, ACCEPTED.metric), 1)
+        self._count(_key(event, _ACCEPTED), 1)
         return rows
 
     def _count(self, key: CounterKey, events: int) -> None:

@@ -37,7 +37,8 @@ def rows_of(event: EnrichedEvent, transition: Transition) -> EventRows:
     if before is None:
         states = (session_row(after, 1),)
     elif event.name != ENGAGEMENT:
-        states = (session_row(before, -1), session_row(after, 1))
+        lasting = _lasting(after)
+        states = (_state_row(before, -1, lasting), _state_row(after, 1, lasting))
     return EventRows(event_row(event, after), states)
 
 
@@ -69,8 +70,8 @@ def event_row(event: EnrichedEvent, session: Session) -> Row:
         attribution.utm_medium,
         attribution.utm_source,
         attribution.utm_campaign,
-        tuple([key for key, _ in event.props]),
-        tuple([value for _, value in event.props]),
+        tuple([key for key, _ in event.props]) if event.props else (),
+        tuple([value for _, value in event.props]) if event.props else (),
         device.browser_version,
         device.operating_system_version,
         place.subdivision1_code,
@@ -96,7 +97,17 @@ def session_row(session: Session, sign: int) -> Row:
         session: The state.
         sign: +1 to write it, -1 to cancel it.
     """
-    attribution, place, device = session.attribution, session.place, session.device
+    return _state_row(session, sign, _lasting(session))
+
+
+def _state_row(session: Session, sign: int, lasting: tuple[Row, Row]) -> Row:
+    """As `session_row`.
+
+    Args:
+        session: The state.
+        sign: As above.
+        lasting: Of any state of the session.
+    """
     return (
         session.session_id,
         sign,
@@ -111,6 +122,17 @@ def session_row(session: Session, sign: int) -> Row:
         session.pageviews,
         session.events,
         session.duration,
+        *lasting[0],
+        session.exit_page_hostname,
+        *lasting[1],
+    )
+
+
+def _lasting(session: Session) -> tuple[Row, Row]:
+    """The columns that are the same in all states of a session, in two stretches."""
+    attribution, place, device = session.attribution, session.place, session.device
+    props = session.entry_props
+    return (
         attribution.referrer,
         attribution.referrer_source,
         place.country_code,
@@ -127,9 +149,6 @@ def session_row(session: Session, sign: int) -> Row:
         place.subdivision1_code,
         place.subdivision2_code,
         place.city_geoname_id,
-        tuple([key for key, _ in session.entry_props]),
-        tuple([value for _, value in session.entry_props]),
-        session.exit_page_hostname,
-        attribution.click_id_param,
-        attribution.acquisition_channel,
-    )
+        tuple([key for key, _ in props]) if props else (),
+        tuple([value for _, value in props]) if props else (),
+    ), (attribution.click_id_param, attribution.acquisition_channel)
