@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 import trio
 
-from actors.imports.past_import import ImportContext, ImportMistakeError, PastImport
+from actors.imports.opening import ImportContext, ImportMistakeError
+from actors.imports.past_import import PastImport
 from actors.log.log import LogError
 from actors.supervision.actor import Actor
 from ingest.past.import_progress import ImportProgress

@@ -16,7 +16,8 @@ from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.imports.destination import DryRun, LogDestination
 from actors.imports.importer import FAILED, Importer, Report, run_import
-from actors.imports.past_import import ImportMistakeError, PastImport
+from actors.imports.opening import ImportMistakeError
+from actors.imports.past_import import PastImport
 from actors.pipeline.topology import SPILL_SECONDS, Collector
 from actors.stores.open import open_store
 from actors.stores.store import StoreError

@@ -10,7 +10,8 @@ import trio
 from actors.imports.destination import LogDestination
 from actors.imports.import_files import ImportFiles
 from actors.imports.importer import Importer, Report
-from actors.imports.past_import import ImportContext, PastImport
+from actors.imports.opening import ImportContext
+from actors.imports.past_import import PastImport
 from actors.supervision.supervisor import Supervisor
 from ingest.model.event import EnrichedEvent
 from ingest.past.import_progress import ImportProgress

@@ -9,7 +9,8 @@ from trio.testing import MockClock
 
 from actors.imports.destination import DryRun
 from actors.imports.importer import BUSY, FAILED, SALTS_SECONDS, Importer, Report
-from actors.imports.past_import import ImportMistakeError, PastImport
+from actors.imports.opening import ImportMistakeError
+from actors.imports.past_import import PastImport
 from benchmarks.access_logs import START, combined, requests
 from ingest.past.import_progress import ImportProgress, Phase
 from ingest.sessions.salts import LIFETIME

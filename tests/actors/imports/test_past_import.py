@@ -12,7 +12,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.clock.wall_clock import Clock
 from actors.imports import past_import as module
-from actors.imports.past_import import SALT_GONE, ImportMistakeError, PastImport
+from actors.imports.opening import ImportMistakeError
+from actors.imports.past_import import SALT_GONE, PastImport
 from actors.log.log import LogBrokenError, LogFullError
 from benchmarks.access_logs import START, combined, requests
 from ingest.past.formats import Format
@@ -233,20 +234,14 @@ async def test_a_file_that_changes_while_it_is_read(
     async def found(*_: object) -> object:
         return state
 
-    monkeypatch.setattr(PastImport, "_previous", found)
+    monkeypatch.setattr(module, "find_previous", found)
     environment.write(LOG[1:] + b"\n")
     with pytest.raises(ImportMistakeError, match="has changed while it was read"):
         await environment.run(request)
     environment.write(LOG[:1000])
-    monkeypatch.setattr(
-        PastImport, "_previous", lambda *_: _as_found(state, appended=state.position)
-    )
+    state = replace(state, appended=state.position)
     with pytest.raises(ImportMistakeError, match="has become shorter"):
         await environment.run(request)
-
-
-async def _as_found(state: Any, **changes: Any) -> Any:
-    return replace(state, **changes)
 
 
 async def test_another_choice_of_events(environment: ImportEnvironment) -> None:

@@ -14,7 +14,8 @@ from trio.testing import MockClock
 
 from actors.imports.destination import LogDestination
 from actors.imports.import_files import ImportFiles
-from actors.imports.past_import import ImportContext, ImportMistakeError, PastImport
+from actors.imports.opening import ImportContext, ImportMistakeError
+from actors.imports.past_import import PastImport
 from actors.letters.dead_letters import DeadLetters
 from actors.log.checkpoint_file import CheckpointFile, WrittenCheckpoint
 from actors.log.old_journal import OldJournal
