@@ -6,7 +6,7 @@ from typing import Final
 import trio
 
 from actors.clock.wall_clock import Clock
-from actors.log.log import TOGETHER, LogFullError, WritableLog
+from actors.log.log import LogFullError, WritableLog
 from actors.pipeline.storing import Storing
 from ingest.fold.fold import Fold
 from ingest.fold.import_sessions import ImportFigures
@@ -45,15 +45,13 @@ class LogDestination:
         await self._storing.partition.sessions.reach(self._log.end.position)
 
     async def append(self, events: Sequence[EnrichedEvent]) -> None:
-        """Append events, each when there is room.
+        """Append a few events when there is room.
 
         Raises:
             LogError: The log cannot be trusted.
         """
-        for start in range(0, len(events), TOGETHER):
-            some = events[start : start + TOGETHER]
-            while not (self.has_room and await self._appended(some)):  # noqa: ASYNC110 - no event
-                await trio.sleep(ROOM_SECONDS)
+        while not (self.has_room and await self._appended(events)):  # noqa: ASYNC110 - no event
+            await trio.sleep(ROOM_SECONDS)
 
     async def _appended(self, events: Sequence[EnrichedEvent]) -> bool:
         """Append events if the log is not full."""
@@ -105,11 +103,10 @@ class DryRun:
         """Nothing was appended."""
 
     async def append(self, events: Sequence[EnrichedEvent]) -> None:
-        """Count events."""
-        for start in range(0, len(events), TOGETHER):
-            for event in events[start : start + TOGETHER]:
-                self._fold.take(event)
-            await trio.lowlevel.checkpoint()
+        """Count a few events."""
+        for event in events:
+            self._fold.take(event)
+        await trio.lowlevel.checkpoint()
 
     async def keep(self) -> None:
         """Nothing is kept."""

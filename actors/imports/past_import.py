@@ -15,7 +15,7 @@ from actors.imports.destination import DryRun
 from actors.imports.input_stream import InputStream
 from actors.imports.opening import ImportContext, ImportMistakeError, find_previous, open_files
 from actors.imports.source import SourceError
-from actors.log.log import LogError
+from actors.log.log import TOGETHER, LogError
 from ingest.model.event import EnrichedEvent
 from ingest.past.formats import Format
 from ingest.past.import_counts import ImportCounts
@@ -35,6 +35,9 @@ STRETCH_EVENTS: Final = 5_000
 
 STRETCH_BYTES: Final = 64_000_000
 """Number of bytes after which progress is saved, even without events."""
+
+LONGEST_PAUSE: Final = 0.1
+"""Seconds that count as work at most; the rest was other tasks' while an import waited for room."""
 
 SALT_GONE: Final = (
     "The salt of this import is deleted, 48 hours after it was made: visitors from here on have "
@@ -206,7 +209,7 @@ class PastImport:
     async def _pause(self, worked: float) -> None:
         """Let other tasks run, for as long as the settings give them."""
         if self._context.pause_ratio:
-            await trio.sleep(worked * self._context.pause_ratio)
+            await trio.sleep(min(worked, LONGEST_PAUSE) * self._context.pause_ratio)
         else:
             await trio.lowlevel.checkpoint()
 
@@ -275,7 +278,10 @@ class PastImport:
             done=False,
         )
         await self._save(noted)
-        await self._destination.append(events)
+        for start in range(0, len(events), TOGETHER):
+            began = time.thread_time()
+            await self._destination.append(events[start : start + TOGETHER])
+            await self._pause(time.thread_time() - began)
         await self._destination.keep()
         self._state = replace(
             self._state, appended=content.position, counts=copy.deepcopy(self._counts)
