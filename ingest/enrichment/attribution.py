@@ -29,10 +29,12 @@ def attribute(referrer: str | None, hostname: str, query: Mapping[str, str]) -> 
         query: The page's query parameters.
     """
     referral = parse_referral(referrer, hostname)
-    tags = tuple([(key, _tag(key, query[key])) for key in query if key in _PARAMETERS])
-    if (referral is None or len(referral.host) + len(referral.path) <= _CACHED_LENGTH) and sum(
-        len(value) for _, value in tags
-    ) <= _CACHED_LENGTH:
+    tags: _Tags = ()
+    if query:
+        tags = tuple([(key, _tag(key, query[key])) for key in query if key in _PARAMETERS])
+    if (referral is None or len(referral.host) + len(referral.path) <= _CACHED_LENGTH) and (
+        not tags or sum(len(value) for _, value in tags) <= _CACHED_LENGTH
+    ):
         return _cached_attribution(referral, tags)
     return _attribution(referral, tags)
 

@@ -218,7 +218,7 @@ class Shields:
         Args:
             country_code: ISO 3166-1 alpha-2; empty when unknown, which `ZZ` blocks.
         """
-        return self.country_rule(country_code) in self._countries
+        return bool(self._countries) and self.country_rule(country_code) in self._countries
 
     @staticmethod
     def country_rule(country_code: str) -> str:
