@@ -3,9 +3,10 @@
 All of these are frozen and hold plain data only, so they can be passed between tasks or serialised.
 They are msgspec structs: a frozen dataclass of twenty fields sets each field through
 `object.__setattr__`, which takes ten times as long. They take part in no reference cycles, so the
-garbage collector need not track them (`gc=False`). Structs that the log keeps are written as arrays
-(`array_like=True`), without field names: fields may be added at the end, with a default, but never
-be moved or removed.
+garbage collector need not track them (`gc=False`). Where each event creates one, its fields are
+given by position: msgspec compares each keyword with all fields, which takes 10,000 instructions
+for twenty. Structs that the log keeps are written as arrays (`array_like=True`), without field
+names: fields may be added at the end, with a default, but never be moved or removed.
 
 Text from a percent-decoded URL may contain bytes that are not UTF-8. It is kept as `str` with those
 bytes as surrogate escapes (PEP 383). Rows are encoded with `surrogateescape`, so the store receives

@@ -84,24 +84,24 @@ def parse_event(
         errors["props"] = ["keys should have at most 300 bytes and values 2000 bytes"]
     if errors:
         raise InvalidRequest(errors)
-    return EventRequest(
-        timestamp=timestamp,
-        name=fields.event_name,
-        domains=domains,
-        hostname=url.hostname,
-        pathname=pathname,
-        query=url.query,
-        referrer=fields.referrer,
-        props=props,
-        revenue=None if fields.revenue is None else parse_revenue(fields.revenue),
-        interactive=fields.interactive or fields.event_name in SYSTEM_EVENTS,
-        scroll_depth=fields.scroll_depth if engagement else 0,
-        engagement_time=fields.engagement_time if engagement else 0,
-        tracker_version=fields.tracker_version,
-        client_ip=client_ip,
-        user_agent=user_agent,
-        ip_type=ip_type,
-        received=received,
+    return EventRequest(  # by position, see `ingest.model.event`
+        timestamp,
+        fields.event_name,
+        domains,
+        url.hostname,
+        pathname,
+        url.query,
+        fields.referrer,
+        props,
+        None if fields.revenue is None else parse_revenue(fields.revenue),
+        fields.interactive or fields.event_name in SYSTEM_EVENTS,
+        fields.scroll_depth if engagement else 0,
+        fields.engagement_time if engagement else 0,
+        fields.tracker_version,
+        client_ip,
+        user_agent,
+        ip_type,
+        received,
     )
 
 
