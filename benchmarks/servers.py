@@ -54,6 +54,14 @@ class Server:
         """Return the CPU time of all threads so far."""
         return cpu_seconds(self.pid)
 
+    def thread_seconds(self) -> dict[str, float]:
+        """Return the CPU time of the threads so far, by their names."""
+        seconds: dict[str, float] = {}
+        for thread in Path(f"/proc/{self.pid}/task").iterdir():
+            name = (thread / "comm").read_text().strip()
+            seconds[name] = seconds.get(name, 0.0) + _cpu_seconds(thread / "stat")
+        return seconds
+
     def memory(self) -> dict[str, float]:
         """Return the current (`VmRSS`) and the maximum memory (`VmHWM`) in megabytes."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
@@ -91,7 +99,11 @@ class Server:
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of all threads of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return _cpu_seconds(Path(f"/proc/{pid}/stat"))
+
+
+def _cpu_seconds(stat: Path) -> float:
+    fields = stat.read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

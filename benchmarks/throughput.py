@@ -16,16 +16,22 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.geo_database import geo_database
 from benchmarks.servers import ROOT, Server, floor, sluice
 
 SERVER_CORE, LOAD_CORE = 0, 1
 CONNECTIONS: Final = 64
 SETTLE_SECONDS: Final = 2
+THREAD_SHOWN: Final = 0.5
+REST_SECONDS: Final = 6
+"""After the load, what the store merges still costs."""
+
+NEW_VISITORS: Final = "Sluice: embedded store, journal, new visitors"
 RESULTS: Final = ROOT / "benchmarks" / "results"
 
 
@@ -55,10 +61,11 @@ class Line:
     Attributes:
         name: Name of the server.
         full: Results at full load.
-        cpu: CPU time per request in microseconds, all threads.
+        cpu: CPU time per request in microseconds, all threads, also after the load.
         half: Results at about half that load; None if not measured.
         lag: Longest observed lag of the event loop in milliseconds; None for other servers.
         memory: Maximum memory in megabytes.
+        threads: CPU time per request in microseconds, by name of the thread.
     """
 
     name: str
@@ -67,6 +74,7 @@ class Line:
     half: Load | None
     lag: float | None
     memory: float
+    threads: dict[str, float] = field(default_factory=dict)
 
 
 def wrk(
@@ -76,6 +84,7 @@ def wrk(
     connections: int = CONNECTIONS,
     batch: int = 1,
     key: str = "",
+    traffic: str = "",
 ) -> Load:
     """Run the load.
 
@@ -86,6 +95,7 @@ def wrk(
         connections: How many at a time.
         batch: Events in each request.
         key: Bearer token of batches.
+        traffic: `new` for new visitors; returning ones by default.
     """
     command = [
         "taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s",
@@ -93,6 +103,7 @@ def wrk(
         f"http://127.0.0.1:{port}",
     ]  # fmt: skip
     environment = {**os.environ, "WAIT": str(round(wait)), "BATCH": str(batch), "KEY": key}
+    environment["TRAFFIC"] = traffic
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)  # noqa: S603
     for text in result.stdout.splitlines():
         if text.startswith("RESULT "):
@@ -107,27 +118,35 @@ def measure(
     seconds: float,
     *,
     ours: bool,
+    traffic: str = "",
 ) -> Line:
     """Start a server, warm it up, and put it under load."""
     with open_server() as server:
-        wrk(server.port, SETTLE_SECONDS)
+        wrk(server.port, SETTLE_SECONDS, traffic=traffic)
         cpu, accepted = server.cpu_seconds(), _accepted(server, ours)
-        full = wrk(server.port, seconds)
+        threads = server.thread_seconds()
+        full = wrk(server.port, seconds, traffic=traffic)
         if ours:
             # Wait until all accepted events are stored, to include the cost of storing.
             while server.metrics()["sluice_journal_backlog_events"]:
                 time.sleep(0.1)
+            time.sleep(REST_SECONDS)
         used = server.cpu_seconds() - cpu
         requests = full.rate * seconds
+        by_thread = {
+            thread: (seconds_used - threads.get(thread, 0.0)) / requests * 1e6
+            for thread, seconds_used in server.thread_seconds().items()
+        }
         half = lag = None
         if ours:
             accepted = _accepted(server, ours) - accepted
             share = accepted / requests
             full = Load(full.rate * share, full.p50, full.p99, full.p999, full.errors)
             wait = 2 * CONNECTIONS / full.rate * 1000 - full.p50 / 4
-            half = wrk(server.port, seconds, wait)
+            half = wrk(server.port, seconds, wait, traffic=traffic)
             lag = _longest_lag(server, seconds)
-        return Line(name, full, used / requests * 1e6, half, lag, server.memory()["VmHWM"])
+        memory = server.memory()["VmHWM"]
+        return Line(name, full, used / requests * 1e6, half, lag, memory, by_thread)
 
 
 def _accepted(server: Server, ours: bool) -> float:
@@ -189,6 +208,17 @@ def table(lines: list[Line]) -> str:
     return "\n".join(rows)
 
 
+def thread_table(lines: list[Line]) -> str:
+    """Format the CPU time of each thread of our own servers, in microseconds per request."""
+    rows = []
+    for line in lines:
+        if line.half is not None:
+            pairs = sorted(line.threads.items(), key=lambda pair: -pair[1])
+            shown = ", ".join(f"{name} {used:.1f}" for name, used in pairs if used >= THREAD_SHOWN)
+            rows.append(f"{line.name:<48}{shown}")
+    return "\n".join(rows)
+
+
 def main() -> None:
     """Measure everything, and print and save the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -202,6 +232,7 @@ def main() -> None:
         lines = list(_measure_all(Path(name), options.seconds, options.only))
     text = table(lines)
     print(text)
+    print(thread_table(lines))
     RESULTS.mkdir(exist_ok=True)
     document = {"machine": machine(), "lines": [asdict(line) for line in lines], "table": text}
     (RESULTS / "throughput.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
@@ -220,10 +251,12 @@ def _measure_all(directory: Path, seconds: float, only: str) -> Any:
         if only in title:
             opened = partial(floor, name, directory / name, SERVER_CORE)
             yield measure(title, opened, seconds, ours=False)
+    geo = str(geo_database())
     with ClickHouseServer(directory / "clickhouse") as clickhouse:
         os.sched_setaffinity(clickhouse.pid, {LOAD_CORE})
         variants = {
             "Sluice: embedded store, journal": {},
+            NEW_VISITORS: {"sites": "100"},
             "Sluice: embedded store, journal, fsync always": {"SLUICE_JOURNAL_FSYNC": "always"},
             "Sluice: embedded store, memory": {"SLUICE_DURABILITY": "memory"},
             "Sluice: ClickHouse over TCP, journal": {"CLICKHOUSE_URL": clickhouse.url("bench")},
@@ -231,8 +264,11 @@ def _measure_all(directory: Path, seconds: float, only: str) -> Any:
         }
         for number, (title, environment) in enumerate(variants.items()):
             if only in title:
-                opened = partial(sluice, directory / f"sluice{number}", SERVER_CORE, **environment)
-                yield measure(title, opened, seconds, ours=True)
+                place = directory / f"sluice{number}"
+                settings = {"SLUICE_GEOIP_DATABASE": geo, **environment}
+                opened = partial(sluice, place, SERVER_CORE, **settings)
+                traffic = "new" if title == NEW_VISITORS else ""
+                yield measure(title, opened, seconds, ours=True, traffic=traffic)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 -- Realistic traffic for wrk, the same for every run: many visitors, pages, referrers and browsers;
 -- 70 % pageviews, 20 % engagement, 10 % custom events with properties. Sites are those of
 -- benchmarks/servers.py. WAIT (milliseconds) slows each connection down. BATCH sends that many events in
--- each request, with the bearer token KEY.
-local VISITORS, PAGES, SITES, REQUESTS = 5000, 200, 50, 8192
+-- each request, with the bearer token KEY. TRAFFIC=new makes nearly every event a new visitor's:
+-- addresses at random out of 260,000, 40 agents, 100 sites, pageviews only.
+local new = os.getenv("TRAFFIC") == "new"
+local VISITORS, PAGES, SITES, REQUESTS = 5000, 200, new and 100 or 50, 8192
+local ADDRESSES, AGENTS = 260000, 40
 local wait = tonumber(os.getenv("WAIT") or "0")
 local batch = tonumber(os.getenv("BATCH") or "1")
 local requests, number = {}, 0
@@ -17,6 +20,7 @@ local referrers = {
 }
 
 local function agent(visitor)
+  visitor = new and visitor % AGENTS or visitor
   local system = systems[visitor % #systems + 1]
   if system:find("iPhone") then
     return "Mozilla/5.0 (" .. system .. ") AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18."
@@ -53,7 +57,7 @@ end
 -- The visitor and the kind of an event. The first round makes a visit for everybody, so that engagement
 -- finds one.
 local function choose(i)
-  return i % VISITORS, i <= VISITORS and 50 or math.random(100)
+  return i % VISITORS, new and math.random(70) or i <= VISITORS and 50 or math.random(100)
 end
 
 local function batch_of(first)
@@ -88,14 +92,24 @@ function init()
       ["Accept-Encoding"] = "gzip, deflate, br",
       ["Content-Type"] = "text/plain",
       ["Origin"] = "https://site" .. visitor % SITES .. ".example",
-      ["X-Forwarded-For"] = address(visitor),
+      ["X-Forwarded-For"] = new and "ADDRESS" or address(visitor),
     }, body(kind, visitor))
+    if new then
+      local first, last = requests[i]:find("ADDRESS", 1, true)
+      requests[i] = { requests[i]:sub(1, first - 1), requests[i]:sub(last + 1) }
+    end
   end
 end
 
 function request()
   number = number % #requests + 1
-  return requests[number]
+  local request = requests[number]
+  if new then
+    local visitor = math.random(ADDRESSES)
+    return request[1] .. 100 + visitor % 100 .. "." .. math.floor(visitor / 100) % 256 .. "."
+      .. math.floor(visitor / 25600) .. ".7" .. request[2]
+  end
+  return request
 end
 
 function delay()
