@@ -117,7 +117,7 @@ class _Reading:
 
     def check(self, counts: ExportCounts, digest: "hashlib._Hash") -> Iterator[Row | None]:
         """Read all lines; None for lines without a row."""
-        counts.left_out += self._archive.left_out
+        counts.leave_out(self._archive.left_out)
         for file in self._archive.files:
             digest.update(file.name.encode())
             yield from self._lines(file, 0, counts, digest)
@@ -145,7 +145,7 @@ class _Reading:
                     reader = ExportReader(file, record, self._site_id, import_id)
                 except BrokenLineError as error:
                     raise ArchiveError(f"{file.name}: {error}") from None
-                counts.left_out += [f"{name} of {file.name}" for name in reader.left_out]
+                counts.leave_out(f"{name} of {file.name}" for name in reader.left_out)
             elif record.strip():
                 yield self._row(reader, file, record, number, counts)
                 if counts.lines % _TURN_LINES == 0:

@@ -10,7 +10,7 @@ import msgspec
 
 from ingest.client.exports import import_plausible_export
 from ingest.commands.import_display import LINES_SECONDS
-from ingest.commands.output import print_json
+from ingest.commands.output import print_json, printable
 from ingest.past.export_progress import ExportCounts, ExportProgress, ExportRequest
 from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportRequest
@@ -107,7 +107,10 @@ def export_summary(progress: ExportProgress) -> str:
     lines += [f"  {name:<{width}}  {figure:>{figures}}" for name, figure in rows]
     for problem, number in sorted(counts.broken.items(), key=lambda item: (-item[1], item[0])):
         lines.append(f"{number:,} broken: {problem} (first in line {counts.examples[problem]})")
-    lines += [f"left out: {name}" for name in counts.left_out]
+    # Names in a file of strangers could control the terminal.
+    lines += [f"left out: {printable(name)}" for name in counts.left_out]
+    if counts.left_out_more:
+        lines.append(f"left out: {counts.left_out_more:,} more")
     if progress.phase is Phase.REFUSED:
         lines.append("--force imports the lines that can be read")
     return "\n".join(lines)

@@ -1,10 +1,18 @@
 """The request for an import of Plausible's export, and its progress."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from ingest.past.import_counts import OTHER_REASONS, REASONS
 from ingest.past.import_progress import OVER, Phase
 from ingest.past.plausible_export import ExportPeriod
+
+LEFT_OUT: Final = 20
+"""Maximum number of names of what is left out; the file can have any number."""
+
+NAME_LENGTH: Final = 100
+"""Maximum length of such a name, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,9 @@ class ExportCounts:
         skipped: Lines that are left out, by reason.
         broken: Lines that cannot be read, by file and reason.
         examples: Number of the first broken line, by file and reason.
-        left_out: Columns that the tables do not have, with their files.
+        left_out: Files that are not of an export, and columns that the tables do not have, with
+            their files; the first `LEFT_OUT` of them.
+        left_out_more: How many more there are.
         days: The first and the last day of the rows, in days since 1970, by table.
     """
 
@@ -46,6 +56,7 @@ class ExportCounts:
     broken: dict[str, int] = field(default_factory=dict)
     examples: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    left_out_more: int = 0
     days: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, table: str, day: int) -> None:
@@ -53,6 +64,14 @@ class ExportCounts:
         self.rows[table] = self.rows.get(table, 0) + 1
         first, last = self.days.get(table, (day, day))
         self.days[table] = (min(first, day), max(last, day))
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Name files or columns that are left out; bytes of no text become question marks."""
+        for name in names:
+            if len(self.left_out) < LEFT_OUT:
+                self.left_out.append(name[:NAME_LENGTH].encode(errors="replace").decode())
+            else:
+                self.left_out_more += 1
 
     def break_at(self, file: str, line: int, problem: str) -> None:
         """Count a broken line."""

@@ -6,7 +6,7 @@ import pytest
 from actors.imports import export_import
 from actors.imports.export_import import ExportMistakeError, import_export
 from actors.stores.store import StoreUnavailable
-from ingest.past.export_progress import ExportProgress, ExportRequest
+from ingest.past.export_progress import LEFT_OUT, NAME_LENGTH, ExportProgress, ExportRequest
 from ingest.past.import_progress import Phase
 from ingest.past.plausible_export import ExportPeriod
 from ingest.rows.imported import IMPORTED_TABLES
@@ -182,3 +182,13 @@ async def test_files_that_are_refused(
 async def test_an_unknown_site(store: ImportedRows, path: str) -> None:
     with pytest.raises(ExportMistakeError, match=r"new\.example is none of the sites"):
         await run(store, path, site="new.example")
+
+
+async def test_few_of_the_names_that_the_file_chooses_are_kept(tmp_path: Path) -> None:
+    names = [f"{number:09}{'x' * 200}" for number in range(LEFT_OUT)]
+    header = ",".join(["date,visitors", *names]).encode().replace(b"00000000x", b"0000000\xffx")
+    path = pack(tmp_path / "a.zip", {VISITORS: header, "one.txt": b"", "two.txt": b""})
+    counts = (await run(None, path, dry_run=True)).counts
+    first = names[0][:NAME_LENGTH].replace("00000000x", "0000000?x")
+    assert counts.left_out[:3] == ["one.txt", "two.txt", first]
+    assert (len(counts.left_out), counts.left_out_more) == (LEFT_OUT, 2)

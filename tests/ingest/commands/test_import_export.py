@@ -151,3 +151,12 @@ def test_summary() -> None:
     dry = export_summary(ExportProgress(Phase.FINISHED, 0, COUNTS, 0, 2.0))
     assert dry.startswith("finished (plausible-export, dry run)")
     assert "rows stored" not in dry
+
+
+def test_names_from_the_file_do_not_control_the_terminal() -> None:
+    counts = ExportCounts(left_out=["\x1b]0;x\x07\u202e.txt"], left_out_more=1200)
+    summary = export_summary(ExportProgress(Phase.FINISHED, 0, counts, 0, 2.0))
+    assert summary.splitlines()[-2:] == [
+        r"left out: \x1b]0;x\x07\u202e.txt",
+        "left out: 1,200 more",
+    ]
