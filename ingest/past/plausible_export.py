@@ -103,14 +103,15 @@ class ExportReader:
         Raises:
             BrokenLineError: The header lacks required columns, or names one twice.
         """
+        if len(header) > LINE_BYTES:
+            raise BrokenLineError(f"has a first line of more than {LINE_BYTES} bytes")
         names = [name.lower() for name in names_of(header.rstrip(b"\r\n"))]
         columns = {column.name: column for column in file.table.inserted}
         for name in ("visitors", *file.table.order_by):
             if name not in names and name not in _OF_THE_IMPORT | _LATER_COLUMNS:
                 raise BrokenLineError(f"names no column {name}")
-        for name in names:
-            if names.count(name) > 1:
-                raise BrokenLineError("names a column twice")
+        if len(set(names)) < len(names):
+            raise BrokenLineError("names a column twice")
         taken = columns.keys() - _OF_THE_IMPORT
         self.left_out = tuple(name for name in names if name not in taken)
         self._width = len(names)

@@ -105,6 +105,7 @@ def test_columns_of_other_ages() -> None:
         (VISITORS, b"date,pageviews", "names no column visitors"),
         (LOCATIONS, b"date,visitors,country,region", "names no column city"),
         (VISITORS, b"date,visitors,date", "names a column twice"),
+        (VISITORS, b"date,visitors,x" + b"y" * 65_536, "has a first line of more than 65536 bytes"),
     ],
 )
 def test_headers_that_are_refused(name: str, header: bytes, problem: str) -> None:
