@@ -91,7 +91,7 @@ def action_lines(visit: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if not isinstance(action, dict):
             yield {ACTIONS: action}
             continue
-        if action.get("type") in _PAGE_TYPES:
+        if _text(action, "type") in _PAGE_TYPES:
             page = _text(action, "url") or page
         yield {**visitor, **source, ACTIONS: _chosen(action, _OF_THE_ACTION), "page": page}
         source = {}

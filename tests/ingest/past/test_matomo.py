@@ -135,7 +135,9 @@ def test_a_search_without_an_address_is_on_the_page_before() -> None:
     assert told(found[1])["pathname"] == "/a"
 
 
-@pytest.mark.parametrize("kind", ["goal", "ecommerceAbandonedCart", "form", "", 5, None])
+@pytest.mark.parametrize(
+    "kind", ["goal", "ecommerceAbandonedCart", "form", "", 5, None, ["action"], {}]
+)
 def test_other_actions_are_skipped(kind: object) -> None:
     assert outcomes({**PAGE, "type": kind}) == [SkipReason.OTHER_ACTION]
 
@@ -161,7 +163,9 @@ def test_visits_in_lines_are_refused() -> None:
         read(json.dumps({**VISIT, "actionDetails": [PAGE]}).encode())
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just(["x"])
+)
 ACTIONS = st.fixed_dictionaries(
     {"type": st.sampled_from(["action", "event", "download", "ecommerceOrder"]) | VALUES},
     optional=dict.fromkeys(
