@@ -77,8 +77,8 @@ _DEVICES: Final = {  # spec/enrichment.md §2
 def action_lines(visit: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield an object for each action of a visit, with what belongs to the visit.
 
-    Only the first has the visit's source, as only a visit's first page has its referrer. Any other
-    object is returned as it is.
+    Only the first that becomes an event has the visit's source, as only a visit's first page has
+    its referrer. Any other object is returned as it is.
     """
     actions = visit.get(ACTIONS)
     if not isinstance(actions, list):
@@ -94,7 +94,8 @@ def action_lines(visit: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if _text(action, "type") in _PAGE_TYPES:
             page = _text(action, "url") or page
         yield {**visitor, **source, ACTIONS: _chosen(action, _OF_THE_ACTION), "page": page}
-        source = {}
+        if page and _event(action, "") is not None:
+            source = {}
 
 
 class MatomoReader:

@@ -130,6 +130,17 @@ def test_a_campaign_that_the_url_has_counts() -> None:
     assert found.request.query == {"utm_campaign": "b"}
 
 
+@pytest.mark.parametrize(
+    "first",
+    [{"type": "goal", "timestamp": NOON}, {"type": "download", "url": "/a.pdf"}, {"type": 5}, None],
+)
+def test_an_action_that_is_no_event_does_not_take_the_source(first: object) -> None:
+    visit = {**VISIT, "referrerUrl": "https://a.example/b", "actionDetails": [first, PAGE, PAGE]}
+    _, second, third = (json.dumps(line).encode() for line in action_lines(visit))
+    assert told(read(second))["referrer"] == "https://a.example/b"
+    assert told(read(third))["referrer"] is None
+
+
 def test_a_search_without_an_address_is_on_the_page_before() -> None:
     found = outcomes(PAGE, {"type": "search", "url": None, "timestamp": NOON})
     assert told(found[1])["pathname"] == "/a"
