@@ -9,6 +9,10 @@ from typing import Any, Final
 OBJECT_CHARACTERS: Final = 1_048_576
 """Maximum length of an object. Reading one takes about ten milliseconds."""
 
+LARGEST_GROWTH: Final = 16
+"""How many times as long as an object its lines may be, which bounds the memory. Those of real
+visits are at most some times as long, although each line repeats what the visit says."""
+
 _START: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 _BETWEEN: Final = re.compile(r"[\ufeff\s,\[\]]*")
 _DECODER: Final = json.JSONDecoder()
@@ -23,7 +27,8 @@ class JsonArrayLines:
     """Converts the content of a file, piece by piece.
 
     Several arrays may follow each other. What is not an object of at most `OBJECT_CHARACTERS` is
-    passed on unchanged, with everything that follows it; a reader of lines refuses it.
+    passed on unchanged, with everything that follows it; a reader of lines refuses it. An object
+    whose lines would be more than `LARGEST_GROWTH` times as long becomes one line.
     """
 
     def __init__(self, lines_of: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
@@ -63,6 +68,7 @@ class JsonArrayLines:
             missing = len(text) - end
             if not missing or missing < self._wanted:
                 break
+            start = end
             try:
                 found, end = _DECODER.raw_decode(text, end) if text[end] == "{" else (None, end)
             except (ValueError, RecursionError):
@@ -70,7 +76,7 @@ class JsonArrayLines:
                 found, self._wanted = None, min(2 * missing, OBJECT_CHARACTERS + 1)
             if found is not None:
                 self._wanted = 0
-                lines += map(_line, self._lines_of(found))
+                lines += self._lines(found, LARGEST_GROWTH * (end - start))
             elif text[end] != "{" or missing > OBJECT_CHARACTERS:
                 self._unchanged = True
                 lines.append(text[end:].encode("utf-8", "surrogateescape"))
@@ -80,6 +86,15 @@ class JsonArrayLines:
                 break
         self._waiting = text[end:]
         return b"".join(lines)
+
+    def _lines(self, found: dict[str, Any], limit: int) -> list[bytes]:
+        lines: list[bytes] = []
+        for line in map(_line, self._lines_of(found)):
+            limit -= len(line)
+            if limit < 0:
+                return [_line(found)]
+            lines.append(line)
+        return lines
 
 
 def _line(value: Any) -> bytes:

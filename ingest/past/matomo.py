@@ -110,7 +110,7 @@ class MatomoReader:
         visit = json_object(line)
         action = visit.get(ACTIONS)
         if isinstance(action, list):
-            raise BrokenLineError("visits are read from a JSON array only")
+            raise BrokenLineError("visits are read from a JSON array only, as Matomo exports it")
         if not isinstance(action, dict):
             raise BrokenLineError(f"is no visit with {ACTIONS}")
         event = _event(action, _text(visit, "siteCurrency"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.past.json_array import OBJECT_CHARACTERS, JsonArrayLines, begins_array
+from ingest.past.json_array import LARGEST_GROWTH, OBJECT_CHARACTERS, JsonArrayLines, begins_array
 
 
 def itself(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -44,6 +44,22 @@ def test_a_long_object_is_read_from_many_pieces() -> None:
     assert lines_of(json.dumps(long).encode(), 100) == b"".join(
         json.dumps(each).encode() + b"\n" for each in long
     )
+
+
+def test_an_object_does_not_become_many_times_as_long() -> None:
+    taken = 0
+
+    def repeated(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        nonlocal taken
+        for _ in range(found["times"]):
+            taken += 1
+            yield found
+
+    lines = JsonArrayLines(repeated)
+    long, short = ({"times": times, "text": "x" * 1000} for times in (10_000, 2))
+    feed = lines.feed(json.dumps([long, short]).encode())
+    assert [json.loads(line) for line in feed.splitlines()] == [long, short, short]
+    assert taken < 2 * LARGEST_GROWTH
 
 
 @pytest.mark.parametrize("start", [b'[{"a":"', b"[" + b'{"a":' * 200_000])
