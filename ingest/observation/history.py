@@ -3,7 +3,9 @@
 import re
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final
 
 from ingest.model.verdict import DropReason
@@ -180,18 +182,22 @@ class History:
         part = self.seconds(self._second - seconds)
         return sum(part.accepted[:-1]), sum(part.dropped[:-1]), sum(part.refused[:-1])
 
-    def sites(self, limit: int) -> tuple[list[SiteCounts], int]:
+    def sites(
+        self, limit: int, verdicts: Mapping[str, Verdicts] | None = None
+    ) -> tuple[list[SiteCounts], int]:
         """The sites with the most events in the last hour, most first.
 
         Args:
             limit: How many at most.
+            verdicts: Those of `verdicts`, if they are known; counting them takes long.
 
         Returns:
             Them, and how many more there are.
         """
-        verdicts = self.verdicts()
+        if verdicts is None:
+            verdicts = self.verdicts()
         totals = {site: sum(found.values()) for site, found in verdicts.items()}
-        shown = sorted(totals, key=lambda site: (-totals[site], site))[:limit]
+        shown = nsmallest(limit, totals, key=lambda site: (-totals[site], site))
         return [self._counts(site, verdicts[site]) for site in shown], len(totals) - len(shown)
 
     def _counts(self, site: str, verdicts: Verdicts) -> SiteCounts:

@@ -31,7 +31,7 @@ def sites_report(
         registry: The registered sites.
         unknown_accepted: Whether events of other domains are accepted.
     """
-    counts, more = history.sites(SITES)
+    counts, more = history.sites(SITES, verdicts)
     quiet = [
         site.domain
         for site in registry

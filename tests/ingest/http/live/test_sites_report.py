@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from ingest.http.live import sites_report
 from ingest.model.verdict import DropReason
-from ingest.observation.history import DOMAINS_PER_MINUTE
+from ingest.observation.history import DOMAINS_PER_MINUTE, History, Verdicts
 from ingest.sites.site import Site, SiteRegistry
 from tests.ingest.http.application import Application
 
@@ -74,3 +74,21 @@ async def test_a_site_that_drops_much_needs_care(
     assert finding["what"] == (
         "9 of 9 events of “example.com” in the last hour were dropped: throttle (9)."
     )
+
+
+async def test_verdicts_are_counted_once(
+    autojump_clock: MockClock, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting takes long with thousands of sites."""
+    counted: list[History] = []
+    verdicts = History.verdicts
+
+    def counting(history: History) -> dict[str, Verdicts]:
+        counted.append(history)
+        return verdicts(history)
+
+    monkeypatch.setattr(History, "verdicts", counting)
+    await application.post(domain="example.com")
+    report = application.live.report()
+    assert report["sites"]["shown"][0]["site"] == "example.com"
+    assert len(counted) == 1
