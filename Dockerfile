@@ -32,6 +32,6 @@ VOLUME /var/lib/sluice
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --start-interval=1s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/health' % os.environ['PORT'], timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:%s/health' % os.environ['PORT'], timeout=4)"]
 ENTRYPOINT ["sluice"]
 CMD ["serve"]

@@ -5,7 +5,9 @@ import re
 import shlex
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -124,6 +126,29 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert json.loads(last["CMD"]) == ["serve"]
     made = next(arguments for name, arguments in instructions() if "useradd" in arguments)
     assert f"--uid {user} " in made
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:9"])
+def test_the_health_check_asks_the_server_itself(proxy: str) -> None:
+    """The engine may give its proxies to all containers."""
+    (_, command) = dict(instructions())["HEALTHCHECK"].split("CMD ")
+    python, *arguments = json.loads(command)
+    assert python == "python"
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        environment = {"PORT": str(server.server_port), "http_proxy": proxy}
+        serving = Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        try:
+            subprocess.run([sys.executable, *arguments], env=environment, check=True)
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 def test_both_stages_have_one_base() -> None:
