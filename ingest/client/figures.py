@@ -7,7 +7,7 @@ import trio
 from actors.stores.embedded import EmbeddedStore
 from actors.stores.open import open_store
 from actors.stores.store import QueryRefused, Store, StoreBusy, StoreError
-from ingest.client.query import SERVER_SECONDS, QueryError
+from ingest.client.query import SERVER_SECONDS, QueryError, rows_of
 from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
 from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
@@ -62,7 +62,7 @@ def _ask_server(files: StateFiles, statements: Sequence[str], busy: StoreBusy) -
         for sql in statements:
             try:
                 body = server.ask("/api/query", sql.encode(), seconds=SERVER_SECONDS)
-                answers.append(body.decode().splitlines())
+                answers.append(rows_of(body))
             except RunningServerError as error:
                 if error.status != _REFUSED:
                     raise

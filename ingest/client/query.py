@@ -63,8 +63,13 @@ def ask_server(server_file: Path, sql: str, busy: StoreBusy) -> list[str]:
     """
     try:
         server = RunningServer.find(server_file)
-        return server.ask("/api/query", sql.encode(), seconds=SERVER_SECONDS).decode().splitlines()
+        return rows_of(server.ask("/api/query", sql.encode(), seconds=SERVER_SECONDS))
     except NoServerError:
         raise QueryError(f"{busy}, and {server_file} does not say how to reach it") from None
     except RunningServerError as error:
         raise QueryError(str(error)) from None
+
+
+def rows_of(body: bytes) -> list[str]:
+    """Return the rows in a server's answer. A text in them can have other ends of lines."""
+    return [line for line in body.decode().split("\n") if line]
