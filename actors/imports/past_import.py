@@ -4,7 +4,7 @@ import copy
 import math
 import secrets
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Final
 
@@ -23,7 +23,7 @@ from ingest.past.import_progress import ImportProgress, Phase
 from ingest.past.import_request import ImportRequest
 from ingest.past.import_state import ImportState, ReadContent
 from ingest.past.lines import Lines, slices
-from ingest.past.past_event import BrokenLineError, Reader, SkipReason
+from ingest.past.past_event import BrokenLineError, Reader, SkipReason, read_record
 from ingest.past.past_pipeline import PastPipeline, read_line
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.telemetry.logs import stack_of
@@ -146,11 +146,12 @@ class PastImport:
     async def _check_lines(self, stream: InputStream, reader: Reader) -> None:
         """Read all lines once, so that nothing is stored if too many of them are broken."""
         counts = self._shown = copy.deepcopy(self._counts)
-        lines, left = Lines(reader), self._state.appended
+        lines, earlier, left = Lines(reader), Lines(reader), self._state.appended
         async with aclosing(stream.pieces()) as pieces:
             async for piece in pieces:
                 passed = min(left, len(piece))
                 left -= passed
+                self._read_headers(earlier, piece[:passed], reader)
                 for records in slices(lines.feed(piece[passed:])):
                     began = time.perf_counter()
                     for record, number in records:
@@ -161,7 +162,7 @@ class PastImport:
 
     async def _read(self, stream: InputStream, reader: Reader) -> None:
         """Append the events of all lines that earlier runs have not appended."""
-        content, lines = self._content, Lines(reader)
+        content, lines, earlier = self._content, Lines(reader), Lines(reader)
         pipeline = PastPipeline(reader, self._request.selection, self._state.source, self._counts)
         self._see_to_salt()
         events: list[EnrichedEvent] = []
@@ -169,6 +170,7 @@ class PastImport:
             async for piece in pieces:
                 passed = max(min(self._state.appended - content.position, len(piece)), 0)
                 self._add(piece[:passed])
+                self._read_headers(earlier, piece[:passed], reader)
                 if passed:
                     stream.mark()
                 for records in slices(lines.feed(piece[passed:])):
@@ -205,6 +207,18 @@ class PastImport:
         self._phase = Phase.KNOWN if nothing_new else Phase.FINISHED
 
     # The parts of these steps.
+
+    def _read_headers(self, earlier: Lines, piece: bytes, reader: Reader) -> None:
+        """Read the headers among the lines that earlier runs have appended: they hold for the rest.
+
+        Only the W3C format may have more than the one at the beginning.
+        """
+        if self._state.form is not Format.W3C:
+            return
+        for line, _ in earlier.feed(piece):
+            if line.startswith(b"#"):
+                with suppress(BrokenLineError):
+                    read_record(reader, line)
 
     async def _pause(self, worked: float) -> None:
         """Let other tasks run, for as long as the settings give them."""

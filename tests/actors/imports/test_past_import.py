@@ -522,6 +522,44 @@ async def test_a_state_of_a_later_version(environment: ImportEnvironment) -> Non
     assert path.exists()
 
 
+W3C_COLUMNS = ["date", "time", "c-ip", "cs-method", "cs-uri-stem", "cs-uri-query", "sc-status"]
+
+
+def w3c(columns: list[str], *paths: str) -> bytes:
+    """A header and lines with these columns."""
+    values = dict(
+        zip(
+            W3C_COLUMNS,
+            ["2026-01-01", "00:00:00", "203.0.113.9", "GET", "-", "a=b", "200"],
+            strict=True,
+        )
+    )
+    lines = [values | {"cs-uri-stem": path} for path in paths]
+    return "".join(
+        f"{line}\n"
+        for line in (
+            f"#Fields: {' '.join(columns)}",
+            *(" ".join(line[column] for column in columns) for line in lines),
+        )
+    ).encode()
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_columns_that_change_before_the_first_new_line(
+    environment: ImportEnvironment, force: bool
+) -> None:
+    others = W3C_COLUMNS[::-1]
+    content = w3c(W3C_COLUMNS, "/1", "/2") + w3c(others, "/3", "/4", "/5")
+    path = environment.write(content[: content.index(b"200 a=b /4")])
+    request = an_import_request(path, growing=True, force=force)
+    await environment.run(request)
+    assert [page for _, page in pages(environment)] == ["/1", "/2", "/3"]
+    environment.write(content)
+    progress = await environment.run(request)
+    assert (progress.phase, progress.counts.broken) == (Phase.FINISHED, {})
+    assert [page for _, page in pages(environment)] == ["/1", "/2", "/3", "/4", "/5"]
+
+
 # States that a version with rows in its state files has written, with this log.
 
 
