@@ -560,6 +560,17 @@ async def test_columns_that_change_before_the_first_new_line(
     assert [page for _, page in pages(environment)] == ["/1", "/2", "/3", "/4", "/5"]
 
 
+async def test_a_line_that_has_its_end_after_a_death(environment: ImportEnvironment) -> None:
+    lines = LOG.splitlines(keepends=True)
+    request = an_import_request(environment.write(b"".join(lines[:9]).rstrip()))
+    # After the state is written, and before anything is appended.
+    assert await environment.killed(request, 2)
+    environment.write(b"".join(lines[:12]))
+    progress = await environment.run(request)
+    assert (progress.phase, progress.counts.lines) == (Phase.FINISHED, 12)
+    assert progress.counts.accepted == len(environment.events()) > 0
+
+
 # States that a version with rows in its state files has written, with this log.
 
 
