@@ -90,31 +90,43 @@ class ImportSessions:
         self.touched = 0
 
     def take(self, event: EnrichedEvent) -> EventRows | None:
-        """Assign an event to its session.
+        """Assign an event to its session. If this raises, no session has changed.
 
         Returns:
             Its rows; None for an engagement event without a session.
         """
         visits, without_session = self.figures
-        self.forget(event.timestamp)
-        transition = self.open.transition(event, event.timestamp)
-        if transition is None:
-            self.figures = ImportFigures(visits, without_session + 1)
-            return None
-        rows = rows_of(event, transition)
+        forgotten = self.forget(event.timestamp)
+        try:
+            transition = self.open.transition(event, event.timestamp)
+            if transition is None:
+                self.figures = ImportFigures(visits, without_session + 1)
+                return None
+            rows = rows_of(event, transition)
+        except Exception:
+            # A replay passes over the event at once, and must have the same sessions then.
+            self.open.put_back(forgotten)
+            raise
         self.open.commit(transition)
         self.open.forget_beyond(SESSIONS)
         self.figures = ImportFigures(visits + (transition.before is None), without_session)
         return rows
 
-    def forget(self, now: int) -> None:
-        """Forget sessions that have ended before an event at `now` (Unix seconds), if not all."""
+    def forget(self, now: int) -> list[Session]:
+        """Forget sessions that have ended before an event at `now` (Unix seconds), if not all.
+
+        Returns:
+            The forgotten sessions, least recently touched first.
+        """
         sessions = self.open
-        for _ in range(TOGETHER):
+        forgotten: list[Session] = []
+        while len(forgotten) < TOGETHER:
             oldest = next(iter(sessions), None)
             if oldest is None or now - sessions.timeout <= oldest.touched <= now + AHEAD_SECONDS:
-                return
+                break
             sessions.forget_beyond(len(sessions) - 1)
+            forgotten.append(oldest)
+        return forgotten
 
 
 class Imports:

@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Final
 
@@ -117,6 +117,13 @@ class OpenSessions:
         """Restore saved sessions, in the order of `__iter__`."""
         for session in sessions:
             self.put(session)
+
+    def put_back(self, forgotten: Sequence[Session]) -> None:
+        """Store forgotten sessions again, as the least recently touched, in their order."""
+        for session in reversed(forgotten):
+            key = (session.site_id, session.user_id)
+            self._sessions[key] = session
+            self._sessions.move_to_end(key, last=False)
 
     def clear(self) -> None:
         """Forget all sessions."""

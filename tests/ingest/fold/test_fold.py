@@ -315,6 +315,33 @@ def test_a_few_of_an_import_s_sessions_end_with_each_event() -> None:
         assert len(sessions.open) == left
 
 
+def test_an_event_of_an_import_that_raises_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A replay passes over it at once, and must have the same sessions."""
+    tried, passed = Folded(), Folded()
+    for folded in (tried, passed):
+        for number in range(1, 41):
+            folded.take(NOON, of_import(number, visitor=Visitor(number, None)))
+    ((_, sessions),) = tried.fold.imports
+    before = list(sessions.open)
+    late = of_import(41, timestamp=NOON - 9000 + 1801, visitor=Visitor(41, None))
+
+    def fail(*arguments: object) -> EventRows:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(import_sessions, "rows_of", fail)
+        with pytest.raises(RuntimeError):
+            tried.take(NOON, late)
+    assert list(sessions.open) == before
+    for folded in (tried, passed):
+        folded.fold.pass_over(late)
+    assert [list(its.open) for _, its in tried.fold.imports] == [
+        list(its.open) for _, its in passed.fold.imports
+    ]
+
+
 def test_other_rules_apply_to_imports_too() -> None:
     folded = Folded()
     folded.take(NOON, of_import(1))

@@ -1,13 +1,16 @@
 """The fold of the same log gives the same rows, whatever is cut, saved, or crashes on the way."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ingest.fold import fold, import_sessions
 from ingest.fold.checkpoint import FoldState, read_parts, write_parts
 from ingest.fold.fold import Fold
 from ingest.fold.import_sessions import SavedImport
@@ -15,12 +18,35 @@ from ingest.model.event import EnrichedEvent, Source, Visitor
 from ingest.records.record import Description, DropCounts, EndOfSource, MetricCount, Record
 from ingest.records.run import Run, decode_run, encode_run
 from ingest.rows.batch import Batch, Insert
-from ingest.rows.layout import SESSION_EVENTS, SESSION_ID, SESSION_SIGN, EventRows
+from ingest.rows.layout import SESSION_EVENTS, SESSION_ID, SESSION_SIGN, EventRows, rows_of
+from ingest.sessions.open_sessions import Transition
 from tests.examples import NOON, an_enriched_event
 
 DESCRIPTION = Description(session_seconds=100, margin_seconds=10)
 
 Rows = dict[str, Any]
+
+BROKEN = "/broken"
+"""Path of events that cannot be folded: they become letters, and a replay passes over them."""
+
+
+class BrokenEventError(Exception):
+    pass
+
+
+def rows_of_whole(event: EnrichedEvent, transition: Transition) -> EventRows:
+    if event.pathname == BROKEN:
+        raise BrokenEventError
+    return rows_of(event, transition)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def broken_events() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fold, "rows_of", rows_of_whole)
+        patch.setattr(import_sessions, "rows_of", rows_of_whole)
+        patch.setattr(import_sessions, "TOGETHER", 1)
+        yield
 
 
 @dataclass
@@ -32,6 +58,7 @@ class Disk:
     committed: int = 0
     prepared: int | None = None
     stored: dict[str, Insert] = field(default_factory=dict)
+    set_aside: set[int] = field(default_factory=set)
 
     def insert(self, insert: Insert) -> None:
         """As a store that recognises tokens; the same token must come with the same rows."""
@@ -55,10 +82,17 @@ def state_of(fold: Fold, position: int) -> FoldState:
     )
 
 
-def take_run(fold: Fold, run: Run, batch: Batch | None) -> None:
+def take_run(fold: Fold, run: Run, batch: Batch | None, set_aside: set[int]) -> None:
     fold.begin_run(run.log_time)
-    for record in run.records:
-        outcome = fold.take(record)
+    for position, record in enumerate(run.records, run.first):
+        outcome = None
+        if position not in set_aside:
+            try:
+                outcome = fold.take(record)
+            except BrokenEventError:
+                set_aside.add(position)
+        if position in set_aside:
+            fold.pass_over(record)
         if batch is not None and isinstance(outcome, EventRows):
             batch.add(outcome)
     counters = fold.take_counters()
@@ -94,10 +128,10 @@ records = st.one_of(
         visitor=st.builds(Visitor, st.integers(1, 3), st.none() | st.integers(1, 3)),
         timestamp=st.integers(NOON - 4000, NOON + 400),
         name=st.sampled_from(["pageview", "engagement", "Signup"]),
-        pathname=st.sampled_from(["/", "/a", "/\udcff"]),
+        pathname=st.sampled_from(["/", "/a", "/\udcff", BROKEN]),
         source=st.none()
         | st.builds(
-            Source, st.sampled_from(["letter:a", "import:a", "import:b"]), st.integers(1, 3)
+            Source, st.sampled_from(["letter:a", "import:a", "import:b"]), st.integers(1, 9)
         ),
     ),
     st.just(EndOfSource("import:a")),
@@ -132,6 +166,23 @@ def a_log(content: list[tuple[int, list[Record]]]) -> list[Run]:
     return log
 
 
+def of_import(number: int, seconds: int, visitor: int, pathname: str = "/") -> EnrichedEvent:
+    return an_enriched_event(
+        source=Source("import:a", number),
+        timestamp=NOON - 4000 + seconds,
+        visitor=Visitor(visitor, None),
+        pathname=pathname,
+    )
+
+
+BROKEN_AFTER_A_PAUSE: list[Record] = [
+    of_import(1, 0, 1),
+    of_import(2, 1, 2),
+    of_import(3, 500, 3, BROKEN),
+    of_import(4, 50, 2),
+]
+
+
 class Worker:
     """One life of a process: from recovery to a crash."""
 
@@ -160,7 +211,7 @@ class Worker:
         run = run.starting_at(self.position)
         if end is not None:
             run = replace(run, records=run.records[: end - run.first])
-        take_run(self.fold, run, batch)
+        take_run(self.fold, run, batch, self.disk.set_aside)
         self.position = run.end
         return True
 
@@ -206,6 +257,7 @@ def outcome_of(log: list[Run], plan: list[str]) -> list[Insert]:
     [(NOON, [an_enriched_event()]), (NOON, [an_enriched_event()])],
     ["fold", "crash while storing", "checkpoint", "crash", "fold", "crash while storing"],
 )
+@example([(NOON, BROKEN_AFTER_A_PAUSE)], ["fold one", "fold one", "fold one", "crash"])
 def test_the_sums_are_those_of_a_run_without_cuts(
     content: list[tuple[int, list[Record]]], plan: list[str]
 ) -> None:
