@@ -17,7 +17,7 @@ from actors.imports.opening import ImportContext, ImportMistakeError, find_previ
 from actors.imports.source import SourceError
 from actors.log.log import TOGETHER, LogError
 from ingest.model.event import EnrichedEvent
-from ingest.past.formats import Format
+from ingest.past.formats import FAILS, Format
 from ingest.past.import_counts import ImportCounts
 from ingest.past.import_progress import ImportProgress, Phase
 from ingest.past.import_request import ImportRequest
@@ -155,7 +155,12 @@ class PastImport:
                 for records in slices(lines.feed(piece[passed:])):
                     began = time.perf_counter()
                     for record, number in records:
-                        past = read_line(reader, record, number, counts)
+                        first = counts.lines + 1
+                        try:
+                            past = read_line(reader, record, number, counts)
+                        except Exception as error:
+                            _break_by_failure(counts, first, error)
+                            continue
                         if isinstance(past, SkipReason):
                             counts.skip(past)
                     await self._pause(time.perf_counter() - began)
@@ -240,10 +245,7 @@ class PastImport:
             try:
                 events += pipeline.take(record, lines, reference)
             except Exception as error:
-                problem = f"Sluice fails on it: {type(error).__name__}"
-                if problem not in self._counts.broken:
-                    log.error("line cannot be imported", line=number, stack=stack_of(error))
-                self._counts.break_at(number, problem)
+                _break_by_failure(self._counts, number, error)
             self._add(record)
         return events
 
@@ -281,6 +283,8 @@ class PastImport:
         except BrokenLineError:
             self._notes.append("The last line is not whole: it is left for another run.")
             return False
+        except Exception:
+            return True  # It fails again when it is taken, and is counted then.
         return True
 
     async def _append(self, events: list[EnrichedEvent]) -> None:
@@ -336,3 +340,11 @@ class PastImport:
 
     def _seconds(self) -> float:
         return trio.current_time() - self._began
+
+
+def _break_by_failure(counts: ImportCounts, number: int, error: Exception) -> None:
+    """Count a line that makes the program fail as broken, and log the first of its kind."""
+    problem = f"{FAILS}: {type(error).__name__}"
+    if problem not in counts.broken:
+        log.error("line cannot be imported", line=number, stack=stack_of(error))
+    counts.break_at(number, problem)

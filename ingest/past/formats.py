@@ -25,6 +25,9 @@ from ingest.past.w3c_log import W3cLogReader
 SAMPLE_LINES: Final = 50
 """Number of lines used to detect a format."""
 
+FAILS: Final = "Sluice fails on it"
+"""Why a line that makes the program fail cannot be read."""
+
 
 class Format(enum.StrEnum):
     """The format of a file."""
@@ -153,6 +156,8 @@ def _try(form: Format, sample: Sequence[bytes], options: ReaderOptions) -> _Tria
             without_host += 1
         except BrokenLineError as error:
             problem = problem or str(error)
+        except Exception as error:
+            problem = problem or f"{FAILS}: {type(error).__name__}"
         else:
             read += 1
             events += isinstance(outcome, PastEvent)

@@ -16,6 +16,7 @@ from actors.imports.opening import ImportMistakeError
 from actors.imports.past_import import SALT_GONE, PastImport
 from actors.log.log import LogBrokenError, LogFullError
 from benchmarks.access_logs import START, combined, requests
+from ingest.past.access_log import AccessLogReader
 from ingest.past.formats import Format
 from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportSelection
@@ -568,6 +569,28 @@ async def test_a_line_that_has_its_end_after_a_death(environment: ImportEnvironm
     environment.write(b"".join(lines[:12]))
     progress = await environment.run(request)
     assert (progress.phase, progress.counts.lines) == (Phase.FINISHED, 12)
+    assert progress.counts.accepted == len(environment.events()) > 0
+
+
+@pytest.mark.parametrize("number", [0, 12])
+async def test_a_line_that_makes_its_reader_fail(
+    environment: ImportEnvironment, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Also the last one, without an end."""
+    lines = LOG.splitlines()[:13]
+    read = AccessLogReader.read
+
+    def fail(reader: AccessLogReader, line: bytes) -> object:
+        if line == lines[number]:
+            raise ZeroDivisionError
+        return read(reader, line)
+
+    path = environment.write(b"\n".join(lines))
+    monkeypatch.setattr(AccessLogReader, "read", fail)
+    progress = await environment.run(an_import_request(path, force=False))
+    assert progress.phase is Phase.FINISHED
+    assert progress.counts.broken == {"Sluice fails on it: ZeroDivisionError": 1}
+    assert progress.counts.lines == 13
     assert progress.counts.accepted == len(environment.events()) > 0
 
 
