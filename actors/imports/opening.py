@@ -107,17 +107,20 @@ async def find_previous(
     Raises:
         ImportMistakeError: It was, and that import cannot go on with it.
     """
-    if request.anew:
-        return None
     selection, path = request.selection, request.paths[0]
-    known = await trio.to_thread.run_sync(lambda: list(files.states()))
-    search = PreviousImportSearch(
-        [
+    known = [
+        state
+        for state in await trio.to_thread.run_sync(lambda: list(files.states()))
+        if state.form is opened.form and state.selection.site == selection.site
+    ]
+    if request.anew:
+        # The same command goes on with what it has begun.
+        known = [
             state
             for state in known
-            if state.form is opened.form and state.selection.site == selection.site
+            if state.anew and not state.done and state.selection == selection
         ]
-    )
+    search = PreviousImportSearch(known)
     async with aclosing(opened.stream.pieces()) as pieces:
         async for piece in pieces:
             if search.finished:
@@ -126,7 +129,7 @@ async def find_previous(
         else:
             search.end()
     found, changed = search.found, search.changed
-    if found is None and changed is not None:
+    if found is None and changed is not None and not request.anew:
         raise ImportMistakeError(
             f"{path} begins like the file of import {changed.id}, but differs from what was "
             "imported of that; --again imports it as another file"

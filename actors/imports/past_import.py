@@ -66,7 +66,9 @@ class PastImport:
         self._began = trio.current_time()
         self._phase = Phase.CHECKING
         self._stream: InputStream | None = None
-        self._state = ImportState(secrets.token_hex(6), Format.EVENTS, request.selection)
+        self._state = ImportState(
+            secrets.token_hex(6), Format.EVENTS, request.selection, anew=request.anew
+        )
         self._shown = self._counts = ImportCounts()
         self._earlier_lines, self._earlier_seconds = 0, 0.0
         self._follows_fold = False

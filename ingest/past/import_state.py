@@ -78,6 +78,7 @@ class ImportState:
         figures: What the fold has found out of the import's events.
         seen: What the fold said when `figures` was written; its figures may begin anew.
         salt: The salt for visitor ids; None once deleted.
+        anew: Whether the content was imported before, and is stored once more.
         done: Whether the file was read to its end, and the store has everything.
         updated_at: Time of this state, Unix seconds.
         seconds: Working time so far.
@@ -95,6 +96,7 @@ class ImportState:
     figures: ImportFigures = NO_FIGURES
     seen: ImportFigures = NO_FIGURES
     salt: Salt | None = None
+    anew: bool = False
     done: bool = False
     updated_at: int = 0
     seconds: float = 0.0

@@ -594,6 +594,20 @@ async def test_a_line_that_makes_its_reader_fail(
     assert progress.counts.accepted == len(environment.events()) > 0
 
 
+async def test_a_repeated_import_that_is_interrupted(
+    environment: ImportEnvironment, whole: ImportEnvironment
+) -> None:
+    await environment.run(an_import_request(environment.write(LOG)))
+    request = an_import_request(environment.write(LOG), anew=True)
+    assert await environment.killed(request, 9)
+    progress = await environment.run(request)
+    assert progress.phase is Phase.FINISHED
+    assert len(environment.events()) == 2 * len(whole.events())
+    # It is finished, so this is one more.
+    await environment.run(request)
+    assert len(environment.events()) == 3 * len(whole.events())
+
+
 # States that a version with rows in its state files has written, with this log.
 
 

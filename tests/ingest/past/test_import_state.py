@@ -37,7 +37,8 @@ def test_no_address_and_no_agent() -> None:
     document = json.loads(encode_state(a_state(b"abc")))
     assert document.keys() == {
         *("version", "id", "form", "selection", "appended", "position", "digest", "head"),
-        *("counts", "figures", "seen", "salt", "done", "updated_at", "seconds", "has_rows"),
+        *("counts", "figures", "seen", "salt", "anew", "done"),
+        *("updated_at", "seconds", "has_rows"),
     }
 
 
