@@ -115,6 +115,7 @@ class Importer(Actor):
             await trio.sleep(SALTS_SECONDS)
             if past_import.id is not None:
                 await self._delete_old_salts(past_import.id)
+                await past_import.forget_old_salt()
 
     async def _delete_old_salts(self, spared: str | None = None) -> None:
         context = self._context

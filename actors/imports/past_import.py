@@ -75,6 +75,7 @@ class PastImport:
         self._content = ReadContent()
         self._expected: ImportState | None = None
         self._notes: list[str] = []
+        self._saving = trio.Lock()
 
     @property
     def id(self) -> str | None:
@@ -108,6 +109,15 @@ class PastImport:
         finally:
             if self._stream is not None:
                 self._stream.close()
+
+    async def forget_old_salt(self) -> None:
+        """Delete the salt if it is too old, also while lines wait for the log or the store."""
+        if self.id is None or not self._state.salt_is_due(self._context.clock.now()):
+            return
+        try:
+            await self._save()
+        except ImportMistakeError as error:
+            log.error("salt of an import is not deleted", id=self._state.id, error=str(error))
 
     def progress(self) -> ImportProgress:
         """How far it is."""
@@ -171,7 +181,6 @@ class PastImport:
         """Append the events of all lines that earlier runs have not appended."""
         content, lines, earlier = self._content, Lines(reader), Lines(reader)
         pipeline = PastPipeline(reader, self._request.selection, self._state.source, self._counts)
-        self._see_to_salt()
         events: list[EnrichedEvent] = []
         async with aclosing(stream.pieces()) as pieces:
             async for piece in pieces:
@@ -238,6 +247,7 @@ class PastImport:
         self, records: list[tuple[bytes, int]], pipeline: PastPipeline
     ) -> list[EnrichedEvent]:
         """The events of records. A record that makes the program fail counts as broken."""
+        self._see_to_salt()
         assert self._state.salt is not None  # noqa: S101 - there is one while lines are read
         salts = Salts(self._state.salt)
         reference = replace(self._context.reference, salts=salts, agreed_salts=None)
@@ -310,7 +320,6 @@ class PastImport:
         self._state = replace(
             self._state, appended=content.position, counts=copy.deepcopy(self._counts)
         )
-        self._see_to_salt()
 
     def _see_to_salt(self) -> None:
         """Replace the salt if it is too old (spec/sessions.md §2)."""
@@ -321,24 +330,27 @@ class PastImport:
             self._notes.append(SALT_GONE)
         self._state = replace(state, salt=Salt(fresh_key(), math.floor(now)))
 
-    async def _save(self, state: ImportState) -> None:
-        """Save a state, with what the fold says by now."""
-        seen = self._destination.figures(state.source)
-        self._state = state = replace(
-            state,
-            figures=self._state.figures.advanced(self._state.seen, seen),
-            seen=seen,
-            updated_at=self._context.clock.seconds(),
-            seconds=self._earlier_seconds + self._seconds(),
-        )
-        if self._request.dry_run:
-            return
-        try:
-            await trio.to_thread.run_sync(self._context.files.save, state)
-        except OSError as error:
-            raise ImportMistakeError(
-                f"cannot write down how far the import is: {error.strerror}"
-            ) from None
+    async def _save(self, state: ImportState | None = None) -> None:
+        """Save a state, or the current one, with what the fold says by now, and no old salt."""
+        async with self._saving:
+            now, before, state = self._context.clock.now(), self._state, state or self._state
+            seen = self._destination.figures(state.source)
+            self._state = state = replace(
+                state,
+                figures=before.figures.advanced(before.seen, seen),
+                seen=seen,
+                salt=None if state.salt_is_due(now) else state.salt,
+                updated_at=math.floor(now),
+                seconds=self._earlier_seconds + self._seconds(),
+            )
+            if self._request.dry_run:
+                return
+            try:
+                await trio.to_thread.run_sync(self._context.files.save, state)
+            except OSError as error:
+                raise ImportMistakeError(
+                    f"cannot write down how far the import is: {error.strerror}"
+                ) from None
 
     def _seconds(self) -> float:
         return trio.current_time() - self._began

@@ -407,6 +407,32 @@ async def test_no_more_is_appended_than_a_batch_ahead_of_the_store(
         nursery.cancel_scope.cancel()
 
 
+async def test_a_salt_is_deleted_while_events_wait_for_the_store(
+    environment: ImportEnvironment, whole: ImportEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.store.hangs = True
+    pipeline = environment.pipeline()
+    context = replace(environment.context(pipeline), clock=Clock(NOW))
+    request = an_import_request(environment.write(LOG))
+    past_import = PastImport(request, context)
+    async with crashing(pipeline), trio.open_nursery() as nursery:
+        nursery.start_soon(past_import.run)
+        while pipeline.log.end.number < 200 or past_import.progress().phase is not Phase.WAITING:
+            await trio.lowlevel.checkpoint()
+        await past_import.forget_old_salt()
+        (state,) = environment.files.states()
+        assert state.salt is not None
+        monkeypatch.setattr(context.clock, "now", lambda: NOW + LIFETIME + 1)
+        await past_import.forget_old_salt()
+        (later,) = environment.files.states()
+        assert (later.salt, later.position) == (None, state.position)
+        nursery.cancel_scope.cancel()
+    environment.store.hangs = False
+    progress = await environment.run(request)
+    assert set(progress.notes) == {SALT_GONE}
+    assert pages(environment) == pages(whole)
+
+
 async def test_a_log_in_memory(environment: ImportEnvironment, whole: ImportEnvironment) -> None:
     progress = await environment.run(an_import_request(environment.write(LOG)), on_disk=False)
     assert progress.phase is Phase.FINISHED
