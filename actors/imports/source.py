@@ -30,6 +30,7 @@ class InputFiles:
 
     Attributes:
         total: Bytes of all files at creation; for compressed files their compressed size.
+        done: Bytes read so far, counted like `total`. May be looked at while a thread reads.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -50,18 +51,13 @@ class InputFiles:
         self._at_start = True
         self._passed = 0
         self._last = b"\n"
-        self.total = 0
+        self.total = self.done = 0
         for path in self._paths:
             try:
                 with path.open("rb"):
                     self.total += path.stat().st_size
             except OSError as error:
                 raise SourceError(f"{path}: {error.strerror}") from None
-
-    @property
-    def done(self) -> int:
-        """Bytes read so far, counted like `total`."""
-        return self._passed + (0 if self._raw is None else self._raw.tell())
 
     def read(self) -> bytes:
         """The next chunk of the content; empty at the end.
@@ -87,6 +83,8 @@ class InputFiles:
                 path = self._paths[self._next - 1]
                 reason = getattr(error, "strerror", None) or "damaged, or its end is missing"
                 raise SourceError(f"{path}: {reason}") from None
+            assert self._raw is not None  # noqa: S101 - as above
+            self.done = self._passed + self._raw.tell()
             lines = self._lines_of(piece)
             if lines:
                 self._last = lines[-1:]
@@ -98,6 +96,7 @@ class InputFiles:
         """Start again with the first file."""
         self._close()
         self._next, self._passed, self._last = 0, 0, b"\n"
+        self.done = 0
 
     def sample(self) -> list[bytes]:
         """The first lines, without their newlines; rewinds.

@@ -1,4 +1,5 @@
 import gzip
+import io
 import json
 from pathlib import Path
 
@@ -106,3 +107,22 @@ def test_a_sample_of_a_damaged_file(tmp_path: Path) -> None:
     path.write_bytes(b"\x1f\x8b\x08nonsense" * 9)
     with pytest.raises(SourceError):
         InputFiles([str(path)]).sample()
+
+
+def test_what_is_done_may_be_looked_at_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may look while a file is closed."""
+    path = tmp_path / "plain"
+    path.write_bytes(CONTENT)
+    seen: list[int] = []
+
+    class Watched(io.FileIO):
+        def close(self) -> None:
+            super().close()
+            seen.append(source.done)
+
+    source = InputFiles([str(path), str(path)])
+    monkeypatch.setattr(Path, "open", lambda path, mode: Watched(path))
+    assert read_all(source) == 2 * CONTENT
+    assert seen == [len(CONTENT), 2 * len(CONTENT)]
