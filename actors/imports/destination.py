@@ -11,7 +11,7 @@ from actors.pipeline.storing import Storing
 from ingest.fold.fold import Fold
 from ingest.fold.import_sessions import ImportFigures
 from ingest.model.event import EnrichedEvent
-from ingest.records.record import Description, EndOfSource
+from ingest.records.record import Description, EndOfSource, Record
 
 ROOM_SECONDS: Final = 0.02
 """Interval of checks whether there is room."""
@@ -53,10 +53,10 @@ class LogDestination:
         while not (self.has_room and await self._appended(events)):  # noqa: ASYNC110 - no event
             await trio.sleep(ROOM_SECONDS)
 
-    async def _appended(self, events: Sequence[EnrichedEvent]) -> bool:
-        """Append events if the log is not full."""
+    async def _appended(self, records: Sequence[Record]) -> bool:
+        """Append records if the log is not full."""
         try:
-            await self._log.append(events, self._clock.seconds())
+            await self._log.append(records, self._clock.seconds())
         except LogFullError:
             return False
         return True
@@ -77,12 +77,13 @@ class LogDestination:
         await self._storing.partition.store_until(self._log.end)
 
     async def end(self, source: str) -> None:
-        """Have the fold forget an import.
+        """Have the fold forget an import, when there is room.
 
         Raises:
             LogError: It is not appended, or may not be kept.
         """
-        await self._log.append([EndOfSource(source)], self._clock.seconds())
+        while not await self._appended([EndOfSource(source)]):  # noqa: ASYNC110 - no event
+            await trio.sleep(ROOM_SECONDS)
         await self._log.sync()
 
     def figures(self, source: str) -> ImportFigures:

@@ -23,6 +23,9 @@ PROGRESS_SECONDS: Final = 0.5
 SALTS_SECONDS: Final = 3600.0
 """How often to check for salts to delete."""
 
+END_SECONDS: Final = 5.0
+"""How long the end of an import whose salt was deleted waits for room in the log."""
+
 BUSY: Final = "another import is under way"
 
 FAILED: Final = "Sluice has failed, its log says how; the same command goes on with the import"
@@ -127,7 +130,7 @@ class Importer(Actor):
         for state in states:
             # No line of it will be read again, so its numbers may be forgotten.
             if state.done:
-                with suppress(LogError):
+                with suppress(LogError), trio.move_on_after(END_SECONDS):
                     await context.destination.end(state.source)
 
     def close(self) -> None:

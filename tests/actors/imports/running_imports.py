@@ -13,10 +13,10 @@ from actors.imports.importer import Importer, Report
 from actors.imports.opening import ImportContext
 from actors.imports.past_import import PastImport
 from actors.supervision.supervisor import Supervisor
-from ingest.model.event import EnrichedEvent
 from ingest.past.import_progress import ImportProgress
 from ingest.past.import_request import ImportRequest, ImportSelection
 from ingest.past.import_state import ImportState
+from ingest.records.record import Record
 from ingest.request.client_address import TrustedProxies
 from tests.actors.fakes import FakeStore
 from tests.actors.pipeline.running_pipeline import Pipeline, crashing, running
@@ -60,9 +60,9 @@ class MortalDestination(LogDestination):
 
     fuse = Fuse(None)
 
-    async def _appended(self, events: Sequence[EnrichedEvent]) -> bool:
+    async def _appended(self, records: Sequence[Record]) -> bool:
         self.fuse.step()
-        appended = await super()._appended(events)
+        appended = await super()._appended(records)
         self.fuse.step()
         return appended
 

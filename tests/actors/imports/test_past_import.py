@@ -22,6 +22,7 @@ from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportSelection
 from ingest.past.import_state import decode_state
 from ingest.past.past_pipeline import PastPipeline
+from ingest.records.record import EndOfSource
 from ingest.sessions.salts import LIFETIME
 from tests.actors.fakes import an_outage
 from tests.actors.imports.running_imports import ImportEnvironment, an_import_request
@@ -460,6 +461,29 @@ async def test_a_log_that_is_full_for_a_while(
         await past_import.run()
     assert refused == 3
     assert without_ids(environment) == without_ids(whole)
+
+
+async def test_a_log_that_is_full_at_the_end(
+    environment: ImportEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = environment.pipeline()
+    append, refused = pipeline.log.append, 0
+
+    async def full_for_the_end(records: Any, log_time: int) -> int:
+        nonlocal refused
+        if isinstance(records[0], EndOfSource) and refused < 3:
+            refused += 1
+            raise LogFullError("full")
+        return await append(records, log_time)
+
+    monkeypatch.setattr(pipeline.log, "append", full_for_the_end)
+    past_import = PastImport(
+        an_import_request(environment.write(LOG)), environment.context(pipeline)
+    )
+    async with running(pipeline):
+        await past_import.run()
+    assert refused == 3
+    assert past_import.progress().phase is Phase.FINISHED
 
 
 async def test_a_log_that_cannot_be_trusted(
