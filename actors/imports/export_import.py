@@ -150,6 +150,8 @@ class _Reading:
                 yield self._row(reader, file, record, number, counts)
                 if counts.lines % _TURN_LINES == 0:
                     time.sleep(_TURN_SECONDS)  # lets waiting threads run
+            else:
+                yield None
             number += lines
         if reader is None:
             raise ArchiveError(f"{file.name}: is empty")

@@ -145,6 +145,17 @@ async def test_a_line_with_a_line_end_in_a_text(store: ImportedRows, tmp_path: P
     assert [row["page"] for row in store.values("imported_pages")] == ["/x\ny", "/z"]
 
 
+async def test_empty_lines_do_not_hold_up_the_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_import, "STEP_LINES", 10)
+    path = pack(tmp_path / "a.zip", {VISITORS: HEADER + 100 * b"\n" + LINES[0]})
+    request = ExportRequest(path, "example.com", dry_run=True)
+    reports = [progress async for progress in import_export(request, SITES, None)]
+    assert len(reports) >= 10
+    assert reports[-1].counts.lines == 1
+
+
 async def test_several_files_of_a_table(
     store: ImportedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
