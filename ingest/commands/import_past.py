@@ -1,5 +1,6 @@
 """`sluice import`: import past events from logs and exports."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -195,7 +196,7 @@ def import_past(
         pattern,
         names or "",
     )
-    with _as_paths(files) as paths:
+    with _as_paths(files, settings.state_dir) as paths:
         request = ImportRequest(
             paths,
             wanted,
@@ -244,17 +245,20 @@ def _format(form: str | None, names: str | None) -> tuple[Format | None, str | N
 
 
 @contextmanager
-def _as_paths(files: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _as_paths(files: tuple[str, ...], state_dir: Path) -> Iterator[tuple[str, ...]]:
     """Absolute paths of the files; standard input is saved to a temporary file.
 
-    So it can be read twice, and by a server.
+    So it can be read twice, and by a server. A server that systemd runs has a /tmp of its own, so
+    the file is in the state directory, if there is one.
     """
     if STANDARD_INPUT not in files:
         yield tuple(str(Path(file).absolute()) for file in files)
         return
     if files.count(STANDARD_INPUT) > 1:
         raise click.UsageError("standard input can be read only once")
-    with tempfile.NamedTemporaryFile(prefix="sluice-import-") as spool:
+    shared = os.access(state_dir, os.W_OK | os.X_OK, effective_ids=True)
+    directory = state_dir.absolute() if shared else None
+    with tempfile.NamedTemporaryFile(prefix="sluice-import-", dir=directory) as spool:
         shutil.copyfileobj(sys.stdin.buffer, spool)
         spool.flush()
         yield tuple(

@@ -1,5 +1,6 @@
 import io
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,23 @@ def test_standard_input(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a line\n")))
     assert run("-") == 0
     assert imports.contents == [b"a line\n"]
-    assert not Path(imports.orders[0].paths[0]).exists()
+    spool = Path(imports.orders[0].paths[0])
+    assert not spool.exists()
+    assert spool.parent == Path(tempfile.gettempdir())
     with pytest.raises(click.UsageError):
         run("-", "-")
+
+
+def test_a_server_can_read_standard_input(
+    imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its /tmp may be another one."""
+    monkeypatch.setenv("SLUICE_STATE_DIR", "state")
+    (tmp_path / "state").mkdir()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a line\n")))
+    assert run("-") == 0
+    assert Path(imports.orders[0].paths[0]).parent == tmp_path / "state"
+    assert list((tmp_path / "state").iterdir()) == []
 
 
 @pytest.mark.parametrize(
