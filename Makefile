@@ -12,10 +12,11 @@ FETCH := PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install --pro
 SHOWN := | sed --unbuffered --quiet '/^ *Downloading/p; s/^Installing collected packages.*/Installing/p'
 LOCK := --quiet --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+CORE := $(addprefix tests/ingest/,engine enrichment fold observation past pipeline records request rows sessions sites stats)
 EXTRAS := --extra kafka --extra plausible --extra telemetry
 NEEDLESS := --unsafe-package pandas --unsafe-package pyarrow --unsafe-package numpy
 
-.PHONY: run server test install lint types provide unit instructions end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
+.PHONY: run server test install lint types provide core unit instructions end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
 
 run: server
 	@$(BIN)/sluice init
@@ -69,17 +70,17 @@ audit:
 	.cache/audit/bin/pip-audit --strict --requirement requirements/development.txt --disable-pip
 
 # Suites that run beside each other print whole lines as they come, each with the name of its suite.
-unit end-to-end cluster: export PYTHONUNBUFFERED := 1
+core unit end-to-end cluster: export PYTHONUNBUFFERED := 1
 REPORTS := .cache/reports
 report = --junitxml=$(REPORTS)/$@.xml
 lines = 2>&1 | sed --unbuffered 's/^/$@: /'
 
 # End-to-end tests mostly wait for servers, and so all run beside each other.
 test: install lint types provide
-	$(MAKE) --no-print-directory --jobs=3 unit end-to-end cluster instructions
+	$(MAKE) --no-print-directory --jobs=3 end-to-end cluster core unit instructions
 	$(MAKE) --no-print-directory chaos-short
 	$(MAKE) --no-print-directory chaos-cluster-short
-	@$(BIN)/python -m tests.not_tested $(addprefix $(REPORTS)/,$(addsuffix .xml,unit end-to-end cluster))
+	@$(BIN)/python -m tests.not_tested $(addprefix $(REPORTS)/,$(addsuffix .xml,core unit end-to-end cluster))
 
 lint: install
 	$(BIN)/ruff check .
@@ -99,9 +100,12 @@ provide:
 	tests/cluster/provide_kafka
 	benchmarks/provide_valgrind
 
+# The packages that decide, with the coverage of each by its own tests.
+core: install
+	$(BIN)/pytest $(CORE) --cov --cov-report=term:skip-covered $(report) $(lines)
+
 unit: install provide
-	$(BIN)/pytest --ignore tests/end_to_end --ignore tests/cluster --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json $(report) $(lines)
-	$(BIN)/python -m tests.core_coverage .coverage.json
+	$(BIN)/pytest $(addprefix --ignore=,tests/end_to_end tests/cluster $(CORE)) $(report) $(lines)
 
 end-to-end: install provide
 	$(BIN)/pytest tests/end_to_end -k "not cluster" --durations 10 $(report) $(lines)
@@ -161,4 +165,4 @@ bench-cluster: install
 	$(BIN)/python -m benchmarks.cluster
 
 clean:
-	rm -rf .venv .cache dist .coverage .coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
