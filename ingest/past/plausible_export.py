@@ -26,6 +26,9 @@ _LATER_COLUMNS: Final = frozenset({"hostname"})
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = 86_400
+_LAST_DAY: Final = (date(2148, 12, 31) - _EPOCH).days
+"""ClickHouse's type Date ends some months later."""
+
 _NUMBERS: Final = {"UInt32": 2**32, "UInt64": 2**64}
 _LONGEST_NUMBER: Final = 20
 
@@ -152,6 +155,8 @@ def _parser(column: Column, file: ExportFile) -> Callable[[str], Any]:
             day = _days(text)
             if not file.first <= day <= file.last:
                 raise BrokenLineError("date: is not within the days in the file's name")
+            if not 0 <= day <= _LAST_DAY:
+                raise BrokenLineError("date: is not from 1970 to 2148")
             return day
 
         return parse_day

@@ -90,6 +90,20 @@ def test_rows() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("day", "fits"),
+    [("1969-12-31", False), ("1970-01-01", True), ("2148-12-31", True), ("2149-01-01", False)],
+)
+def test_days_that_the_tables_can_hold(day: str, fits: bool) -> None:
+    name = "imported_visitors_19000101_99990101.csv"
+    line = f"{day},1".encode()
+    if fits:
+        assert values(name, reader(name, b"date,visitors").read(line))["visitors"] == 1
+    else:
+        with pytest.raises(BrokenLineError, match="date: is not from 1970 to 2148"):
+            reader(name, b"date,visitors").read(line)
+
+
 def test_columns_of_other_ages() -> None:
     """Older exports lack columns; newer ones may have more, and never choose site or import."""
     found = reader(header=b"\xef\xbb\xbfvisitors, Date,import_id,novelty\r\n")
