@@ -54,6 +54,9 @@ class InputFiles:
         self.total = self.done = 0
         for path in self._paths:
             try:
+                # It is read several times; and opening a pipe might wait without an end.
+                if path.exists() and not (path.is_file() or path.is_dir()):
+                    raise SourceError(f"{path}: not a file; standard input is -")
                 with path.open("rb"):
                     self.total += path.stat().st_size
             except OSError as error:

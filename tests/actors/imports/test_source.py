@@ -1,6 +1,7 @@
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,12 @@ def test_what_is_done_may_be_looked_at_at_any_moment(
     monkeypatch.setattr(Path, "open", lambda path, mode: Watched(path))
     assert read_all(source) == 2 * CONTENT
     assert seen == [len(CONTENT), 2 * len(CONTENT)]
+
+
+def test_what_cannot_be_read_twice(tmp_path: Path) -> None:
+    """Opening a pipe would wait for somebody who writes into it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/null")):
+        with pytest.raises(SourceError, match=f"{path}: not a file; standard input is -"):
+            InputFiles([str(path)])
