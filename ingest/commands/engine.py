@@ -55,7 +55,10 @@ def engine() -> None:
     help="Take the salts of a single process, or of another cluster's front, that was stopped, so "
     "that visitors keep their ids.",
 )
-def create(partitions: int | None, replication: int, state_directory: Path | None) -> None:
+@json_option
+def create(
+    partitions: int | None, replication: int, state_directory: Path | None, *, as_json: bool
+) -> None:
     """Make the topics of a cluster and its record, as far as they are missing.
 
     The record keeps what cannot change: the number of partitions and SLUICE_SESSION_MINUTES.
@@ -65,6 +68,12 @@ def create(partitions: int | None, replication: int, state_directory: Path | Non
     from ingest.server.cluster_creation import CreationError, WantedCluster, create_cluster
     from ingest.server.drained_salts import NotDrainedError, drained_salts
 
+    def tell(text: str) -> None:
+        if as_json:
+            print_json({"done": text})
+        else:
+            click.echo(text)
+
     settings = settings_of_command()
     source: AbstractContextManager[Sequence[DailySalt]] = (
         nullcontext(()) if state_directory is None else drained_salts(state_directory)
@@ -72,7 +81,7 @@ def create(partitions: int | None, replication: int, state_directory: Path | Non
     try:
         with explained(settings), source as salts:
             asked = WantedCluster(partitions, replication, salts)
-            trio.run(create_cluster, settings, asked, click.echo)
+            trio.run(create_cluster, settings, asked, tell)
     except (CreationError, NotDrainedError) as error:
         raise click.ClickException(str(error)) from None
     if replication < REPLICATION:
@@ -81,7 +90,8 @@ def create(partitions: int | None, replication: int, state_directory: Path | Non
             "may be lost with a broker",
             err=True,
         )
-    click.echo("`sluice engine check` compares all settings.")
+    if not as_json:
+        click.echo("`sluice engine check` compares all settings.")
 
 
 @engine.command("check")

@@ -1,7 +1,7 @@
 """Every command that prints facts has `--json`, and then prints a JSON object per line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -33,7 +33,6 @@ ANSWER = {"errors": {}, "answer": {"status": 202, "headers": {}}, "client": {}, 
 
 WITHOUT = {
     "serve": "prints a log",
-    "engine create": "does what is missing, and says what it does while it does it",
 }
 
 COMMANDS = [
@@ -44,6 +43,7 @@ COMMANDS = [
     "dead-letters show LETTER",
     "drops",
     "engine check",
+    "engine create --partitions 8",
     "engine status",
     "import events --site one.example --dry-run",
     "init --domain two.example",
@@ -110,10 +110,14 @@ def letter(
     async def survey(settings: object) -> object:
         return status()
 
+    async def create(settings: object, asked: object, tell: Callable[[str], object]) -> None:
+        tell("topic sluice-events: created")
+
     report = Report((section("machine", [ok("it is noon")]),))
     monkeypatch.setattr("ingest.check.check", lambda *configuration: report)
     monkeypatch.setattr("ingest.check.cluster.check_engine", lambda settings: report)
     monkeypatch.setattr("ingest.check.cluster.client_installed", lambda: True)
+    monkeypatch.setattr("ingest.server.cluster_creation.create_cluster", create)
     monkeypatch.setattr("ingest.server.cluster_survey.survey_status", survey)
     monkeypatch.setattr("ingest.client.query.query", lambda settings, sql: ['{"one":1}'])
     monkeypatch.setattr("ingest.commands.stats.ask_all", Store().ask_all)
