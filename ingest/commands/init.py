@@ -13,7 +13,7 @@ import click
 
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.output import json_option, print_json
-from ingest.commands.sites import snippet
+from ingest.commands.sites import read_host, snippet
 from ingest.commands.sites_file import edit_sites_file, registry_of, sites_path
 from ingest.settings import Settings
 from ingest.sites.site import Site, SiteRegistry, domain_problem
@@ -47,6 +47,7 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 - only comp
 @click.option(
     "--host",
     metavar="URL",
+    callback=read_host,
     help="Where browsers reach this server. Default: this machine's PORT.",
 )
 @json_option

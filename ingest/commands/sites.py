@@ -36,6 +36,17 @@ def sites() -> None:
     """
 
 
+def read_host(_context: click.Context, _option: click.Parameter, host: str | None) -> str | None:
+    """Check where browsers reach the server: a snippet without a scheme would not work.
+
+    Raises:
+        click.BadParameter: It is no URL.
+    """
+    if host is not None and not host.startswith(("https://", "http://")):
+        raise click.BadParameter("expected a URL such as https://stats.your.site")
+    return host
+
+
 @sites.command("add")
 @click.argument("domain")
 @click.option(
@@ -58,6 +69,7 @@ def sites() -> None:
     "--host",
     default="https://your-host",
     metavar="URL",
+    callback=read_host,
     help="Where browsers reach this server, for the snippet.",
 )
 @json_option

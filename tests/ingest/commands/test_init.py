@@ -134,6 +134,13 @@ def test_wrong_domains(domains: list[str], message: str) -> None:
     assert not Path("var").exists()
 
 
+def test_a_host_without_a_scheme_would_be_part_of_a_path() -> None:
+    result = run("init", "--domain", "my.site", "--host", "stats.my.site")
+    assert result.exit_code == 2
+    assert "expected a URL such as https://stats.your.site" in result.output
+    assert not Path("config").exists()
+
+
 def test_the_domain_is_asked_for_until_it_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(init, "on_terminal", lambda: True)
     result = CliRunner().invoke(commands, ["init"], input="https://my.site\nmy.site\n")

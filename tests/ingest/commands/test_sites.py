@@ -107,6 +107,7 @@ def test_add_in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (["two.example", "--rate-limit", "many"], 2, "expected events/seconds"),
         (["two.example", "--rate-limit", "5/0"], 1, "1 or more"),
         (["two.example", "--until", "soon"], 2, "expected a date such as 2027-01-01"),
+        (["two.example", "--host", "stats.example.com"], 2, "expected a URL such as"),
         ([], 2, "Missing argument"),
     ],
 )
