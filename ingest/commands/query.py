@@ -22,6 +22,10 @@ from ingest.commands.output import (
 
 Format = Literal["table", "csv", "json"]
 
+_CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""Control characters that JSON may have as they are, but which terminals obey; others are escaped
+by the store."""
+
 _EXIT_CODES: Final = """\b
 Exit codes:
   0  the store has answered, with rows or without
@@ -63,7 +67,7 @@ def query_command(sql: str, form: Format | None, as_json: bool) -> None:
 
 def _print(lines: Iterable[str], form: Format) -> None:
     if form == "json":
-        print_lines(lines)
+        print_lines(line.translate(_CONTROLS) for line in lines)
         return
     rows = list(map(_read, lines))
     if not rows:

@@ -46,6 +46,12 @@ def test_long_texts_are_cut_in_a_table_only(rows: list[str]) -> None:
     assert run("query", "--format", "csv", "SELECT 1").stdout == f"text\n{'x' * 500}\n"
 
 
+def test_json_has_no_control_characters(rows: list[str]) -> None:
+    """ClickHouse escapes those below a space only, and anybody can send the others."""
+    rows[:] = ['{"name":"a\x85b\x9b31mü"}']
+    assert run("query", "--json", "SELECT 1").stdout == '{"name":"a\\u0085b\\u009b31mü"}\n'
+
+
 def test_csv(rows: list[str]) -> None:
     result = run("query", "--format", "csv", "SELECT 1")
     head, *lines = csv.reader(io.StringIO(result.stdout))
