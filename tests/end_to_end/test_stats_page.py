@@ -236,6 +236,11 @@ def test_an_unknown_site_and_an_unknown_period(browser: Browser, server: Sluice)
                 expect(page.get_by_role("alert")).to_be_hidden()
 
 
+def test_an_address_that_is_no_text(browser: Browser, server: Sluice) -> None:
+    with shown(browser, server, "%zz") as page:
+        expect(page.locator("#failure")).to_contain_text("No site has this domain")
+
+
 def test_a_figure_that_fails_shows_so_in_its_own_box(browser: Browser, server: Sluice) -> None:
     def fail(route: Route) -> None:
         route.fulfill(status=400, json={"errors": {"of": ["memory limit exceeded"]}})

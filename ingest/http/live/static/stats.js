@@ -21,7 +21,12 @@ const at = (path) => new URL(`../${path}`, import.meta.url);
 
 const siteOfAddress = () => {
   const encoded = location.pathname.slice(at("stats/").pathname.length);
-  return encoded === "" ? null : decodeURIComponent(encoded);
+  if (encoded === "") return null;
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded; // which is no site
+  }
 };
 
 let stop = new AbortController();
