@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.commands.env_file import assignments, read_env_file
 from ingest.settings import SettingsError
+from tests.documentation import blocks
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,16 @@ def test_a_file_of_the_unit(tmp_path: Path) -> None:
     assert variables["SLUICE_SITES"] == "/etc/sluice/sites.toml"
     unit = (shipped / "sluice.service").read_text()
     assert "\nEnvironmentFile=/etc/sluice/environment\n" in unit
+
+
+@pytest.mark.parametrize("page", ["own-site.md", "systemd.md"])
+def test_guides_that_install_the_unit_install_its_settings(page: str) -> None:
+    (block,) = [
+        block
+        for block in blocks(Path(__file__).parents[3] / "docs" / page, "sh")
+        if "config/sluice.service /etc/systemd/system/" in block
+    ]
+    assert "install -m 0600 /opt/sluice/config/environment /etc/sluice/environment" in block
 
 
 @pytest.mark.parametrize(
