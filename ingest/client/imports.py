@@ -23,7 +23,7 @@ from actors.stores.open import open_store
 from actors.stores.store import StoreError
 from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
 from ingest.enrichment.geo import GeoDatabaseError
-from ingest.http.import_routes import ROUTE
+from ingest.http.import_routes import NO_IMPORTS, ROUTE
 from ingest.past.import_progress import ImportProgress, Phase
 from ingest.past.import_request import ImportRequest
 from ingest.pipeline.reference import Reference
@@ -75,6 +75,8 @@ def import_past(settings: Settings, request: ImportRequest, show: Show) -> Impor
     files = StateFiles(settings.state_dir)
     if request.dry_run:
         return _import_here(settings, files, request, show)
+    if files.cluster.exists():
+        raise ImportFailedError(f"{files.directory} is the directory of a front: {NO_IMPORTS}")
     try:
         with locked_directory(files.directory):
             return _import_here(settings, files, request, show)
