@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from ingest.client.figures import ask_all
-from ingest.client.query import QueryError
+from ingest.client.query import QueryError, ask_all
 from ingest.commands.configuration import settings_of_command
 from ingest.commands.output import json_option, print_json, print_lines
 from ingest.commands.sites import snippet

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.client.figures import Answer
-from ingest.client.query import QueryError
+from ingest.client.query import Answer, QueryError
 from ingest.settings import Settings
 from ingest.stats.queries import FIGURES
 from tests.ingest.commands.command_line import run
