@@ -21,11 +21,11 @@ from ingest.client.running_server import NoServerError, RunningServer, RunningSe
 from ingest.http.export_routes import ROUTE
 from ingest.past.export_progress import ExportProgress, ExportRequest, ExportStep
 from ingest.plausible.postgres import PlausibleError
-from ingest.server.start_files import read_plausible_sites
+from ingest.server.start_files import read_registry
 from ingest.server.state_files import StateFiles, describe_failure
 from ingest.settings import Settings
 from ingest.sites.site import SiteRegistry
-from ingest.sites.site_file import SitesFileError, read_sites
+from ingest.sites.site_file import SitesFileError
 
 SERVER_SECONDS: Final = 120.0
 """How long the server may be silent; longer than an insert may take."""
@@ -89,7 +89,7 @@ def _lock(
 
 
 async def _import_here(settings: Settings, request: ExportRequest, show: Show) -> ExportProgress:
-    registry = _registry(settings)
+    registry = read_registry(settings, StateFiles(settings.state_dir))
     if request.dry_run:
         return await _run(request, registry, None, show)
     store = open_store(settings.clickhouse_url)
@@ -108,12 +108,6 @@ async def _run(
         async for progress in steps:
             show(progress)
     return progress
-
-
-def _registry(settings: Settings) -> SiteRegistry:
-    if isinstance(settings.sites, Path):
-        return read_sites(settings.sites)
-    return read_plausible_sites(settings, StateFiles(settings.state_dir))[0].registry
 
 
 def _ask_server(

@@ -32,12 +32,12 @@ from ingest.server.durability import DurabilityError, open_kept_events
 from ingest.server.imports import import_context
 from ingest.server.roles.all import open_pipeline
 from ingest.server.serve import GARBAGE_OBJECTS, only_error
-from ingest.server.start_files import open_geo_database, read_plausible_sites
+from ingest.server.start_files import open_geo_database, read_registry
 from ingest.server.state_files import StateFiles, describe_failure
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.settings import Settings
 from ingest.sites.rate_limit import RateLimiter
-from ingest.sites.site_file import SitesFileError, read_sites
+from ingest.sites.site_file import SitesFileError
 
 SERVER_SECONDS: Final = 60.0
 """How long the server may be silent; it reports twice a second."""
@@ -211,12 +211,8 @@ async def _watch_supervisor(collector: Collector) -> None:
 
 
 def _reference(settings: Settings, files: StateFiles) -> Reference:
-    if isinstance(settings.sites, Path):
-        registry = read_sites(settings.sites)
-    else:
-        registry = read_plausible_sites(settings, files)[0].registry
     return Reference(
-        registry,
+        read_registry(settings, files),
         open_geo_database(settings.geoip_database),
         Salts(Salt(fresh_key(), 0)),  # each import has its own
         RateLimiter(),

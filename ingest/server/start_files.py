@@ -73,6 +73,18 @@ def read_plausible_sites(
     return followed_sites(data, local), problem
 
 
+def read_registry(settings: Settings, files: StateFiles) -> SiteRegistry:
+    """Read the sites once: of the sites file, or of Plausible.
+
+    Raises:
+        PlausibleError: They are Plausible's, cannot be read, and were not saved.
+        SitesFileError: A sites file cannot be used.
+    """
+    if isinstance(settings.sites, Path):
+        return read_sites(settings.sites)
+    return read_plausible_sites(settings, files)[0].registry
+
+
 def load_reference(
     settings: Settings, salts: Salts, plausible: PlausibleRegistry | None = None
 ) -> Reference:
