@@ -14,7 +14,6 @@ from actors.imports.export_archive import ArchiveError, ExportArchive
 from actors.stores.store import ImportStore
 from ingest.past.csv_line import CsvRecords
 from ingest.past.export_progress import ExportCounts, ExportProgress, ExportRequest
-from ingest.past.import_counts import LARGEST_SHARE
 from ingest.past.import_progress import Phase
 from ingest.past.lines import Lines
 from ingest.past.past_event import BrokenLineError
@@ -84,7 +83,7 @@ async def import_export(
             lines = reading.check(counts, digest)
             while await trio.to_thread.run_sync(_next, lines, STEP_LINES):
                 yield progress(Phase.CHECKING)
-            if sum(counts.broken.values()) > counts.lines * LARGEST_SHARE and not request.force:
+            if counts.too_broken and not request.force:
                 yield progress(Phase.REFUSED)
                 return
             if store is None or request.dry_run:
@@ -176,11 +175,11 @@ class _Reading:
         try:
             row = reader.read(record)
         except BrokenLineError as error:
-            counts.break_at(file.name, number, str(error))
+            counts.break_at(number, f"{file.name}: {error}")
             return None
         skip = self._period.skips(row[reader.day_position])
         if skip is not None:
-            counts.skipped[skip] = counts.skipped.get(skip, 0) + 1
+            counts.skip(skip)
             return None
         counts.add(file.table.name, row[reader.day_position])
         return row

@@ -96,7 +96,7 @@ def export_summary(progress: ExportProgress) -> str:
         rows.append(("rows stored", f"{progress.stored:,}"))
     rows.append(("lines skipped", f"{sum(counts.skipped.values()):,}"))
     rows += [(f"  {reason}", f"{number:,}") for reason, number in sorted(counts.skipped.items())]
-    rows.append(("lines broken", f"{sum(counts.broken.values()):,}"))
+    rows.append(("lines broken", f"{counts.broken_lines:,}"))
     rows.append(("time", f"{progress.seconds:.1f} s"))
     width = max(len(name) for name, _ in rows)
     figures = max(len(figure) for _, figure in rows)

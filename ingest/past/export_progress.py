@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ingest.past.import_counts import OTHER_REASONS, REASONS
+from ingest.past.import_counts import LineCounts
 from ingest.past.import_progress import OVER, Phase
 from ingest.past.plausible_export import ExportPeriod
 
@@ -35,26 +35,18 @@ class ExportRequest:
 
 
 @dataclass(slots=True)
-class ExportCounts:
-    """Counts of an export's lines.
+class ExportCounts(LineCounts):
+    """Counts of an export's lines, without those that name columns.
 
     Attributes:
-        lines: Lines read, without those that name columns.
         rows: Rows to store, by table.
-        skipped: Lines that are left out, by reason.
-        broken: Lines that cannot be read, by file and reason.
-        examples: Number of the first broken line, by file and reason.
         left_out: Files that are not of an export, and columns that the tables do not have, with
             their files; the first `LEFT_OUT` of them.
         left_out_more: How many more there are.
         days: The first and the last day of the rows, in days since 1970, by table.
     """
 
-    lines: int = 0
     rows: dict[str, int] = field(default_factory=dict)
-    skipped: dict[str, int] = field(default_factory=dict)
-    broken: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     left_out_more: int = 0
     days: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -72,14 +64,6 @@ class ExportCounts:
                 self.left_out.append(name[:NAME_LENGTH].encode(errors="replace").decode())
             else:
                 self.left_out_more += 1
-
-    def break_at(self, file: str, line: int, problem: str) -> None:
-        """Count a broken line."""
-        problem = f"{file}: {problem}"
-        if problem not in self.broken and len(self.broken) >= REASONS:
-            problem = OTHER_REASONS
-        self.broken[problem] = self.broken.get(problem, 0) + 1
-        self.examples.setdefault(problem, line)
 
 
 @dataclass(frozen=True, slots=True)

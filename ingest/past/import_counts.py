@@ -18,25 +18,19 @@ LARGEST_SHARE: Final = 0.1
 
 
 @dataclass(slots=True)
-class ImportCounts:
-    """The number of lines and events of each kind.
+class LineCounts:
+    """The number of lines of each kind.
 
     Attributes:
         lines: Lines read.
-        accepted: Events that are stored or will be.
-        visits: Sessions started.
+        skipped: Lines that are left out, by reason.
         broken: Records (one or more lines) that could not be read, by reason.
-        dropped: Dropped events, by the drop reason.
-        skipped: Lines that are not events, by reason.
         examples: Number of the first broken line, from 1, by reason.
     """
 
     lines: int = 0
-    accepted: int = 0
-    visits: int = 0
-    broken: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, int] = field(default_factory=dict)
     examples: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -48,6 +42,32 @@ class ImportCounts:
     def too_broken(self) -> bool:
         """Whether more than a tenth of the lines are broken."""
         return self.broken_lines > self.lines * LARGEST_SHARE
+
+    def skip(self, reason: str) -> None:
+        """Count a line that is left out."""
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+    def break_at(self, line: int, problem: str) -> None:
+        """Count a broken line."""
+        if problem not in self.broken and len(self.broken) >= REASONS:
+            problem = OTHER_REASONS
+        self.broken[problem] = self.broken.get(problem, 0) + 1
+        self.examples.setdefault(problem, line)
+
+
+@dataclass(slots=True)
+class ImportCounts(LineCounts):
+    """The number of lines and events of each kind.
+
+    Attributes:
+        accepted: Events that are stored or will be.
+        visits: Sessions started.
+        dropped: Dropped events, by the drop reason.
+    """
+
+    accepted: int = 0
+    visits: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def with_figures(self, figures: ImportFigures) -> "ImportCounts":
         """These counts of what was appended, with what the fold says of it."""
@@ -65,17 +85,6 @@ class ImportCounts:
     def drop(self, reason: str) -> None:
         """Count a dropped event."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
-    def skip(self, reason: str) -> None:
-        """Count a skipped line."""
-        self.skipped[reason] = self.skipped.get(reason, 0) + 1
-
-    def break_at(self, line: int, problem: str) -> None:
-        """Count a broken line."""
-        if problem not in self.broken and len(self.broken) >= REASONS:
-            problem = OTHER_REASONS
-        self.broken[problem] = self.broken.get(problem, 0) + 1
-        self.examples.setdefault(problem, line)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object as JSON data."""
