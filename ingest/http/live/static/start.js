@@ -44,10 +44,11 @@ const step = (words, code = null, remark = null) =>
 
 const attribute = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
 
-const snippet = (site, script) => `<script defer data-domain="${attribute(site)}" src="${attribute(script.href)}"></script>`;
+/** What makes a site's pages send events. */
+export const snippet = (site, script) => `<script defer data-domain="${attribute(site)}" src="${attribute(script.href)}"></script>`;
 
 /** A text as one word of a shell. */
-const word = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+export const word = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 const curl = (site, endpoint) =>
   [

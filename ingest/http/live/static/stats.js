@@ -1,6 +1,7 @@
 /* Shows a site's statistics. Each figure is asked for by itself, so each has its own place for a failure. */
 
 import { element, fill, find, say } from "./dom.js";
+import { snippet, word } from "./start.js";
 import { Box } from "./stats_box.js";
 import { Chart } from "./stats_chart.js";
 import { days, minutes } from "./stats_words.js";
@@ -133,14 +134,13 @@ const showHead = (head) => {
   find("days").hidden = head.period.name !== "custom";
   find("from").value = head.period.from;
   find("to").value = head.period.to;
-  const domain = head.site.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
-  say(find("snippet"), `<script defer data-domain="${domain}" src="${at("js/script.js")}"></script>`);
+  say(find("snippet"), snippet(head.site, at("js/script.js")));
   const body = JSON.stringify({ name: "pageview", url: `${SCHEME}//${head.site}/`, domain: head.site });
   say(
     find("curl"),
     `curl -i ${at("api/event")} -H 'Content-Type: application/json' \\\n` +
       `  -H 'User-Agent: ${navigator.userAgent.replaceAll("'", "")}' \\\n` +
-      `  --data '${body.replaceAll("'", "'\\''")}'`,
+      `  --data ${word(body)}`,
   );
 };
 
