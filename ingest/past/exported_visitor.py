@@ -1,11 +1,14 @@
-"""What exports of other analytics say of a visitor: place, browser and system.
+"""What the readers of exports share: an event, and its visitor's place, browser and system.
 
 An export has the results of a detection, in place of the address and the user agent.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from ingest.model.event import NOWHERE, Place
+from ingest.model.event import NOWHERE, EventRequest, Place
+from ingest.past.past_event import ReaderOptions, broken_by
+from ingest.request.invalid import InvalidRequest
+from ingest.request.parse import parse_event
 
 _SYSTEMS: Final = {
     "macOS": "Mac",
@@ -16,6 +19,39 @@ _SYSTEMS: Final = {
     "Android OS": "Android",
     "Amazon OS": "Fire OS",
 }
+
+
+def exported_event(
+    fields: dict[str, Any],
+    options: ReaderOptions,
+    *,
+    timestamp: int,
+    visitor: str,
+    user_agent: str | None = None,
+) -> EventRequest:
+    """Return the request that a tracker would have sent.
+
+    Args:
+        fields: As a tracker sends them.
+        options: The options of readers.
+        timestamp: Unix seconds.
+        visitor: Identifies the visitor, in place of the address.
+        user_agent: None if the export has none.
+
+    Raises:
+        BrokenLineError: A field is invalid.
+    """
+    try:
+        return parse_event(
+            fields,
+            timestamp=timestamp,
+            client_ip=visitor,
+            user_agent=user_agent,
+            ip_type=None,
+            received=options.received,
+        )
+    except InvalidRequest as invalid:
+        raise broken_by(invalid) from None
 
 
 def exported_place(country: str, region: str) -> Place:

@@ -13,7 +13,12 @@ from urllib.parse import quote, urlencode
 from ingest.enrichment.browser_names import BROWSERS
 from ingest.model.event import PAGEVIEW, Device, Place
 from ingest.past.csv_line import is_whole, names_of, row_of
-from ingest.past.exported_visitor import exported_place, name_and_version, system_name
+from ingest.past.exported_visitor import (
+    exported_event,
+    exported_place,
+    name_and_version,
+    system_name,
+)
 from ingest.past.log_time import iso_time
 from ingest.past.past_event import (
     BrokenLineError,
@@ -21,10 +26,7 @@ from ingest.past.past_event import (
     PastEvent,
     ReaderOptions,
     SkipReason,
-    broken_by,
 )
-from ingest.request.invalid import InvalidRequest
-from ingest.request.parse import parse_event
 
 VERSIONS: Final = ("1", "2")
 """The supported versions. The name of the first column begins with the version."""
@@ -86,17 +88,13 @@ class GoatCounterReader:
         user_agent = row.get("useragent", "")
         if user_agent.startswith(_SHORTENED):
             user_agent = ""
-        try:
-            request = parse_event(
-                _fields(row, self._options.site),
-                timestamp=iso_time(row["date"]),
-                client_ip=_visitor(row),
-                user_agent=user_agent or None,
-                ip_type=None,
-                received=self._options.received,
-            )
-        except InvalidRequest as invalid:
-            raise broken_by(invalid) from None
+        request = exported_event(
+            _fields(row, self._options.site),
+            self._options,
+            timestamp=iso_time(row["date"]),
+            visitor=_visitor(row),
+            user_agent=user_agent or None,
+        )
         return PastEvent(
             request,
             place=_place(row.get("location", "")),

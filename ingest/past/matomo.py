@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from ingest.enrichment.browser_names import BROWSERS
 from ingest.model.event import PAGEVIEW, Device
-from ingest.past.exported_visitor import exported_place, short_version, system_name
+from ingest.past.exported_visitor import exported_event, exported_place, short_version, system_name
 from ingest.past.json_log import json_object
 from ingest.past.log_time import any_time
 from ingest.past.past_event import (
@@ -22,10 +22,7 @@ from ingest.past.past_event import (
     PastEvent,
     ReaderOptions,
     SkipReason,
-    broken_by,
 )
-from ingest.request.invalid import InvalidRequest
-from ingest.request.parse import parse_event
 
 ACTIONS: Final = "actionDetails"
 
@@ -122,17 +119,12 @@ class MatomoReader:
         visitor = next(filter(None, (_text(visit, name) for name in _OF_THE_VISITOR[:3])), "")
         if not visitor:
             raise BrokenLineError("visitorId: is required")
-        try:
-            request = parse_event(
-                event | {"u": _tagged(page, visit), "d": self._options.site, "r": _referrer(visit)},
-                timestamp=any_time(action.get("timestamp")),
-                client_ip=visitor,
-                user_agent=None,
-                ip_type=None,
-                received=self._options.received,
-            )
-        except InvalidRequest as invalid:
-            raise broken_by(invalid) from None
+        request = exported_event(
+            event | {"u": _tagged(page, visit), "d": self._options.site, "r": _referrer(visit)},
+            self._options,
+            timestamp=any_time(action.get("timestamp")),
+            visitor=visitor,
+        )
         return PastEvent(
             request,
             place=exported_place(_text(visit, "countryCode"), _text(visit, "regionCode")),

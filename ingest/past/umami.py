@@ -10,7 +10,12 @@ from urllib.parse import quote
 
 from ingest.model.event import PAGEVIEW, Device
 from ingest.past.csv_line import is_whole, names_of, row_of
-from ingest.past.exported_visitor import exported_place, name_and_version, system_name
+from ingest.past.exported_visitor import (
+    exported_event,
+    exported_place,
+    name_and_version,
+    system_name,
+)
 from ingest.past.log_time import iso_time
 from ingest.past.past_event import (
     BrokenLineError,
@@ -18,10 +23,7 @@ from ingest.past.past_event import (
     PastEvent,
     ReaderOptions,
     SkipReason,
-    broken_by,
 )
-from ingest.request.invalid import InvalidRequest
-from ingest.request.parse import parse_event
 
 _COLUMNS: Final = ("session_id", "created_at", "url_path", "event_type")
 """The required columns."""
@@ -118,17 +120,12 @@ class UmamiReader:
         host = row.get("hostname") or self._options.site
         if not host:
             raise NoHostError("says nothing of the host: the site has to be named")
-        try:
-            request = parse_event(
-                {"n": name, "u": _url(row, host), "d": self._options.site, "r": _referrer(row)},
-                timestamp=iso_time(row["created_at"]),
-                client_ip=row["session_id"],
-                user_agent=None,
-                ip_type=None,
-                received=self._options.received,
-            )
-        except InvalidRequest as invalid:
-            raise broken_by(invalid) from None
+        request = exported_event(
+            {"n": name, "u": _url(row, host), "d": self._options.site, "r": _referrer(row)},
+            self._options,
+            timestamp=iso_time(row["created_at"]),
+            visitor=row["session_id"],
+        )
         browser = row.get("browser", "")
         return PastEvent(
             request,
