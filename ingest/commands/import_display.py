@@ -1,6 +1,5 @@
 """Shows an import: a progress bar on a terminal, lines otherwise, and a summary at the end."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 
 from ingest.client.import_lines import ImportLines, as_understood
+from ingest.commands.output import print_json
 from ingest.past.import_progress import ImportProgress, Phase
 
 LINES_SECONDS = 5.0
@@ -60,7 +60,7 @@ class JSONDisplay:
 
     def show(self, progress: ImportProgress) -> None:
         """Write a line."""
-        click.echo(json.dumps(progress.to_json()))
+        print_json(progress.to_json())
 
 
 class PlainDisplay:
