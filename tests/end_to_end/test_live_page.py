@@ -430,10 +430,11 @@ def test_the_first_event_is_waited_for(browser: Browser, tmp_path: Path) -> None
         page = watched.page
         start = page.locator("#start")
         expect(start).to_contain_text("Waiting for the first event")
+        expect(start.locator("code")).to_have_count(1, timeout=PATIENCE_MS)
         (command,) = start.locator("code").all_inner_texts()
         assert command == "sluice sites add your.site"
         assert server.command("sites", "add", "shop.example").returncode == 0
-        expect(start.locator("code")).to_have_count(2)
+        expect(start.locator("code")).to_have_count(2, timeout=PATIENCE_MS)
         html, curl = start.locator("code").all_inner_texts()
         assert html == snippet("shop.example", server.url)
         page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
