@@ -13,10 +13,11 @@ SHOWN := | sed --unbuffered --quiet '/^ *Downloading/p; s/^Installing collected 
 LOCK := --quiet --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 CORE := $(addprefix tests/ingest/,engine enrichment fold observation past pipeline records request rows sessions sites stats)
+BROWSER := $(patsubst %,tests/end_to_end/test_%.py,accessibility browser documented_snippets live_page stats_page trackers)
 EXTRAS := --extra kafka --extra plausible --extra telemetry
 NEEDLESS := --unsafe-package pandas --unsafe-package pyarrow --unsafe-package numpy
 
-.PHONY: run server test install lint types provide core unit instructions end-to-end cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
+.PHONY: run server test install lint types provide core unit instructions end-to-end browser cluster chaos chaos-short soak chaos-cluster chaos-cluster-short bench bench-durability bench-cluster package lock audit clean
 
 run: server
 	@$(BIN)/sluice init
@@ -70,17 +71,17 @@ audit:
 	.cache/audit/bin/pip-audit --strict --requirement requirements/development.txt --disable-pip
 
 # Suites that run beside each other print whole lines as they come, each with the name of its suite.
-core unit end-to-end cluster: export PYTHONUNBUFFERED := 1
+core unit end-to-end browser cluster: export PYTHONUNBUFFERED := 1
 REPORTS := .cache/reports
 report = --junitxml=$(REPORTS)/$@.xml
 lines = 2>&1 | sed --unbuffered 's/^/$@: /'
 
 # End-to-end tests mostly wait for servers, and so all run beside each other.
 test: install lint types provide
-	$(MAKE) --no-print-directory --jobs=3 end-to-end cluster core unit instructions
+	$(MAKE) --no-print-directory --jobs=3 end-to-end cluster browser core unit instructions
 	$(MAKE) --no-print-directory chaos-short
 	$(MAKE) --no-print-directory chaos-cluster-short
-	@$(BIN)/python -m tests.not_tested $(addprefix $(REPORTS)/,$(addsuffix .xml,core unit end-to-end cluster))
+	@$(BIN)/python -m tests.not_tested $(addprefix $(REPORTS)/,$(addsuffix .xml,core unit end-to-end browser cluster))
 
 lint: install
 	$(BIN)/ruff check .
@@ -108,7 +109,11 @@ unit: install provide
 	$(BIN)/pytest $(addprefix --ignore=,tests/end_to_end tests/cluster $(CORE)) $(report) $(lines)
 
 end-to-end: install provide
-	$(BIN)/pytest tests/end_to_end -k "not cluster" --durations 10 $(report) $(lines)
+	$(BIN)/pytest tests/end_to_end $(addprefix --ignore=,$(BROWSER)) -k "not cluster" --durations 10 $(report) $(lines)
+
+# What drives a browser.
+browser: install provide
+	$(BIN)/pytest $(BROWSER) -k "not cluster" --durations 10 $(report) $(lines)
 
 # What needs Kafka's brokers, one set for all of it.
 cluster: install provide
