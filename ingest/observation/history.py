@@ -20,6 +20,9 @@ KEYS_PER_MINUTE: Final = 1000
 counted for `OTHER_SITES`. This bounds the memory at some ten megabytes for any number of sites; an
 ordinary hour takes a hundredth of that."""
 
+KEYS_PER_HOUR: Final = 4000
+"""The same for an hour: with more, the live page's report would hold the event loop too long."""
+
 DOMAINS_PER_MINUTE: Final = 20
 """Maximum number of unknown domains counted separately in one minute, since anybody can make up
 domains; further ones are counted for `OTHER_SITES`. This bounds the memory at two megabytes."""
@@ -106,7 +109,7 @@ class History:
         self._dropped = array("Q", bytes(8 * SECONDS))
         self._refused = array("Q", bytes(8 * SECONDS))
         self._events: MinuteCounts[_Key] = MinuteCounts(
-            KEYS_PER_MINUTE, lambda key: (OTHER_SITES, key[1])
+            KEYS_PER_MINUTE, lambda key: (OTHER_SITES, key[1]), KEYS_PER_HOUR
         )
         self._domains: MinuteCounts[str] = MinuteCounts(DOMAINS_PER_MINUTE, lambda _: OTHER_SITES)
         self._statuses: MinuteCounts[int] = MinuteCounts(_STATUSES, lambda status: status)

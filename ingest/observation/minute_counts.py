@@ -12,17 +12,22 @@ Key = TypeVar("Key", bound=Hashable)
 class MinuteCounts(Generic[Key]):
     """Counts by key. Its owner says when a minute is over."""
 
-    __slots__ = ("_beyond", "_limit", "_minute", "_minutes", "_sums")
+    __slots__ = ("_beyond", "_hour_limit", "_limit", "_minute", "_minutes", "_sums")
 
-    def __init__(self, limit: int, beyond: Callable[[Key], Key]) -> None:
+    def __init__(
+        self, limit: int, beyond: Callable[[Key], Key], hour_limit: int | None = None
+    ) -> None:
         """Start with an empty hour.
 
         Args:
             limit: Maximum number of keys counted separately in one minute, which bounds the memory.
             beyond: Returns the key that a further one is counted for. It has few results.
+            hour_limit: No minute adds keys to the hour when it has so many, which bounds the time
+                that reading it takes. None: as many as its minutes have.
         """
         self._limit = limit
         self._beyond = beyond
+        self._hour_limit = MINUTES * limit if hour_limit is None else hour_limit
         self._minute: dict[Key, int] = {}
         self._minutes: deque[dict[Key, int]] = deque()
         self._sums: Counter[Key] = Counter()
@@ -33,7 +38,8 @@ class MinuteCounts(Generic[Key]):
         if key in minute:
             minute[key] += 1
         else:
-            if len(minute) >= self._limit:
+            sums = self._sums
+            if len(minute) >= self._limit or (len(sums) >= self._hour_limit and key not in sums):
                 key = self._beyond(key)
             minute[key] = minute.get(key, 0) + 1
 

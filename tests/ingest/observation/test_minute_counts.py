@@ -39,3 +39,17 @@ def test_keys_of_a_minute_are_bounded() -> None:
     counts.close_minute()
     counts.count("b1")
     assert counts.of_hour()["b1"] == 1
+
+
+def test_keys_of_an_hour_are_bounded() -> None:
+    counts = MinuteCounts(10, lambda key: f"{key[0]}…", hour_limit=2)
+    for key in ("a1", "a2"):
+        counts.count(key)
+    counts.close_minute()
+    for key in ("a1", "b1"):
+        counts.count(key)
+    assert counts.of_hour() == {"a1": 2, "a2": 1, "b…": 1}
+    for _ in range(MINUTES):
+        counts.close_minute()
+    counts.count("b1")
+    assert counts.of_hour() == {"b1": 1}
