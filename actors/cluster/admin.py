@@ -249,7 +249,11 @@ class Admin:
     def _close(self) -> None:
         for consumer in self._groups.values():
             consumer.close()
-        self._client = None
+        client, self._client = self._client, None
+        if client is not None:
+            # The traceback of a failure may still refer to it. It must not be collected while its
+            # own thread runs, which ends the process.
+            client.__exit__(None, None, None)
 
     def _note_error(self, error: KafkaError) -> None:
         failure = KafkaFailure.of(error)

@@ -1,4 +1,8 @@
+import threading
+
 import pytest
+import trio
+from confluent_kafka.admin import AdminClient
 
 from actors.cluster.admin import Admin, Bounds, CommittedOffset, TopicShape
 from actors.cluster.failure import KafkaFailure
@@ -47,3 +51,23 @@ async def test_says_why_the_brokers_do_not_answer(monkeypatch: pytest.MonkeyPatc
         await admin.cluster_id()
     assert failed.value.passing
     admin.close()
+
+
+async def test_its_client_ends_when_it_is_closed(
+    cluster: MockCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If anything else decided when, it could be the client's own thread, which aborts."""
+    clients: list[AdminClient] = []
+
+    def make(options: dict[str, str | int | float | bool]) -> AdminClient:
+        clients.append(AdminClient(options))
+        return clients[-1]
+
+    monkeypatch.setattr("actors.cluster.admin.AdminClient", make)
+    admin = Admin(cluster.options)
+    await admin.cluster_id()
+    (thread,) = (each for each in threading.enumerate() if each.name == "kafka-admin")
+    admin.close()
+    await trio.to_thread.run_sync(thread.join)
+    with pytest.raises(RuntimeError, match="closed"):
+        clients[0].list_topics(timeout=1)
