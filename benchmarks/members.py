@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from benchmarks.servers import ROOT, Server, cpu_seconds, sluice
@@ -139,14 +139,11 @@ class Members:
         return None if offset < 0 else decode_plan(plan).checkpoint
 
     def _committed(self) -> dict[int, tuple[int, str]]:
-        group = self.names.workers
         places = [TopicPartition(self.names.events, each) for each in range(self.partitions)]
-        request = [ConsumerGroupTopicPartitions(group, places)]
-        answer: Any = self._servers.brokers.admin.list_consumer_group_offsets(request)[group]
-        return {
-            place.partition: (place.offset, place.metadata or "")
-            for place in answer.result(ANSWER_SECONDS).topic_partitions
-        }
+        options = {**self._servers.brokers.options(), "group.id": self.names.workers}
+        with Consumer(options) as consumer:
+            committed = consumer.committed(places, ANSWER_SECONDS)
+        return {place.partition: (place.offset, place.metadata or "") for place in committed}
 
     def produce(self, messages: list[GatheredMessage]) -> None:
         """Send messages to the topic in place of a front."""

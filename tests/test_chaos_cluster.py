@@ -21,7 +21,6 @@ from tests.chaos.cluster.plan import (
     short_faults,
     single_faults,
 )
-from tests.chaos.cluster.server_faults import java_hash
 from tests.chaos.cluster.topic_record import TopicRecord
 from tests.chaos.cluster.traffic import HOT, LARGE_BYTES, USUAL, large_batch, padded
 from tests.chaos.events import Figures, Outcome, Sent, StoredEvent, StoredSession
@@ -230,11 +229,6 @@ def test_each_fault_is_of_one_lane_and_in_all_plans() -> None:
         assert set(islice(lane_faults(lane, 1), 40)) == expected
         assert set(short_faults(lane, 1)) <= expected
     assert Counter(islice(single_faults(1), len(Fault))) == Counter(Fault)
-
-
-def test_java_hash() -> None:
-    assert java_hash("hello") == 99_162_322
-    assert java_hash("chaos.sluice-workers") < 2**31
 
 
 def test_plans_follow_their_seed() -> None:

@@ -27,7 +27,16 @@ from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from tests.cluster.certificates import Authority
-from tests.cluster.node import LIBRARIES, PASSWORD, USER, Listener, Node, Route, Stores
+from tests.cluster.node import (
+    LIBRARIES,
+    OFFSETS_PARTITIONS,
+    PASSWORD,
+    USER,
+    Listener,
+    Node,
+    Route,
+    Stores,
+)
 from tests.end_to_end.clickhouse_server import free_port
 
 WAIT_SECONDS = 180.0
@@ -105,7 +114,9 @@ class Brokers:
         traceback: TracebackType | None,
     ) -> None:
         """Kill the nodes: told to end, the last one would wait for the others for ever."""
-        self._admin = None
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.__exit__(None, None, None)
         for node in self._nodes.values():
             node.kill()
         guard, self._guard = self._guard, None
@@ -160,15 +171,14 @@ class Brokers:
         deadline = time.monotonic() + WAIT_SECONDS
         for number in numbers:
             node = self._nodes[number]
-            client = AdminClient(
-                {"bootstrap.servers": f"127.0.0.1:{node.ports[Listener.PLAINTEXT]}", "log_level": 0}
-            )
-            while not _serves(client, set(numbers)):
-                exited = node.process is None or node.process.poll() is not None
-                if exited or time.monotonic() > deadline:
-                    tail = node.log.read_text("utf-8", "replace")[-2000:]
-                    raise RuntimeError(f"node {number} does not answer:\n{tail}")
-                time.sleep(0.1)
+            address = f"127.0.0.1:{node.ports[Listener.PLAINTEXT]}"
+            with AdminClient({"bootstrap.servers": address, "log_level": 0}) as client:
+                while not _serves(client, set(numbers)):
+                    exited = node.process is None or node.process.poll() is not None
+                    if exited or time.monotonic() > deadline:
+                        tail = node.log.read_text("utf-8", "replace")[-2000:]
+                        raise RuntimeError(f"node {number} does not answer:\n{tail}")
+                    time.sleep(0.1)
 
     def kill(self, *numbers: int) -> None:
         """Kill nodes, as in a crash."""
@@ -212,13 +222,8 @@ class Brokers:
 
     def coordinator(self, group: str) -> int:
         """Return the node that coordinates a group; wait until there is one."""
-
-        def find() -> int | None:
-            future = self.admin.describe_consumer_groups([group])[group]
-            coordinates = int(future.result(WAIT_SECONDS).coordinator.id)
-            return coordinates if coordinates in self._running else None
-
-        return _wait(find)
+        # The administrator's requests about groups can abort the process while it is away.
+        return self.leader("__consumer_offsets", java_hash(group) % OFFSETS_PARTITIONS)
 
     @property
     def _running(self) -> set[int]:
@@ -256,6 +261,14 @@ class Brokers:
         stores = Stores(directory / "keystore.pem", directory / "authority.pem")
         stores.key.write_text(key + certificate)
         return stores
+
+
+def java_hash(text: str) -> int:
+    """Return Java's hash of a text, as a broker uses it for the name of a group."""
+    value = 0
+    for character in text:
+        value = (31 * value + ord(character)) & 0x7FFFFFFF
+    return value
 
 
 def _serves(client: AdminClient, numbers: set[int]) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.brokers import WAIT_SECONDS, Brokers, require_kafka
+from tests.cluster.brokers import WAIT_SECONDS, Brokers, java_hash, require_kafka
 from tests.cluster.node import ROOT
 
 
@@ -52,3 +52,8 @@ def test_a_killed_node_hands_over_its_partitions_and_catches_up(
     brokers.start(leader)
     partition = brokers.admin.list_topics(name).topics[name].partitions[0]
     assert set(partition.isrs) == set(brokers.numbers)
+
+
+def test_java_hash() -> None:
+    assert java_hash("hello") == 99_162_322
+    assert java_hash("chaos.sluice-workers") < 2**31

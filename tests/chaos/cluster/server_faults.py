@@ -5,10 +5,8 @@ from typing import Any, Final
 from tests.chaos.cluster.cluster import NAMES, PARTITIONS
 from tests.chaos.cluster.faults import Saboteur
 from tests.chaos.cluster.plan import Fault
-from tests.cluster.node import OFFSETS_PARTITIONS
 
 LONGEST_OUTAGE: Final = 10.0
-OFFSETS: Final = "__consumer_offsets"
 
 
 class ServerSaboteur(Saboteur):
@@ -20,7 +18,7 @@ class ServerSaboteur(Saboteur):
         self._brokers, self._clickhouse = self.cluster.brokers, self.cluster.clickhouse
         self.handlers = {
             Fault.LEADER_KILL: self._kill_leader,
-            Fault.COORDINATOR_KILL: lambda: self._kill(self._coordinator()),
+            Fault.COORDINATOR_KILL: self._kill_coordinator,
             Fault.BROKERS_KILL: lambda: self._kill(*self._brokers.numbers),
             Fault.BROKER_PAUSE: self._pause_broker,
             Fault.STORE_KILL: self._kill_store,
@@ -31,9 +29,8 @@ class ServerSaboteur(Saboteur):
         partition = self.random.randrange(PARTITIONS)
         self._kill(self._brokers.leader(NAMES.events, partition))
 
-    def _coordinator(self) -> int:
-        """Return the broker that coordinates the group of the workers."""
-        return self._brokers.leader(OFFSETS, java_hash(NAMES.workers) % OFFSETS_PARTITIONS)
+    def _kill_coordinator(self) -> None:
+        self._kill(self._brokers.coordinator(NAMES.workers))
 
     def _kill(self, *numbers: int) -> None:
         self._brokers.kill(*numbers)
@@ -63,11 +60,3 @@ class ServerSaboteur(Saboteur):
             self.sleep(0.5, LONGEST_OUTAGE)
         finally:
             self._clickhouse.resume()
-
-
-def java_hash(text: str) -> int:
-    """Return Java's hash of a text, as a broker uses it for the name of a group."""
-    value = 0
-    for character in text:
-        value = (31 * value + ord(character)) & 0x7FFFFFFF
-    return value
