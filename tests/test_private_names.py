@@ -84,7 +84,7 @@ USED: Final = {
             }
         ),
     ),
-    "ingest.http.hypercorn.server.HypercornConnection": Base(
+    "ingest.http.hypercorn.connection.HypercornConnection": Base(
         "hypercorn.trio.tcp_server",
         "TCPServer",
         frozenset(

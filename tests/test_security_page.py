@@ -18,14 +18,14 @@ from ingest.http.body_budget import BODIES_BYTES, PART_BYTES, SMALL_PARTS
 from ingest.http.event_endpoint import ROOM_SECONDS
 from ingest.http.fast_path.event_request import BODY_BYTES
 from ingest.http.flood import MAX_ADDRESSES
-from ingest.http.hypercorn.open_connections import CONNECTIONS, RESERVED_FILES
-from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
-from ingest.http.hypercorn.server import (
+from ingest.http.hypercorn.connection import (
     CLOSING_SECONDS,
     IDLE_SECONDS,
     READ_SECONDS,
     WRITE_SECONDS,
 )
+from ingest.http.hypercorn.open_connections import CONNECTIONS, RESERVED_FILES
+from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
 from ingest.http.validation import VALIDATED_BYTES
 from ingest.records.drop_counter import MAX_KEYS
 from ingest.request import form

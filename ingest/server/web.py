@@ -21,7 +21,8 @@ from ingest.http.event_endpoint import EventEndpoint
 from ingest.http.fast_path.server import FastPath
 from ingest.http.flood import FloodGuard
 from ingest.http.health import Health, SitesKeeper
-from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from ingest.http.hypercorn.connection import IDLE_SECONDS, LINGER_SECONDS
+from ingest.http.hypercorn.server import Server
 from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.request_observers import RequestObserver

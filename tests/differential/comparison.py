@@ -20,7 +20,8 @@ import trio
 from msgspec.structs import asdict
 
 from ingest.http.fast_path.server import FastPath
-from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from ingest.http.hypercorn.connection import IDLE_SECONDS, LINGER_SECONDS
+from ingest.http.hypercorn.server import Server
 from ingest.model.event import EnrichedEvent
 from ingest.telemetry.metrics import Metrics
 from tests.actors.pipeline.running_pipeline import Pipeline, running

@@ -5,7 +5,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from ingest.http.hypercorn.server import READ_SECONDS, WRITE_SECONDS, Server
+from ingest.http.hypercorn.connection import READ_SECONDS, WRITE_SECONDS
+from ingest.http.hypercorn.server import Server
 from ingest.http.observation_routes import DROPS_LIMIT
 from ingest.model.verdict import DropReason
 from tests.actors.pipeline.running_pipeline import Pipeline

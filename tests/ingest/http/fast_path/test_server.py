@@ -20,7 +20,8 @@ from ingest.http.event_endpoint import ACCEPTED, ROOM_SECONDS
 from ingest.http.fast_path.connection import PART_SECONDS, READ_BYTES
 from ingest.http.fast_path.encoded_answer import encode
 from ingest.http.fast_path.server import REQUESTS_TOGETHER, FastPath
-from ingest.http.hypercorn.server import IDLE_SECONDS, LINGER_SECONDS, Server
+from ingest.http.hypercorn.connection import IDLE_SECONDS, LINGER_SECONDS
+from ingest.http.hypercorn.server import Server
 from ingest.http.request_observers import RequestObserver
 from ingest.http.turns import NEW
 from tests.actors.pipeline.running_pipeline import Pipeline, fail_once, running

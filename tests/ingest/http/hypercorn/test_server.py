@@ -7,10 +7,11 @@ import pytest
 import trio
 from hypercorn.events import RawData
 from hypercorn.protocol.h11 import H11Protocol
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
-from ingest.http.hypercorn import server
-from ingest.http.hypercorn.server import MANY_LINES, WRITE_SECONDS, Server, TimedStream
+from ingest.http.hypercorn import connection
+from ingest.http.hypercorn.connection import MANY_LINES
+from ingest.http.hypercorn.server import Server
 from ingest.http.interruption import UnwantedError, while_wanted
 from ingest.request.client_address import TrustedProxies
 from ingest.telemetry.metrics import Metrics
@@ -170,7 +171,7 @@ async def test_a_failing_connection_ends_no_other(
 async def test_what_a_client_still_sends_does_not_cost_it_the_answer(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CLOSING_SECONDS", 3600)
+    monkeypatch.setattr(connection, "CLOSING_SECONDS", 3600)
     slow = Slow()
     running = await start(nursery, app=slow)
     stream = await running.connect()
@@ -191,7 +192,7 @@ async def test_what_a_client_still_sends_does_not_cost_it_the_answer(
 async def test_a_client_that_keeps_its_side_open_is_left(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CLOSING_SECONDS", 0)
+    monkeypatch.setattr(connection, "CLOSING_SECONDS", 0)
     running = await start(nursery)
     stream = await running.connect()
     await stream.send_all(CLOSING)
@@ -203,7 +204,7 @@ async def test_a_client_that_keeps_its_side_open_is_left(
 async def test_a_request_as_the_idle_time_ends_is_answered_or_not_begun(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "IDLE_SECONDS", 0)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0)
     app = Slow()
     app.open.set()
     running = await start(nursery, limit=CLIENTS, app=app)
@@ -270,47 +271,6 @@ async def test_an_application_that_fails_ends_no_other(nursery: trio.Nursery) ->
         assert (await running.ask(REQUEST.replace(b"/ ", b"/bug "))).startswith(b"HTTP/1.1 500")
         assert (await running.ask()).startswith(b"HTTP/1.1 200")
     nursery.cancel_scope.cancel()
-
-
-class Stuck:
-    """A stream that takes nothing."""
-
-    socket = None
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    async def send_all(self, data: bytes) -> None:
-        await trio.sleep_forever()
-
-    async def receive_some(self, limit: int) -> bytes:
-        return b""
-
-    async def send_eof(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    async def aclose(self) -> None:
-        self.closed = True
-        await trio.lowlevel.checkpoint()
-
-
-async def test_a_client_that_does_not_read_is_left(autojump_clock: MockClock) -> None:
-    stuck = Stuck()
-    stream = TimedStream(stuck)  # type: ignore[arg-type]
-    with pytest.raises(trio.BrokenResourceError), trio.CancelScope(shield=True):
-        await stream.send_all(b"x")
-    assert trio.current_time() == WRITE_SECONDS
-    assert stuck.closed
-
-
-async def test_a_client_that_reads_is_waited_for(autojump_clock: MockClock) -> None:
-    ours, theirs = trio.testing.memory_stream_pair()
-    ours.socket = None  # type: ignore[attr-defined]
-    stream = TimedStream(ours)  # type: ignore[arg-type]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.send_all, b"x")
-        await wait_all_tasks_blocked()
-        assert await theirs.receive_some() == b"x"
 
 
 async def test_connections_end_with_their_last_response(nursery: trio.Nursery) -> None:
