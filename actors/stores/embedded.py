@@ -1,20 +1,17 @@
 """ClickHouse inside this process: chDB, with its files in one directory."""
 
-import fcntl
 import json
 import os
-import re
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import trio
 
-from actors.files.open_files import open_files
+from actors.stores.chdb_session import check_open_files, open_session, prepare_directory
 from actors.stores.encoding import INSERT_SETTINGS, encode, insert_into
 from actors.stores.migration import Migrated, create_imported, migrate
 from actors.stores.query_limits import (
@@ -28,7 +25,6 @@ from actors.stores.statement import TABLE_FUNCTIONS_QUERY, reading_statement
 from actors.stores.store import (
     QueryRefused,
     RowsRefused,
-    StoreBusy,
     StoreMisconfigured,
     StoreUnavailable,
 )
@@ -45,13 +41,6 @@ block requests while it lasts."""
 PARTS_REMOVED_BY_ONE_THREAD = 1_000_000
 """By default chDB removes more than 100 outdated parts with 128 threads, which it then keeps, with
 three open files each."""
-
-
-LEAST_FILES = 128
-"""Open files below which inserts fail again and again: chDB has three for each of its threads."""
-
-FEW_FILES = 256
-"""Open files below which statements do their work in one thread each."""
 
 
 class EmbeddedStore:
@@ -188,7 +177,7 @@ class EmbeddedStore:
             return
         check_open_files()
         prepare_directory(self._path)
-        writer = _open_session(self._path)
+        writer = open_session(self._path)
         try:
             writer.query(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(self._database)}")
             self._reader = self._new_reader()
@@ -201,7 +190,7 @@ class EmbeddedStore:
         self._table_functions = tuple(name for (name,) in self._rows(TABLE_FUNCTIONS_QUERY))
 
     def _new_reader(self) -> Any:
-        reader = _open_session(self._path)
+        reader = open_session(self._path)
         reader.query(f"USE {quote_identifier(self._database)}")
         reader.query("SET output_format_json_escape_forward_slashes = 0")
         limits = query_settings(self._query_seconds, embedded_query_bytes())
@@ -258,7 +247,7 @@ class EmbeddedStore:
     def _renew_writer(self) -> None:
         """Replace the session, because a failed statement may have left data in it."""
         self._writer.close()
-        self._writer = _open_session(self._path)
+        self._writer = open_session(self._path)
 
     def _close_reader(self) -> None:
         if self._reader is not None:
@@ -270,100 +259,6 @@ class EmbeddedStore:
             self._writer.close()
             self._writer = None
         self._migrated = None
-
-
-def check_open_files() -> None:
-    """Check that chDB can open the files that it needs.
-
-    Raises:
-        StoreMisconfigured: The process may not have so many.
-    """
-    allowed = open_files()
-    if allowed < LEAST_FILES:
-        raise StoreMisconfigured(
-            f"the embedded store needs {LEAST_FILES} open files, {allowed} are allowed: "
-            "raise the limit by ulimit -n, or LimitNOFILE= of systemd"
-        )
-
-
-def prepare_directory(path: Path) -> None:
-    """Create the directory, and check that this process can use it.
-
-    Raises:
-        StoreBusy: Another process has it open.
-        StoreMisconfigured: It cannot be created or written.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreMisconfigured(f"cannot make the directory {path}: {error.strerror}") from None
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise StoreMisconfigured(f"cannot write to the directory {path}")
-    holder = lock_holder(path)
-    if holder is not None and holder != str(os.getpid()):
-        raise StoreBusy(f"{path} is in use by another process (id {holder})")
-
-
-def lock_holder(path: Path) -> str | None:
-    """The id of the process that has the directory open; None if there is none.
-
-    Checked first, because chDB would only report that it cannot be initialised, also on stderr.
-
-    Raises:
-        StoreMisconfigured: The lock cannot be read.
-    """
-    try:
-        with (path / "status").open("r", encoding="utf-8", errors="replace") as status:
-            try:
-                fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                match = re.search(r"PID: (\d+)", status.read())
-                return match[1] if match else "unknown"
-    except FileNotFoundError:
-        pass  # Never opened yet.
-    except OSError as error:
-        raise StoreMisconfigured(f"cannot use {path / 'status'}: {error.strerror}") from None
-    return None
-
-
-def _open_session(path: Path) -> Any:
-    try:
-        with _in_utc():
-            from chdb.session import Session
-
-            session: Any = Session(str(path))  # type: ignore[no-untyped-call]
-            if open_files() < FEW_FILES:
-                session.query("SET max_threads = 1, input_format_parallel_parsing = 0")
-            return session
-    except ImportError:
-        raise StoreMisconfigured(
-            "the embedded store is not installed: pip install 'sluice-collector[embedded]', "
-            "or set CLICKHOUSE_URL to a ClickHouse server"
-        ) from None
-    except RuntimeError as error:
-        text = str(error)
-        if match := re.search(r"already initialized with path '([^']*)'", text):
-            raise StoreMisconfigured(
-                f"this process already has chDB open in {match[1]}; it cannot open {path} as well"
-            ) from None
-        # The same process id in another container, or a process that was faster.
-        if lock_holder(path) is not None:
-            raise StoreBusy(f"{path} is in use by another process") from None
-        raise StoreMisconfigured(f"chDB cannot use {path}: {shorten(text)}") from None
-
-
-@contextmanager
-def _in_utc() -> Iterator[None]:
-    """Set the environment's time zone to UTC for chDB, so that days and months are in UTC."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "UTC"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TZ"]
-        else:
-            os.environ["TZ"] = before
 
 
 @contextmanager

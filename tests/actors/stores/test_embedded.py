@@ -10,14 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.stores.embedded import (
-    FEW_FILES,
-    LEAST_FILES,
-    EmbeddedStore,
-    check_open_files,
-    lock_holder,
-    prepare_directory,
-)
+from actors.stores.chdb_session import FEW_FILES, LEAST_FILES, lock_holder
+from actors.stores.embedded import EmbeddedStore
 from actors.stores.store import (
     QueryRefused,
     StoreBusy,
@@ -167,7 +161,7 @@ async def test_another_process_is_told_who_has_the_directory(
 ) -> None:
     script = f"""
 from pathlib import Path
-from actors.stores.embedded import prepare_directory
+from actors.stores.chdb_session import prepare_directory
 from actors.stores.store import StoreBusy
 
 try:
@@ -204,12 +198,6 @@ async def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     await store.aclose()
 
 
-@pytest.mark.parametrize("allowed", [LEAST_FILES, resource.RLIM_INFINITY])
-def test_enough_open_files(monkeypatch: pytest.MonkeyPatch, allowed: int) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
-    check_open_files()
-
-
 async def test_too_few_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (LEAST_FILES - 1, LEAST_FILES))
     store = EmbeddedStore(EmbeddedAddress(tmp_path))
@@ -229,26 +217,6 @@ async def test_few_open_files_few_threads(
     assert await store._execute(sql) == [[str(parallel).lower()]]
     assert await checks.read(store, sql) == [{"parallel": parallel}]
     await store.aclose()
-
-
-def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreMisconfigured, match=r"cannot make the directory .*: Not a directory"):
-        prepare_directory(tmp_path / "file" / "chdb")
-
-
-def test_a_directory_that_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(StoreMisconfigured, match="cannot write to the directory"):
-        prepare_directory(tmp_path)
-
-
-def test_a_lock_that_cannot_be_looked_at(tmp_path: Path) -> None:
-    (tmp_path / "status").mkdir()
-    with pytest.raises(StoreMisconfigured, match=r"cannot use .*status: Is a directory"):
-        lock_holder(tmp_path)
 
 
 async def test_without_chdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
