@@ -67,7 +67,7 @@ def add_export_routes(
             request = msgspec.json.decode(await read_body(), type=ExportRequest)
         except (ValueError, RecursionError) as mistake:
             return error(400, "import", str(mistake))
-        response = Response(steps(request), 200, content_type="application/jsonl")
+        response = Response(steps(request), 200, content_type="application/x-ndjson")
         response.timeout = None
         return response
 

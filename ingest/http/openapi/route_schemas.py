@@ -147,7 +147,7 @@ def route_paths() -> dict[str, Any]:
                     {
                         "200": {
                             "description": "JSON lines: how far it is, and how it ended",
-                            "content": {"application/jsonl": {"schema": {"type": "object"}}},
+                            "content": {"application/x-ndjson": {"schema": {"type": "object"}}},
                         },
                     },
                     "Import Plausible's export",

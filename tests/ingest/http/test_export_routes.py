@@ -58,7 +58,7 @@ class Front:
                 while True:
                     content += await connection.receive()
         assert connection.status_code == 200
-        assert connection.headers["content-type"] == "application/jsonl"
+        assert connection.headers["content-type"] == "application/x-ndjson"
         return msgspec.json.decode(content.splitlines()[-1], type=ExportStep)
 
 
