@@ -33,7 +33,7 @@ _LINE: Final = re.compile(
     # An IPv6 address may be in brackets, as the time is.
     rf"((?:[^\[]++|\[[0-9A-Fa-f:.]{{2,45}}\](?=[:, ]))++)"
     rf"\[([^\]]*+)\] {QUOTED} ([0-9]{{3}}|-) (?:[0-9]+|-)"
-    rf"(?: {QUOTED} {QUOTED}(?: {QUOTED})?(?:\s.*)?|(?:\s+[^\"\s].*)?)",
+    rf"(?:\s++(?:{QUOTED} {QUOTED}(?: {QUOTED})?(?:\s.*)?|[^\"].*)?)?",
     re.DOTALL,
 )
 

@@ -42,6 +42,16 @@ def test_combined() -> None:
             id="common",
         ),
         pytest.param(
+            f'203.0.113.9 -  -  {TIME} "GET /a HTTP/1.1" 200 512  ',
+            {"client_ip": "203.0.113.9", "hostname": "example.com", "user_agent": None},
+            id="common, with Jetty's spaces",
+        ),
+        pytest.param(
+            f'203.0.113.9 -  -  {TIME} "GET /a HTTP/1.1" 200 512  "-" "x" ',
+            {"referrer": None, "user_agent": "x"},
+            id="combined, with Jetty's spaces",
+        ),
+        pytest.param(
             f'203.0.113.9 - - {TIME} "GET /a HTTP/1.1" 200 - "-" "-"',
             {"referrer": None, "user_agent": None},
             id="nothing sent",
