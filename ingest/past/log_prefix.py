@@ -35,6 +35,7 @@ _OTHER_MESSAGE: Final = re.compile(
     # Error logs of nginx and Apache; messages of containers and services at their start.
     r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{2,8}\] "
     r"|\[[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d[.\d]{0,7} \d{4}\] \["
+    r"|\[(?:[a-z0-9_]{0,64}:)?[a-z0-9]{2,8}\] \[(?:pid|client) "  # Apache's in syslog
     r"|/docker-entrypoint\.sh: |\S{1,64}\.sh: (?:info|error|warn)"
 )
 _SYSTEMD: Final = re.compile(r" systemd\[\d{1,10}\]: \Z")
