@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import trio
@@ -211,3 +211,14 @@ async def opening_again_changes_nothing(store: Store) -> None:
     await store.open()
     assert await store.query(f"{sql} ORDER BY name") == before
     assert len(before) == 5
+
+
+ALL: Final[tuple[Check, ...]] = (
+    every_type_comes_back,
+    imported_tables_are_created_once,
+    a_repeated_insert_is_stored_once,
+    rows_are_refused_for_good,
+    a_cancelled_insert_can_be_repeated,
+    queries_only_read,
+    opening_again_changes_nothing,
+)

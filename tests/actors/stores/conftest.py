@@ -1,7 +1,11 @@
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from actors.stores.clickhouse import ClickHouseStore
+from actors.stores.embedded import EmbeddedStore
+from actors.stores.url import EmbeddedAddress, ServerAddress
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 
 pytest.register_assert_rewrite("tests.actors.stores.checks")
@@ -12,3 +16,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
     """A real server for all tests that leave it running; each takes a database of its own."""
     with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as running:
         yield running
+
+
+@pytest.fixture
+async def clickhouse(
+    server: ClickHouseServer, request: pytest.FixtureRequest
+) -> AsyncIterator[ClickHouseStore]:
+    """A store on the server, with a database of its own."""
+    address = ServerAddress("127.0.0.1", server.tcp_port, database=request.node.name)
+    store = ClickHouseStore(address)
+    await store.open()
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
+    """A store in this process."""
+    pytest.importorskip("chdb")
+    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"))
+    await store.open()
+    yield store
+    await store.aclose()

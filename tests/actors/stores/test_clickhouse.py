@@ -56,19 +56,7 @@ async def survivor(
     await store.aclose()
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        checks.every_type_comes_back,
-        checks.imported_tables_are_created_once,
-        checks.a_repeated_insert_is_stored_once,
-        checks.rows_are_refused_for_good,
-        checks.a_cancelled_insert_can_be_repeated,
-        checks.queries_only_read,
-        checks.opening_again_changes_nothing,
-    ],
-    ids=lambda check: str(check.__name__),
-)
+@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: str(check.__name__))
 async def test_contract(store: ClickHouseStore, check: checks.Check) -> None:
     await check(store)
 

@@ -28,11 +28,8 @@ pytest.importorskip("chdb")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
-    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"))
-    await store.open()
-    yield store
-    await store.aclose()
+def store(embedded: EmbeddedStore) -> EmbeddedStore:
+    return embedded
 
 
 @pytest.fixture
@@ -44,19 +41,7 @@ async def brief(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
     await store.aclose()
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        checks.every_type_comes_back,
-        checks.imported_tables_are_created_once,
-        checks.a_repeated_insert_is_stored_once,
-        checks.rows_are_refused_for_good,
-        checks.a_cancelled_insert_can_be_repeated,
-        checks.queries_only_read,
-        checks.opening_again_changes_nothing,
-    ],
-    ids=lambda check: str(check.__name__),
-)
+@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: str(check.__name__))
 async def test_contract(store: EmbeddedStore, check: checks.Check) -> None:
     await check(store)
 

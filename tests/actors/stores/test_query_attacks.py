@@ -1,8 +1,7 @@
 """Queries that would do more than read tables: tried on real stores, beside a listener."""
 
 import socket
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import trio
@@ -10,10 +9,8 @@ import trio
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
 from actors.stores.store import QueryRefused, Store
-from actors.stores.url import EmbeddedAddress, ServerAddress
 from ingest.rows.schema import EVENTS
 from tests.actors.stores import checks
-from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.ingest.rows.example_rows import row
 
 URL = "url('http://127.0.0.1:{port}/', 'LineAsString')"
@@ -111,26 +108,6 @@ def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
         listening.setblocking(False)
         yield listening
-
-
-@pytest.fixture
-async def clickhouse(
-    server: ClickHouseServer, request: pytest.FixtureRequest
-) -> AsyncIterator[ClickHouseStore]:
-    address = ServerAddress("127.0.0.1", server.tcp_port, database=request.node.name)
-    store = ClickHouseStore(address)
-    await store.open()
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
-    pytest.importorskip("chdb")
-    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"))
-    await store.open()
-    yield store
-    await store.aclose()
 
 
 async def all_are_refused(store: Store, listener: socket.socket) -> None:

@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from actors.stores.query_limits import (
     query_settings,
 )
 from actors.stores.store import QueryRefused, Store
-from actors.stores.url import EmbeddedAddress, ServerAddress
-from tests.end_to_end.clickhouse_server import ClickHouseServer
 
 GREEDY = (
     ("SELECT length(groupArray(number)) FROM numbers(1000000000)", "memory limit exceeded"),
@@ -27,26 +24,6 @@ GREEDY = (
         "more than 100,000,000 char",
     ),
 )
-
-
-@pytest.fixture
-async def clickhouse(
-    server: ClickHouseServer, request: pytest.FixtureRequest
-) -> AsyncIterator[ClickHouseStore]:
-    address = ServerAddress("127.0.0.1", server.tcp_port, database=request.node.name)
-    store = ClickHouseStore(address)
-    await store.open()
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
-    pytest.importorskip("chdb")
-    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"))
-    await store.open()
-    yield store
-    await store.aclose()
 
 
 async def greedy_queries_are_refused(store: Store) -> None:
