@@ -33,7 +33,7 @@ from ingest.request.batch import BATCH_BYTES, COUNTED, ITEMS_LIMIT
 from ingest.request.body import BODY_LIMIT, parse_body
 from ingest.request.client_address import MAX_ADDRESS_LENGTH, MAX_PROXIES, PEERS
 from ingest.request.compression import PARTS_LIMIT
-from ingest.request.fields import DOMAINS_LIMIT, NAME_LENGTH, REFERRER_LENGTH
+from ingest.request.field_values import DOMAINS_LIMIT, NAME_LENGTH, REFERRER_LENGTH
 from ingest.request.invalid import InvalidRequest
 from ingest.request.json_text import BRACKETS_LIMIT, COMMAS_LIMIT, STRINGS_LIMIT
 from ingest.request.props import KEY_BYTES, PROPS_LIMIT, VALUE_BYTES

@@ -8,7 +8,8 @@ import msgspec
 from ingest.model.event import EventRequest
 from ingest.observation.event_summary import cut
 from ingest.request.body import media_type, parse_body, reads_raw
-from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, EventFields, read_fields
+from ingest.request.event_fields import EventFields
+from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, read_fields
 from ingest.request.invalid import Errors, InvalidRequest
 
 KEYS_SHOWN: Final = 50

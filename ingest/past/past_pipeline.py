@@ -13,7 +13,7 @@ from ingest.past.past_event import BrokenLineError, PastEvent, Reader, SkipReaso
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import ENRICHMENT, GATE, run_steps
-from ingest.request.fields import DOMAINS_LIMIT
+from ingest.request.field_values import DOMAINS_LIMIT
 
 NUMBERS: Final = 1024
 """Numbers reserved for the events of a line, one for each of its domains."""

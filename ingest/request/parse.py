@@ -4,7 +4,9 @@ from typing import Any
 
 from ingest.model.event import ENGAGEMENT, EventRequest
 from ingest.request.body import parse_body
-from ingest.request.fields import SYSTEM_EVENTS, UNKNOWN_SCROLL_DEPTH, Fields, read_fields
+from ingest.request.event_fields import Fields
+from ingest.request.field_values import UNKNOWN_SCROLL_DEPTH
+from ingest.request.fields import SYSTEM_EVENTS, read_fields
 from ingest.request.invalid import InvalidRequest
 from ingest.request.props import PropsTooLong, parse_props
 from ingest.request.revenue import parse_revenue

@@ -12,7 +12,7 @@ from ingest.past.import_request import ImportSelection
 from ingest.past.past_event import LINE_BYTES, Reader
 from ingest.past.past_pipeline import NUMBERS, PastPipeline
 from ingest.pipeline.reference import Reference
-from ingest.request.fields import DOMAINS_LIMIT
+from ingest.request.field_values import DOMAINS_LIMIT
 from ingest.sessions.salts import Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
