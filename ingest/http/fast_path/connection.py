@@ -10,7 +10,7 @@ import trio
 
 from ingest.http.batch_endpoint import PendingBatch
 from ingest.http.event_endpoint import PendingRequest
-from ingest.http.fast_path.event_request import RequestHead
+from ingest.http.fast_path.request_head import RequestHead
 from ingest.http.turns import NEW
 from ingest.request.client_address import ClientAddress
 from ingest.telemetry.request_id import RequestId

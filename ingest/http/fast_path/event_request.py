@@ -8,10 +8,10 @@ disagree about where a request ends.
 from typing import Final
 
 import httptools
-import msgspec
 
 from ingest.http.batch_endpoint import ROUTE as BATCH_ROUTE
 from ingest.http.event_endpoint import ROUTE
+from ingest.http.fast_path.request_head import RequestHead
 from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
 from ingest.request.batch import BATCH_BYTES
 from ingest.request.client_address import JOINED_HEADERS
@@ -47,28 +47,6 @@ _USED: Final = {
 """Headers that the endpoints use."""
 
 _LEFT_TO_HYPERCORN: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
-
-
-class RequestHead(msgspec.Struct, frozen=True, gc=False):
-    """The head of a request.
-
-    Attributes:
-        route: The route.
-        headers: First occurrence of each used header, by lower-case name.
-        lists: All occurrences of list headers, joined with commas.
-        size: Size of the head in bytes.
-        length: Size of the body in bytes.
-        is_large: Whether there must be room for the request before its body is read.
-        closes: Whether the client wants the connection closed after the answer.
-    """
-
-    route: str
-    headers: dict[str, str]
-    lists: dict[str, str]
-    size: int
-    length: int
-    is_large: bool
-    closes: bool
 
 
 class NotPlainError(ValueError):

@@ -9,9 +9,9 @@ from ingest.http.fast_path.event_request import (
     BODY_BYTES,
     STARTS,
     NotPlainError,
-    RequestHead,
     read_head,
 )
+from ingest.http.fast_path.request_head import RequestHead
 from ingest.http.hypercorn.protocol import HEAD_BYTES, HEADERS
 from ingest.request.batch import BATCH_BYTES
 
