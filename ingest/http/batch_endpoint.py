@@ -208,9 +208,11 @@ class BatchEndpoint:
         is_admin = self._admin_token is not None and has_bearer_token(headers, self._admin_token)
 
         def may_set(domain: str) -> bool:
+            if is_admin:
+                return True
             site = self._collector.reference.site(domain)
             key = site.server_key if site is not None else None
-            return is_admin or (key is not None and has_bearer_token(headers, key))
+            return key is not None and has_bearer_token(headers, key)
 
         return Sender(
             received=now,

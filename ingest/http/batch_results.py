@@ -3,16 +3,20 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from actors.pipeline.intake import RETRY_AFTER_SECONDS
 from ingest.http.answer import JSON, Answer
 from ingest.model.event import EventRequest
-from ingest.model.verdict import Verdict
+from ingest.model.verdict import ACCEPTED, Verdict
 
 Result = dict[str, Any]
 """The result of an item: its `status`, with `reasons` or `errors`."""
+
+_ACCEPTED: Final[Result] = {"status": "accepted"}
+_ACCEPTED_TEXT: Final = json.dumps(_ACCEPTED)
 
 
 class BatchPart:
@@ -23,17 +27,19 @@ class BatchPart:
         requests: The valid items.
     """
 
-    __slots__ = ("_numbers", "requests", "results")
+    __slots__ = ("_events", "_numbers", "requests", "results")
 
     def __init__(self) -> None:
         """Start without items."""
         self.results: list[Result] = []
         self.requests: list[EventRequest] = []
         self._numbers: list[int] = []
+        self._events = 0
 
     def add(self, request: EventRequest) -> None:
         """Add a valid item."""
         self._numbers.append(len(self.results))
+        self._events += len(request.domains)
         self.requests.append(request)
         self.results.append({})
 
@@ -45,11 +51,18 @@ class BatchPart:
                 pipeline has not taken. Those that are missing at the end were not taken either.
             items: How many there are, if they could not all be read.
         """
+        if verdicts.count(ACCEPTED) == self._events:  # the usual case, in a fraction of the time
+            for number in self._numbers:
+                self.results[number] = _ACCEPTED
+        else:
+            self._give_each(verdicts)
+        self.results += [{"status": "unavailable"}] * (items - len(self.results))
+        return self.results
+
+    def _give_each(self, verdicts: Sequence[Verdict | None]) -> None:
         remaining = iter(verdicts)
         for number, request in zip(self._numbers, self.requests, strict=True):
             self.results[number] = _result(request, list(islice(remaining, len(request.domains))))
-        self.results += [{"status": "unavailable"}] * (items - len(self.results))
-        return self.results
 
 
 def _result(request: EventRequest, given: Sequence[Verdict | None]) -> Result:
@@ -63,7 +76,7 @@ def _result(request: EventRequest, given: Sequence[Verdict | None]) -> Result:
         if verdict.reason is not None
     }
     if not reasons:
-        return {"status": "accepted"}
+        return _ACCEPTED
     return {"status": "accepted" if accepted else "dropped", "reasons": reasons}
 
 
@@ -82,6 +95,10 @@ class BatchReport:
 
     def add(self, results: Sequence[Result]) -> None:
         """Add results, in order."""
+        if results.count(_ACCEPTED) == len(results):
+            self._counts["accepted"] += len(results)
+            self._texts += [_ACCEPTED_TEXT] * len(results)
+            return
         self._counts.update(result["status"] for result in results)
         self._reasons.update(
             reason for result in results for reason in result.get("reasons", {}).values()
@@ -106,7 +123,18 @@ class BatchReport:
 
 
 def answer_of(results: Sequence[Result]) -> Answer:
-    """Return the answer that the results of a whole batch make."""
+    """Return the answer that the results of a whole small batch make."""
+    if results.count(_ACCEPTED) == len(results):
+        return _all_accepted(len(results))
+    return _answer_of(results)
+
+
+@lru_cache(maxsize=64)
+def _all_accepted(items: int) -> Answer:
+    return _answer_of([_ACCEPTED] * items)
+
+
+def _answer_of(results: Sequence[Result]) -> Answer:
     report = BatchReport()
     report.add(results)
     return report.answer()

@@ -2,9 +2,15 @@
 
 import time
 from functools import lru_cache
+from typing import Final
 from wsgiref.handlers import format_date_time
 
-from ingest.http.answer import CORS_HEADERS, TEXT, Answer
+from ingest.http.answer import CORS_HEADERS, Answer
+
+CACHED_BYTES: Final = 1024
+"""Maximum size of a body that is encoded once a second: that of a small batch without errors."""
+
+_date = lru_cache(maxsize=1)(format_date_time)
 
 
 def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "") -> bytes:
@@ -17,7 +23,7 @@ def encode(answer: Answer, *, asked: bool, stopping: bool, request_id: str = "")
         request_id: The request's id for errors; empty for other answers.
     """
     second = int(time.time())
-    if request_id or answer.content_type != TEXT:
+    if request_id or len(answer.body) > CACHED_BYTES:
         return _encode(answer, asked, stopping, request_id, second)
     return _encoded(answer, asked, stopping, request_id, second)
 
@@ -29,7 +35,7 @@ def _encode(answer: Answer, asked: bool, stopping: bool, request_id: str, second
         ("content-length", str(len(answer.body))),
         *CORS_HEADERS,
         *((("x-request-id", request_id),) if request_id else ()),
-        ("date", format_date_time(second)),
+        ("date", _date(second)),
     ]
     if stopping:
         headers.insert(-1, ("connection", "close"))
