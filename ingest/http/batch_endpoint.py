@@ -56,8 +56,8 @@ UNPACKED_AT_ONCE: Final = 4_096
 megabytes and take tens of milliseconds."""
 
 SMALL_EVENTS: Final = 256
-"""Maximum number of events of small batches that wait for verdicts. Beyond it a batch waits for its
-turn like a larger one."""
+"""Maximum number of events of small batches that wait for verdicts. Beyond it a small batch waits
+for room, and for its turn like a larger one if there is none in time."""
 
 AT_A_TIME: Final = 2
 """Maximum number of concurrent batches that are not small: one is read while the other is in the
@@ -112,6 +112,11 @@ class BatchEndpoint:
         self.turns = Turns(AT_A_TIME, TURN_SECONDS)
         self._small_events = 0
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a small batch can be started without waiting for a turn."""
+        return self._small_events < SMALL_EVENTS
+
     async def answer(
         self, headers: Mapping[str, str], client: ClientAddress, body: bytes
     ) -> Answer:
@@ -156,7 +161,7 @@ class BatchEndpoint:
         if (
             len(body) > SMALL_BYTES
             or "content-encoding" in headers
-            or self._small_events >= SMALL_EVENTS
+            or not self.has_room
             or body.count(b",") > SMALL_COMMAS
         ):
             return None

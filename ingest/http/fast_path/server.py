@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import trio
 
 from ingest.http.answer import FIRST_ERROR, Answer
-from ingest.http.batch_endpoint import BatchEndpoint, PendingBatch
+from ingest.http.batch_endpoint import SMALL_BYTES, BatchEndpoint, PendingBatch
 from ingest.http.event_endpoint import (
     FLOODED,
     OVERLOADED,
@@ -93,6 +93,8 @@ class FastPath:
         self._any_ready = trio.Event()
         self._batch_tasks: trio.Nursery | None = None
         self._waiting, self._flooded = WaitingLine(), WaitingLine()
+        self._small_batches = WaitingLine()
+        self._lines = (self._flooded, self._small_batches, self._waiting)
         self._may_admit = trio.Event()
         self._now = self._hold_ends = 0.0
         self._room = 0
@@ -191,7 +193,7 @@ class FastPath:
                     self._guard(connection, self._finish_request)
                     if time.perf_counter() > self._hold_ends:
                         await self._rest()
-            if self._waiting.connections:
+            if self._waiting.connections or self._small_batches.connections:
                 self._may_admit.set()
 
     def _verdicts_ready(self, connection: Connection) -> None:
@@ -203,7 +205,7 @@ class FastPath:
         """End the wait for bytes of connections that have been silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
-            if self._waiting.connections or self._flooded.connections:
+            if any(line.connections for line in self._lines):
                 self._may_admit.set()
             now = trio.current_time()
             for connection in self._connections:
@@ -285,9 +287,8 @@ class FastPath:
         if self._waiting.connections and not (connection.has_waited or self._endpoint.is_closed):
             refusal: Answer | None = OVERLOADED  # others have come first
         else:
-            refusal = self._endpoint.refusal(
-                head.headers, connection.client, has_room=self._room > 0
-            )
+            has_room = self._room > 0 and (connection.has_waited or not self._is_held_up(head))
+            refusal = self._endpoint.refusal(head.headers, connection.client, has_room=has_room)
         if refusal is not None:
             if self._waits(connection, refusal):
                 return False
@@ -314,6 +315,15 @@ class FastPath:
             connection.pending = started
         return False
 
+    def _is_held_up(self, head: RequestHead) -> bool:
+        """Whether it is a small batch, and other small batches leave no room for it."""
+        return (
+            head.route != ROUTE
+            and head.length <= SMALL_BYTES
+            and "content-encoding" not in head.headers
+            and (bool(self._small_batches.connections) or not self._batches.has_room)
+        )
+
     def _waits(self, connection: Connection, refusal: Answer) -> bool:
         """Let a request wait for room, or only for its refusal if it comes from a flood.
 
@@ -323,7 +333,8 @@ class FastPath:
         if connection.has_waited or self._endpoint.is_closed:
             return False
         if refusal.status == OVERLOADED.status:
-            self._waiting.join(connection)
+            only_batches = self._room > 0 and not self._waiting.connections
+            (self._small_batches if only_batches else self._waiting).join(connection)
         elif refusal.status == FLOODED:
             self._flooded.join(connection)
         else:
@@ -336,14 +347,20 @@ class FastPath:
             await self._may_admit.wait()
             self._may_admit = trio.Event()
             self._begin_hold()
-            while self._flooded.first_has_waited or (
-                self._waiting.connections and (self._waiting.first_has_waited or self._room > 0)
-            ):
-                late = self._flooded.first_has_waited
-                connection = (self._flooded if late else self._waiting).leave()
+            while (line := self._next_line()) is not None:
+                connection = line.leave()
                 self._guard(connection, self._process_received)
                 if time.perf_counter() > self._hold_ends:
                     await self._rest()
+
+    def _next_line(self) -> WaitingLine | None:
+        """Return the line whose first request can be started or refused; None if there is none."""
+        has_room = self._room > 0
+        if self._flooded.may_leave(has_room=False):
+            return self._flooded
+        if self._small_batches.may_leave(has_room=has_room and self._batches.has_room):
+            return self._small_batches
+        return self._waiting if self._waiting.may_leave(has_room=has_room) else None
 
     async def _answer_batch(
         self, connection: Connection, head: RequestHead, body: bytes | None

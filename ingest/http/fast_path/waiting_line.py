@@ -26,10 +26,10 @@ class WaitingLine:
         connection.in_line = True
         self.connections.append((trio.current_time() + ROOM_SECONDS, connection))
 
-    @property
-    def first_has_waited(self) -> bool:
-        """Whether the first connection has waited for long enough."""
-        return bool(self.connections) and self.connections[0][0] <= trio.current_time()
+    def may_leave(self, *, has_room: bool) -> bool:
+        """Whether there is a first connection, and room for it, or it has waited long enough."""
+        line = self.connections
+        return bool(line) and (has_room or line[0][0] <= trio.current_time())
 
     def leave(self) -> Connection:
         """Remove the first connection."""

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from actors.pipeline.intake import Intake
 from ingest.http.answer import Answer
-from ingest.http.batch_endpoint import AT_A_TIME, TURN_SECONDS
+from ingest.http.batch_endpoint import AT_A_TIME, SMALL_EVENTS, TURN_SECONDS
 from ingest.http.event_endpoint import ACCEPTED, ROOM_SECONDS
 from ingest.http.fast_path.connection import PART_SECONDS, READ_BYTES
 from ingest.http.fast_path.encoded_answer import encode
@@ -579,6 +579,55 @@ async def test_nobody_overtakes_those_who_wait(
     room.free = True
     await stream.receive_some()
     assert order == [f"/{number}" for number in range(20)]
+    nursery.cancel_scope.cancel()
+
+
+async def test_small_batches_wait_for_each_other(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone, sizes = Alone(pipeline), []
+    intake = pipeline.collector.intake
+    send = intake.send
+
+    def record(*requests: Any, **options: Any) -> Any:
+        sizes.append(len(requests))
+        return send(*requests, **options)
+
+    monkeypatch.setattr(intake, "send", record)
+    monkeypatch.setattr("ingest.http.batch_endpoint.SMALL_EVENTS", 0)
+    streams = [await alone.serve(nursery) for _ in range(3)]
+    for number, stream in enumerate(streams, 1):
+        await stream.send_all(batch(*[EVENT] * number))
+        await trio.testing.wait_all_tasks_blocked()
+    compressed = batch(headers=b"content-encoding: gzip\r\n", body=gzip.compress(b"[]"))
+    for sent in (post(), batch(*[EVENT] * 200), compressed):
+        other = await alone.serve(nursery)
+        await other.send_all(sent)
+        assert b"HTTP/1.1" in await other.receive_some()
+    assert trio.current_time() < ROOM_SECONDS
+    sizes.clear()
+    monkeypatch.setattr("ingest.http.batch_endpoint.SMALL_EVENTS", SMALL_EVENTS)
+    for stream in streams:
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    assert sizes == [1, 2, 3]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_small_batch_that_has_waited_takes_a_turn(
+    autojump_clock: MockClock,
+    pipeline: Pipeline,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.http.batch_endpoint.SMALL_EVENTS", 0)
+    alone = Alone(pipeline)
+    stream = await alone.serve(nursery)
+    await stream.send_all(batch(EVENT))
+    assert (await stream.receive_some()).startswith(b"HTTP/1.1 202")
+    assert ROOM_SECONDS <= trio.current_time() < ROOM_SECONDS + 1
     nursery.cancel_scope.cancel()
 
 
