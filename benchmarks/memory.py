@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from ingest.model.event import Attribution, Device, EnrichedEvent, Place, Visitor
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.sites.site import Site, SiteRegistry
 
 NOW = 1_790_078_400
@@ -42,7 +42,7 @@ def measure_sessions(count: int) -> None:
     """Open this many sessions, then measure the cost of the next event of some of them."""
     gc.collect()
     before = resident()
-    sessions = OpenSessions(1800, 60)
+    sessions = LiveSessions(1800, 60)
 
     def apply(visitor: int, timestamp: int) -> None:
         transition = sessions.transition(event(visitor, timestamp), timestamp)

@@ -30,7 +30,7 @@ from ingest.request.parse import parse_request
 from ingest.rows.batch import Batch
 from ingest.rows.layout import EventRows, event_row, session_row
 from ingest.rows.schema import TABLES
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
@@ -124,7 +124,7 @@ def rows(traffic: Traffic, visits: int) -> Iterator[EventRows]:
         RateLimiter(),
     )
     ids = random.Random(7)  # noqa: S311
-    open_sessions = OpenSessions(1800, 60)
+    open_sessions = LiveSessions(1800, 60)
     for now, address, agent, body in traffic.bodies(visits):
         request = parse_request(
             "text/plain", json.dumps(body).encode(), timestamp=now, client_ip=address,

@@ -7,7 +7,7 @@ import trio
 
 from actors.pipeline.flush import Flush
 from actors.supervision.actor import Actor
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 
 
 class BackHalf(ABC):
@@ -32,7 +32,7 @@ class BackHalf(ABC):
         """Number of accepted events that have not been taken onwards."""
 
     @property
-    def open_sessions(self) -> OpenSessions | None:
+    def open_sessions(self) -> LiveSessions | None:
         """The open sessions, to read only; None if another process has them."""
         return None
 

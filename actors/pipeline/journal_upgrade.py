@@ -17,7 +17,8 @@ from ingest.records.record import Description
 from ingest.records.row_sessions import follow_rows
 from ingest.records.session_snapshot import EMPTY, Snapshot, read_snapshot
 from ingest.rows.batch import Batch
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
+from ingest.sessions.past_sessions import PastSessions
 
 log = structlog.get_logger()
 
@@ -148,8 +149,8 @@ def state_of(journal: OldJournal, snapshot: Snapshot, description: Description) 
         OSError: The journal cannot be read.
         ValueError: It is damaged.
     """
-    live = OpenSessions(description.session_seconds)
-    past = OpenSessions(description.session_seconds)
+    live = LiveSessions(description.session_seconds)
+    past = PastSessions(description.session_seconds)
     start = journal.first
     if snapshot.journal == journal.id:
         if journal.first <= snapshot.position <= journal.end:

@@ -17,7 +17,7 @@ from actors.pipeline.sessions import FoldVerdicts, Sessions
 from actors.supervision.actor import Actor
 from ingest.fold.checkpoint import FoldState
 from ingest.fold.folded_run import FoldedRun
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -112,7 +112,7 @@ class Partition:
         await self.batcher.cut_at(point)
 
     @property
-    def open_sessions(self) -> OpenSessions:
+    def open_sessions(self) -> LiveSessions:
         """The sessions that may go on, to look at."""
         return self.sessions.open_sessions
 

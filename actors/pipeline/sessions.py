@@ -20,7 +20,7 @@ from ingest.model.verdict import SET_ASIDE, Verdict
 from ingest.records.record import Record
 from ingest.records.run import Run
 from ingest.rows.layout import EventRows
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.telemetry.logs import stack_of
 
 log = structlog.get_logger()
@@ -134,7 +134,7 @@ class Sessions(Actor):
         return {**report, "status": "down", "reason": self.problem}
 
     @property
-    def open_sessions(self) -> OpenSessions:
+    def open_sessions(self) -> LiveSessions:
         """The open sessions, to read only."""
         return self.fold.sessions
 

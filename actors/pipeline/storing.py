@@ -20,7 +20,7 @@ from actors.stores.store import Store
 from actors.supervision.actor import Actor
 from actors.supervision.traces import Tracing
 from ingest.fold.checkpoint import FoldState
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -125,7 +125,7 @@ class Storing(BackHalf):
         return self.partition.waiting < self._flush_rows
 
     @property
-    def open_sessions(self) -> OpenSessions:
+    def open_sessions(self) -> LiveSessions:
         """See `BackHalf.open_sessions`."""
         return self.partition.open_sessions
 

@@ -78,7 +78,7 @@ class FoldState(msgspec.Struct, frozen=True, gc=False):
         number: Events before that position.
         log_time: As in `Fold`.
         description: As in `Fold`.
-        sessions: Live sessions, least recently touched first.
+        sessions: Live sessions, in no particular order.
         past: Past sessions, least recently touched first.
         sources: Taken sources, in the order in which `TakenSources` gives them.
         imports: Imports under way, in the order in which `Imports` gives them.

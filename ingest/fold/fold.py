@@ -15,7 +15,9 @@ from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE, Verdict
 from ingest.records.record import Description, DropCounts, EndOfSource, Record
 from ingest.rows.batch import CounterKey
 from ingest.rows.layout import EventRows, rows_of
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.sessions.open_sessions import SLICE, OpenSessions
+from ingest.sessions.past_sessions import PastSessions
 
 PAST_SECONDS: Final = 1800
 """How far an event's timestamp may be behind the log's time. An event further behind is a past
@@ -47,8 +49,8 @@ class Fold:
         Args:
             description: Applies until the log has another one.
         """
-        self.sessions = OpenSessions(description.session_seconds, description.margin_seconds)
-        self.past = OpenSessions(description.session_seconds)
+        self.sessions = LiveSessions(description.session_seconds, description.margin_seconds)
+        self.past = PastSessions(description.session_seconds)
         self.imports = Imports()
         self.sources = TakenSources()
         self.log_time = 0
@@ -152,7 +154,7 @@ class Fold:
             # Counters tell of live events only.
             return self._import(source.name).take(event)
         is_past = self.log_time - event.timestamp > PAST_SECONDS
-        sessions = self.past if is_past else self.sessions
+        sessions: OpenSessions = self.past if is_past else self.sessions
         transition = sessions.transition(event, self.log_time)
         if transition is None:
             self._count(_key(event, NO_SESSION.metric), 1)
@@ -160,7 +162,7 @@ class Fold:
         rows = rows_of(event, transition)
         sessions.commit(transition)
         if is_past:
-            sessions.forget_beyond(PAST_SESSIONS)
+            self.past.forget_beyond(PAST_SESSIONS)
         self._count(_key(event, _ACCEPTED), 1)
         return rows
 

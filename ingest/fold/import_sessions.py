@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 from ingest.model.event import EnrichedEvent
 from ingest.rows.layout import EventRows, rows_of
-from ingest.sessions.open_sessions import SLICE, OpenSessions
+from ingest.sessions.open_sessions import SLICE
+from ingest.sessions.past_sessions import PastSessions
 from ingest.sessions.salts import LIFETIME
 from ingest.sessions.session import Session
 
@@ -84,8 +85,8 @@ class ImportSessions:
     __slots__ = ("figures", "open", "touched")
 
     def __init__(self, timeout: int) -> None:
-        """Start without sessions; `timeout` is as for `OpenSessions`."""
-        self.open = OpenSessions(timeout)
+        """Start without sessions; `timeout` is as for `PastSessions`."""
+        self.open = PastSessions(timeout)
         self.figures = NO_FIGURES
         self.touched = 0
 
@@ -139,7 +140,7 @@ class Imports:
     def __init__(self) -> None:
         """Start without imports."""
         self._imports: OrderedDict[str, ImportSessions] = OrderedDict()
-        self._dropped: list[OpenSessions] = []
+        self._dropped: list[PastSessions] = []
 
     def __iter__(self) -> Iterator[tuple[str, ImportSessions]]:
         """Names and sessions, least recently touched first."""

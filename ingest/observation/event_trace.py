@@ -15,7 +15,8 @@ from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import STEPS, Step, run_steps
 from ingest.rows.layout import rows_of
-from ingest.sessions.open_sessions import OpenSessions, Transition
+from ingest.sessions.live_sessions import LiveSessions
+from ingest.sessions.open_sessions import Transition
 from ingest.sites.rate_limit import Forecast
 
 VISIT_STEP: Final = "visit"
@@ -68,7 +69,7 @@ class EventTrace(msgspec.Struct, frozen=True):
 
 
 def trace_event(
-    event: Event, reference: Reference, visits: OpenSessions | None, clock: Callable[[], int]
+    event: Event, reference: Reference, visits: LiveSessions | None, clock: Callable[[], int]
 ) -> EventTrace:
     """Run the steps of the pipeline on an event, up to the step that drops it.
 

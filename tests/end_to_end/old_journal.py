@@ -8,7 +8,7 @@ from actors.log.frames import encode_frame, encode_header
 from actors.log.journal_progress import PROGRESS, Progress, ProgressFile
 from ingest.model.event import Visitor
 from ingest.rows.layout import EventRows, rows_of
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from tests.examples import an_enriched_event
 from tests.ingest.records.old_forms import encode_rows, write_sessions
 
@@ -23,7 +23,7 @@ def leave_old_journal(state: Path, events: int) -> list[str]:
         The pages of the events.
     """
     now = int(time.time()) - 60
-    sessions = OpenSessions(1800)
+    sessions = LiveSessions(1800)
     pages: list[str] = []
     run: list[EventRows] = []
     (state / "journal").mkdir(mode=0o700, parents=True)

@@ -10,7 +10,7 @@ from ingest.model.event import EnrichedEvent, Source, Visitor
 from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE
 from ingest.records.record import Description, DropCounts, EndOfSource, MetricCount
 from ingest.rows.layout import SESSION_ID, EventRows
-from ingest.sessions import open_sessions
+from ingest.sessions import live_sessions
 from ingest.sessions.salts import LIFETIME
 from tests.examples import NOON, an_enriched_event
 
@@ -397,7 +397,7 @@ def test_rows_tell_of_the_session() -> None:
 def test_many_sessions_are_forgotten_and_stepped_back_in_slices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(open_sessions, "SLICE", 3)
+    monkeypatch.setattr(live_sessions, "SLICE", 3)
     monkeypatch.setattr(module, "SLICE", 3)
     folded = Folded()
     for visitor in range(10):

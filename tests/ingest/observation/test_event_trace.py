@@ -19,7 +19,7 @@ from ingest.pipeline.gate import VERIFICATION_AGENT
 from ingest.pipeline.reference import Reference
 from ingest.pipeline.steps import GATE, run_steps
 from ingest.rows.layout import rows_of
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
@@ -46,15 +46,15 @@ def a_reference(**site: Any) -> Reference:
     return Reference(sites, geo, Salts(Salt(bytes(16), 0)), RateLimiter())
 
 
-def open_sessions() -> OpenSessions:
-    return OpenSessions(1800)
+def open_sessions() -> LiveSessions:
+    return LiveSessions(1800)
 
 
-def trace_of(event: Event, reference: Reference, visits: OpenSessions | None = None) -> EventTrace:
+def trace_of(event: Event, reference: Reference, visits: LiveSessions | None = None) -> EventTrace:
     return trace_event(event, reference, visits or open_sessions(), count(0, 1500).__next__)
 
 
-def send(event: Event, reference: Reference, visits: OpenSessions) -> Verdict:
+def send(event: Event, reference: Reference, visits: LiveSessions) -> Verdict:
     """What the pipeline does."""
     context = EventContext(event)
     drop = run_steps(steps.STEPS, context, reference)

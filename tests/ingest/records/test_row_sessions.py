@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from ingest.model.event import Visitor
 from ingest.records.row_sessions import follow_rows, session_of
 from ingest.rows.layout import rows_of, session_row
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.sessions.session import Session
 from tests.examples import NOON, an_enriched_event
 from tests.ingest.records.examples import a_session
@@ -27,7 +27,7 @@ def test_a_row_tells_a_whole_session() -> None:
     )
 )
 def test_rows_do_to_sessions_what_their_events_did(events: list[tuple[int, str, int]]) -> None:
-    written, followed = OpenSessions(1800), OpenSessions(1800)
+    written, followed = LiveSessions(1800), LiveSessions(1800)
     now = NOON
     for nonce, (user, name, seconds) in enumerate(events):
         now += seconds
@@ -44,7 +44,7 @@ def test_rows_do_to_sessions_what_their_events_did(events: list[tuple[int, str, 
 
 
 def test_engagement_with_an_unknown_session_changes_nothing() -> None:
-    sessions, others = OpenSessions(1800), OpenSessions(1800)
+    sessions, others = LiveSessions(1800), LiveSessions(1800)
     opened = sessions.transition(an_enriched_event(nonce=1), NOON)
     assert opened is not None
     sessions.commit(opened)

@@ -15,13 +15,13 @@ from ingest.rows.layout import (
     rows_of,
 )
 from ingest.rows.schema import COUNTERS
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from tests.examples import NOON, an_enriched_event
 
 nonces = count(1)
 
 
-def rows_after(sessions: OpenSessions, user: int, name: str, timestamp: int) -> EventRows | None:
+def rows_after(sessions: LiveSessions, user: int, name: str, timestamp: int) -> EventRows | None:
     event = an_enriched_event(
         visitor=Visitor(user, None), name=name, timestamp=timestamp, nonce=next(nonces)
     )
@@ -32,9 +32,9 @@ def rows_after(sessions: OpenSessions, user: int, name: str, timestamp: int) -> 
     return rows_of(event, transition)
 
 
-def fill(*names: str, sessions: OpenSessions | None = None) -> Batch:
+def fill(*names: str, sessions: LiveSessions | None = None) -> Batch:
     if sessions is None:
-        sessions = OpenSessions(1800)
+        sessions = LiveSessions(1800)
     batch = Batch()
     for second, name in enumerate(names):
         rows = rows_after(sessions, 1, name, NOON + second)
@@ -96,7 +96,7 @@ def test_a_visit_within_one_batch_is_one_session_row() -> None:
 
 
 def test_a_visit_from_an_earlier_batch_is_cancelled_once() -> None:
-    sessions = OpenSessions(1800)
+    sessions = LiveSessions(1800)
     fill("pageview", sessions=sessions)
     inserts = fill("pageview", "pageview", "pageview", sessions=sessions).inserts("b")
     assert [(row[SESSION_SIGN], row[SESSION_EVENTS]) for row in inserts[0].rows] == [
@@ -106,7 +106,7 @@ def test_a_visit_from_an_earlier_batch_is_cancelled_once() -> None:
 
 
 def test_engagement_alone_writes_no_session() -> None:
-    sessions = OpenSessions(1800)
+    sessions = LiveSessions(1800)
     fill("pageview", sessions=sessions)
     (insert,) = fill("engagement", sessions=sessions).inserts("b")
     assert insert.table == "events_v2"
@@ -124,7 +124,7 @@ def test_engagement_alone_writes_no_session() -> None:
 )
 def test_coalescing_changes_no_sum(steps: list[tuple[int, str, bool]]) -> None:
     """Whatever is left out cancels: sums over all batches are those of the last states."""
-    sessions = OpenSessions(1800)
+    sessions = LiveSessions(1800)
     written: list[Row] = []
     batch = Batch()
     for second, (user, name, cut) in enumerate(steps):

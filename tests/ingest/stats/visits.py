@@ -8,7 +8,7 @@ from actors.stores.store import Store
 from ingest.model.event import Attribution, Device, EnrichedEvent, Place, Visitor
 from ingest.rows.layout import rows_of
 from ingest.rows.schema import EVENTS, SESSIONS
-from ingest.sessions.open_sessions import OpenSessions
+from ingest.sessions.live_sessions import LiveSessions
 from ingest.sessions.session import Session
 from tests.examples import an_enriched_event
 
@@ -58,7 +58,7 @@ def fold(events: Iterable[EnrichedEvent]) -> Folded:
 
     `cancelled` has the times of a state that is no longer valid and of the row that cancels it.
     """
-    folded, opened = Folded(), OpenSessions(1800)
+    folded, opened = Folded(), LiveSessions(1800)
     written: dict[int, int] = {}
     for event in sorted(events, key=lambda event: event.timestamp):
         transition = opened.transition(event, event.timestamp)
