@@ -27,6 +27,7 @@ from actors.stores.encoding import encode
 from actors.threads.serial_thread import SerialThread
 from benchmarks.durability import Sink
 from benchmarks.fixed_traffic import SITES
+from ingest.__main__ import GARBAGE_OBJECTS
 from ingest.enrichment.geo import AnyGeoDatabase
 from ingest.fold.checkpoint import FoldState
 from ingest.http.batch_endpoint import BatchEndpoint
@@ -36,7 +37,6 @@ from ingest.pipeline.reference import Reference
 from ingest.records.record import Description
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.schema import Table
-from ingest.server.serve import GARBAGE_OBJECTS
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry

@@ -22,8 +22,9 @@ from typing import Any
 import trio
 
 from actors.keepers.other_servers import OtherServers
+from ingest.__main__ import GARBAGE_OBJECTS
 from ingest.rows.servers import Server
-from ingest.server.serve import GARBAGE_OBJECTS, SWITCH_SECONDS
+from ingest.server.serve import SWITCH_SECONDS
 from ingest.server.web import Web
 from ingest.settings import Settings
 from tests.actors.pipeline.running_pipeline import Pipeline, running

@@ -1,6 +1,5 @@
 """Imports past events from the command line, in its own process or through the running server."""
 
-import gc
 import json
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -31,7 +30,7 @@ from ingest.plausible.postgres import PlausibleError
 from ingest.server.durability import DurabilityError, open_kept_events
 from ingest.server.imports import import_context
 from ingest.server.roles.all import open_pipeline
-from ingest.server.serve import GARBAGE_OBJECTS, only_error
+from ingest.server.serve import only_error
 from ingest.server.start_files import open_geo_database, read_registry
 from ingest.server.state_files import StateFiles, describe_failure
 from ingest.sessions.salts import Salt, Salts, fresh_key
@@ -89,7 +88,6 @@ def import_past(settings: Settings, request: ImportRequest, show: Show) -> Impor
 def _import_here(
     settings: Settings, files: StateFiles, request: ImportRequest, show: Show
 ) -> ImportProgress:
-    gc.set_threshold(GARBAGE_OBJECTS)
     try:
         outcome = trio.run(_import, settings, files, request, show)
     except Exception as raised:

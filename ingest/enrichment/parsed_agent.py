@@ -1,13 +1,25 @@
 """A user agent parsed by ua-parser, and the part of it that describes the device."""
 
+import sys
 from functools import cached_property
+from types import ModuleType
 from typing import Final
 
 import ua_parser
 import ua_parser.regex
-import user_agents.parsers
 
 from ingest.enrichment.pattern_set import PatternSet, join_version
+
+_UNUSED: Final = "ua_parser.user_agent_parser"
+"""A module with a thousand patterns, which takes a tenth of a second to import. `user_agents` needs
+it only for a constructor that `ParsedAgent` replaces, so it imports an empty module instead."""
+
+_has_unused = _UNUSED in sys.modules
+sys.modules.setdefault(_UNUSED, ModuleType(_UNUSED))
+import user_agents.parsers  # noqa: E402
+
+if not _has_unused:
+    del sys.modules[_UNUSED]
 
 _PARSER: Final = ua_parser.Parser(
     ua_parser.regex.Resolver(ua_parser.load_lazy_builtins())  # without a cache: `describe` has one

@@ -92,8 +92,7 @@ async def run_until_stopped(
                 await working.start(work.run)
                 async with trio.open_nursery() as serving:
                     await serving.start(server.run)
-                    # The current objects stay, so later garbage collections can skip them.
-                    gc.collect()
+                    # The current objects stay, so garbage collections can skip them.
                     gc.freeze()
                     log.info("listening", port=port)
                     await stop.given.wait()

@@ -1,6 +1,5 @@
 """Starts a process in its role, and gives its exit code."""
 
-import gc
 import importlib.util
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,10 +19,6 @@ Role = Literal["all", "front", "worker"]
 
 SWITCH_SECONDS: Final = 0.001
 """The interpreter's switch interval; Python's default of 5 ms delays answers noticeably."""
-
-GARBAGE_OBJECTS: Final = 50_000
-"""New objects after which the garbage collector runs. Events leave hardly any cyclic garbage, and
-with Python's default of 700 it would run every few events."""
 
 
 def serve(settings: Settings, role: Role = "all") -> int:
@@ -48,7 +43,6 @@ def serve(settings: Settings, role: Role = "all") -> int:
         with locked_directory(files.directory):
             # The writer's thread must release the interpreter's lock within a millisecond.
             sys.setswitchinterval(SWITCH_SECONDS)
-            gc.set_threshold(GARBAGE_OBJECTS)
             return trio.run(run, settings, files)
     except (StateDirectoryBusyError, DurabilityError) as error:
         raise StartError(str(error)) from None

@@ -1,10 +1,11 @@
+import gc
 import importlib.abc
 import sys
 from types import ModuleType
 
 import pytest
 
-from ingest.__main__ import EXIT_INTERRUPTED, main
+from ingest.__main__ import EXIT_INTERRUPTED, GARBAGE_OBJECTS, main
 
 
 class InterruptedImport(importlib.abc.MetaPathFinder):
@@ -13,12 +14,15 @@ class InterruptedImport(importlib.abc.MetaPathFinder):
             raise KeyboardInterrupt
 
 
-def test_ctrl_c_while_modules_load(
+def test_modules_load_without_a_search_for_garbage_and_can_be_interrupted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delitem(sys.modules, "ingest.cli", raising=False)
+    thresholds: list[int] = []
+    monkeypatch.setattr(gc, "set_threshold", thresholds.append)
     monkeypatch.setattr(sys, "meta_path", [InterruptedImport(), *sys.meta_path])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == EXIT_INTERRUPTED
     assert capsys.readouterr() == ("", "sluice: interrupted\n")
+    assert thresholds == [GARBAGE_OBJECTS]

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from ingest.enrichment.parsed_agent import ParsedAgent
@@ -36,3 +39,14 @@ def test_the_model_ends_before_the_build_and_the_bracket() -> None:
     assert ParsedAgent("Mozilla/5.0 (Linux; Android 13; X 9 Build/TV9) TV").model.endswith("X 9")
     assert ParsedAgent("Mozilla/5.0 (Linux; Android 13; X 9) TV").model.endswith("X 9")
     assert ParsedAgent("X").model == "X"
+
+
+def test_the_matcher_in_python_is_not_loaded_and_can_be_loaded_later() -> None:
+    program = """
+import sys
+import ingest.enrichment.parsed_agent
+assert "ua_parser_builtins.regexes" not in sys.modules
+from ua_parser import user_agent_parser
+assert user_agent_parser.Parse("Mozilla/5.0 Firefox/133.0")["user_agent"]["family"] == "Firefox"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

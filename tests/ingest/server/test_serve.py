@@ -14,7 +14,6 @@ from ingest.settings import Settings
 def _unchanged_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process's own settings stay as they are."""
     monkeypatch.setattr(sys, "setswitchinterval", lambda *_: None)
-    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
     monkeypatch.setattr(serving, "raise_file_limit", lambda: None)
 
 
