@@ -16,7 +16,7 @@ from ingest.fold.import_sessions import ImportFigures, SavedImport
 from ingest.fold.sources import TakenSource
 from ingest.records.encoding import Decoder, encode
 from ingest.records.record import Description
-from ingest.sessions.session import Session
+from ingest.sessions.session import Session, with_shared_values
 
 VERSION: Final = 1
 
@@ -148,15 +148,15 @@ def read_parts(parts: Iterable[bytes]) -> FoldState:
     for part in iterator:
         kind, form, body = _split(part)
         if kind == _LIVE:
-            sessions += _SESSION_LIST.decode(form, body)
+            sessions += map(with_shared_values, _SESSION_LIST.decode(form, body))
         elif kind == _PAST:
-            past += _SESSION_LIST.decode(form, body)
+            past += map(with_shared_values, _SESSION_LIST.decode(form, body))
         elif kind == _SOURCES:
             sources += _SOURCE_LIST.decode(form, body)
         elif kind == _IMPORT:
             imports.append((_IMPORT_HEADERS.decode(form, body), []))
         elif kind == _IMPORT_SESSIONS and imports:
-            imports[-1][1].extend(_SESSION_LIST.decode(form, body))
+            imports[-1][1].extend(map(with_shared_values, _SESSION_LIST.decode(form, body)))
         else:
             raise ValueError(f"not a checkpoint: a part of kind {kind}")
     found = len(sessions), len(past), len(sources), len(imports)

@@ -18,6 +18,7 @@ from ingest.rows.layout import EventRows, rows_of
 from ingest.sessions.live_sessions import LiveSessions
 from ingest.sessions.open_sessions import SLICE, OpenSessions
 from ingest.sessions.past_sessions import PastSessions
+from ingest.sessions.shared_values import share
 
 PAST_SECONDS: Final = 1800
 """How far an event's timestamp may be behind the log's time. An event further behind is a past
@@ -69,7 +70,7 @@ class Fold:
         """
         if log_time < self.log_time:
             yield from self.sessions.step_back(log_time)
-        self.log_time = log_time
+        self.log_time = share(log_time)
         yield from self._expire()
 
     def _expire(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from ingest.model.event import (
     Place,
     Props,
 )
+from ingest.sessions.shared_values import share
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -74,14 +75,16 @@ def begin(event: EnrichedEvent, log_time: int) -> Session:
         log_time: When it entered the log, Unix seconds.
     """
     pageview = event.name == PAGEVIEW
-    hostname, pathname = (event.hostname, event.pathname) if pageview else ("", "")
+    timestamp = share(event.timestamp)
+    hostname = share(event.hostname) if pageview else ""
+    pathname = share(event.pathname) if pageview else ""
     return Session(  # by position, see `ingest.model.event`
         event.nonce,
         event.site_id,
         event.visitor.user_id,
         hostname,
-        event.timestamp,
-        event.timestamp,
+        timestamp,
+        timestamp,
         pageview or not event.interactive,
         pathname,
         pathname,
@@ -90,9 +93,9 @@ def begin(event: EnrichedEvent, log_time: int) -> Session:
         1,
         0,
         event.props,
-        event.attribution,
-        event.place,
-        event.device,
+        share(event.attribution),
+        share(event.place),
+        share(event.device),
         log_time,
     )
 
@@ -110,7 +113,7 @@ def advance(session: Session, event: EnrichedEvent, log_time: int) -> Session:
         log_time: When it entered the log, Unix seconds.
     """
     if event.name == ENGAGEMENT:
-        return replace(session, timestamp=event.timestamp, touched=log_time)
+        return replace(session, timestamp=share(event.timestamp), touched=log_time)
     pageview = event.name == PAGEVIEW
     pageviews = session.pageviews + 1 if pageview else session.pageviews
     first_page = pageview and not session.entry_page
@@ -119,19 +122,37 @@ def advance(session: Session, event: EnrichedEvent, log_time: int) -> Session:
         session.session_id,
         session.site_id,
         session.user_id,
-        event.hostname if first_page else session.hostname,
-        event.timestamp,
+        share(event.hostname) if first_page else session.hostname,
+        share(event.timestamp),
         session.start,
         session.is_bounce and not ends_bounce,
-        event.pathname if first_page else session.entry_page,
-        event.pathname if pageview else session.exit_page,
-        event.hostname if pageview else session.exit_page_hostname,
+        share(event.pathname) if first_page else session.entry_page,
+        share(event.pathname) if pageview else session.exit_page,
+        share(event.hostname) if pageview else session.exit_page_hostname,
         pageviews,
         session.events + 1,
-        abs(event.timestamp - session.start),
+        share(abs(event.timestamp - session.start)),
         session.entry_props,
         session.attribution,
         session.place,
         session.device,
         log_time,
+    )
+
+
+def with_shared_values(session: Session) -> Session:
+    """The same session, whose values are those of other sessions where they are equal."""
+    return replace(
+        session,
+        hostname=share(session.hostname),
+        timestamp=share(session.timestamp),
+        start=share(session.start),
+        entry_page=share(session.entry_page),
+        exit_page=share(session.exit_page),
+        exit_page_hostname=share(session.exit_page_hostname),
+        duration=share(session.duration),
+        attribution=share(session.attribution),
+        place=share(session.place),
+        device=share(session.device),
+        touched=share(session.touched),
     )

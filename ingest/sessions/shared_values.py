@@ -1,0 +1,24 @@
+"""One object for all equal values: many sessions have the same page, place, device, source or time.
+
+The caches of look-ups do not suffice: nearly each new visitor's address is looked up anew, and in a
+log's record or a checkpoint each event and each session has values of its own, of 1,000 bytes.
+"""
+
+from functools import lru_cache
+from typing import Final, Protocol, TypeVar, cast
+
+T = TypeVar("T")
+
+SHARED_VALUES: Final = 16_384
+"""How many are remembered: those last used."""
+
+
+class Share(Protocol):
+    """See `share`."""
+
+    def __call__(self, value: T, /) -> T:
+        """Return the remembered equal value, or this one."""
+
+
+share: Final = cast("Share", lru_cache(SHARED_VALUES)(lambda value: value))
+"""Returns the remembered value that is equal to a text, number or frozen struct, or that itself."""
