@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
+from msgspec.structs import force_setattr
 
 from ingest.model.event import EnrichedEvent, Source
 from ingest.records.encoding import Decoder
@@ -110,8 +110,9 @@ def _decode(data: bytes) -> tuple[int, list[Record]]:
             raise ValueError("not a message: its last record is cut off")
         record = _RECORD.decode(form, data[begin : begin + length])
         begin += length
-        if isinstance(record, EnrichedEvent | DropCounts) and record.source is None:
+        # `isinstance` would make a union for each record.
+        if (type(record) is EnrichedEvent or type(record) is DropCounts) and record.source is None:
             # The record is new and nobody else has it; a copy takes several times as long.
-            msgspec.structs.force_setattr(record, "source", Source(name, position + 1))
+            force_setattr(record, "source", Source(name, position + 1))
         records.append(record)
     return source_id, records

@@ -27,13 +27,25 @@ class TakenSource(NamedTuple):
     touched: int
 
 
+class _Taken:
+    """The number and the time of a `TakenSource`."""
+
+    __slots__ = ("number", "touched")
+
+    def __init__(self) -> None:
+        self.number = self.touched = 0
+
+
 class TakenSources:
     """The highest number taken of each source."""
 
     def __init__(self) -> None:
         """Start empty."""
         # By kind, least recently touched first, so that expiry visits only expired sources.
-        self._kinds: dict[str, OrderedDict[str, TakenSource]] = {}
+        self._kinds: dict[str, OrderedDict[str, _Taken]] = {}
+        # The source touched last. The records of a message have the same one.
+        self._name: str | None = None
+        self._last = _Taken()
 
     def __len__(self) -> int:
         return sum(map(len, self._kinds.values()))
@@ -41,19 +53,32 @@ class TakenSources:
     def __iter__(self) -> Iterator[TakenSource]:
         """Iterate over all sources, grouped by kind, least recently touched first."""
         for sources in self._kinds.values():
-            yield from sources.values()
+            for name, taken in sources.items():
+                yield TakenSource(name, taken.number, taken.touched)
 
     def has_taken(self, source: Source) -> bool:
         """Whether a record was taken before."""
-        sources = self._kinds.get(_kind(source.name))
-        taken = None if sources is None else sources.get(source.name)
+        name = source.name
+        if name == self._name:
+            return source.number <= self._last.number
+        sources = self._kinds.get(_kind(name))
+        taken = None if sources is None else sources.get(name)
         return taken is not None and source.number <= taken.number
 
     def take(self, source: Source, log_time: int) -> None:
         """Mark a record as taken, for which `has_taken` is False."""
-        sources = self._kinds.setdefault(_kind(source.name), OrderedDict())
-        sources[source.name] = TakenSource(source.name, source.number, log_time)
-        sources.move_to_end(source.name)
+        if source.name != self._name:
+            self._touch(source.name)
+        self._last.number, self._last.touched = source.number, log_time
+
+    def _touch(self, name: str) -> None:
+        sources = self._kinds.setdefault(_kind(name), OrderedDict())
+        taken = sources.get(name)
+        if taken is None:
+            taken = sources[name] = _Taken()
+        else:
+            sources.move_to_end(name)
+        self._name, self._last = name, taken
 
     def restore(self, sources: Iterable[TakenSource]) -> None:
         """Restore saved sources, in the order of `__iter__`."""
@@ -64,17 +89,22 @@ class TakenSources:
         """Forget a source that will send no more records."""
         sources = self._kinds.get(_kind(name))
         if sources is not None:
-            sources.pop(name, None)
+            self._forget(sources, name)
 
     def expire(self, log_time: int) -> None:
         """Forget the sources without recent records."""
         for kind, retention in RETENTION_SECONDS.items():
             sources = self._kinds.get(kind)
             while sources:
-                oldest = next(iter(sources.values()))
+                name, oldest = next(iter(sources.items()))
                 if oldest.touched >= log_time - retention:
                     break
-                del sources[oldest.name]
+                self._forget(sources, name)
+
+    def _forget(self, sources: OrderedDict[str, _Taken], name: str) -> None:
+        sources.pop(name, None)
+        if name == self._name:
+            self._name = None
 
 
 def _kind(name: str) -> str:

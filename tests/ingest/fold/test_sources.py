@@ -59,3 +59,39 @@ def test_is_saved_and_restored_in_order() -> None:
     restored.restore(sources)
     assert list(restored) == list(sources)
     assert TakenSource("front:x", 2, NOON + 1) in list(restored)
+
+
+@pytest.mark.parametrize("kind", RETENTION_SECONDS)
+def test_a_forgotten_source_begins_anew_although_it_was_the_last(kind: str) -> None:
+    sources = TakenSources()
+    record = Source(f"{kind}:a", 7)
+    for expires in (False, True):
+        sources.take(record, NOON)
+        assert sources.has_taken(record)
+        if expires:
+            sources.expire(NOON + RETENTION_SECONDS[kind] + 1)
+        else:
+            sources.end(record.name)
+        assert not sources.has_taken(record)
+        sources.take(Source(record.name, 3), NOON)
+        assert not sources.has_taken(Source(record.name, 4))
+        assert list(sources) == [TakenSource(record.name, 3, NOON)]
+
+
+def test_sources_that_take_turns_are_kept_apart() -> None:
+    sources = TakenSources()
+    for number in range(3):
+        for name in ("front:a", "front:b"):
+            record = Source(name, number)
+            assert not sources.has_taken(record)
+            sources.take(record, NOON + number)
+            assert sources.has_taken(record)
+    assert list(sources) == [TakenSource(f"front:{each}", 2, NOON + 2) for each in "ab"]
+
+
+def test_saved_sources_do_not_change() -> None:
+    sources = TakenSources()
+    sources.take(Source("front:a", 1), NOON)
+    saved = list(sources)
+    sources.take(Source("front:a", 2), NOON + 1)
+    assert saved == [TakenSource("front:a", 1, NOON)]
