@@ -55,14 +55,18 @@ class Counting:
         self._request = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(address)
         self._arguments = (ctypes.c_uint64 * 6)()
         self._names: dict[str, ctypes.Array[ctypes.c_char]] = {}
+        self._started = False
 
     def start(self) -> None:
         """Start to count. Before, the program runs five times slower than usual, then fifty."""
+        self._started = True
         self._arguments[0] = _START
         self._request(ctypes.addressof(self._arguments))
 
     def end_part(self, name: str) -> None:
-        """Add what was counted since the end of the last part to a part."""
+        """Add what was counted since the end of the last part to a part, once it has started."""
+        if not self._started:
+            return
         text = self._names.get(name)
         if text is None:
             text = self._names[name] = ctypes.create_string_buffer(name.encode())
