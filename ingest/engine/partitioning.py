@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from typing import Final
 
-from siphash24 import siphash24
+from siphashc import siphash
 
 _PURPOSE: Final = b"partitioning"
 """Gives this use of the cluster's secret a key of its own."""
@@ -30,5 +30,4 @@ class Partitioner:
         Args:
             identity: What identifies the visitor, from `ingest.sessions.visitor.identity`.
         """
-        digest = siphash24(identity, key=self._key).digest()
-        return int.from_bytes(digest, "little") % self._partitions
+        return siphash(self._key, identity) % self._partitions

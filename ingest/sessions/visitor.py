@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from publicsuffixlist import PublicSuffixList
-from siphash24 import siphash24
+from siphashc import siphash
 
 from ingest.model.event import Visitor
 from ingest.sessions.salts import Salts
@@ -36,7 +36,7 @@ def user_id(salt: bytes, identity: bytes) -> int:
         salt: 16 bytes, the hash's key.
         identity: What identifies the visitor.
     """
-    return int.from_bytes(siphash24(identity, key=salt).digest(), "little")
+    return siphash(salt, identity)
 
 
 def identity(user_agent: str | None, client_ip: str, domain: str, hostname: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from siphash24 import siphash24
+from siphashc import siphash
 
 from ingest.plausible.postgres import PlausibleError, PlausibleReader
 from tests.cluster.brokers import Brokers
@@ -163,8 +163,7 @@ def stores(server: Sluice, domain: str, path: str = "/", **headers: str) -> bool
 
 
 def user_id(key: bytes, domain: str, address: str) -> int:
-    digest = siphash24(f"{CHROME}{address}{domain}{domain}".encode(), key=key).digest()
-    return int.from_bytes(digest, "little")
+    return siphash(key, f"{CHROME}{address}{domain}{domain}".encode())
 
 
 def test_changes_are_seen_while_the_server_runs(make: Make, tmp_path: Path) -> None:
