@@ -293,7 +293,6 @@ class ClickHouseStore:
             address,
             database,
             connect_timeout=self._connection_seconds,
-            timeout=seconds,
         )
         return Line(self._thread, address, connect, seconds)
 

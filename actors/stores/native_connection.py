@@ -6,8 +6,9 @@
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from asynch.proto.block import BlockInfo, ColumnOrientedBlock
 from asynch.proto.connection import Connection
@@ -17,6 +18,10 @@ from actors.stores.store import QueryRefused, StoreMisconfigured
 from actors.stores.url import DEFAULT_PORT, DEFAULT_TLS_PORT, ServerAddress
 
 OLDEST_MAJOR_VERSION = 22
+
+FRESH_SECONDS: Final = 1.0
+"""How long after an insert the connection is used again without a ping."""
+
 HTTP_ANSWER = b"HTTP/1."
 
 # Its warnings are also raised as exceptions, and reported where they are caught.
@@ -39,16 +44,15 @@ class NativeConnection(Connection):
     server_info: Any
     writer: Any
 
-    def __init__(
-        self, address: ServerAddress, database: str, *, connect_timeout: float, timeout: float
-    ) -> None:
+    def __init__(self, address: ServerAddress, database: str, *, connect_timeout: float) -> None:
         """Create the connection without opening it.
+
+        The caller limits the time of a statement. asynch's own limit makes a task for each read.
 
         Args:
             address: Where the server is.
             database: The default database for unqualified names.
             connect_timeout: Seconds to wait for a connection, or for the answer to a ping.
-            timeout: Seconds to wait for each answer, or for room to send more.
         """
         super().__init__(
             host=address.host,
@@ -61,12 +65,13 @@ class NativeConnection(Connection):
             ca_certs=address.ca_certs,
             client_name="sluice",
             connect_timeout=connect_timeout,
-            send_receive_timeout=timeout,
+            send_receive_timeout=None,
             sync_request_timeout=connect_timeout,
             # Strings may hold bytes that are not UTF-8.
             settings={"strings_as_bytes": True},
         )
         self.readable = math.inf
+        self._inserted_at = -math.inf
 
     async def receive_hello(self) -> None:
         """Finish the handshake.
@@ -106,6 +111,12 @@ class NativeConnection(Connection):
             return False
         return bool(self.reader.reader.at_eof() or self.writer.writer.is_closing())
 
+    async def ping(self) -> bool:
+        """Whether the server answers; not asked again right after an insert."""
+        if time.monotonic() < self._inserted_at + FRESH_SECONDS and not self.broken:
+            return True
+        return bool(await super().ping())
+
     async def disconnect(self) -> None:
         """Close the connection at once.
 
@@ -131,10 +142,10 @@ class NativeConnection(Connection):
             await self.writer.write_str("")
             await BlockInfo().write(self.writer)
             await self.writer.write_bytes(block)
-            await self.writer.flush()
         await self.send_block(ColumnOrientedBlock())
         while await self.receive_packet():
             pass
+        self._inserted_at = time.monotonic()
         return len(data)
 
 

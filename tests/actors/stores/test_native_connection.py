@@ -1,8 +1,12 @@
+import math
 from typing import Any
 
 import pytest
+from asynch.proto.connection import Connection
 
+from actors.stores import native_connection
 from actors.stores.clickhouse import ClickHouseStore
+from actors.stores.native_connection import NativeConnection
 from actors.stores.store import StoreMisconfigured, StoreUnavailable
 from actors.stores.url import ServerAddress
 from ingest.rows.schema import EVENTS
@@ -57,4 +61,36 @@ async def test_a_mistake_of_ours_is_no_outage(
             await store.insert(EVENTS, [row(EVENTS)], "token")
     await store.insert(EVENTS, [row(EVENTS)], "token")
     assert await checks.count(store) == 1
+    await store.aclose()
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+async def test_only_a_connection_that_is_closed_is_asked_right_after_an_insert(
+    server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch, aborted: bool
+) -> None:
+    pings: list[bool] = []
+    base: Any = Connection  # its types do not tell of it
+    ping = base._ping
+
+    async def noted(self: Any) -> bool:
+        pings.append(await ping(self))
+        return pings[-1]
+
+    monkeypatch.setattr(native_connection, "FRESH_SECONDS", math.inf)
+    monkeypatch.setattr(Connection, "_ping", noted)
+    store = ClickHouseStore(
+        ServerAddress("127.0.0.1", server.tcp_port, database=f"pings_{aborted}")
+    )
+    await store.open()
+    await store.insert(EVENTS, [row(EVENTS)], "first")
+    pings.clear()
+    if aborted:
+
+        async def abort(connection: NativeConnection) -> None:
+            connection.writer.writer.transport.abort()
+
+        await store._inserts.run(abort)
+    await store.insert(EVENTS, [row(EVENTS)], "second")
+    assert pings == [False] * aborted
+    assert await checks.count(store) == 2
     await store.aclose()
