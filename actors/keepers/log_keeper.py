@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 import trio
@@ -19,6 +20,9 @@ log = structlog.get_logger()
 
 BEAT_SECONDS = 1.0
 """Interval of syncs with `interval`; a power failure may lose this much."""
+
+LOOKS: Final = 60
+"""How often it is looked during the interval of checkpoints whether one is due."""
 
 FULL_SECONDS = 30.0
 """How long the disk must have been full before stored records are deleted without a checkpoint."""
@@ -46,10 +50,10 @@ class Interval:
 class LogKeeper(Actor):
     """The actor that syncs a log and saves its checkpoints.
 
-    Receives and sends nothing. Each second it syncs the appended records. Each minute, or sooner if
-    the log is half full or cannot be written, it saves a checkpoint and deletes the records before
-    it. A checkpoint is a barrier: the batcher ends a batch there, and the checkpoint is valid once
-    the store has that batch. A restart continues.
+    Receives and sends nothing. Each second it syncs the appended records, if the log needs it. Each
+    minute, or sooner if the log is half full or cannot be written, it saves a checkpoint and
+    deletes the records before it. A checkpoint is a barrier: the batcher ends a batch there, and
+    the checkpoint is valid once the store has that batch. A restart continues.
     """
 
     name = "log"
@@ -90,7 +94,8 @@ class LogKeeper(Actor):
     async def run(self) -> None:
         """Sync and save forever."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._sync_for_ever)
+            if self._log.needs_sync:
+                nursery.start_soon(self._sync_for_ever)
             nursery.start_soon(self._save_for_ever)
 
     async def _sync_for_ever(self) -> None:
@@ -105,7 +110,7 @@ class LogKeeper(Actor):
 
     async def _save_for_ever(self) -> None:
         while True:
-            await trio.sleep(BEAT_SECONDS)
+            await trio.sleep(self._interval.busy / LOOKS)
             if self._is_due():
                 await self.save_checkpoint()
 

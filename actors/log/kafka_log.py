@@ -73,6 +73,7 @@ class KafkaLog(Log, Lease):
     """
 
     durable: Final = True  # type: ignore[misc]
+    needs_sync: Final = False  # type: ignore[misc]
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class Log(ABC):
         id: Prefix of the tokens of batches; unique for each log.
         partition: The cluster's partition that this log holds; 0 in a single process.
         durable: Whether records survive the process.
+        needs_sync: Whether records that can be read may be lost by a power failure before a sync.
         first: Position of the first record that can be read.
         end: The point of the next record, as far as is known.
         committed: Everything before it is in the store, or in letters.
@@ -58,6 +59,7 @@ class Log(ABC):
     id: str
     partition: int = 0
     durable: bool
+    needs_sync: bool = True
     first: int
     end: LogPoint
     committed: LogPoint

@@ -135,6 +135,21 @@ async def test_syncs_each_second(
     assert observed == 4
 
 
+async def test_a_log_that_is_durable_at_once_is_not_synced(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sync() -> None:
+        raise AssertionError
+
+    line = RunKeeper(tmp_path)
+    monkeypatch.setattr(line.log, "needs_sync", False)
+    async with running(line):
+        monkeypatch.setattr(line.log, "sync", sync)
+        await trio.sleep(4.5 * BEAT_SECONDS)
+    observed = line.metrics.registry.get_sample_value("sluice_journal_sync_seconds_count")
+    assert observed == 0
+
+
 async def test_a_checkpoint_is_saved_each_minute_and_what_is_before_it_goes(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
