@@ -10,7 +10,6 @@ import trio
 
 from actors.imports.opening import ImportContext, ImportMistakeError
 from actors.imports.past_import import PastImport
-from actors.log.log import LogError
 from actors.supervision.actor import Actor
 from ingest.past.import_progress import ImportProgress
 from ingest.past.import_request import ImportRequest
@@ -22,9 +21,6 @@ PROGRESS_SECONDS: Final = 0.5
 
 SALTS_SECONDS: Final = 3600.0
 """How often to check for salts to delete."""
-
-END_SECONDS: Final = 5.0
-"""How long the end of an import whose salt was deleted waits for room in the log."""
 
 BUSY: Final = "another import is under way"
 
@@ -127,11 +123,6 @@ class Importer(Actor):
         )
         if states:
             log.info("salts of imports deleted", imports=len(states))
-        for state in states:
-            # No line of it will be read again, so its numbers may be forgotten.
-            if state.done:
-                with suppress(LogError), trio.move_on_after(END_SECONDS):
-                    await context.destination.end(state.source)
 
     def close(self) -> None:
         """Take no more orders."""

@@ -24,7 +24,7 @@ from ingest.past.import_request import ImportRequest
 from ingest.past.import_state import ImportState, ReadContent
 from ingest.past.lines import Lines, slices
 from ingest.past.past_event import BrokenLineError, Reader, SkipReason, read_record
-from ingest.past.past_pipeline import PastPipeline, read_line
+from ingest.past.past_pipeline import PastPipeline, last_number, read_line
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.telemetry.logs import stack_of
 
@@ -210,10 +210,10 @@ class PastImport:
         nothing_new = before.done and self._content.position == before.position
         if state.position and not (nothing_new and before.salt is None):
             await self._destination.store()
-            # From here on, no line is read again: its number may be forgotten.
-            await self._save(state)
             if done and not self._request.growing:
-                await self._destination.end(state.source)
+                await self._save(state)  # with the figures, which the fold forgets now
+                last = last_number(self._counts.lines)
+                await self._destination.end(state.source, last)
                 state = replace(state, salt=None)
             await self._save(replace(state, done=done))
         if problem is not None:

@@ -13,7 +13,7 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
-from actors.imports.destination import DryRun, LogDestination
+from actors.imports.destination import DryRun, StoringDestination
 from actors.imports.importer import FAILED, Importer, Report, run_import
 from actors.imports.opening import ImportMistakeError
 from actors.imports.past_import import PastImport
@@ -184,7 +184,7 @@ async def _pipeline(
         await store.open()
         with open_kept_events(settings, files, clock) as kept:
             front, storing = open_pipeline(settings, files, clock, reference, kept, store)
-            destination = LogDestination(kept.log, storing, clock)
+            destination = StoringDestination(kept.log, storing, clock)
             importer = Importer(import_context(settings, files, reference, clock, destination))
             collector = Collector(front, storing, keepers=[importer])
             async with trio.open_nursery() as watching:

@@ -10,7 +10,7 @@ from typing import Final
 
 from ingest.fold.import_sessions import Imports, ImportSessions, is_import
 from ingest.fold.sources import TakenSources
-from ingest.model.event import EnrichedEvent
+from ingest.model.event import EnrichedEvent, Source
 from ingest.model.verdict import ACCEPTED, NO_SESSION, SET_ASIDE, Verdict
 from ingest.records.record import Description, DropCounts, EndOfSource, Record
 from ingest.rows.batch import CounterKey
@@ -96,9 +96,10 @@ class Fold:
             self.sources.take(source, self.log_time)
             return outcome
         match record:
-            case EndOfSource(name=name):
-                self.sources.end(name)
-                self.imports.end(name)
+            case EndOfSource(name=name, number=number):
+                went_on = number and self.sources.has_taken(Source(name, number + 1))
+                if not went_on:
+                    self.imports.end(name)
             case Description():
                 self.describe(record)
         return None

@@ -12,6 +12,12 @@ RETENTION_SECONDS: Final = {"letter": 21 * _DAY, "front": 7 * _DAY}
 """How long a source is remembered after its last record, by the log's time. A letter is kept for 14
 days. A front resends records that are less than 6 days old."""
 
+IMPORTS: Final = 1_000
+"""Number of imports that are remembered, also after their end: those with the latest records. A
+front that was down may send lines that another front has sent meanwhile."""
+
+_IMPORT: Final = "import"
+
 
 class TakenSource(NamedTuple):
     """The state of a source.
@@ -72,10 +78,13 @@ class TakenSources:
         self._last.number, self._last.touched = source.number, log_time
 
     def _touch(self, name: str) -> None:
-        sources = self._kinds.setdefault(_kind(name), OrderedDict())
+        kind = _kind(name)
+        sources = self._kinds.setdefault(kind, OrderedDict())
         taken = sources.get(name)
         if taken is None:
             taken = sources[name] = _Taken()
+            if kind == _IMPORT and len(sources) > IMPORTS:
+                self._forget(sources, next(iter(sources)))
         else:
             sources.move_to_end(name)
         self._name, self._last = name, taken
@@ -85,14 +94,8 @@ class TakenSources:
         for name, number, touched in sources:
             self.take(Source(name, number), touched)
 
-    def end(self, name: str) -> None:
-        """Forget a source that will send no more records."""
-        sources = self._kinds.get(_kind(name))
-        if sources is not None:
-            self._forget(sources, name)
-
     def expire(self, log_time: int) -> None:
-        """Forget the sources without recent records."""
+        """Forget letters and fronts without recent records."""
         for kind, retention in RETENTION_SECONDS.items():
             sources = self._kinds.get(kind)
             while sources:

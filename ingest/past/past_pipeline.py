@@ -21,6 +21,11 @@ NUMBERS: Final = 1024
 assert NUMBERS >= DOMAINS_LIMIT  # noqa: S101
 
 
+def last_number(lines: int) -> int:
+    """The highest number that an event of the first lines of an import may have."""
+    return (lines + 1) * NUMBERS - 1
+
+
 class FixedPlace(NoGeoDatabase):
     """Replaces the database when the source has the location, so that shields can check it."""
 

@@ -47,13 +47,16 @@ class DropCounts(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
 
 
 class EndOfSource(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
-    """No more records of a source will come, so its state can be forgotten.
+    """No session of a source goes on, so all can be forgotten.
 
     Attributes:
         name: The source's.
+        number: The highest number of its records. If one above it was taken, the source has gone on
+            since, and this record was sent twice. 0 if it is not known.
     """
 
     name: str
+    number: int = 0
 
 
 class Description(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):

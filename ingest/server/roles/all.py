@@ -3,7 +3,7 @@
 import structlog
 
 from actors.clock.wall_clock import Clock
-from actors.imports.destination import LogDestination
+from actors.imports.destination import StoringDestination
 from actors.imports.importer import Importer
 from actors.keepers.other_servers import OtherServers
 from actors.keepers.plausible_registry import SALTS_SECONDS
@@ -112,7 +112,7 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
             front, storing = open_pipeline(
                 settings, files, clock, reference, kept, store, opened=opened, tracing=telemetry
             )
-            destination = LogDestination(kept.log, storing, clock)
+            destination = StoringDestination(kept.log, storing, clock)
             importer = Importer(
                 import_context(settings, files, reference, clock, destination, PAUSE_RATIO)
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from actors.imports.destination import LogDestination
+from actors.imports.destination import StoringDestination
 from actors.imports.import_files import ImportFiles
 from actors.imports.importer import Importer, Report
 from actors.imports.opening import ImportContext
@@ -55,7 +55,7 @@ class MortalFiles(ImportFiles):
         self._fuse.step()
 
 
-class MortalDestination(LogDestination):
+class MortalDestination(StoringDestination):
     """Dies before or after any of its steps."""
 
     fuse = Fuse(None)
@@ -70,9 +70,9 @@ class MortalDestination(LogDestination):
         self.fuse.step()
         await super().store()
 
-    async def end(self, source: str) -> None:
+    async def end(self, source: str, number: int) -> None:
         self.fuse.step()
-        await super().end(source)
+        await super().end(source, number)
         self.fuse.step()
 
 

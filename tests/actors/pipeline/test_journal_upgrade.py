@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.imports.destination import LogDestination
+from actors.imports.destination import StoringDestination
 from actors.imports.import_files import ImportFiles
 from actors.imports.opening import ImportContext, ImportMistakeError
 from actors.imports.past_import import PastImport
@@ -334,7 +334,7 @@ async def test_an_import_that_was_under_way_is_refused(
             collector.clock,
             TrustedProxies.parse("private"),
             1800,
-            LogDestination(collector.log, storing, collector.clock),
+            StoringDestination(collector.log, storing, collector.clock),
         )
         request = ImportRequest(
             (str(RECORDED / "access.log"),), selection=ImportSelection("example.com")

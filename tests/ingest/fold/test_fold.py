@@ -205,7 +205,6 @@ def test_the_end_of_a_source_is_no_event() -> None:
     folded = Folded()
     folded.visit(NOON, source=Source("import:a", 3))
     assert folded.take(NOON, EndOfSource("import:a")) is None
-    assert len(folded.fold.sources) == 0
 
 
 def of_import(number: int, which: str = "import:a", **changes: Any) -> EnrichedEvent:
@@ -291,6 +290,26 @@ def test_an_import_is_forgotten_at_its_end_or_when_its_salt_is_gone() -> None:
     # Its lines are not taken twice however late it goes on.
     folded.fold.begin_run(NOON + 100 * LIFETIME)
     assert folded.fold.take(of_import(1)) is None
+
+
+@pytest.mark.parametrize(("number", "kept"), [(0, []), (1, ["import:a"]), (2, []), (3, [])])
+def test_the_end_of_an_import_that_has_gone_on_since_is_left_out(
+    number: int, kept: list[str]
+) -> None:
+    folded = Folded()
+    folded.take(NOON, of_import(1))
+    folded.take(NOON, of_import(2))
+    folded.take(NOON, EndOfSource("import:a", number))
+    assert [name for name, _ in folded.fold.imports] == kept
+
+
+def test_after_the_end_of_an_import_its_lines_are_not_taken_again() -> None:
+    folded = Folded()
+    folded.take(NOON, of_import(1))
+    folded.take(NOON, EndOfSource("import:a", 1))
+    assert folded.take(NOON, of_import(1)) is None
+    # The file has grown.
+    assert session_of(folded.take(NOON, of_import(2))) == 2
 
 
 def test_many_sessions_of_an_import_are_freed_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:

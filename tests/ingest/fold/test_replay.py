@@ -134,7 +134,7 @@ records = st.one_of(
             Source, st.sampled_from(["letter:a", "import:a", "import:b"]), st.integers(1, 9)
         ),
     ),
-    st.just(EndOfSource("import:a")),
+    st.builds(EndOfSource, st.just("import:a"), st.integers(0, 9)),
     st.just(DropCounts((MetricCount(NOON, "x.example", None, "dropped_bot", 0, 2),))),
     st.just(Description(session_seconds=50, margin_seconds=5)),
 )

@@ -1,5 +1,6 @@
 import pytest
 
+from ingest.fold import sources as module
 from ingest.fold.sources import RETENTION_SECONDS, TakenSource, TakenSources
 from ingest.model.event import Source
 from tests.examples import NOON
@@ -40,15 +41,17 @@ def test_a_later_record_keeps_a_source_longer() -> None:
     assert not sources.has_taken(Source("letter:b", 1))
 
 
-def test_an_import_is_remembered_until_its_end() -> None:
+def test_the_latest_imports_are_remembered_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IMPORTS", 2)
     sources = TakenSources()
-    sources.take(Source("import:a", 7), NOON)
+    for number, name in enumerate(("a", "b", "a", "c")):
+        sources.take(Source(f"import:{name}", number), NOON)
+    sources.take(Source("letter:a", 1), NOON)
     sources.expire(NOON * 2)
-    assert sources.has_taken(Source("import:a", 7))
-    sources.end("import:a")
-    sources.end("import:unknown")
-    sources.end("letter:unknown")
-    assert not sources.has_taken(Source("import:a", 7))
+    assert list(sources) == [
+        TakenSource("import:a", 2, NOON),
+        TakenSource("import:c", 3, NOON),
+    ]
 
 
 def test_is_saved_and_restored_in_order() -> None:
@@ -65,17 +68,13 @@ def test_is_saved_and_restored_in_order() -> None:
 def test_a_forgotten_source_begins_anew_although_it_was_the_last(kind: str) -> None:
     sources = TakenSources()
     record = Source(f"{kind}:a", 7)
-    for expires in (False, True):
-        sources.take(record, NOON)
-        assert sources.has_taken(record)
-        if expires:
-            sources.expire(NOON + RETENTION_SECONDS[kind] + 1)
-        else:
-            sources.end(record.name)
-        assert not sources.has_taken(record)
-        sources.take(Source(record.name, 3), NOON)
-        assert not sources.has_taken(Source(record.name, 4))
-        assert list(sources) == [TakenSource(record.name, 3, NOON)]
+    sources.take(record, NOON)
+    assert sources.has_taken(record)
+    sources.expire(NOON + RETENTION_SECONDS[kind] + 1)
+    assert not sources.has_taken(record)
+    sources.take(Source(record.name, 3), NOON)
+    assert not sources.has_taken(Source(record.name, 4))
+    assert list(sources) == [TakenSource(record.name, 3, NOON)]
 
 
 def test_sources_that_take_turns_are_kept_apart() -> None:

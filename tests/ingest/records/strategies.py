@@ -45,6 +45,6 @@ COUNTS = st.builds(MetricCount, SECONDS, TEXTS, st.none() | IDS, TEXTS, SECONDS,
 RECORDS = st.one_of(
     EVENTS,
     st.lists(COUNTS, max_size=3).map(tuple).map(DropCounts),
-    st.builds(EndOfSource, TEXTS),
+    st.builds(EndOfSource, TEXTS, IDS),
     st.builds(Description, SECONDS, SECONDS, SECONDS),
 )
