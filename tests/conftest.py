@@ -27,16 +27,32 @@ class _Threads:
 
     def around(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def held(*arguments: Any, **keywords: Any) -> Any:
-            self._working += 1
-            self._clock.autojump_threshold = math.inf
+            self._count(1)
             try:
                 return await function(*arguments, **keywords)
             finally:
-                self._working -= 1
-                if not self._working:
-                    self._clock.autojump_threshold = 0
+                self._count(-1)
 
         return held
+
+    def within(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """Calls from a thread into trio: meanwhile the thread does not work."""
+
+        def call(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+            async def waited() -> Any:
+                self._count(-1)
+                try:
+                    return await function(*arguments)
+                finally:
+                    self._count(1)
+
+            return run(waited)
+
+        return call
+
+    def _count(self, change: int) -> None:
+        self._working += change
+        self._clock.autojump_threshold = math.inf if self._working else 0
 
 
 def jumping_clock(patch: pytest.MonkeyPatch) -> MockClock:
@@ -45,6 +61,7 @@ def jumping_clock(patch: pytest.MonkeyPatch) -> MockClock:
     threads = _Threads(clock)
     patch.setattr(SerialThread, "call", threads.around(SerialThread.call))
     patch.setattr(trio.to_thread, "run_sync", threads.around(trio.to_thread.run_sync))
+    patch.setattr(trio.from_thread, "run", threads.within(trio.from_thread.run))
     return clock
 
 

@@ -116,6 +116,11 @@ class Control(Actor):
         return True
 
     @property
+    def caught_up(self) -> bool:
+        """Whether the topic was read to its end at least once."""
+        return self._reader.caught_up
+
+    @property
     def clock_difference(self) -> float:
         """Seconds by which this machine's clock is behind the broker's; 0 if it is not known."""
         for member in self.cluster.members:

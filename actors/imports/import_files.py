@@ -1,20 +1,32 @@
 """The directory with one state file for each import."""
 
+import math
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
 
 from actors.files.atomic import write_atomically
-from ingest.past.import_state import ImportState, decode_state, encode_state, without_salt
+from actors.imports.import_states import ImportStates
+from ingest.past.formats import Format
+from ingest.past.import_request import ImportRequest
+from ingest.past.import_state import (
+    ID_BYTES,
+    ImportState,
+    decode_state,
+    encode_state,
+    without_salt,
+)
+from ingest.sessions.salts import Salt, fresh_key
 
 log = structlog.get_logger()
 
 SUFFIX = ".import"
 
 
-class ImportFiles:
-    """Reads and writes the files. All calls block; call them in a thread."""
+class ImportFiles(ImportStates):
+    """Reads and writes the files. Ids and salts of imports are random."""
 
     def __init__(self, directory: Path) -> None:
         """Use a directory; it is made when the first import is saved.
@@ -23,6 +35,14 @@ class ImportFiles:
             directory: Where the files are.
         """
         self._directory = directory
+
+    def new_id(self, request: ImportRequest, form: Format, head: bytes) -> str:
+        """See `ImportStates.new_id`."""
+        return secrets.token_hex(ID_BYTES)
+
+    def new_salt(self, import_id: str, now: float) -> Salt:
+        """See `ImportStates.new_salt`."""
+        return Salt(fresh_key(), math.floor(now))
 
     def states(self) -> Iterator[ImportState]:
         """The state of each import. Files that cannot be read are logged and skipped."""
@@ -45,15 +65,7 @@ class ImportFiles:
         write_atomically(self._path(state), encode_state(state), durable=True)
 
     def delete_old_salts(self, now: float, spared: str | None = None) -> list[ImportState]:
-        """Delete salts that are older than 48 hours.
-
-        Args:
-            now: Unix seconds.
-            spared: Id of the running import, which deletes its own salt.
-
-        Returns:
-            The imports whose salts were deleted.
-        """
+        """See `ImportStates.delete_old_salts`."""
         deleted: list[ImportState] = []
         for state in list(self.states()):
             if state.id == spared or not state.salt_is_due(now):

@@ -119,7 +119,7 @@ class Importer(Actor):
     async def _delete_old_salts(self, spared: str | None = None) -> None:
         context = self._context
         states = await trio.to_thread.run_sync(
-            context.files.delete_old_salts, context.clock.now(), spared
+            context.states.delete_old_salts, context.clock.now(), spared
         )
         if states:
             log.info("salts of imports deleted", imports=len(states))

@@ -10,7 +10,7 @@ import trio
 
 from actors.clock.wall_clock import Clock
 from actors.imports.destination import Destination
-from actors.imports.import_files import ImportFiles
+from actors.imports.import_states import ImportStates
 from actors.imports.input_stream import InputStream
 from actors.imports.source import InputFiles
 from ingest.past.formats import Format, UnknownFormatError, find_format, make_reader
@@ -38,7 +38,7 @@ class ImportContext:
 
     Attributes:
         reference: Sites and places; its salts are not used.
-        files: Where the state of imports is saved.
+        states: Where the state of imports is saved.
         clock: Tells the time.
         proxies: Proxies whose forwarding headers are trusted.
         session_seconds: Time without events after which a session ends, for dry runs.
@@ -47,7 +47,7 @@ class ImportContext:
     """
 
     reference: Reference
-    files: ImportFiles
+    states: ImportStates
     clock: Clock
     proxies: TrustedProxies
     session_seconds: int
@@ -62,11 +62,13 @@ class OpenedFiles:
     Attributes:
         stream: Their content.
         form: Their format.
+        head: The beginning of their content, see `InputFiles`.
         make_reader: Makes a reader of that format.
     """
 
     stream: InputStream
     form: Format
+    head: bytes
     make_reader: Callable[[], Reader]
 
 
@@ -96,11 +98,11 @@ async def open_files(request: ImportRequest, context: ImportContext) -> OpenedFi
         make()
     except (UnknownFormatError, BrokenLineError) as error:
         raise ImportMistakeError(f"{request.paths[0]}: {error}") from None
-    return OpenedFiles(InputStream(source), form, make)
+    return OpenedFiles(InputStream(source), form, source.head, make)
 
 
 async def find_previous(
-    request: ImportRequest, files: ImportFiles, opened: OpenedFiles
+    request: ImportRequest, states: ImportStates, opened: OpenedFiles
 ) -> ImportState | None:
     """Find out by the content whether it, or its beginning, was imported before.
 
@@ -110,7 +112,7 @@ async def find_previous(
     selection, path = request.selection, request.paths[0]
     known = [
         state
-        for state in await trio.to_thread.run_sync(lambda: list(files.states()))
+        for state in await trio.to_thread.run_sync(lambda: list(states.states()))
         if state.form is opened.form and state.selection.site == selection.site
     ]
     if request.anew:

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import secrets
 import time
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -13,7 +12,13 @@ import trio
 
 from actors.imports.destination import DryRun
 from actors.imports.input_stream import InputStream
-from actors.imports.opening import ImportContext, ImportMistakeError, find_previous, open_files
+from actors.imports.opening import (
+    ImportContext,
+    ImportMistakeError,
+    OpenedFiles,
+    find_previous,
+    open_files,
+)
 from actors.imports.source import SourceError
 from actors.log.log import TOGETHER, LogError
 from ingest.model.event import EnrichedEvent
@@ -25,7 +30,7 @@ from ingest.past.import_state import ImportState, ReadContent
 from ingest.past.lines import Lines, slices
 from ingest.past.past_event import BrokenLineError, Reader, SkipReason, read_record
 from ingest.past.past_pipeline import PastPipeline, last_number, read_line
-from ingest.sessions.salts import Salt, Salts, fresh_key
+from ingest.sessions.salts import Salts
 from ingest.telemetry.logs import stack_of
 
 log = structlog.get_logger()
@@ -66,9 +71,7 @@ class PastImport:
         self._began = trio.current_time()
         self._phase = Phase.CHECKING
         self._stream: InputStream | None = None
-        self._state = ImportState(
-            secrets.token_hex(6), Format.EVENTS, request.selection, anew=request.anew
-        )
+        self._state = ImportState("", Format.EVENTS, request.selection, anew=request.anew)
         self._shown = self._counts = ImportCounts()
         self._earlier_lines, self._earlier_seconds = 0, 0.0
         self._follows_fold = False
@@ -91,8 +94,8 @@ class PastImport:
         try:
             opened = await open_files(self._request, self._context)
             stream = self._stream = opened.stream
-            found = await find_previous(self._request, self._context.files, opened)
-            await self._go_on_from(opened.form, found)
+            found = await find_previous(self._request, self._context.states, opened)
+            await self._go_on_from(opened, found)
             if not (self._request.dry_run or self._request.force):
                 await self._check_lines(stream, opened.make_reader())
                 if self._shown.too_broken:
@@ -132,24 +135,29 @@ class PastImport:
             shown_id = state.id
         if phase is Phase.READING and not self._destination.has_room:
             phase = Phase.WAITING
+        counts = counts.with_figures(figures)
+        if self._destination.note is not None:
+            counts.visits = None
         return ImportProgress(
             id=shown_id,
             phase=phase,
             form=state.form.value,
             done=0 if stream is None else stream.done,
             total=0 if stream is None else stream.total,
-            counts=counts.with_figures(figures),
+            counts=counts,
             earlier_lines=self._earlier_lines,
             seconds=self._seconds(),
             notes=tuple(self._notes),
             seconds_left=None if stream is None else stream.seconds_left,
         )
 
-    async def _go_on_from(self, form: Format, found: ImportState | None) -> None:
+    async def _go_on_from(self, opened: OpenedFiles, found: ImportState | None) -> None:
         """Begin where an earlier run has ended."""
-        self._state = replace(self._state, form=form) if found is None else found
-        self._expected = found
-        state = self._state
+        state = self._expected = found
+        if state is None:
+            own_id = self._context.states.new_id(self._request, opened.form, opened.head)
+            state = replace(self._state, id=own_id, form=opened.form)
+        self._state = state
         self._counts = copy.deepcopy(state.counts)
         self._earlier_lines, self._earlier_seconds = state.counts.lines, state.seconds
         await self._destination.ready()
@@ -221,6 +229,8 @@ class PastImport:
                 f"{problem}; what was before is stored, up to line {self._counts.lines}"
             )
         self._phase = Phase.KNOWN if nothing_new else Phase.FINISHED
+        if self._destination.note is not None and not nothing_new:
+            self._notes.append(self._destination.note)
 
     # The parts of these steps.
 
@@ -328,7 +338,7 @@ class PastImport:
             return
         if state.salt is not None or (state.appended and not state.done):
             self._notes.append(SALT_GONE)
-        self._state = replace(state, salt=Salt(fresh_key(), math.floor(now)))
+        self._state = replace(state, salt=self._context.states.new_salt(state.id, now))
 
     async def _save(self, state: ImportState | None = None) -> None:
         """Save a state, or the current one, with what the fold says by now, and no old salt."""
@@ -346,7 +356,7 @@ class PastImport:
             if self._request.dry_run:
                 return
             try:
-                await trio.to_thread.run_sync(self._context.files.save, state)
+                await trio.to_thread.run_sync(self._context.states.save, state)
             except OSError as error:
                 raise ImportMistakeError(
                     f"cannot write down how far the import is: {error.strerror}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from ingest.past.formats import SAMPLE_LINES
+from ingest.past.import_state import HEAD_BYTES
 from ingest.past.json_array import JsonArrayLines, begins_array
 from ingest.past.matomo import action_lines
 from ingest.request.zstd import ZstdError, ZstdFile
@@ -31,6 +32,7 @@ class InputFiles:
     Attributes:
         total: Bytes of all files at creation; for compressed files their compressed size.
         done: Bytes read so far, counted like `total`. May be looked at while a thread reads.
+        head: The first `HEAD_BYTES` of the content, once `sample` has returned.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -52,6 +54,7 @@ class InputFiles:
         self._passed = 0
         self._last = b"\n"
         self.total = self.done = 0
+        self.head = b""
         for path in self._paths:
             try:
                 # It is read several times; and opening a pipe might wait without an end.
@@ -110,7 +113,9 @@ class InputFiles:
         self.rewind()
         content = b""
         try:
-            while content.count(b"\n") < SAMPLE_LINES and len(content) < 4 * CHUNK_BYTES:
+            while len(content) < HEAD_BYTES or (
+                content.count(b"\n") < SAMPLE_LINES and len(content) < 4 * CHUNK_BYTES
+            ):
                 piece = self.read()
                 if not piece:
                     break
@@ -119,6 +124,7 @@ class InputFiles:
             if not content:
                 raise
         self.rewind()
+        self.head = content[:HEAD_BYTES]
         return content.split(b"\n")[:SAMPLE_LINES]
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
@@ -14,6 +14,7 @@ import trio
 from actors.clock.wall_clock import Clock
 from actors.files.atomic import StateDirectoryBusyError, locked_directory
 from actors.imports.destination import DryRun, StoringDestination
+from actors.imports.import_files import ImportFiles
 from actors.imports.importer import FAILED, Importer, Report, run_import
 from actors.imports.opening import ImportMistakeError
 from actors.imports.past_import import PastImport
@@ -22,7 +23,7 @@ from actors.stores.open import open_store
 from actors.stores.store import StoreError
 from ingest.client.running_server import NoServerError, RunningServer, RunningServerError
 from ingest.enrichment.geo import GeoDatabaseError
-from ingest.http.import_routes import NO_IMPORTS, ROUTE
+from ingest.http.import_routes import ROUTE
 from ingest.past.import_progress import ImportProgress, Phase
 from ingest.past.import_request import ImportRequest
 from ingest.pipeline.reference import Reference
@@ -30,8 +31,8 @@ from ingest.plausible.postgres import PlausibleError
 from ingest.server.durability import DurabilityError, open_kept_events
 from ingest.server.imports import import_context
 from ingest.server.roles.all import open_pipeline
-from ingest.server.serve import only_error
-from ingest.server.start_files import open_geo_database, read_registry
+from ingest.server.serve import only_error, require_kafka_client
+from ingest.server.start_files import StartError, open_geo_database, read_registry
 from ingest.server.state_files import StateFiles, describe_failure
 from ingest.sessions.salts import Salt, Salts, fresh_key
 from ingest.settings import Settings
@@ -74,8 +75,6 @@ def import_past(settings: Settings, request: ImportRequest, show: Show) -> Impor
     files = StateFiles(settings.state_dir)
     if request.dry_run:
         return _import_here(settings, files, request, show)
-    if files.cluster.exists():
-        raise ImportFailedError(f"{files.directory} is the directory of a front: {NO_IMPORTS}")
     try:
         with locked_directory(files.directory):
             return _import_here(settings, files, request, show)
@@ -96,7 +95,13 @@ def _import_here(
                 raise error from None
             case PlausibleError() as error:
                 raise ImportFailedError(error.explanation) from None
-            case StoreError() | SitesFileError() | GeoDatabaseError() | DurabilityError() as error:
+            case (
+                StoreError()
+                | SitesFileError()
+                | GeoDatabaseError()
+                | DurabilityError()
+                | StartError()
+            ) as error:
                 raise ImportFailedError(str(error)) from None
         raise
     if isinstance(outcome, ImportMistakeError):
@@ -114,14 +119,11 @@ async def _import(
     Returns:
         The last report; None if it was interrupted before there was one, or a second time.
     """
-    clock = Clock.system()
-    reference = _reference(settings, files)
     last: Report | None = None
     outcome: Report | None = None
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            follow = _dry_run if request.dry_run else _pipeline
-            async with follow(settings, files, reference, clock, request) as reports:
+            async with _follow(settings, files, request) as reports:
                 with trio.CancelScope() as following:
                     nursery.start_soon(_watch, signals, following, nursery.cancel_scope)
                     async for last in reports:
@@ -144,20 +146,27 @@ async def _watch(
     everything.cancel()
 
 
+def _follow(
+    settings: Settings, files: StateFiles, request: ImportRequest
+) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Report]]:
+    """Run the import in a pipeline that fits the directory; a dry run needs none."""
+    if request.dry_run:
+        return _dry_run(settings, files, request)
+    if files.cluster.exists():
+        return _front(settings, files, request)
+    return _single_process(settings, files, request)
+
+
 Reports = AsyncGenerator[trio.MemoryReceiveChannel[Report], None]
 
 
 @asynccontextmanager
-async def _dry_run(
-    settings: Settings,
-    files: StateFiles,
-    reference: Reference,
-    clock: Clock,
-    request: ImportRequest,
-) -> Reports:
+async def _dry_run(settings: Settings, files: StateFiles, request: ImportRequest) -> Reports:
     """Run an import that needs neither the state directory nor the store."""
     nowhere = DryRun(settings.session_minutes * 60)
-    context = import_context(settings, files, reference, clock, nowhere)
+    states = ImportFiles(files.imports)
+    reference = _reference(settings, files)
+    context = import_context(settings, states, reference, Clock.system(), nowhere)
     reports, following = trio.open_memory_channel[Report](1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_run_to_end, PastImport(request, context), reports)
@@ -171,35 +180,53 @@ async def _run_to_end(past_import: PastImport, reports: trio.MemorySendChannel[R
 
 
 @asynccontextmanager
-async def _pipeline(
-    settings: Settings,
-    files: StateFiles,
-    reference: Reference,
-    clock: Clock,
-    request: ImportRequest,
-) -> Reports:
-    """Run an import with the pipeline of a single process; at the end, the pipeline is drained."""
+async def _single_process(settings: Settings, files: StateFiles, request: ImportRequest) -> Reports:
+    """Run an import with the pipeline of a single process."""
+    clock, reference = Clock.system(), _reference(settings, files)
     store = open_store(settings.clickhouse_url)
     try:
         await store.open()
         with open_kept_events(settings, files, clock) as kept:
             front, storing = open_pipeline(settings, files, clock, reference, kept, store)
             destination = StoringDestination(kept.log, storing, clock)
-            importer = Importer(import_context(settings, files, reference, clock, destination))
+            states = ImportFiles(files.imports)
+            importer = Importer(import_context(settings, states, reference, clock, destination))
             collector = Collector(front, storing, keepers=[importer])
-            async with trio.open_nursery() as watching:
-                watching.start_soon(_watch_supervisor, collector)
-                async with trio.open_nursery() as nursery:
-                    await nursery.start(collector.run)
-                    try:
-                        async with importer.follow(request) as reports:
-                            yield reports
-                    finally:
-                        collector.drain(settings.shutdown_seconds)
-                watching.cancel_scope.cancel()
+            async with _run(collector, importer, request, settings.shutdown_seconds) as reports:
+                yield reports
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + SPILL_SECONDS):
             await store.aclose()
+
+
+@asynccontextmanager
+async def _front(settings: Settings, files: StateFiles, request: ImportRequest) -> Reports:
+    """Run an import with the pipeline of a front."""
+    require_kafka_client(f"{files.directory} is the directory of a front, which")
+    from ingest.server.roles.front import open_front
+
+    async with (
+        open_front(settings, files) as front,
+        _run(front.collector, front.importer, request, settings.shutdown_seconds) as reports,
+    ):
+        yield reports
+
+
+@asynccontextmanager
+async def _run(
+    collector: Collector, importer: Importer, request: ImportRequest, seconds: float
+) -> Reports:
+    """Run an import in a pipeline, which is drained at the end."""
+    async with trio.open_nursery() as watching:
+        watching.start_soon(_watch_supervisor, collector)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(collector.run)
+            try:
+                async with importer.follow(request) as reports:
+                    yield reports
+            finally:
+                collector.drain(seconds)
+        watching.cancel_scope.cancel()
 
 
 async def _watch_supervisor(collector: Collector) -> None:

@@ -27,7 +27,7 @@ _SHOWN_REASONS = 3
 _PHASES = {
     Phase.CHECKING: "looking at the lines",
     Phase.READING: "importing",
-    Phase.WAITING: "waiting for the store",
+    Phase.WAITING: "waiting for the store or Kafka",
     Phase.FINISHED: "finished",
     Phase.KNOWN: "already imported: nothing is stored",
     Phase.REFUSED: "refused, as more than a tenth of the lines is broken: nothing is stored",
@@ -129,7 +129,8 @@ def summary(progress: ImportProgress, seen: ImportLines) -> str:
         rows.append(("  of earlier runs", f"{progress.earlier_lines:,}"))
     if progress.phase is not Phase.REFUSED:  # else nobody has looked at the events
         rows.append(("events accepted", f"{counts.accepted:,}"))
-        rows.append(("visits", f"{counts.visits:,}"))
+        if counts.visits is not None:
+            rows.append(("visits", f"{counts.visits:,}"))
         rows.append(("events dropped", f"{sum(counts.dropped.values()):,}"))
         rows += [(f"  {reason}", f"{number:,}") for reason, number in _by_number(counts.dropped)]
     rows.append(("lines skipped", f"{sum(counts.skipped.values()):,}"))

@@ -1,4 +1,4 @@
-"""A cluster as its control topic shows it: its record, its members, its finished imports."""
+"""A cluster as its control topic shows it: its record, its members, its imports."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,9 @@ from ingest.engine.cluster_record import KEY, ClusterRecord, decode_cluster_reco
 from ingest.engine.finding import Finding, problem, warning
 from ingest.engine.heartbeat import KEY_PREFIX, Heartbeat, cluster_mac, decode_heartbeat
 from ingest.engine.topics import EVENTS_RETENTION
+
+IMPORT_PREFIX: Final = b"import:"
+"""Begins the keys of imports, followed by the import's id."""
 
 FRESH_SECONDS: Final = 30.0
 """How long after its last heartbeat a member counts as running."""
@@ -64,6 +67,7 @@ class Cluster:
 
     Attributes:
         record: The cluster record; None until it was read.
+        imports: The state of each import, as fronts have written it, by key.
         log_time: When the broker appended the last applied record, Unix seconds. Whoever has read
             to the end may set it to a later time, to see who has fallen silent since.
         record_trouble: Why the cluster record in the topic cannot be used; empty if it can.
@@ -78,6 +82,7 @@ class Cluster:
             secret: `SLUICE_CLUSTER_SECRET`, if this process knows it.
         """
         self.record: ClusterRecord | None = None
+        self.imports: dict[bytes, bytes] = {}
         self.log_time = 0.0
         self.retention_seconds = EVENTS_RETENTION / 1000
         self._secret = secret
@@ -98,6 +103,8 @@ class Cluster:
             self._apply_record(value)
         elif key.startswith(KEY_PREFIX):
             self._apply_heartbeat(key, value)
+        elif key.startswith(IMPORT_PREFIX):
+            self._apply_import(key, value)
 
     def _apply_record(self, value: bytes | None) -> None:
         if value is None:
@@ -114,6 +121,12 @@ class Cluster:
         self.record_trouble = (
             "" if record == self.record else f"the cluster record was replaced by {record}"
         )
+
+    def _apply_import(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.imports.pop(key, None)
+        else:
+            self.imports[key] = value
 
     def _apply_heartbeat(self, key: bytes, value: bytes | None) -> None:
         if value is None:

@@ -22,11 +22,6 @@ ROUTE = "/api/imports"
 
 CONTENT_TYPE: Final = "application/x-ndjson"
 
-NO_IMPORTS: Final = (
-    "imports into a cluster are not possible yet: import with a single process into the same "
-    "database before the cluster starts, or send past events as POST /api/events"
-)
-
 
 class ImportStream(ResponseBody):
     """A response that runs an import, and says how far it is, in lines of JSON.
@@ -78,7 +73,7 @@ class ImportStream(ResponseBody):
         return json.dumps(line).encode() + b"\n"
 
 
-def add_import_routes(app: QuartTrio, importer: Importer | None, operator: Operator) -> None:
+def add_import_routes(app: QuartTrio, importer: Importer, operator: Operator) -> None:
     """Add the route that runs an import.
 
     It answers the command line only, because a client can make the server read any file that the
@@ -86,7 +81,7 @@ def add_import_routes(app: QuartTrio, importer: Importer | None, operator: Opera
 
     Args:
         app: The application.
-        importer: Runs imports; None if this process cannot, which the command is told.
+        importer: Runs imports.
         operator: Checks the client.
     """
 
@@ -94,8 +89,6 @@ def add_import_routes(app: QuartTrio, importer: Importer | None, operator: Opera
     async def run_import() -> Response:
         if not operator.is_authorized_command():
             return operator.denial()
-        if importer is None:
-            return error(501, "import", NO_IMPORTS)
         try:
             wanted = ImportRequest.from_json(json.loads(await read_body()))
         except (ValueError, RecursionError) as mistake:

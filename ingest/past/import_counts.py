@@ -61,12 +61,12 @@ class ImportCounts(LineCounts):
 
     Attributes:
         accepted: Events that are stored or will be.
-        visits: Sessions started.
+        visits: Sessions started; None if only other processes know.
         dropped: Dropped events, by the drop reason.
     """
 
     accepted: int = 0
-    visits: int = 0
+    visits: int | None = 0
     dropped: dict[str, int] = field(default_factory=dict)
 
     def with_figures(self, figures: ImportFigures) -> "ImportCounts":
@@ -78,7 +78,7 @@ class ImportCounts(LineCounts):
         return replace(
             self,
             accepted=self.accepted - without_session,
-            visits=self.visits + figures.visits,
+            visits=(self.visits or 0) + figures.visits,
             dropped=dropped,
         )
 

@@ -23,6 +23,9 @@ VERSION: Final = 2
 """Version of the file's format. In version 1, open sessions and the rows of the last batch followed
 the first line."""
 
+ID_BYTES: Final = 6
+"""Bytes of an import's id, which is text of twice as many hexadecimal digits."""
+
 HEAD_BYTES: Final = 4096
 """Files whose first bytes, up to this many, are equal count as versions of the same file."""
 

@@ -2,11 +2,10 @@
 
 from actors.clock.wall_clock import Clock
 from actors.imports.destination import Destination
-from actors.imports.import_files import ImportFiles
+from actors.imports.import_states import ImportStates
 from actors.imports.opening import ImportContext
 from ingest.pipeline.reference import Reference
 from ingest.request.client_address import TrustedProxies
-from ingest.server.state_files import StateFiles
 from ingest.settings import Settings
 
 PAUSE_RATIO = 1.0
@@ -15,7 +14,7 @@ PAUSE_RATIO = 1.0
 
 def import_context(
     settings: Settings,
-    files: StateFiles,
+    states: ImportStates,
     reference: Reference,
     clock: Clock,
     destination: Destination,
@@ -25,7 +24,7 @@ def import_context(
 
     Args:
         settings: The process's settings.
-        files: The state directory, which has the files of imports.
+        states: Where the state of imports is saved.
         reference: Sites and places.
         clock: Tells the time.
         destination: Takes the events.
@@ -33,7 +32,7 @@ def import_context(
     """
     return ImportContext(
         reference=reference,
-        files=ImportFiles(files.imports),
+        states=states,
         clock=clock,
         proxies=TrustedProxies.parse(settings.trusted_proxies),
         session_seconds=settings.session_minutes * 60,

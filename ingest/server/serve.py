@@ -60,16 +60,23 @@ def only_error(raised: Exception) -> Exception:
     return raised
 
 
+def require_kafka_client(what: str) -> None:
+    """Refuse what needs Kafka's client, an optional extra, if it is not installed.
+
+    Raises:
+        StartError: It is not.
+    """
+    if importlib.util.find_spec("confluent_kafka") is None:
+        raise StartError(f"{what} needs Kafka's client: pip install 'sluice-collector[kafka]'")
+
+
 def _composition_root(role: Role) -> Callable[[Settings, StateFiles], Awaitable[int]]:
     """What runs a role. Loads Kafka's client, an optional extra, only for a role that needs it."""
     if role == "all":
         from ingest.server.roles.all import run_all
 
         return run_all
-    if importlib.util.find_spec("confluent_kafka") is None:
-        raise StartError(
-            f"--role {role} needs Kafka's client: pip install 'sluice-collector[kafka]'"
-        )
+    require_kafka_client(f"--role {role}")
     if role == "front":
         from ingest.server.roles.front import run_front
 

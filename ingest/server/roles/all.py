@@ -4,6 +4,7 @@ import structlog
 
 from actors.clock.wall_clock import Clock
 from actors.imports.destination import StoringDestination
+from actors.imports.import_files import ImportFiles
 from actors.imports.importer import Importer
 from actors.keepers.other_servers import OtherServers
 from actors.keepers.plausible_registry import SALTS_SECONDS
@@ -113,8 +114,9 @@ async def run_all(settings: Settings, files: StateFiles) -> int:
                 settings, files, clock, reference, kept, store, opened=opened, tracing=telemetry
             )
             destination = StoringDestination(kept.log, storing, clock)
+            states = ImportFiles(files.imports)
             importer = Importer(
-                import_context(settings, files, reference, clock, destination, PAUSE_RATIO)
+                import_context(settings, states, reference, clock, destination, PAUSE_RATIO)
             )
             collector = Collector(front, storing, keepers=[*keepers, importer], tracing=telemetry)
             front.metrics.show(others.figures)

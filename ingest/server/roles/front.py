@@ -3,22 +3,29 @@
 import contextlib
 import random
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from actors.clock.wall_clock import Clock
 from actors.cluster.forwarder import Forwarder, ForwarderOptions
 from actors.cluster.forwarding import Forwarding
+from actors.cluster.import_destination import OutboxDestination
+from actors.cluster.import_states import ClusterImports
 from actors.cluster.letter_redrive import EventRedrive
 from actors.cluster.producer_thread import ProducerThread
 from actors.cluster.salt_agreement import SaltAgreementKeeper, load_agreement
 from actors.cluster.topic_reader import TopicReader
+from actors.imports.importer import Importer
+from actors.keepers.file_watcher import FileWatcher
+from actors.keepers.plausible_registry import PlausibleRegistry
 from actors.pipeline.front_half import FrontHalf
 from actors.pipeline.topology import Collector
 from actors.stores.store import Store
 from actors.supervision.actor import Actor
+from actors.supervision.traces import Tracing
 from ingest.engine.connection import consumer_options, producer_options
 from ingest.engine.partitioning import Partitioner
 from ingest.engine.salt_agreement import MAX_JITTER, SaltAgreement
@@ -26,6 +33,7 @@ from ingest.engine.topics import topic_names
 from ingest.http.export_routes import add_export_routes
 from ingest.http.import_routes import add_import_routes
 from ingest.server.cluster_letters import letters_of_front
+from ingest.server.imports import PAUSE_RATIO, import_context
 from ingest.server.joining import join_cluster
 from ingest.server.listening import listen, server_file
 from ingest.server.member import Figures, Member, open_member_topics
@@ -42,16 +50,48 @@ from ingest.settings import Settings
 log = structlog.get_logger()
 
 
-async def run_front(settings: Settings, files: StateFiles) -> int:
-    """Run a front.
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The parts of a running front.
 
-    A front that has been in the cluster before starts also while Kafka is away.
+    Attributes:
+        collector: Owns the actors.
+        importer: Imports past events; one of the actors.
+        sites: Reloads the sites.
+        geo: Reloads the geo database; None if there is none.
+        store: Answers queries; None if this front has none.
+        member: What the front is in its cluster.
+    """
 
-    Returns:
-        The process's exit code.
+    collector: Collector
+    importer: Importer
+    sites: FileWatcher[Any] | PlausibleRegistry
+    geo: FileWatcher[Any] | None
+    store: Store | None
+    member: Member
+
+
+@contextlib.asynccontextmanager
+async def open_front(
+    settings: Settings,
+    files: StateFiles,
+    *,
+    tracing: Tracing | None = None,
+    pause_ratio: float = 0.0,
+) -> AsyncIterator[Front]:
+    """Open what a front consists of, besides its web server, and close it at the end.
+
+    A front that has been in the cluster before is opened also while Kafka is away.
+
+    Args:
+        settings: The process's settings.
+        files: The state directory.
+        tracing: Receives restarts; None to disable tracing.
+        pause_ratio: As in `ImportContext`.
 
     Raises:
         StartError: The operator must fix something first.
+        DurabilityError: The state directory cannot be used.
     """
     record, retention = await join_cluster(settings, "front", remembered_cluster(files))
     clock = Clock.system()
@@ -62,13 +102,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
     partitioner = Partitioner(secret.get_secret_value(), record.partitions)
     reference.partition_of = partitioner.partition_of
     names = topic_names(settings.kafka_prefix)
-    listeners = await listen(settings.host, settings.port)
-    port = listeners[0].socket.getsockname()[1]
-    async with (
-        open_telemetry(settings) as telemetry,
-        _store(settings) as store,
-        open_member_topics(settings) as topics,
-    ):
+    async with _store(settings) as store, open_member_topics(settings) as topics:
         sites, geo = reloads(settings, reference, plausible)
         keepers: list[Actor] = [sites] if geo is None else [sites, geo]
         with (
@@ -96,9 +130,10 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
                     settings.old_events,
                 ),
             )
+            agreement = _agreement(files, clock)
             salts = SaltAgreementKeeper(
                 files.salts,
-                _agreement(files, clock),
+                agreement,
                 reference,
                 clock,
                 salts_reader,
@@ -122,26 +157,52 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
                 front.to_recorder(),
                 forwarder.wait_acknowledged,
             )
-            keepers += [letters, redrive]
-            forwarding = Forwarding(outbox, forwarder, control, salts, front.metrics)
-            collector = Collector(front, forwarding, keepers=keepers, tracing=telemetry)
-            web = Web(
-                settings,
-                collector,
-                sites,
-                geo,
-                None,
-                store,
-                telemetry,
-                lambda: member.cluster,
-                member.id,
+            states = ClusterImports(
+                control, topics.send, names.control, agreement.salts_at, clock.now
             )
-            add_import_routes(web.app, None, web.operator)
-            add_export_routes(web.app, reference, None, web.operator)
-            with server_file(files.server, port, web.command_token):
-                server = web.server(listeners)
-                await run_collector(collector, server, settings.shutdown_seconds, port)
-            exit_code = exit_code_of(collector)
+            destination = OutboxDestination(outbox, forwarder, clock)
+            importer = Importer(
+                import_context(settings, states, reference, clock, destination, pause_ratio)
+            )
+            keepers += [letters, redrive, importer]
+            forwarding = Forwarding(outbox, forwarder, control, salts, front.metrics)
+            collector = Collector(front, forwarding, keepers=keepers, tracing=tracing)
+            yield Front(collector, importer, sites, geo, store, member)
+
+
+async def run_front(settings: Settings, files: StateFiles) -> int:
+    """Run a front.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        StartError: The operator must fix something first.
+    """
+    async with (
+        open_telemetry(settings) as telemetry,
+        open_front(settings, files, tracing=telemetry, pause_ratio=PAUSE_RATIO) as front,
+    ):
+        listeners = await listen(settings.host, settings.port)
+        port = listeners[0].socket.getsockname()[1]
+        collector, member = front.collector, front.member
+        web = Web(
+            settings,
+            collector,
+            front.sites,
+            front.geo,
+            None,
+            front.store,
+            telemetry,
+            lambda: member.cluster,
+            member.id,
+        )
+        add_import_routes(web.app, front.importer, web.operator)
+        add_export_routes(web.app, collector.reference, None, web.operator)
+        with server_file(files.server, port, web.command_token):
+            server = web.server(listeners)
+            await run_collector(collector, server, settings.shutdown_seconds, port)
+        exit_code = exit_code_of(collector)
     log.info("stopped", exit_code=exit_code)
     return exit_code
 

@@ -71,6 +71,13 @@ def test_summary() -> None:
     )
 
 
+def test_summary_without_visits_that_only_others_know() -> None:
+    progress = a_progress(counts=ImportCounts(lines=2, accepted=2, visits=None))
+    assert "visits" not in summary(progress, ImportLines())
+    assert progress.to_json()["counts"]["visits"] is None
+    assert ImportProgress.from_json(progress.to_json()) == progress
+
+
 def test_summary_of_a_dry_run() -> None:
     progress = a_progress(
         id="", phase=Phase.FINISHED, counts=ImportCounts(), earlier_lines=0, notes=()
@@ -107,7 +114,7 @@ def test_lines_every_few_seconds(
     )
     assert capsys.readouterr().err.splitlines() == [
         f"importing: 25% {figures}",
-        f"waiting for the store: 25% {figures}",
+        f"waiting for the store or Kafka: 25% {figures}",
         "importing: 25% 0 lines, 0/s, 0 accepted",
     ]
 

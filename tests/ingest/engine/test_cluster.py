@@ -53,6 +53,17 @@ def test_knows_the_record() -> None:
     assert a_cluster().record == RECORD
 
 
+def test_knows_the_imports() -> None:
+    cluster = a_cluster()
+    for value in (b"begun", b"done"):
+        cluster.apply(b"import:a", value, NOON)
+    cluster.apply(b"import:b", b"begun", NOON)
+    assert cluster.imports == {b"import:a": b"done", b"import:b": b"begun"}
+    cluster.apply(b"import:a", None, NOON)
+    cluster.apply(b"import:c", None, NOON)
+    assert list(cluster.imports) == [b"import:b"]
+
+
 def test_members_run_as_long_as_their_heartbeats_are_fresh() -> None:
     cluster = a_cluster(a_worker(), a_front("f2"), a_front("f1"))
     assert names(cluster) == ["f1", "f2", "w1"]

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from trio.testing import MockClock
 
+from actors.imports.importer import Importer
 from ingest.http.export_routes import add_export_routes
 from ingest.http.import_routes import add_import_routes
 from ingest.http.openapi.event_schema import openapi_document
 from ingest.http.operator import Operator
+from tests.actors.imports.running_imports import ImportEnvironment
 from tests.ingest.http.application import COMMAND_TOKEN, Application
 
 LEFT_OUT = {("GET", "/page/{name}"), ("GET", "/favicon.ico")}
@@ -32,10 +35,11 @@ def described() -> Iterator[tuple[str, str]]:
 
 
 async def test_every_route_is_described_or_left_out(
-    autojump_clock: MockClock, application: Application
+    autojump_clock: MockClock, application: Application, tmp_path: Path
 ) -> None:
+    importer = Importer(ImportEnvironment(tmp_path).context(application.pipeline))
     operator = Operator(None, COMMAND_TOKEN)
-    add_import_routes(application.app, None, operator)
+    add_import_routes(application.app, importer, operator)
     add_export_routes(application.app, application.pipeline.collector.reference, None, operator)
     found = registered(application)
     assert ("POST", "/api/imports") in found

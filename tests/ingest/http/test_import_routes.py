@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from actors.imports.importer import BUSY
-from ingest.http.import_routes import NO_IMPORTS, ROUTE, ImportStream, add_import_routes
+from ingest.http.import_routes import ROUTE, ImportStream, add_import_routes
 from ingest.http.interruption import ENDS
 from ingest.http.operator import Operator
 from ingest.past.import_progress import ImportProgress, Phase
@@ -18,7 +18,6 @@ from tests.actors.imports.running_imports import (
     an_importer,
     gate,
 )
-from tests.actors.pipeline.running_pipeline import Pipeline
 from tests.ingest.http.application import COMMAND_TOKEN, Application, HTTPAnswer
 from tests.ingest.past.lines import COMBINED
 
@@ -97,20 +96,12 @@ async def test_mistakes(tmp_path: Path, body: object) -> None:
     assert list(answer.json["errors"]) == ["import"]
 
 
-@pytest.mark.parametrize(
-    ("token", "status", "errors"),
-    [
-        (COMMAND_TOKEN, 501, {"import": [NO_IMPORTS]}),
-        # Not even this machine's users, without the token that stands in the state directory.
-        ("another", 403, None),
-        ("", 403, None),
-    ],
-)
-async def test_who_may_ask_and_a_process_that_cannot_import(
-    tmp_path: Path, token: str, status: int, errors: object
-) -> None:
-    application = Application(Pipeline(tmp_path))
-    add_import_routes(application.app, None, Operator(None, COMMAND_TOKEN))
-    answer = await ask(application, {}, token)
-    assert answer.status == status
-    assert errors is None or answer.json["errors"] == errors
+@pytest.mark.parametrize("token", ["another", ""])
+async def test_only_the_command_line_may_ask(environment: ImportEnvironment, token: str) -> None:
+    """Not even this machine's users, without the token that stands in the state directory."""
+    pipeline = environment.pipeline()
+    application = Application(pipeline)
+    async with an_importer(environment, pipeline) as importer:
+        add_import_routes(application.app, importer, Operator(None, COMMAND_TOKEN))
+        answer = await ask(application, {}, token)
+    assert answer.status == 403

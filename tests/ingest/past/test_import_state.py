@@ -89,7 +89,7 @@ def test_states_of_version_1(name: str, done: bool, has_rows: bool) -> None:
     assert (state.done, state.has_rows) == (done, has_rows)
     assert state.appended == state.position > 0
     assert state.figures == state.seen == (0, 0)
-    assert state.counts.visits > 0
+    assert state.counts.visits
 
 
 @pytest.mark.parametrize("name", ["import_version_1", "import_version_1_growing", None])
