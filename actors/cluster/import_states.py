@@ -14,7 +14,7 @@ from actors.cluster.failure import KafkaFailure
 from actors.cluster.producer_thread import Message
 from actors.cluster.salt_agreement import Send
 from actors.imports.import_states import ImportStates
-from ingest.engine.cluster import IMPORT_PREFIX
+from ingest.engine.cluster import import_key
 from ingest.past.formats import Format
 from ingest.past.import_record import content_id, decode_import, encode_import, import_salt
 from ingest.past.import_request import ImportRequest
@@ -93,8 +93,8 @@ class ClusterImports(ImportStates):
 
     def save(self, state: ImportState) -> None:
         """See `ImportStates.save`; waits for Kafka."""
-        key = IMPORT_PREFIX + state.id.encode()
-        trio.from_thread.run(self._keep, Message(self._topic, 0, encode_import(state), key))
+        message = Message(self._topic, 0, encode_import(state), import_key(state.id))
+        trio.from_thread.run(self._keep, message)
 
     async def _keep(self, message: Message) -> None:
         while True:

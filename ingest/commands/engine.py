@@ -1,7 +1,6 @@
 """`sluice engine`: a cluster of fronts and workers on Apache Kafka."""
 
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,6 @@ from ingest.commands.configuration import settings_of_command
 from ingest.commands.explained_failure import explained
 from ingest.commands.output import json_option, paint, print_json, print_painted
 from ingest.engine.cluster_record import MAX_PARTITIONS
-from ingest.engine.salt_agreement import DailySalt
 from ingest.engine.topics import PARTITIONS, REPLICATION
 
 MAX_REPLICATION: Final = 15
@@ -53,7 +51,7 @@ def engine() -> None:
     type=click.Path(path_type=Path),
     metavar="STATE_DIR",
     help="Take the salts of a single process, or of another cluster's front, that was stopped, so "
-    "that visitors keep their ids.",
+    "that visitors keep their ids; and its finished imports, so that they are known.",
 )
 @json_option
 def create(
@@ -66,7 +64,7 @@ def create(
     import trio
 
     from ingest.server.cluster_creation import CreationError, WantedCluster, create_cluster
-    from ingest.server.drained_salts import NotDrainedError, drained_salts
+    from ingest.server.drained_state import DrainedState, NotDrainedError, drained_state
 
     def tell(text: str) -> None:
         if as_json:
@@ -75,12 +73,12 @@ def create(
             click.echo(text)
 
     settings = settings_of_command()
-    source: AbstractContextManager[Sequence[DailySalt]] = (
-        nullcontext(()) if state_directory is None else drained_salts(state_directory)
+    source: AbstractContextManager[DrainedState] = (
+        nullcontext(DrainedState()) if state_directory is None else drained_state(state_directory)
     )
     try:
-        with explained(settings), source as salts:
-            asked = WantedCluster(partitions, replication, salts)
+        with explained(settings), source as replaced:
+            asked = WantedCluster(partitions, replication, replaced)
             trio.run(create_cluster, settings, asked, tell)
     except (CreationError, NotDrainedError) as error:
         raise click.ClickException(str(error)) from None

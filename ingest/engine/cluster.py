@@ -34,6 +34,11 @@ older in each of the last five minutes."""
 _SHOWN: Final = 8
 
 
+def import_key(import_id: str) -> bytes:
+    """The key of an import's state in the control topic."""
+    return IMPORT_PREFIX + import_id.encode()
+
+
 class Member(NamedTuple):
     """A process of the cluster.
 

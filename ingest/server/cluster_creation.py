@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from actors.cluster.admin import Admin
 from actors.cluster.failure import KafkaFailure
 from actors.cluster.producer_thread import Message, ProducerThread
 from actors.cluster.topic_reading import read_to_end
+from ingest.engine.cluster import import_key
 from ingest.engine.cluster_record import (
     KEY,
     ClusterRecord,
@@ -29,7 +31,10 @@ from ingest.engine.creation import (
 from ingest.engine.examination import DescribedTopic
 from ingest.engine.salt_agreement import DailySalt, SaltAgreement, decode_salt, encode_salt
 from ingest.engine.topics import PARTITIONS, TopicNames, WantedTopic, topic_names, wanted_topics
+from ingest.past.import_record import encode_import
+from ingest.past.import_state import ImportState
 from ingest.server.cluster_survey import describe_topics, read_control
+from ingest.server.drained_state import DrainedState
 from ingest.settings import Settings
 
 VISIBLE_SECONDS: Final = 30.0
@@ -60,12 +65,12 @@ class WantedCluster(NamedTuple):
         partitions: Of the topic of events; None for those of the cluster that exists, or the usual
             ones.
         replication: How many brokers have each record.
-        salts: Of the single process, or of the cluster, that this one replaces.
+        replaced: Of the single process, or of the cluster, that this one replaces.
     """
 
     partitions: int | None
     replication: int
-    salts: Sequence[DailySalt] = ()
+    replaced: DrainedState = DrainedState()
 
 
 async def create_cluster(settings: Settings, asked: WantedCluster, say: Say) -> None:
@@ -97,8 +102,10 @@ async def create_cluster(settings: Settings, asked: WantedCluster, say: Say) -> 
     writer.start()
     try:
         await _write_record(settings, writer, partitions, topics, say)
-        if asked.salts:
-            await _write_salts(settings, writer, asked.salts, say)
+        if asked.replaced.salts:
+            await _write_salts(settings, writer, asked.replaced.salts, say)
+        if asked.replaced.imports:
+            await _write_imports(settings, writer, asked.replaced.imports, topics, say)
     finally:
         writer.close()
 
@@ -225,6 +232,22 @@ async def _write_salts(
             say(f"salt of {date}: existed")
         else:
             say(f"salt of {date}: taken; visitors keep their ids")
+
+
+async def _write_imports(
+    settings: Settings,
+    writer: ProducerThread,
+    imports: Sequence[ImportState],
+    topics: Mapping[str, DescribedTopic],
+    say: Say,
+) -> None:
+    control = topic_names(settings.kafka_prefix).control
+    known = {message.key for message in await read_control(settings, topics)}
+    for state in imports:
+        key = import_key(state.id)
+        if key not in known:
+            await writer.send(Message(control, 0, encode_import(replace(state, salt=None)), key))
+    say(f"finished imports: {len(imports):,} taken; they are not stored again")
 
 
 async def _agreed(settings: Settings, topic: str) -> SaltAgreement:

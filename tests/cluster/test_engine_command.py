@@ -12,6 +12,7 @@ from click.testing import Result
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from actors.imports.import_files import ImportFiles
 from ingest.engine.heartbeat import Heartbeat, cluster_mac, encode_heartbeat
 from ingest.engine.topics import topic_names, wanted_topics
 from ingest.sessions.salts import Salt, Salts, serialise
@@ -20,6 +21,7 @@ from tests.cluster.certificates import Authority
 from tests.cluster.conftest import SECRET
 from tests.cluster.node import PASSWORD, USER, Listener
 from tests.ingest.commands.command_line import run
+from tests.ingest.past.states import a_state
 
 DAY: Final = 86_400
 
@@ -117,12 +119,13 @@ def test_one_replica_is_for_trials(prefix: str) -> None:
     assert f"warning  {prefix}sluice-events has 1 replica:" in check.output
 
 
-def test_salts_of_a_single_process(prefix: str, tmp_path: Path) -> None:
+def test_what_is_taken_over_of_a_single_process(prefix: str, tmp_path: Path) -> None:
     now = int(time.time())
     state = tmp_path / "single"
     state.mkdir()
     salts = Salts(Salt(secrets.token_bytes(16), now), Salt(secrets.token_bytes(16), now - DAY))
     (state / "salts.json").write_text(serialise(salts))
+    ImportFiles(state / "imports").save(a_state(b"abc", done=True))
 
     first = created("--partitions", "2", "--from", str(state)).output
     again = created("--from", str(state)).output
@@ -133,6 +136,7 @@ def test_salts_of_a_single_process(prefix: str, tmp_path: Path) -> None:
     assert again.count("existed") == 8
     assert other.count("the cluster has another one; ids of visitors change") == 1
     assert salts.current.key.hex() not in first
+    assert first.count("finished imports: 1 taken; they are not stored again") == 1
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,6 @@ class Front:
         importer: Imports past events; one of the actors.
         sites: Reloads the sites.
         geo: Reloads the geo database; None if there is none.
-        store: Answers queries; None if this front has none.
         member: What the front is in its cluster.
     """
 
@@ -67,7 +66,6 @@ class Front:
     importer: Importer
     sites: FileWatcher[Any] | PlausibleRegistry
     geo: FileWatcher[Any] | None
-    store: Store | None
     member: Member
 
 
@@ -79,7 +77,7 @@ async def open_front(
     tracing: Tracing | None = None,
     pause_ratio: float = 0.0,
 ) -> AsyncIterator[Front]:
-    """Open what a front consists of, besides its web server, and close it at the end.
+    """Open what a front consists of, besides web server and store, and close it at the end.
 
     A front that has been in the cluster before is opened also while Kafka is away.
 
@@ -102,7 +100,7 @@ async def open_front(
     partitioner = Partitioner(secret.get_secret_value(), record.partitions)
     reference.partition_of = partitioner.partition_of
     names = topic_names(settings.kafka_prefix)
-    async with _store(settings) as store, open_member_topics(settings) as topics:
+    async with open_member_topics(settings) as topics:
         sites, geo = reloads(settings, reference, plausible)
         keepers: list[Actor] = [sites] if geo is None else [sites, geo]
         with (
@@ -167,7 +165,7 @@ async def open_front(
             keepers += [letters, redrive, importer]
             forwarding = Forwarding(outbox, forwarder, control, salts, front.metrics)
             collector = Collector(front, forwarding, keepers=keepers, tracing=tracing)
-            yield Front(collector, importer, sites, geo, store, member)
+            yield Front(collector, importer, sites, geo, member)
 
 
 async def run_front(settings: Settings, files: StateFiles) -> int:
@@ -182,6 +180,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
     async with (
         open_telemetry(settings) as telemetry,
         open_front(settings, files, tracing=telemetry, pause_ratio=PAUSE_RATIO) as front,
+        _store(settings) as store,
     ):
         listeners = await listen(settings.host, settings.port)
         port = listeners[0].socket.getsockname()[1]
@@ -192,7 +191,7 @@ async def run_front(settings: Settings, files: StateFiles) -> int:
             front.sites,
             front.geo,
             None,
-            front.store,
+            store,
             telemetry,
             lambda: member.cluster,
             member.id,

@@ -3,11 +3,13 @@ from pathlib import Path
 import pytest
 
 from actors.files.atomic import locked_directory
+from actors.imports.import_files import ImportFiles
 from actors.log.inspection import LogFiles
 from ingest.engine.salt_agreement import DailySalt
 from ingest.engine.salts_file import serialise_agreed
-from ingest.server.drained_salts import NotDrainedError, drained_salts
+from ingest.server.drained_state import NotDrainedError, drained_state
 from ingest.sessions.salts import Salt, Salts, serialise
+from tests.ingest.past.states import a_state
 
 SALTS = Salts(Salt(b"k" * 16, 1_700_000_000))
 
@@ -19,21 +21,21 @@ def directory(tmp_path: Path) -> Path:
 
 
 def refused(directory: Path) -> str:
-    with pytest.raises(NotDrainedError) as error, drained_salts(directory):
+    with pytest.raises(NotDrainedError) as error, drained_state(directory):
         pass
     return str(error.value)
 
 
 def test_the_salts_of_a_stopped_process(directory: Path) -> None:
-    with drained_salts(directory) as salts:
-        assert salts == [DailySalt(1_700_000_000 // 86_400, b"k" * 16, 1_700_000_000)]
+    with drained_state(directory) as state:
+        assert state.salts == [DailySalt(1_700_000_000 // 86_400, b"k" * 16, 1_700_000_000)]
 
 
 def test_a_front_made_its_salt_before_the_day(directory: Path) -> None:
     agreed = [DailySalt(19_676, b"k" * 16, 19_676 * 86_400 - 3000)]
     (directory / "salts.json").write_text(serialise_agreed(agreed))
-    with drained_salts(directory) as salts:
-        assert salts == agreed
+    with drained_state(directory) as state:
+        assert state.salts == agreed
 
 
 def test_a_running_process_keeps_them(directory: Path) -> None:
@@ -43,7 +45,7 @@ def test_a_running_process_keeps_them(directory: Path) -> None:
 
 def test_events_must_be_stored_first(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ingest.server.drained_salts.inspect_log", lambda journal: LogFiles(events=1234)
+        "ingest.server.drained_state.inspect_log", lambda journal: LogFiles(events=1234)
     )
     assert "has 1,234 events that are not stored" in refused(directory)
 
@@ -58,3 +60,13 @@ def test_damaged_salts_are_not_shown(directory: Path) -> None:
     text = refused(directory)
     assert "salts.json: salts: " in text
     assert "zz" not in text
+
+
+def test_finished_imports(directory: Path) -> None:
+    files = ImportFiles(directory / "imports")
+    done = a_state(b"abc", id="a", done=True)
+    files.save(done)
+    with drained_state(directory) as state:
+        assert state.imports == [done]
+    files.save(a_state(b"abc", id="b"))
+    assert "import b in" in refused(directory)
