@@ -33,6 +33,11 @@ class Destination(ABC):
     def has_room(self) -> bool:
         """Whether events can be appended at once."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the import waits for what is behind the destination."""
+        return not self.has_room
+
     @abstractmethod
     async def ready(self) -> None:
         """Wait until `figures` includes everything that earlier runs have appended."""

@@ -133,7 +133,7 @@ class PastImport:
             shown_id = ""
         else:
             shown_id = state.id
-        if phase is Phase.READING and not self._destination.has_room:
+        if phase is Phase.READING and self._destination.waits:
             phase = Phase.WAITING
         counts = counts.with_figures(figures)
         if self._destination.note is not None:

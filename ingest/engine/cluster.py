@@ -218,6 +218,11 @@ class Cluster:
         return max((member.heartbeat.oldest_seconds or 0.0 for member in self.members), default=0.0)
 
     @property
+    def late(self) -> bool:
+        """Whether the workers are behind."""
+        return self.oldest_seconds > _LATE_SECONDS
+
+    @property
     def forgotten(self) -> list[bytes]:
         """Keys of members that ended long ago, to be deleted from the topic."""
         earliest = self.log_time - FORGOTTEN_SECONDS
@@ -285,7 +290,7 @@ class Cluster:
             )
         ages = [age for _, age in self._ages]
         grows = all(earlier < later for earlier, later in pairwise(ages))
-        if len(ages) == _SAMPLES and grows and self.oldest_seconds > _LATE_SECONDS:
+        if len(ages) == _SAMPLES and grows and self.late:
             yield warning(
                 f"the workers fall behind: the oldest of {self.lag:,} messages has waited "
                 f"for {_duration(self.oldest_seconds)}",

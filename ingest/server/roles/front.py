@@ -158,7 +158,7 @@ async def open_front(
             states = ClusterImports(
                 control, topics.send, names.control, agreement.salts_at, clock.now
             )
-            destination = OutboxDestination(outbox, forwarder, clock)
+            destination = OutboxDestination(outbox, forwarder, member.cluster, clock)
             importer = Importer(
                 import_context(settings, states, reference, clock, destination, pause_ratio)
             )

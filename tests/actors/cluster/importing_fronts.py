@@ -78,6 +78,7 @@ class Front:
     forwarder: Forwarder
     states: MortalStates
     destination: MortalDestination
+    cluster: Cluster
     context: ImportContext
     agreement: SaltAgreement
 
@@ -129,7 +130,7 @@ class ClusterEnvironment:
         states = MortalStates(
             control, self.control.send, "control", agreement.salts_at, lambda: self.now
         )
-        destination = MortalDestination(log, forwarder, clock)
+        destination = MortalDestination(log, forwarder, control.cluster, clock)
         reference = Reference(
             SiteRegistry([Site(1, "example.com")]),
             NoGeoDatabase(),
@@ -143,7 +144,7 @@ class ClusterEnvironment:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(forwarder.run)
             nursery.start_soon(control.run)
-            yield Front(log, forwarder, states, destination, context, agreement)
+            yield Front(log, forwarder, states, destination, control.cluster, context, agreement)
             nursery.cancel_scope.cancel()
 
     def folded(self) -> "Stored":

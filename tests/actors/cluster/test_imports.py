@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import MockClock
 
 from actors.cluster.failure import KafkaFailure
@@ -13,8 +14,9 @@ from actors.cluster.import_destination import OutboxDestination
 from actors.cluster.producer_thread import Message
 from actors.imports import past_import as module
 from actors.imports.opening import ImportMistakeError
-from actors.imports.past_import import SALT_GONE
+from actors.imports.past_import import SALT_GONE, PastImport
 from benchmarks.access_logs import START, combined, requests
+from ingest.engine.heartbeat import Heartbeat, encode_heartbeat
 from ingest.past.import_progress import Phase
 from ingest.sessions.salts import LIFETIME
 from tests.actors.cluster.importing_fronts import DAY, PARTITIONS, ClusterEnvironment, Stored
@@ -201,6 +203,37 @@ async def test_live_events_go_first(
             await front.run(request)
         assert not front.destination.has_room
         assert front.forwarder.backlog == 50
+
+
+async def test_it_waits_for_workers_that_are_behind(
+    environment: ClusterEnvironment, whole: ImportEnvironment, autojump_clock: MockClock
+) -> None:
+    request = an_import_request(environment.write(LOG))
+    late = Heartbeat("w", "worker", "host", "1", environment.now, oldest_seconds=61)
+    async with environment.front("a") as front:
+        cluster = front.cluster
+        cluster.apply(late.key, encode_heartbeat(late), environment.now)
+        with trio.move_on_after(10):
+            await front.run(request)
+        assert front.log.end.position == 0
+        assert front.destination.waits
+        in_time = replace(late, oldest_seconds=5)
+        cluster.apply(late.key, encode_heartbeat(in_time), environment.now)
+        await front.run(request)
+    assert is_as(environment.folded(), whole)
+
+
+async def test_it_says_that_it_waits_for_kafka(
+    environment: ClusterEnvironment, autojump_clock: MockClock
+) -> None:
+    environment.kafka.answers = False
+    past_request = an_import_request(environment.write(LOG))
+    async with environment.front("a") as front:
+        past_import = PastImport(past_request, front.context)
+        with trio.move_on_after(60):
+            await past_import.run()
+        assert front.destination.has_room
+        assert past_import.progress().phase is Phase.WAITING
 
 
 async def test_a_state_that_kafka_refuses_or_that_is_not_understood(
