@@ -103,9 +103,9 @@ class LiveSessions(OpenSessions):
         Args:
             log_time: Now, by the log's time in Unix seconds.
         """
+        keys = self._waiting.setdefault(log_time, [])
         for second in [second for second in self._seconds if second > log_time]:
-            for key in self._waiting.pop(second):
-                self._wait(key, log_time)
+            keys += self._waiting.pop(second)
         self._seconds = sorted(self._waiting)
         number = 0
         for shard in self._shards:
