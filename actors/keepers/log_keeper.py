@@ -13,7 +13,9 @@ from actors.log.checkpoints import Checkpoints
 from actors.log.log import Log, LogError, LogPoint
 from actors.pipeline.batcher import Batcher
 from actors.pipeline.sessions import Sessions
+from actors.pipeline.slices import free_slowly
 from actors.supervision.actor import Actor
+from ingest.fold.checkpoint import FoldState
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -132,6 +134,12 @@ class LogKeeper(Actor):
         self._saved_at = trio.current_time()
         self._due_at = self._saved_at + self._interval.busy
         state = await self._sessions.freeze()
+        await self._save(state)
+        for copied in (state.sessions, state.past):
+            if isinstance(copied, list):
+                await free_slowly(copied)
+
+    async def _save(self, state: FoldState) -> None:
         try:
             with await self._checkpoints.write(state) as checkpoint:
                 await self._batcher.cut_at(LogPoint(state.position, state.number))

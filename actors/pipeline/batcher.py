@@ -8,9 +8,11 @@ import trio
 
 from actors.log.log import Log, LogError, LogPoint
 from actors.pipeline.flush import Flush
+from actors.pipeline.slices import free_slowly
 from actors.supervision.actor import Actor, Queue
 from ingest.fold.folded_run import FoldedRun
 from ingest.rows.batch import Batch, Trigger
+from ingest.rows.layout import Row
 from ingest.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -192,26 +194,33 @@ class Batcher(Actor):
         """Prepare the batch, store its rows, then advance past it."""
         assert self._leaving is not None  # noqa: S101 - the caller has closed it
         end, batch, attempted = self._leaving
-        first = self._stored
+        rows: list[Row] = []
         if not batch.is_empty:
             if self._flush is None:
-                await self._try(lambda: self._log.prepare(end, first))
-                self._noted = first
-                self._wake()
-                token = f"{self._log.id}-{first.position}-{end.position}"
-                inserts = batch.inserts(token, attempted=attempted)
-                flush = Flush(inserts, self._trigger, kept=self._log.durable, lease=self._log.lease)
-                self._sending = True
-                try:
-                    await self._outlet.send(flush)
-                finally:
-                    self._sending = False
-                self._flush = flush
-                self._metrics.batches.labels(self._trigger.value).inc()
+                self._flush = await self._send(end, batch, attempted)
             await self._flush.stored.wait()
+            rows = [row for insert in self._flush.inserts for row in insert.rows]
         self._stored, self._leaving, self._flush = end, None, None
         self.progress += 1
         self._wake()
+        del batch
+        await free_slowly(rows)
+
+    async def _send(self, end: LogPoint, batch: Batch, attempted: bool) -> Flush:
+        first = self._stored
+        await self._try(lambda: self._log.prepare(end, first))
+        self._noted = first
+        self._wake()
+        token = f"{self._log.id}-{first.position}-{end.position}"
+        inserts = batch.inserts(token, attempted=attempted)
+        flush = Flush(inserts, self._trigger, kept=self._log.durable, lease=self._log.lease)
+        self._sending = True
+        try:
+            await self._outlet.send(flush)
+        finally:
+            self._sending = False
+        self._metrics.batches.labels(self._trigger.value).inc()
+        return flush
 
     async def _commit(self) -> None:
         """Commit the stored batch, if no other note will do so soon."""

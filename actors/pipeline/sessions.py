@@ -1,15 +1,16 @@
 """Folds the log into sessions and rows."""
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Protocol
 
 import structlog
 import trio
 
 from actors.letters.letters import Letters
 from actors.log.log import Log, LogError, LogPoint
+from actors.pipeline import slices
 from actors.pipeline.predecessor import Predecessor
+from actors.pipeline.slices import copy_slowly
 from actors.supervision.actor import Actor
 from ingest.fold.checkpoint import FoldState
 from ingest.fold.folded_run import FoldedRun
@@ -25,13 +26,8 @@ from ingest.telemetry.logs import stack_of
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
 RETRY_SECONDS = 1.0
 """Delay before a failed read of the log, or a letter that had no room, is retried."""
-
-COPIED_TOGETHER = 20_000
-"""References to sessions copied between two checkpoints: less than a millisecond."""
 
 
 class FoldVerdicts(Protocol):
@@ -316,11 +312,16 @@ class Sessions(Actor):
         self.sent()
 
     async def freeze(self) -> FoldState:
-        """The fold's state at the cursor. The fold pauses while references are copied."""
+        """The fold's state at the cursor. The fold pauses while references are copied.
+
+        If this takes more than a slice, nobody waits for the fold meanwhile.
+        """
         while self._run is not None:
             await self._at_rest.wait()
         resume = self._resume = trio.Event()
         fold = self.fold
+        if len(fold.sessions) > slices.COPIED_TOGETHER:
+            self._verdicts.fold_waits()
         try:
             return FoldState(
                 self._log.id,
@@ -328,11 +329,11 @@ class Sessions(Actor):
                 self.cursor.number,
                 fold.log_time,
                 fold.description,
-                await _copy(fold.sessions),
-                await _copy(fold.past),
-                await _copy(fold.sources),
+                await copy_slowly(fold.sessions),
+                await copy_slowly(fold.past),
+                await copy_slowly(fold.sources),
                 [
-                    SavedImport(name, each.touched, each.figures, await _copy(each.open))
+                    SavedImport(name, each.touched, each.figures, await copy_slowly(each.open))
                     for name, each in fold.imports
                 ],
             )
@@ -344,12 +345,3 @@ class Sessions(Actor):
         """Close the channel half, so that the batcher finishes its work and ends."""
         self._verdicts.fold_waits()
         self._outlet.close()
-
-
-async def _copy(items: Iterable[T]) -> list[T]:
-    copied: list[T] = []
-    iterator = iter(items)
-    while part := list(islice(iterator, COPIED_TOGETHER)):
-        copied += part
-        await trio.lowlevel.checkpoint()
-    return copied

@@ -20,7 +20,7 @@ from actors.clock.wall_clock import Clock
 from actors.cluster.letter_reading import LetterRecord, read_records
 from actors.cluster.letter_topic import LetterTopic
 from actors.cluster.ownership import Ownership
-from actors.pipeline import sessions
+from actors.pipeline import slices
 from actors.pipeline.flush import Flush
 from actors.pipeline.writer import Retry, Writer
 from actors.stores.store import StoreUnavailable
@@ -389,7 +389,7 @@ def live(seed: int, seconds: float = 90) -> World:
     worlds: list[World] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fold_module, "rows_of", lay_out)
-        patch.setattr(sessions, "COPIED_TOGETHER", 1)
+        patch.setattr(slices, "COPIED_TOGETHER", 1)
 
         async def main() -> None:
             async with trio.open_nursery() as nursery:

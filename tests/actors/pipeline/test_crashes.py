@@ -28,7 +28,7 @@ from actors.letters.letter_writer import LetterWriter
 from actors.log import segment_writer
 from actors.log.checkpoint_file import CheckpointFile
 from actors.log.file_log import FileLog
-from actors.pipeline import sessions
+from actors.pipeline import slices
 from actors.pipeline.flush import Flush
 from actors.pipeline.intake import Intake
 from actors.pipeline.partition import Partition
@@ -347,7 +347,7 @@ def live_through(lives: Sequence[Life], outcomes: Sequence[str], forgetful: Sequ
         directory = Path(name)
         patch.setattr(fold_module, "rows_of", lay_out)
         patch.setattr(log_keeper, "CHECKPOINT_SECONDS", 3)
-        patch.setattr(sessions, "COPIED_TOGETHER", 1)
+        patch.setattr(slices, "COPIED_TOGETHER", 1)
         store = UnreliableStore(outcomes, forgetful)
         nonces = count(1)
         accepted: set[int] = set()

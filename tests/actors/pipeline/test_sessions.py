@@ -13,7 +13,7 @@ from actors.log.file_log import FileLog
 from actors.log.log import LogError, LogPoint, WritableLog
 from actors.log.memory_log import MemoryLog
 from actors.log.note import NOTE, NoteFile
-from actors.pipeline import sessions as sessions_module
+from actors.pipeline import slices
 from actors.pipeline.sessions import RETRY_SECONDS, Sessions
 from actors.supervision.supervisor import Supervisor
 from ingest.fold.checkpoint import FoldState
@@ -476,7 +476,7 @@ async def test_a_frozen_fold_is_that_of_its_position(
     copied_together: int,
 ) -> None:
     """However many events come meanwhile."""
-    monkeypatch.setattr(sessions_module, "COPIED_TOGETHER", copied_together)
+    monkeypatch.setattr(slices, "COPIED_TOGETHER", copied_together)
     folded = FoldedLog(tmp_path)
     nursery.start_soon(folded.sessions.run)
     appended: list[tuple[int, Sequence[Record]]] = []
@@ -514,6 +514,30 @@ async def test_a_frozen_fold_is_that_of_its_position(
         assert list(state.sessions) == list(fold.sessions)
         assert list(state.past) == list(fold.past)
         assert list(state.sources) == list(fold.sources)
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("together", "waits"), [(2, False), (1, True)])
+async def test_nobody_waits_for_the_fold_while_many_sessions_are_copied(
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    nursery: trio.Nursery,
+    together: int,
+    waits: bool,
+) -> None:
+    monkeypatch.setattr(slices, "COPIED_TOGETHER", together)
+    folded = FoldedLog(tmp_path)
+    await folded.append(*(an_enriched_event(visitor=Visitor(user, None)) for user in range(2)))
+    nursery.start_soon(folded.sessions.run)
+    await trio.sleep(1)
+    before = list(folded.told.calls)
+    await folded.sessions.freeze()
+    assert folded.told.calls == [*before, *(["waits"] if waits else [])]
+    # The fold's verdicts are awaited again as soon as it goes on.
+    end = await folded.append(an_enriched_event(visitor=Visitor(3, None))) + 1
+    await folded.sessions.reach(end)
+    assert "reads" in folded.told.calls[len(before) :] or not waits
     nursery.cancel_scope.cancel()
 
 

@@ -1,0 +1,41 @@
+import weakref
+from collections.abc import Sequence
+
+import pytest
+import trio
+
+from actors.pipeline import slices
+from actors.pipeline.slices import copy_slowly, free_slowly
+
+
+class Item:
+    pass
+
+
+class Seen(trio.abc.Instrument):
+    """Counts the items that are alive after each step of a task."""
+
+    def __init__(self, items: Sequence[weakref.ref[Item]]) -> None:
+        self._items = items
+        self.counts: list[int] = []
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.counts.append(sum(item() is not None for item in self._items))
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 10])
+async def test_copies_all_in_order(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(slices, "COPIED_TOGETHER", 3)
+    assert await copy_slowly(iter(range(number))) == list(range(number))
+
+
+async def test_frees_a_slice_between_two_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "FREED_TOGETHER", 3)
+    items = [Item() for _ in range(7)]
+    alive = [weakref.ref(item) for item in items]
+    seen = Seen(alive)
+    trio.lowlevel.add_instrument(seen)
+    await free_slowly(items)
+    trio.lowlevel.remove_instrument(seen)
+    assert items == []
+    assert list(dict.fromkeys(seen.counts)) == [4, 1, 0]
