@@ -43,6 +43,7 @@ USED: Final = {
                 "connected",
                 "disconnect",
                 "hosts",
+                "ping",
                 "process_insert_query",
                 "reader",
                 "receive_hello",
