@@ -41,8 +41,9 @@ from ingest.telemetry.logs import stack_of
 
 log = structlog.get_logger()
 
-POLL_SECONDS: Final = 0.05
-"""How long a poll waits for messages; a commit may wait as long."""
+POLL_SECONDS: Final = 0.2
+"""How long messages are gathered in a poll: the more of them a fold receives at a time, the less
+each costs. A commit may wait as long, and is then sent with those of other partitions."""
 
 BATCH: Final = 1_000
 """Maximum number of messages of a poll."""
@@ -55,7 +56,7 @@ STALE_SECONDS: Final = 3.0
 """Age of the last poll at which nothing is committed before the next one."""
 
 PACE_SECONDS: Final = 0.01
-"""Interval at which commits are taken while a rebalance waits."""
+"""Interval at which commits are taken while a rebalance or the end waits for them."""
 
 _OPTIONS: Final[Options] = {
     "partition.assignment.strategy": "cooperative-sticky",
@@ -268,7 +269,8 @@ class ConsumerThread(Membership):
         return over or self._released.issuperset(self._held.values())
 
     def _poll(self, consumer: Consumer) -> None:
-        messages = consumer.consume(BATCH, 0 if self._commits else POLL_SECONDS)
+        seconds = POLL_SECONDS if self._leave_at is None else PACE_SECONDS
+        messages = consumer.consume(BATCH, 0 if self._commits else seconds)
         self._polled_at = time.monotonic()
         self._check()
         self.member_id = consumer.memberid() or ""
