@@ -158,22 +158,22 @@ def read_event(item: dict[str, Any], sender: Sender) -> EventRequest:
     Raises:
         InvalidRequest: With every mistake found.
     """
-    given = {key: item[key] for key in _TRUSTED if item.get(key) is not None}
+    moment, address, agent = item.get("timestamp"), item.get("ip"), item.get("user_agent")
     timestamp, client_ip, user_agent = sender.received, sender.client_ip, sender.user_agent
     errors: dict[str, list[str]] = {}
-    if "timestamp" in given:
+    if moment is not None:
         try:
-            timestamp = _timestamp(given["timestamp"], sender)
+            timestamp = _timestamp(moment, sender)
         except ValueError as error:
             errors["timestamp"] = [str(error)]
-    if "ip" in given:
+    if address is not None:
         try:
-            client_ip = _address(given["ip"])
+            client_ip = _address(address)
         except ValueError:
             errors["ip"] = ["expected an IPv4 or IPv6 address"]
-    if "user_agent" in given:
-        user_agent = given["user_agent"]
-        if not isinstance(user_agent, str) or len(user_agent) > USER_AGENT_LENGTH:
+    if agent is not None:
+        user_agent = agent
+        if not isinstance(agent, str) or len(agent) > USER_AGENT_LENGTH:
             errors["user_agent"] = [f"expected text of at most {USER_AGENT_LENGTH} characters"]
     try:
         request = parse_event(
@@ -181,14 +181,16 @@ def read_event(item: dict[str, Any], sender: Sender) -> EventRequest:
             timestamp=timestamp,
             client_ip=client_ip,
             user_agent=user_agent if isinstance(user_agent, str) else None,
-            ip_type=None if "ip" in given else sender.ip_type,
+            ip_type=sender.ip_type if address is None else None,
             received=sender.received if timestamp < sender.received - RECENT_SECONDS else None,
         )
     except InvalidRequest as invalid:
         raise InvalidRequest({**invalid.errors, **errors}) from None
-    if given and not all(map(sender.may_set, request.domains)):
-        for key in given:
-            errors[key] = ["needs the admin token or the site's server key"]
+    is_plain = moment is None and address is None and agent is None
+    if not (is_plain or all(map(sender.may_set, request.domains))):
+        for key in _TRUSTED:
+            if item.get(key) is not None:
+                errors[key] = ["needs the admin token or the site's server key"]
     if errors:
         raise InvalidRequest(errors)
     return request

@@ -47,10 +47,13 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
 }
 """The keys of each field, in the order in which they are tried (spec/ingestion.md §2)."""
 
-_PLACES: Final = {
-    key: (field, rank) for field, keys in ALIASES.items() for rank, key in enumerate(keys)
+_FIRST: Final = {keys[0]: field for field, keys in ALIASES.items()}
+"""The field of each key that is tried first."""
+
+_LATER: Final = {
+    key: (rank, field) for field, keys in ALIASES.items() for rank, key in enumerate(keys) if rank
 }
-"""The field of each key, and when it is tried."""
+"""When each other key is tried, and its field."""
 
 INTERACTIVE_KEYS: Final = ("i", "interactive")
 
@@ -81,16 +84,17 @@ def read_fields(body: dict[str, Any]) -> tuple[Fields, dict[str, list[str]]]:
 
 def _choose(body: dict[str, Any]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
-    ranks: dict[str, int] = {}
-    place_of = _PLACES.get
+    later: list[str] = []
     for key, value in body.items():
-        place = place_of(key)
-        if place is None or value is None or value is False:
+        if value is None or value is False:
             continue
-        field, rank = place
-        if field not in chosen or rank < ranks[field]:
+        field = _FIRST.get(key)
+        if field is not None:
             chosen[field] = value
-            ranks[field] = rank
+        elif key in _LATER:
+            later.append(key)
+    for key in sorted(later, key=_LATER.__getitem__):
+        chosen.setdefault(_LATER[key][1], body[key])
     for key in INTERACTIVE_KEYS:
         if key in body and isinstance(body[key], bool):
             chosen["interactive"] = body[key]
