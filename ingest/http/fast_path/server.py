@@ -208,8 +208,10 @@ class FastPath:
             if any(line.connections for line in self._lines):
                 self._may_admit.set()
             now = trio.current_time()
+            # Most connections wait for an answer, or have not waited for long: a cheap look first.
+            late = now - min(PART_SECONDS, self._idle_seconds, self._linger_seconds)
             for connection in self._connections:
-                if now >= self._wait_deadline(connection):
+                if connection.waiting_since <= late and now >= self._wait_deadline(connection):
                     connection.finish(connection.received)
 
     def _wait_deadline(self, connection: Connection) -> float:
