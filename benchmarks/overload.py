@@ -152,9 +152,10 @@ def _print_events(directory: Path, seconds: float) -> None:
                     wrk, server.port, seconds + 2 * SETTLE_SECONDS, connections=connections
                 )
                 time.sleep(SETTLE_SECONDS)  # all connections are open
-                cpu, accepted = server.cpu_seconds(), server.accepted()
+                # `accepted` waits like any other request, so the CPU time is read after it.
+                accepted, cpu = server.accepted(), server.cpu_seconds()
                 time.sleep(seconds)
-                cpu, accepted = server.cpu_seconds() - cpu, server.accepted() - accepted
+                accepted, cpu = server.accepted() - accepted, server.cpu_seconds() - cpu
                 load = running.result()
             answers = load.rate * (seconds + 2 * SETTLE_SECONDS)
             print(
