@@ -1,7 +1,7 @@
 """Fronts that import, with the folds of the workers behind their topic."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from ingest.past.import_progress import ImportProgress
 from ingest.past.import_request import ImportRequest
 from ingest.past.import_state import ImportState
 from ingest.pipeline.reference import Reference
-from ingest.records.record import Description, Record
+from ingest.records.record import Description
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.layout import EventRows
 from ingest.sessions.salts import Salt, Salts
@@ -37,7 +37,7 @@ from ingest.telemetry.metrics import Metrics
 from tests.actors.cluster.fake_kafka import FakeKafka, FakeVerdicts
 from tests.actors.cluster.fake_topic import FakeTopic
 from tests.actors.cluster.list_log import ListLog
-from tests.actors.imports.running_imports import Fuse
+from tests.actors.imports.running_imports import Fuse, MortalAppends
 
 PARTITIONS = 3
 DAY = 86_400
@@ -54,16 +54,8 @@ class MortalStates(ClusterImports):
         self.fuse.step()
 
 
-class MortalDestination(OutboxDestination):
+class MortalDestination(MortalAppends, OutboxDestination):
     """Dies before or after any of its steps."""
-
-    fuse = Fuse(None)
-
-    async def _appended(self, records: Sequence[Record]) -> bool:
-        self.fuse.step()
-        appended = await super()._appended(records)
-        self.fuse.step()
-        return appended
 
     async def keep(self) -> None:
         await super().keep()

@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from actors.imports.destination import StoringDestination
+from actors.imports.destination import LogDestination, StoringDestination
 from actors.imports.import_files import ImportFiles
 from actors.imports.importer import Importer, Report
 from actors.imports.opening import ImportContext
@@ -55,8 +55,8 @@ class MortalFiles(ImportFiles):
         self._fuse.step()
 
 
-class MortalDestination(StoringDestination):
-    """Dies before or after any of its steps."""
+class MortalAppends(LogDestination):
+    """Dies before or after it has appended."""
 
     fuse = Fuse(None)
 
@@ -65,6 +65,10 @@ class MortalDestination(StoringDestination):
         appended = await super()._appended(records)
         self.fuse.step()
         return appended
+
+
+class MortalDestination(MortalAppends, StoringDestination):
+    """Dies before or after any of its steps."""
 
     async def store(self) -> None:
         self.fuse.step()
