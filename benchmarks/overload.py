@@ -148,16 +148,16 @@ def _print_events(directory: Path, seconds: float) -> None:
     for connections in CONNECTIONS:
         with sluice(directory / f"events{connections}", SERVER_CORE) as server:
             with ThreadPoolExecutor() as threads:
-                running = threads.submit(
-                    wrk, server.port, seconds + 2 * SETTLE_SECONDS, connections=connections
-                )
-                time.sleep(SETTLE_SECONDS)  # all connections are open
-                # `accepted` waits like any other request, so the CPU time is read after it.
+                length = seconds + 4 * SETTLE_SECONDS
+                running = threads.submit(wrk, server.port, length, connections=connections)
+                time.sleep(SETTLE_SECONDS)
+                # This request waits until all connections are accepted, which takes many seconds.
+                # So the CPU time is read after it.
                 accepted, cpu = server.accepted(), server.cpu_seconds()
                 time.sleep(seconds)
                 accepted, cpu = server.accepted() - accepted, server.cpu_seconds() - cpu
                 load = running.result()
-            answers = load.rate * (seconds + 2 * SETTLE_SECONDS)
+            answers = load.rate * length
             print(
                 f"{connections:<14}{load.rate:>10,.0f}{load.errors / answers:>9.1%}"
                 f"{accepted / cpu:>20,.0f}{load.p99:>9.0f}",
