@@ -45,6 +45,10 @@ class LogOutput(logging.Handler):
         self._stream = stream
         self._report = report
         self._descriptor = _descriptor(stream)
+        # Not `select`, which refuses descriptors above 1,023.
+        self._writable = select.poll()
+        if self._descriptor is not None:
+            self._writable.register(self._descriptor, select.POLLOUT)
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
@@ -84,12 +88,9 @@ class LogOutput(logging.Handler):
         Returns:
             What could not be written.
         """
-        assert self._descriptor is not None  # noqa: S101 - checked by `emit`
         if len(line) > _ROOM_BYTES:
             return line
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLOUT)
-        if not poll.poll(0):
+        if not self._writable.poll(0):
             return line
         return line[self._put(line) :]
 
@@ -100,7 +101,7 @@ class LogOutput(logging.Handler):
             return os.write(self._descriptor, data)
         except BlockingIOError:
             # Another process has made the pipe non-blocking.
-            select.select((), (self._descriptor,), ())
+            self._writable.poll()
             return 0
         except OSError:
             self.dropped += 1

@@ -4,6 +4,7 @@ import fcntl
 import io
 import logging
 import os
+import resource
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,11 @@ LINE = "x" * 999
 class Pipe:
     """A pipe of one page, and an output that writes to it."""
 
-    def __init__(self) -> None:
-        self.reader, writer = os.pipe()
+    def __init__(self, lowest: int = 0) -> None:
+        """The output's descriptor is this one or a higher one."""
+        self.reader, low = os.pipe()
+        writer = fcntl.fcntl(low, fcntl.F_DUPFD, lowest)
+        os.close(low)
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, select.PIPE_BUF)
         self.stream = os.fdopen(writer, "w")
         self.output = LogOutput(self.stream, self.report)
@@ -40,12 +44,14 @@ class Pipe:
         return data.decode().splitlines()
 
     def empty(self) -> bool:
-        return not select.select((self.reader,), (), (), 0)[0]
+        poll = select.poll()
+        poll.register(self.reader, select.POLLIN)
+        return not poll.poll(0)
 
 
 @contextmanager
-def open_pipe() -> Iterator[Pipe]:
-    pipe = Pipe()
+def open_pipe(lowest: int = 0) -> Iterator[Pipe]:
+    pipe = Pipe(lowest)
     yield pipe
     pipe.output.flush()
     os.close(pipe.reader)
@@ -112,8 +118,18 @@ def test_a_reader_that_has_gone_stops_nobody() -> None:
     pipe.stream.close()
 
 
-def test_a_pipe_that_another_process_made_non_blocking() -> None:
-    with open_pipe() as pipe:
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
+@pytest.mark.parametrize("lowest", [0, 1024], ids=["low", "beyond what select knows"])
+@pytest.mark.usefixtures("many_files")
+def test_a_pipe_that_another_process_made_non_blocking(lowest: int) -> None:
+    with open_pipe(lowest) as pipe:
         os.set_blocking(pipe.stream.fileno(), False)
         for _ in range(50):
             pipe.log(LINE)
