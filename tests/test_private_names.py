@@ -103,6 +103,9 @@ USED: Final = {
             }
         ),
     ),
+    "ingest.http.hypercorn.listener.BurstListener": Base(
+        "trio.abc", "Listener", frozenset({"accept", "aclose"})
+    ),
     "ingest.http.import_routes.ImportStream": Base(
         "quart.wrappers.response", "ResponseBody", frozenset()
     ),

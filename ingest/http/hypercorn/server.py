@@ -29,6 +29,7 @@ from ingest.http.hypercorn.connection import (
     HypercornConnection,
     TimedStream,
 )
+from ingest.http.hypercorn.listener import BurstListener
 from ingest.http.hypercorn.open_connections import (
     Closing,
     OpenConnection,
@@ -177,7 +178,8 @@ class Server:
         await served
 
     async def _accept(self, connections: trio.Nursery) -> None:
-        await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections)
+        listeners = [BurstListener(each) for each in self._listeners]
+        await trio.serve_listeners(self._serve, listeners, handler_nursery=connections)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         connection = None
