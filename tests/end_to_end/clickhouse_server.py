@@ -198,13 +198,14 @@ def free_port() -> int:
 
     It is outside the system's range for automatic ports. Otherwise the system could assign it to
     another process before it is used, or during a restart. No test of any process gets the same
-    port meanwhile: this one keeps the UDP port of that number.
+    port meanwhile, since this one keeps a UDP port that stands for it. (Not that of the same
+    number, which Caddy uses.)
     """
     while True:
         at = ("127.0.0.1", random.randrange(10_000, 32_000))  # noqa: S311 - not a secret
         reserved = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            reserved.bind(at)
+            reserved.bind((at[0], at[1] + 32_000))
             socket.create_server(at).close()
         except OSError:
             reserved.close()
