@@ -113,6 +113,10 @@ class OpenConnections:
     def __len__(self) -> int:
         return len(self._open)
 
+    def has_room(self, connections: int) -> bool:
+        """Whether so many more can be admitted, and none is closed for them."""
+        return len(self._open) + connections <= self._limit
+
     def admit(self, peer: str) -> OpenConnection | None:
         """Admit a new connection, and close another one if there is no room.
 
@@ -127,7 +131,7 @@ class OpenConnections:
             address = identity_of(peer)
             if self._of_address[address] >= self._share:
                 return None
-        if len(self._open) >= self._limit:
+        if not self.has_room(1):
             longest = self._longest_waiting()
             if longest is None:
                 return None

@@ -178,7 +178,7 @@ class Server:
         await served
 
     async def _accept(self, connections: trio.Nursery) -> None:
-        listeners = [BurstListener(each) for each in self._listeners]
+        listeners = [BurstListener(each, self._connections.has_room) for each in self._listeners]
         await trio.serve_listeners(self._serve, listeners, handler_nursery=connections)
 
     async def _serve(self, stream: trio.SocketStream) -> None:

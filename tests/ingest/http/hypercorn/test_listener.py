@@ -14,7 +14,8 @@ class Clients:
     """A listener, and clients that have connected to it."""
 
     def __init__(self, listener: trio.SocketListener) -> None:
-        self.listener = BurstListener(listener)
+        self.room = 1_000
+        self.listener = BurstListener(listener, lambda number: number <= self.room)
         self._address = listener.socket.getsockname()
         self._sockets: list[socket.socket] = []
 
@@ -45,6 +46,15 @@ async def test_many_are_accepted_in_one_turn(clients: Clients) -> None:
             with assert_no_checkpoints() if number else assert_checkpoints():
                 stream = await clients.listener.accept()
             await stream.aclose()
+
+
+async def test_without_room_one_is_accepted_in_a_turn(clients: Clients) -> None:
+    clients.room = 2 * BURST - 1
+    clients.connect(2)
+    for _ in range(2):
+        with assert_checkpoints():
+            stream = await clients.listener.accept()
+        await stream.aclose()
 
 
 async def test_it_waits_for_the_next(clients: Clients) -> None:

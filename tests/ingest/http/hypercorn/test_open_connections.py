@@ -78,6 +78,14 @@ async def test_those_that_wait_longest_make_room(autojump_clock: MockClock) -> N
     assert len(connections.all) == LIMIT
 
 
+async def test_room_is_what_is_left_of_the_limit(autojump_clock: MockClock) -> None:
+    connections = Connections()
+    for _ in range(LIMIT - 2):
+        connections.admit()
+    assert connections.all.has_room(2)
+    assert not connections.all.has_room(3)
+
+
 async def test_searches_are_rare(autojump_clock: MockClock) -> None:
     connections = Connections()
     busy = [connections.admit() for _ in range(LIMIT)]
