@@ -5,6 +5,7 @@ import pytest
 
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
+from actors.stores.query_limits import QUERY_SECONDS
 from actors.stores.url import EmbeddedAddress, ServerAddress
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 
@@ -19,22 +20,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
 
 
 @pytest.fixture
+def query_seconds() -> float:
+    """The time limit of the stores' queries. Modules may have another one."""
+    return QUERY_SECONDS
+
+
+@pytest.fixture
 async def clickhouse(
-    server: ClickHouseServer, request: pytest.FixtureRequest
+    server: ClickHouseServer, request: pytest.FixtureRequest, query_seconds: float
 ) -> AsyncIterator[ClickHouseStore]:
     """A store on the server, with a database of its own."""
     address = ServerAddress("127.0.0.1", server.tcp_port, database=request.node.name)
-    store = ClickHouseStore(address)
+    store = ClickHouseStore(address, query_seconds=query_seconds)
     await store.open()
     yield store
     await store.aclose()
 
 
 @pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
+async def embedded(tmp_path: Path, query_seconds: float) -> AsyncIterator[EmbeddedStore]:
     """A store in this process."""
     pytest.importorskip("chdb")
-    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"))
+    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"), query_seconds=query_seconds)
     await store.open()
     yield store
     await store.aclose()

@@ -1,8 +1,5 @@
 """Queries whose caller has gone."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 import trio
 
@@ -10,10 +7,8 @@ from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
 from actors.stores.migration import Execute
 from actors.stores.store import Store
-from actors.stores.url import EmbeddedAddress, ServerAddress
 from ingest.rows.schema import EVENTS
 from tests.actors.stores import checks
-from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.ingest.rows.example_rows import row
 
 LONG = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
@@ -26,23 +21,9 @@ RUNNING = (
 
 
 @pytest.fixture
-async def clickhouse(
-    server: ClickHouseServer, request: pytest.FixtureRequest
-) -> AsyncIterator[ClickHouseStore]:
-    address = ServerAddress("127.0.0.1", server.tcp_port, database=request.node.name)
-    store = ClickHouseStore(address, query_seconds=3600)
-    await store.open()
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
-    pytest.importorskip("chdb")
-    store = EmbeddedStore(EmbeddedAddress(tmp_path / "chdb"), query_seconds=3600)
-    await store.open()
-    yield store
-    await store.aclose()
+def query_seconds() -> float:
+    """No query ends by its limit."""
+    return 3600
 
 
 async def until(running: str, execute: Execute, database: str = "default") -> None:
