@@ -159,8 +159,7 @@ class BatchEndpoint:
             batch must wait for its turn, for `answer_large`.
         """
         if (
-            len(body) > SMALL_BYTES
-            or "content-encoding" in headers
+            not may_be_small(len(body), headers)
             or not self.has_room
             or body.count(b",") > SMALL_COMMAS
         ):
@@ -309,6 +308,11 @@ def _groups(requests: Sequence[EventRequest]) -> Iterator[Sequence[EventRequest]
         events += len(request.domains)
     if group:
         yield group
+
+
+def may_be_small(size: int, headers: Mapping[str, str]) -> bool:
+    """Whether a batch may be small, by its size in bytes and its coding."""
+    return size <= SMALL_BYTES and "content-encoding" not in headers
 
 
 def is_small(headers: Mapping[str, str]) -> bool:

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import trio
 
 from ingest.http.answer import FIRST_ERROR, Answer
-from ingest.http.batch_endpoint import SMALL_BYTES, BatchEndpoint, PendingBatch
+from ingest.http.batch_endpoint import BatchEndpoint, PendingBatch, may_be_small
 from ingest.http.event_endpoint import (
     FLOODED,
     OVERLOADED,
@@ -321,8 +321,7 @@ class FastPath:
         """Whether it is a small batch, and other small batches leave no room for it."""
         return (
             head.route != ROUTE
-            and head.length <= SMALL_BYTES
-            and "content-encoding" not in head.headers
+            and may_be_small(head.length, head.headers)
             and (bool(self._small_batches.connections) or not self._batches.has_room)
         )
 
