@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.end_to_end.few_files import FILES
-from tests.end_to_end.sluice import CHROME, Sluice
+from tests.end_to_end.sluice import CHROME, ROWS_SECONDS, Sluice, wait_until
 
 
 class FewFiles(Sluice):
@@ -39,6 +39,8 @@ def test_more_clients_than_open_files(tmp_path: Path) -> None:
                     if b" 202 " in answer(client, number):
                         accepted.add(f"/{number}")
         assert accepted
+        # The server may refuse a connection until it has seen that the others are closed.
+        wait_until(server.ready, ROWS_SECONDS, server.log_text)
         rows = server.events("name = 'pageview'", at_least=len(accepted))
         stored = [row["pathname"] for row in rows]
         assert accepted <= set(stored)
