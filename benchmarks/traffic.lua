@@ -1,6 +1,6 @@
 -- Realistic traffic for wrk, the same for every run: many visitors, pages, referrers and browsers;
 -- 70 % pageviews, 20 % engagement, 10 % custom events with properties. Sites are those of
--- benchmarks/servers.py. WAIT (milliseconds) slows each connection down. BATCH sends that many events in
+-- benchmarks/servers.py. WAIT (milliseconds on average) slows each connection down. BATCH sends that many events in
 -- each request, with the bearer token KEY. TRAFFIC=new makes nearly every event a new visitor's:
 -- addresses at random out of 260,000, 40 agents, 100 sites, pageviews only.
 local new = os.getenv("TRAFFIC") == "new"
@@ -113,7 +113,8 @@ function request()
 end
 
 function delay()
-  return wait
+  -- At random: connections that are answered together would otherwise send together again.
+  return wait > 0 and math.random(0, 2 * wait) or 0
 end
 
 function done(summary, latency)
