@@ -5,30 +5,24 @@ faulty edit never reaches the file.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from ingest.sites.site import SCRIPT_OPTIONS, UNREGISTERED_IDS, Site, SiteRegistry, SiteScript
+from ingest.sites.site import UNREGISTERED_IDS, Site, SiteRegistry
 from ingest.sites.site_file import SitesFileError, parse_sites
-from ingest.sites.site_file_schema import OUTDATED_KEY, SHIELD_LISTS
+from ingest.sites.site_text import changed_site_text, new_site_text
 from ingest.sites.toml_edit import (
     append_section,
-    drop,
     end_of_line,
-    inline_table,
     literal,
     newline,
-    set_array,
     set_value,
     start_of_line,
 )
-from ingest.sites.toml_lines import KeyPath, key_spans
-
-_SITE: Final[KeyPath] = ("site", 0)
-"""The path of a site in a part of the file with only this site."""
+from ingest.sites.toml_lines import key_spans
 
 _REMOVED: Final = re.compile(r"^# Site (\d+) \(.*\) was removed on .*$\n?", re.MULTILINE)
 
@@ -57,10 +51,10 @@ def put_sites(text: str, sites: Iterable[Site], source: str) -> str:
         known = registry.by_id(site.id)
         wanted[site.id] = site
         if known is None:
-            added.append(_new(site, newline(text)))
+            added.append(new_site_text(site, newline(text)))
         elif known != site:
             part = next(part for part in parts if part.site is known)
-            part.text = _change(part.text, known, site)
+            part.text = changed_site_text(part.text, known, site)
     if added:
         _add(parts, added, newline(text))
     edited = "".join(part.text for part in parts)
@@ -225,106 +219,6 @@ def _add(parts: list[_TextPart], added: Iterable[str], break_: str) -> None:
         behind.text = _with_gap(behind.text, break_) + site
     if followed:
         behind.text += break_
-
-
-def _new(site: Site, break_: str) -> str:
-    lines = ["[[site]]", f"id = {site.id}", f"domain = {literal(site.domain)}"]
-    lines += [f"{key} = {value}" for key, value in _plain(site) if key != "domain" and value]
-    text = "\n".join(lines) + "\n"
-    limit = site.rate_limit
-    if limit is not None:
-        text += f"rate_limit = {inline_table({'events': limit.events, 'seconds': limit.seconds})}\n"
-    return _change_rules(text, Site(site.id, site.domain), site).replace("\n", break_)
-
-
-def _plain(site: Site) -> Iterator[tuple[str, str | None]]:
-    """Yield the keys with a single value, as TOML; None for keys with their default."""
-
-    def optional(value: Any) -> str | None:
-        return literal(value) if value else None
-
-    yield "domain", literal(site.domain)
-    yield "previous_domain", optional(site.previous_domain)
-    yield "accept_traffic_until", optional(site.accept_traffic_until)
-    yield "drop_server_clients", optional(site.drop_server_clients)
-    yield "server_key", optional(site.server_key)
-    yield "timezone", optional(site.timezone)
-
-
-def _change(text: str, old: Site, new: Site) -> str:
-    before = dict(_plain(old))
-    for key, value in _plain(new):
-        if value == before[key]:
-            continue
-        path = (*_SITE, key)
-        if key == "drop_server_clients":
-            text = drop(text, (*_SITE, OUTDATED_KEY))
-        text = drop(text, path) if value is None else set_value(text, path, value)
-    if new.rate_limit != old.rate_limit:
-        text = _change_rate_limit(text, new)
-    return _change_rules(text, old, new)
-
-
-def _change_rate_limit(text: str, site: Site) -> str:
-    path, limit = (*_SITE, "rate_limit"), site.rate_limit
-    if limit is None:
-        return drop(text, path)
-    pairs = {"events": limit.events, "seconds": limit.seconds}
-    if not any(found[:3] == path for found in key_spans(text)):
-        return set_value(text, path, inline_table(pairs))
-    for key, value in pairs.items():
-        text = set_value(text, (*path, key), str(value))
-    return text
-
-
-def _change_rules(text: str, old: Site, new: Site) -> str:
-    table = (*_SITE, "shields")
-    for kind in SHIELD_LISTS.values():
-        before, after = getattr(old.shields, kind), getattr(new.shields, kind)
-        if before == after:
-            continue
-        if not any(found[:3] == table for found in key_spans(text)):
-            text = append_section(text, "[site.shields]")
-        text = set_array(text, (*table, kind), before, after)
-    if old.script != new.script:
-        text = _change_script(text, old.script, new.script)
-    if dict(old.revenue_goals) != dict(new.revenue_goals):
-        text = _change_goals(text, old.revenue_goals, new.revenue_goals)
-    return text
-
-
-def _change_script(text: str, old: SiteScript | None, new: SiteScript | None) -> str:
-    table = (*_SITE, "script")
-    if new is None:
-        return drop(text, table)
-    if old is None:
-        text = append_section(text, f"[site.script]\nid = {literal(new.id)}")
-    elif old.id != new.id:
-        text = set_value(text, (*table, "id"), literal(new.id))
-    for option in SCRIPT_OPTIONS:
-        on = getattr(new, option)
-        if on != (old is not None and getattr(old, option)):
-            text = set_value(text, (*table, option), literal(on))
-    return text
-
-
-def _change_goals(text: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    path = (*_SITE, "revenue_goals")
-    if path in key_spans(text):
-        # Rewrite an inline array.
-        goals = [inline_table({"event": event, "currency": new[event]}) for event in new]
-        return set_value(text, path, f"[{', '.join(goals)}]")
-    for position, event in reversed(list(enumerate(old))):
-        goal = (*path, position)
-        if event not in new:
-            text = drop(text, goal)
-        elif new[event] != old[event]:
-            text = set_value(text, (*goal, "currency"), literal(new[event]))
-    for event, currency in new.items():
-        if event not in old:
-            section = f"event = {literal(event)}\ncurrency = {literal(currency)}"
-            text = append_section(text, f"[[site.revenue_goals]]\n{section}")
-    return text
 
 
 def _checked(
