@@ -2,10 +2,8 @@
 
 import secrets
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
@@ -15,6 +13,7 @@ from actors.cluster.checkpoint_topic import Reader
 from actors.cluster.failure import KafkaFailure
 from actors.cluster.letter_reading import LetterRecord, RecordAssembler, find_records
 from actors.cluster.topic_reader import TopicMessage
+from actors.cluster.waiting_letters import WaitingLetters, WaitingRecord
 from actors.letters.dead_letters import LETTERS_BYTES, LETTERS_LIMIT, size_of
 from actors.letters.letter_queue import Told
 from actors.letters.letters import Letters
@@ -60,25 +59,6 @@ class FollowedReader(Reader, Protocol):
         """Offset of the next message to be read."""
 
 
-@dataclass(eq=False, slots=True)
-class _Record:
-    """A record to be sent.
-
-    Attributes:
-        id: Of the letter.
-        frames: Its content.
-        size: Approximate size of the letter in bytes; 0 for a mark.
-        told: Callbacks to notify.
-        over: Whether it is in the topic or given up.
-    """
-
-    id: str
-    frames: Callable[[], Iterator[bytes]]
-    size: int
-    told: list[Told] = field(default_factory=list)
-    over: bool = False
-
-
 class LetterTopic(Actor, Letters):
     """The letters of all workers: follows the topic, and appends to it.
 
@@ -118,17 +98,15 @@ class LetterTopic(Actor, Letters):
         self._on_keep = on_keep
         self._records = RecordAssembler()
         self._read_to = 0
-        self._queue: deque[_Record] = deque()
-        self._waiting: dict[str, _Record] = {}
-        self._waiting_bytes = 0
-        self._event = trio.Event()
+        self._waiting = WaitingLetters()
+        self._read = trio.Event()
 
     # As an actor.
 
     @property
     def has_work(self) -> bool:
         """Whether letters wait to be sent; waiting for the brokers does not count."""
-        return bool(self._queue) and self.problem is None
+        return len(self._waiting) > 0 and self.problem is None
 
     @property
     def trouble(self) -> str | None:
@@ -156,7 +134,8 @@ class LetterTopic(Actor, Letters):
             self.letters.expire(self._now())
             # The reader is further on as soon as it has messages, before they are taken.
             self._read_to = self._reader.position or 0
-            self._wake()
+            self._read.set()
+            self._read = trio.Event()
 
     def _take(self, message: TopicMessage) -> None:
         record = self._records.add(message)
@@ -173,25 +152,15 @@ class LetterTopic(Actor, Letters):
                 self.problem = f"letters cannot be read: {failure}"
                 await trio.sleep(RETRY_SECONDS)
         while self._read_to < end:
-            await self._event.wait()
+            await self._read.wait()
 
     async def _send_queued(self) -> None:
         while True:
-            while not self._queue:
-                await self._event.wait()
-            record = self._queue[0]
-            kept = await self._append(record)
-            self._queue.popleft()
-            if self._waiting.get(record.id) is record:
-                del self._waiting[record.id]
-                self._waiting_bytes -= record.size
-            record.over = True
+            kept = await self._append(await self._waiting.first())
             self.progress += 1
-            for told in record.told:
-                told(kept)
-            self._wake()
+            self._waiting.settle(kept)
 
-    async def _append(self, record: _Record) -> bool:
+    async def _append(self, record: WaitingRecord) -> bool:
         """Append a record; returns False if the brokers refuse it for good."""
         packer = Packer()
         for number, frame in enumerate(record.frames()):
@@ -212,28 +181,16 @@ class LetterTopic(Actor, Letters):
                 await trio.sleep(RETRY_SECONDS)
         return True
 
-    def _put(self, record: _Record) -> None:
-        self._queue.append(record)
-        self._wake()
-
-    def _put_letter(self, record: _Record) -> None:
-        self._waiting[record.id] = record
-        self._waiting_bytes += record.size
-        self._put(record)
-
-    def _wake(self) -> None:
-        self._event.set()
-        self._event = trio.Event()
-
     # As letters.
 
     def __len__(self) -> int:
-        return len(self.letters.letters) + len(self._waiting.keys() - self.letters.letters.keys())
+        kept = self.letters.letters.keys()
+        return len(kept) + len(self._waiting.letters.keys() - kept)
 
     @property
     def bytes(self) -> int:
         """Approximate size of all letters."""
-        return self.letters.bytes + self._waiting_bytes
+        return self.letters.bytes + self._waiting.bytes
 
     @property
     def full(self) -> bool:
@@ -264,8 +221,8 @@ class LetterTopic(Actor, Letters):
         source = content.source if isinstance(content, EnrichedEvent) else None
         if source is not None and (earlier := letter_of(source)) is not None:
             letter_id, redriven = earlier, source.number
-        if letter_id in self._waiting:
-            self._waiting[letter_id].told.append(told)
+        if letter_id in self._waiting.letters:
+            self._waiting.letters[letter_id].told.append(told)
             return True
         if self.letters.has(letter_id, redriven):
             told(True)
@@ -288,8 +245,8 @@ class LetterTopic(Actor, Letters):
         self._on_keep(actor)
         if kept is not None:
             kept.redrive = False
-        self._put_letter(
-            _Record(letter_id, lambda: letter_frames(dead_letter), size_of(content), [told])
+        self._waiting.put_letter(
+            WaitingRecord(letter_id, lambda: letter_frames(dead_letter), size_of(content), [told])
         )
         return True
 
@@ -306,8 +263,8 @@ class LetterTopic(Actor, Letters):
             return False
         value, now = message.value or b"", int(self._now())
         outcome: list[bool] = []
-        self._put_letter(
-            _Record(
+        self._waiting.put_letter(
+            WaitingRecord(
                 letter_id,
                 lambda: message_frames(letter_id, partition, now, reason, value),
                 len(value),
@@ -319,9 +276,7 @@ class LetterTopic(Actor, Letters):
 
     async def written(self) -> None:
         """See `Letters.written`."""
-        for record in list(self._queue):
-            while not record.over:
-                await self._event.wait()
+        await self._waiting.settled()
 
     def set_aside_positions(self, log: str, partition: int) -> set[int]:
         """See `Letters.set_aside_positions`."""
@@ -353,7 +308,9 @@ class LetterTopic(Actor, Letters):
         """
         header = mark_of(letter, mark, int(self._now()))
         outcome: list[bool] = []
-        self._put(_Record(letter.id, lambda: mark_frames(header), 0, [outcome.append]))
+        self._waiting.put_mark(
+            WaitingRecord(letter.id, lambda: mark_frames(header), 0, [outcome.append])
+        )
         await self.written()
         self.letters.take(header, 0, 0)
         return outcome == [True]
