@@ -23,7 +23,8 @@ from actors.cluster.producing import Producing
 from actors.cluster.topic_reader import TopicMessage
 from actors.letters.letters import Letters
 from actors.log.file_log import FileLog
-from actors.log.kafka_log import RULES, KafkaLog, MessageLetters, PartitionTopic
+from actors.log.kafka_log import KafkaLog, MessageLetters, PartitionTopic
+from actors.log.kafka_note import RULES, CommittedOffsets, KafkaNote
 from actors.pipeline.back_half import BackHalf
 from actors.pipeline.flush import Flush
 from actors.pipeline.front_half import FrontHalf
@@ -309,17 +310,23 @@ async def fixed_worker(
         nursery.start_soon(_run, Writer(flushes, EncodingSink(), no_letters(), metrics))
         for holding in folds.held:
             plan = Plan(LogPoint(0, 0), None, None, RULES, NOW)
+            note = KafkaNote(
+                group,
+                holding,
+                cast("CommittedOffsets", None),
+                accepted=None,
+                plan=plan,
+                session_seconds=15,
+            )
             log = folds.logs[holding] = KafkaLog(
                 group,
                 holding,
                 cast("PartitionTopic", None),
                 cast("MessageLetters", None),
+                note,
                 cluster_id="0123456789abcdef",
-                accepted=None,
-                plan=plan,
                 first=0,
                 start=plan.committed,
-                session_seconds=15,
             )
             fold = Partition(
                 log,

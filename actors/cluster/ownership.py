@@ -17,6 +17,7 @@ from actors.cluster.takeover import Readers, Takeover, TopicBounds, take_over
 from actors.cluster.topic_reader import TopicMessage
 from actors.keepers.log_keeper import Interval
 from actors.log.kafka_log import KafkaLog, PartitionTopic
+from actors.log.kafka_note import KafkaNote
 from actors.pipeline.flush import Flush
 from actors.pipeline.partition import Partition
 from actors.supervision.actor import Actor
@@ -286,19 +287,25 @@ class Ownership(Holder):
 
     def _log_of(self, holding: Holding, takeover: Takeover) -> KafkaLog:
         state = takeover.state
+        note = KafkaNote(
+            self._membership,
+            holding,
+            self._topic,
+            accepted=takeover.accepted,
+            plan=takeover.plan,
+            session_seconds=self._session_seconds,
+            now=self._now,
+            monotonic=self._monotonic,
+        )
         source = KafkaLog(
             self._membership,
             holding,
             self._topic,
             self._letters,
+            note,
             cluster_id=self._record.cluster_id,
-            accepted=takeover.accepted,
-            plan=takeover.plan,
             first=takeover.first,
             start=takeover.plan.committed._replace(position=state.position, number=state.number),
-            session_seconds=self._session_seconds,
-            now=self._now,
-            monotonic=self._monotonic,
         )
         source.lost = takeover.lost
         return source

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from actors.cluster.admin import Bounds, CommittedOffset
 from actors.cluster.checkpoint_topic import Reader, load_checkpoint, newest_checkpoint
-from actors.log.kafka_log import RULES
+from actors.log.kafka_note import RULES
 from ingest.engine.message import POSITIONS
 from ingest.engine.plan import CheckpointPlace, Plan, UnknownPlanError, decode_plan
 from ingest.fold.checkpoint import FoldState

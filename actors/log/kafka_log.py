@@ -1,27 +1,22 @@
 """One partition of the events topic, as the log of the fold that owns it.
 
 The group's offset commit is the log's note: its offset is that of the first message that the store
-does not have, and its metadata is the plan (`ingest.engine.plan`). Commits may be refused, or
-remain unanswered, without the partition being lost; `_settle` is how that is decided.
+does not have, and its metadata is the plan (`ingest.engine.plan`). `KafkaNote` has it committed.
 """
 
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import structlog
 import trio
-from msgspec.structs import replace
 
-from actors.cluster.admin import CommittedOffset
-from actors.cluster.failure import KafkaFailure
-from actors.cluster.membership import Holding, Membership, Outcome
+from actors.cluster.membership import Holding, Membership
 from actors.cluster.topic_reader import TopicMessage
-from actors.log.lease import Lease
+from actors.log.kafka_note import CommittedOffsets, KafkaNote
 from actors.log.log import TOGETHER, Log, LogError, LogPoint
 from ingest.engine.message import POSITIONS, UnknownMessageError, decode_message
-from ingest.engine.plan import CheckpointPlace, Plan, encode_plan
+from ingest.engine.plan import CheckpointPlace
 from ingest.records.run import Run
 
 log = structlog.get_logger()
@@ -29,22 +24,9 @@ log = structlog.get_logger()
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 """Size of the messages in memory at which the partition is paused."""
 
-RULES: Final = 1
-"""Version of the fold's rows, for whoever takes over a batch."""
 
-PACE_SECONDS: Final = 0.25
-"""Delay before a commit is tried again; the group is polled meanwhile."""
-
-
-class PartitionTopic(Protocol):
-    """The events topic, as far as a partition's log needs it."""
-
-    async def committed(self, partition: int) -> CommittedOffset | None:
-        """Ask for what the group has committed; None if there is nothing.
-
-        Raises:
-            KafkaFailure: The brokers do not answer.
-        """
+class PartitionTopic(CommittedOffsets, Protocol):
+    """The events topic, as far as a partition's log and its note need it."""
 
     def delete_before(self, partition: int, checkpoint: CheckpointPlace) -> None:
         """Delete the messages and the checkpoints before one, soon, if it is allowed."""
@@ -61,15 +43,12 @@ class MessageLetters(Protocol):
         """
 
 
-class KafkaLog(Log, Lease):
+class KafkaLog(Log):
     """One partition, from a takeover until the state is loaded anew or the partition is given up.
 
-    If the group has something else than what this log has committed, `outdated` is set; from then
-    on, and when the partition is lost, notes never return. The owner cancels the fold.
-
     Attributes:
-        outdated: Set when the fold's state must be loaded anew.
-        checkpoint: The newest valid checkpoint; None if there is none.
+        outdated: Set when the fold's state must be loaded anew. From then on, and when the
+            partition is lost, notes never return; the owner cancels the fold.
     """
 
     durable: Final = True  # type: ignore[misc]
@@ -81,53 +60,35 @@ class KafkaLog(Log, Lease):
         holding: Holding,
         topic: PartitionTopic,
         letters: MessageLetters,
+        note: KafkaNote,
         *,
         cluster_id: str,
-        accepted: CommittedOffset | None,
-        plan: Plan,
         first: int,
         start: LogPoint,
-        session_seconds: float,
-        now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with what a takeover has found.
 
         Args:
-            membership: Receives messages and commits.
+            membership: Supplies messages.
             holding: The partition.
-            topic: Tells what is committed.
+            topic: Deletes what is not needed any more.
             letters: Keep messages that cannot be decoded.
+            note: What the group has committed.
             cluster_id: Of the cluster.
-            accepted: What the group has committed.
-            plan: What that means.
             first: Position of the first message in the partition.
             start: Where the fold starts to read.
-            session_seconds: After how long without a sign of life the group gives partitions to
-                others.
-            now: Gives Unix seconds.
-            monotonic: Gives seconds that go on while the process is paused.
         """
         self.id = f"{cluster_id}-{holding.partition}"
         self.partition = holding.partition
         self.first = first
-        self.committed, self.prepared = plan.committed, plan.prepared
-        self.checkpoint = plan.checkpoint
-        self.lease = self
-        self.outdated = trio.Event()
+        self.lease = note
+        self.outdated = note.outdated
         self.blocked: str | None = None
         self._membership = membership
         self._holding = holding
         self._topic = topic
         self._letters = letters
-        self._accepted = accepted
-        self._plan = plan
-        self._half = session_seconds / 2
-        self._now = now
-        self._monotonic = monotonic
-        self._notes = trio.Lock()
-        self._travelling: Plan | None = None
-        self._over = False
+        self._note = note
         self._passed: CheckpointPlace | None = None
         self._start: int | None = None
         self._read_to = start
@@ -145,6 +106,21 @@ class KafkaLog(Log, Lease):
         if self._buffer:
             position = (self._buffer[-1].offset + 1) * POSITIONS
         return LogPoint(position, number + len(self._buffer))
+
+    @property
+    def committed(self) -> LogPoint:  # type: ignore[override]
+        """See `Log`."""
+        return self._note.plan.committed
+
+    @property
+    def prepared(self) -> LogPoint | None:  # type: ignore[override]
+        """See `Log`."""
+        return self._note.plan.prepared
+
+    @property
+    def problem(self) -> str | None:  # type: ignore[override]
+        """See `Log`."""
+        return self._note.problem
 
     @property
     def oldest_at(self) -> float | None:
@@ -174,7 +150,7 @@ class KafkaLog(Log, Lease):
     def out_of_range(self, start: int) -> None:
         """Load the state anew, because the next message is no longer there."""
         if start == self._start and not self._stopped:
-            self._expire()
+            self._note.expire()
 
     def stop(self) -> None:
         """Let the reader reach the end after the last message that it has read."""
@@ -259,105 +235,23 @@ class KafkaLog(Log, Lease):
 
     async def prepare(self, end: LogPoint, committed: LogPoint) -> None:
         """See `Log.prepare`. Never raises, but it may never return."""
-        await self._note(lambda: self._planned(committed, end))
+        await self._note.write(committed, end)
+        self._forget_stored()
 
     async def commit(self, committed: LogPoint) -> None:
         """See `Log.commit`. Never raises, but it may never return."""
-        await self._note(lambda: self._planned(committed, None))
+        await self._note.write(committed, None)
+        self._forget_stored()
 
     async def name_checkpoint(self, place: CheckpointPlace) -> None:
         """Commit a checkpoint, which is valid from then on. It may never return."""
-        before = self.checkpoint
-        await self._note(lambda: replace(self._plan, checkpoint=place))
+        before = self._note.plan.checkpoint
+        await self._note.name_checkpoint(place)
         self._passed = before
 
-    def _planned(self, committed: LogPoint, prepared: LogPoint | None) -> Plan:
-        return Plan(committed, prepared, self.checkpoint, RULES, int(self._now()))
-
-    async def _note(self, plan: Callable[[], Plan]) -> None:
-        async with self._notes:
-            settled = await self._settle(plan())
-        if not settled:
-            await trio.sleep_forever()
-
-    async def hold(self) -> bool:
-        """See `Lease.hold`. If the last sign of membership is old, the same plan is repeated."""
-        await trio.lowlevel.checkpoint()
-        while not self._over and self._membership.holds(self._holding):
-            if self._is_proven():
-                return True
-            async with self._notes:
-                if not self._is_proven() and not await self._settle(self._plan):
-                    return False
-        return False
-
-    def _is_proven(self) -> bool:
-        return self._monotonic() - self._membership.proven_at < self._half
-
-    async def _settle(self, plan: Plan) -> bool:
-        """Have a plan accepted.
-
-        Returns:
-            False if this log must not be used any more: the partition is lost, its state must be
-            loaded anew, or the membership must be renewed.
-        """
-        if self._over:
-            return False
-        if self._travelling is not None and self._travelling != plan:
-            # It may be applied later, over this one.
-            return self._renew()
-        metadata = encode_plan(plan)
-        unanswered = self._travelling is not None
-        while not self._over:
-            # Until it is answered; also if this task is cancelled.
-            self._travelling = plan
-            outcome = await self._membership.commit(self._holding, plan.offset, metadata)
-            if outcome is Outcome.NOT_MINE:
-                break
-            if outcome is Outcome.ACCEPTED:
-                self._accept(plan, metadata)
-                return self._renew() if unanswered else True
-            if outcome is Outcome.UNANSWERED:
-                unanswered = True
-            elif not unanswered:
-                self._travelling = None
-            self.problem = f"a commit was {outcome.name.lower()}"
-            log.warning("commit is tried again", partition=self.partition, outcome=outcome.name)
-            await trio.sleep(PACE_SECONDS)
-            if not await self._is_unchanged():
-                return self._renew() if unanswered else self._expire()
-        return False
-
-    async def _is_unchanged(self) -> bool:
-        """Whether the group still has what was last accepted; waits until the brokers tell."""
-        while self._membership.holds(self._holding):
-            try:
-                return await self._topic.committed(self.partition) == self._accepted
-            except KafkaFailure as failure:
-                self.problem = str(failure)
-            await trio.sleep(PACE_SECONDS)
-        return True  # the next commit is not sent
-
-    def _accept(self, plan: Plan, metadata: str) -> None:
-        self._accepted = CommittedOffset(plan.offset, metadata)
-        self._plan, self._travelling, self.problem = plan, None, None
-        self.committed, self.prepared = plan.committed, plan.prepared
-        self.checkpoint = plan.checkpoint
+    def _forget_stored(self) -> None:
         while self._waiting and self._waiting[0][0] <= self.committed.position:
             self._waiting.popleft()
-
-    def _expire(self) -> bool:
-        log.warning("another state is committed, it is loaded", partition=self.partition)
-        self._over = True
-        self.outdated.set()
-        return False
-
-    def _renew(self) -> bool:
-        """Join the group anew, so that the broker refuses what was not answered."""
-        log.warning("a commit was not answered, joining the group anew", partition=self.partition)
-        self._over = True
-        self._membership.rejoin()
-        return False
 
     async def sync(self) -> None:
         """Do nothing: the messages are durable before they can be read."""

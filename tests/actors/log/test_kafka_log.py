@@ -4,90 +4,19 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.cluster.admin import CommittedOffset
-from actors.cluster.failure import KafkaFailure
-from actors.cluster.membership import Holding, Membership, Outcome
+from actors.cluster.membership import Holding
 from actors.cluster.topic_reader import TopicMessage
 from actors.log import kafka_log
 from actors.log.kafka_log import KafkaLog
 from actors.log.log import LogError, LogPoint
 from ingest.engine.message import encode_message
-from ingest.engine.plan import CheckpointPlace, Plan, decode_plan
+from ingest.engine.plan import decode_plan
 from ingest.records.encoding import encode
 from ingest.records.record import Record
 from tests.actors.log.checks import CHECKS, Check, take
 from tests.actors.log.records import COUNTS, events, numbers
+from tests.actors.log.scripted_group import HOLDING, ScriptedGroup, a_note, place, plans, point
 from tests.examples import NOON
-
-HOLDING = Holding(3, 17)
-ACCEPTED, REFUSED, UNANSWERED = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNANSWERED
-SESSION_SECONDS = 10.0
-
-
-class ScriptedGroup(Membership):
-    """Answers commits as a list says; after its end, they are accepted."""
-
-    def __init__(self, *outcomes: Outcome) -> None:
-        self.outcomes = list(outcomes)
-        self.proven_at = 0.0
-        self.sent: list[CommittedOffset] = []
-        self.stored: CommittedOffset | None = None
-        self.applies = False
-        self.held = True
-        self.rejoined = 0
-        self.starts: list[int] = []
-        self.paused = False
-        self.failures = 0
-        self.deleted: list[CheckpointPlace] = []
-        self.kept: list[int] = []
-        self.room = True
-
-    def holds(self, holding: Holding) -> bool:
-        return self.held and holding == HOLDING
-
-    async def commit(self, holding: Holding, offset: int, metadata: str) -> Outcome:
-        await trio.lowlevel.checkpoint()
-        if not self.holds(holding):
-            return Outcome.NOT_MINE
-        self.sent.append(CommittedOffset(offset, metadata))
-        outcome = self.outcomes.pop(0) if self.outcomes else ACCEPTED
-        if outcome is ACCEPTED:
-            self.proven_at = trio.current_time()
-        if outcome is ACCEPTED or (outcome is UNANSWERED and self.applies):
-            self.stored = self.sent[-1]
-        return outcome
-
-    async def committed(self, partition: int) -> CommittedOffset | None:
-        await trio.lowlevel.checkpoint()
-        if self.failures:
-            self.failures -= 1
-            raise KafkaFailure("_TIMED_OUT", "as told")
-        return self.stored
-
-    def start(self, holding: Holding, offset: int) -> int:
-        self.starts.append(offset)
-        return len(self.starts)
-
-    def pause(self, holding: Holding) -> None:
-        self.paused = True
-
-    def resume(self, holding: Holding) -> None:
-        self.paused = False
-
-    def release(self, holding: Holding) -> None:
-        pass
-
-    def rejoin(self) -> None:
-        self.rejoined += 1
-
-    def delete_before(self, partition: int, checkpoint: CheckpointPlace) -> None:
-        self.deleted.append(checkpoint)
-
-    async def keep_message(self, partition: int, message: TopicMessage, reason: str) -> bool:
-        await trio.lowlevel.checkpoint()
-        if self.room:
-            self.kept.append(message.offset)
-        return self.room
 
 
 def a_log(group: ScriptedGroup, first: int = 0, start: int = 0) -> KafkaLog:
@@ -96,37 +25,16 @@ def a_log(group: ScriptedGroup, first: int = 0, start: int = 0) -> KafkaLog:
         HOLDING,
         group,
         group,
+        a_note(group, start),
         cluster_id="0123456789abcdef",
-        accepted=None,
-        plan=Plan(point(start), None, None, 1, 0),
         first=64 * first,
         start=point(start),
-        session_seconds=SESSION_SECONDS,
-        now=lambda: NOON,
-        monotonic=trio.current_time,
     )
-
-
-def point(offset: int) -> LogPoint:
-    return LogPoint(64 * offset, offset)
-
-
-def place(offset: int) -> CheckpointPlace:
-    return CheckpointPlace(f"{offset:016x}", offset, 64 * offset)
 
 
 def a_message(offset: int, records: Sequence[Record]) -> TopicMessage:
     entries = [(number, *encode(record)) for number, record in enumerate(records)]
     return TopicMessage(offset, NOON + offset, None, encode_message(7, entries))
-
-
-def plans(group: ScriptedGroup) -> list[tuple[int, int | None]]:
-    """What was sent: the offset, and the offset of the prepared end."""
-    found = []
-    for sent in group.sent:
-        prepared = decode_plan(sent.metadata).prepared
-        found.append((sent.offset, None if prepared is None else prepared.position // 64))
-    return found
 
 
 class PartitionSupply(ScriptedGroup):
@@ -272,15 +180,6 @@ async def test_a_message_of_a_later_version_stops_the_partition(
     assert log.lost == 0
 
 
-async def test_a_commit_carries_the_plan(autojump_clock: MockClock) -> None:
-    group = ScriptedGroup()
-    log = a_log(group)
-    await log.prepare(point(2), point(0))
-    await log.prepare(point(5), point(2))
-    await log.commit(point(5))
-    assert plans(group) == [(0, 2), (2, 5), (5, None)]
-
-
 async def test_a_checkpoint_is_named_and_what_is_before_the_last_one_deleted(
     autojump_clock: MockClock,
 ) -> None:
@@ -297,116 +196,6 @@ async def test_a_checkpoint_is_named_and_what_is_before_the_last_one_deleted(
     assert plans(group) == [(4, 9)] * 3
     await log.commit(point(9))
     assert decode_plan(group.sent[-1].metadata).checkpoint == place(8)
-
-
-REPEATED = [(0, 2), (0, 2)]
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "applies", "foreign", "sent", "end"),
-    [
-        # refused, and the group has what it had: the same again
-        ([REFUSED], False, False, REPEATED, "settled"),
-        ([REFUSED, REFUSED], False, False, [(0, 2)] * 3, "settled"),
-        # refused, and the group has something else: the state is loaded anew
-        ([REFUSED], False, True, [(0, 2)], "outdated"),
-        # not answered: the same until it is, and then a new member, for the first may come late
-        ([UNANSWERED], False, False, REPEATED, "rejoined"),
-        ([UNANSWERED, REFUSED], False, False, [(0, 2)] * 3, "rejoined"),
-        # not answered, but applied
-        ([UNANSWERED], True, False, [(0, 2)], "rejoined"),
-        ([UNANSWERED], False, True, [(0, 2)], "rejoined"),
-    ],
-)
-async def test_a_commit_is_settled(
-    autojump_clock: MockClock,
-    outcomes: list[Outcome],
-    applies: bool,
-    foreign: bool,
-    sent: list[tuple[int, int | None]],
-    end: str,
-) -> None:
-    group = ScriptedGroup(*outcomes)
-    group.applies = applies
-    group.failures = 1
-    if foreign:
-        group.stored = CommittedOffset(1, "of another worker")
-    log = a_log(group)
-    settled = False
-    with trio.move_on_after(100):
-        await log.prepare(point(2), point(0))
-        settled = True
-    assert plans(group) == sent
-    assert (settled, log.outdated.is_set(), group.rejoined) == (
-        end == "settled",
-        end == "outdated",
-        int(end == "rejoined"),
-    )
-    if not settled:
-        # Nothing more is sent, and nothing may be stored.
-        with trio.move_on_after(100):
-            await log.commit(point(2))
-        assert not await log.hold()
-        assert plans(group) == sent
-
-
-async def test_notes_of_a_lost_partition_never_return(autojump_clock: MockClock) -> None:
-    group = ScriptedGroup()
-    log = a_log(group)
-    group.held = False
-    with trio.move_on_after(100) as waiting:
-        await log.commit(point(1))
-    assert waiting.cancelled_caught
-    assert (group.sent, group.rejoined, log.outdated.is_set()) == ([], 0, False)
-    assert not await log.hold()
-
-
-async def test_a_commit_whose_answer_nobody_awaited_counts_as_unanswered(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    group = ScriptedGroup()
-    log = a_log(group)
-    answer = group.commit
-
-    async def hang(holding: Holding, offset: int, metadata: str) -> Outcome:
-        await answer(holding, offset, metadata)
-        await trio.sleep_forever()
-        raise AssertionError
-
-    monkeypatch.setattr(group, "commit", hang)
-    with trio.move_on_after(1):
-        await log.commit(point(1))
-    monkeypatch.setattr(group, "commit", answer)
-    with trio.move_on_after(1):
-        await log.commit(point(2))
-    assert (len(group.sent), group.rejoined) == (1, 1)
-
-
-async def test_a_lease_is_held_while_its_proof_is_fresh(autojump_clock: MockClock) -> None:
-    group = ScriptedGroup()
-    log = a_log(group)
-    assert log.lease is log
-    await log.prepare(point(2), point(0))
-    assert await log.hold()
-    await trio.sleep(SESSION_SECONDS / 2 - 1)
-    assert await log.hold()
-    assert len(group.sent) == 1
-    await trio.sleep(2)
-    assert await log.hold()
-    # The same plan again proves it.
-    assert group.sent[0] == group.sent[1]
-    assert len(group.sent) == 2
-
-
-async def test_a_lease_ends_with_a_commit_of_another_worker(autojump_clock: MockClock) -> None:
-    group = ScriptedGroup()
-    log = a_log(group)
-    await log.prepare(point(2), point(0))
-    await trio.sleep(SESSION_SECONDS)
-    group.outcomes = [REFUSED]
-    group.stored = CommittedOffset(2, "of another worker")
-    assert not await log.hold()
-    assert log.outdated.is_set()
 
 
 async def test_a_message_that_is_gone_outdates_the_log(autojump_clock: MockClock) -> None:
