@@ -25,6 +25,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from actors.cluster.commits import Commits
 from actors.cluster.failure import KafkaFailure, Options, client_options
 from actors.cluster.membership import (
     FATAL,
@@ -33,7 +34,6 @@ from actors.cluster.membership import (
     Holding,
     Membership,
     Outcome,
-    outcome_of,
 )
 from actors.cluster.read_positions import ReadPositions
 from actors.cluster.topic_reader import TopicMessage, message_of
@@ -72,20 +72,6 @@ _OPTIONS: Final[Options] = {
 }
 
 
-class _Commit:
-    """A commit that a task waits for."""
-
-    def __init__(self, holding: Holding, place: TopicPartition) -> None:
-        self.holding = holding
-        self.place = place
-        self.done = trio.Event()
-        self.outcome = Outcome.NOT_MINE
-
-    def settle(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        self.done.set()
-
-
 class _Fatal(Exception):  # noqa: N818 - carries a failure
     def __init__(self, failure: KafkaFailure) -> None:
         super().__init__(str(failure))
@@ -117,7 +103,6 @@ class ConsumerThread(Membership):
             instance: Name for static membership: a member that comes back under this name within
                 the session gets the same partitions. None for none.
         """
-        self.proven_at = -math.inf
         self.problem: str | None = None
         self.member_id = ""
         self.revoke_seconds = REVOKE_SECONDS
@@ -135,12 +120,11 @@ class ConsumerThread(Membership):
         self._done = trio.Event()
         self._numbers = count(1)
         self._held: dict[int, Holding] = {}
-        self._commits: deque[_Commit] = deque()
+        self._commits = Commits(topic, self.holds, self._call)
         self._orders: deque[Callable[[Consumer], None]] = deque()
         self._released: set[Holding] = set()
         self._rejoining = False
         self._leave_at: float | None = None
-        self._ended = False
         # The thread's own:
         self._positions = ReadPositions(topic)
         self._polled_at = -math.inf
@@ -164,16 +148,14 @@ class ConsumerThread(Membership):
         """See `Membership.holds`."""
         return self._held.get(holding.partition) == holding
 
+    @property
+    def proven_at(self) -> float:  # type: ignore[override]
+        """See `Membership`."""
+        return self._commits.proven_at
+
     async def commit(self, holding: Holding, offset: int, metadata: str) -> Outcome:
         """See `Membership.commit`."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        place = TopicPartition(self._topic, holding.partition, offset, metadata)
-        commit = _Commit(holding, place)
-        self._commits.append(commit)
-        if self._ended:
-            return Outcome.NOT_MINE
-        await commit.done.wait()
-        return commit.outcome
+        return await self._commits.commit(holding, offset, metadata)
 
     def start(self, holding: Holding, offset: int) -> int:
         """See `Membership.start`."""
@@ -238,7 +220,7 @@ class ConsumerThread(Membership):
             Whether to stop; False to join as another member.
         """
         self._rejoining = False
-        self.proven_at = -math.inf
+        self._commits.proven_at = -math.inf
         self._polled_at = -math.inf
         consumer = Consumer(client_options(self._options, self._note_error))
         try:
@@ -304,51 +286,8 @@ class ConsumerThread(Membership):
 
     def _serve_commits(self, consumer: Consumer) -> None:
         while self._commits:
-            some: dict[int, _Commit] = {}
-            while self._commits and self._commits[0].holding.partition not in some:
-                commit = self._commits.popleft()
-                some[commit.holding.partition] = commit
-            self._answer(some.values(), self._commit(consumer, some))
+            self._error = self._commits.send(consumer) or self._error
             self._check()
-
-    def _commit(self, consumer: Consumer, commits: dict[int, _Commit]) -> dict[int, Outcome]:
-        """Send commits of different partitions together; those that are not sent are left out."""
-        places = [commit.place for commit in commits.values() if self.holds(commit.holding)]
-        # Without a member's id the client would commit as if it needed no group.
-        if not places:
-            return {}
-        if not consumer.memberid():
-            return dict.fromkeys((place.partition for place in places), Outcome.REFUSED)
-        sent_at = time.monotonic()
-        try:
-            answers = consumer.commit(offsets=places, asynchronous=False) or []
-        except KafkaException as error:
-            cause = error.args[0]
-            if not isinstance(cause, KafkaError):
-                raise
-            self._note_commit_error(cause)
-            return dict.fromkeys((place.partition for place in places), outcome_of(cause.code()))
-        outcomes: dict[int, Outcome] = {}
-        for place in answers:
-            if place.error is not None:
-                self._note_commit_error(place.error)
-            code = None if place.error is None else place.error.code()
-            outcomes[place.partition] = outcome_of(code)
-        if Outcome.ACCEPTED in outcomes.values():
-            self.proven_at = sent_at
-        return {place.partition: Outcome.UNANSWERED for place in places} | outcomes
-
-    def _note_commit_error(self, error: KafkaError) -> None:
-        log.info("commit was not accepted", error=error.name())
-        if error.fatal() or error.code() in FATAL:
-            # Raised once the commits are answered.
-            self._error = KafkaFailure.of(error)
-
-    def _answer(self, commits: Iterable[_Commit], outcomes: dict[int, Outcome]) -> None:
-        answered = [
-            (commit, outcomes.get(commit.holding.partition, Outcome.NOT_MINE)) for commit in commits
-        ]
-        self._call(_settle, answered)
 
     # The client's callbacks, within a poll.
 
@@ -430,13 +369,6 @@ class ConsumerThread(Membership):
             self._holder.received(holding, start, messages)
 
     def _end(self, failure: KafkaFailure | None) -> None:
-        self._ended = True
-        _settle([(commit, Outcome.NOT_MINE) for commit in self._commits])
-        self._commits.clear()
+        self._commits.end()
         self._done.set()
         self._holder.ended(failure)
-
-
-def _settle(answered: Iterable[tuple[_Commit, Outcome]]) -> None:
-    for commit, outcome in answered:
-        commit.settle(outcome)

@@ -2,10 +2,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import NoReturn
 
 import pytest
 import trio
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from actors.cluster import consumer_thread
 from actors.cluster.consumer_thread import ConsumerThread
@@ -220,19 +221,18 @@ async def test_a_process_that_was_paused_polls_before_it_commits(
 async def test_a_fatal_error_answers_all_commits_and_ends_the_membership(
     cluster: MockCluster, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(consumer_thread, "Consumer", FencedConsumer)
     async with member(cluster, topic, topic) as partitions:
         await until(lambda: len(partitions.held) == PARTITIONS)
-        fenced = KafkaError(KafkaError.FENCED_INSTANCE_ID)
-
-        def commit(
-            thread: ConsumerThread, consumer: Consumer, commits: dict[int, object]
-        ) -> dict[int, Outcome]:
-            thread._note_commit_error(fenced)
-            return dict.fromkeys(commits, Outcome.UNANSWERED)
-
-        monkeypatch.setattr(ConsumerThread, "_commit", commit)
         outcome = await partitions.thread.commit(partitions.held[0], 1, "")
         assert outcome is Outcome.UNANSWERED
         await until(lambda: bool(partitions.failures))
         assert str(partitions.failures[0]).startswith("FENCED_INSTANCE_ID")
         assert partitions.held == {}
+
+
+class FencedConsumer(Consumer):
+    """A consumer that another member with its instance's name has replaced."""
+
+    def commit(self, *arguments: object, **options: object) -> NoReturn:
+        raise KafkaException(KafkaError(KafkaError.FENCED_INSTANCE_ID))
