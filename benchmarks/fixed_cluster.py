@@ -17,7 +17,7 @@ from actors.cluster.consumer_thread import ConsumerThread
 from actors.cluster.failure import KafkaFailure
 from actors.cluster.forwarder import FLIGHT_SECONDS, GATHER_SECONDS, Forwarder, ForwarderOptions
 from actors.cluster.membership import Holder, Holding
-from actors.cluster.ownership import FoldMetrics
+from actors.cluster.partition_folds import FoldMetrics
 from actors.cluster.producer_thread import ProducerThread, Report
 from actors.cluster.producing import Producing
 from actors.cluster.topic_reader import TopicMessage

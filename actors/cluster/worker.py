@@ -11,7 +11,8 @@ import trio
 from actors.cluster.consumer_thread import ConsumerThread
 from actors.cluster.failure import KafkaFailure, Options
 from actors.cluster.letter_topic import LetterTopic
-from actors.cluster.ownership import CHECKPOINT_SECONDS, Ownership
+from actors.cluster.ownership import Ownership
+from actors.cluster.partition_folds import CHECKPOINT_SECONDS, PartitionFolds
 from actors.cluster.worker_topics import WorkerTopics
 from actors.keepers.watchdog import Watchdog
 from actors.pipeline.flush import Flush
@@ -184,7 +185,7 @@ class Worker:
             lambda actor: metrics.dead_letters.labels(actor).inc(),
         )
         outlet, flushes = trio.open_memory_channel[Flush](0)
-        self.ownership = Ownership(
+        self._folds = PartitionFolds(
             self._consumer,
             record,
             self._topics,
@@ -192,7 +193,6 @@ class Worker:
             self._topics.send_checkpoint,
             self.letters,
             outlet,
-            self.supervisor,
             metrics,
             flush_rows=flush_rows,
             flush_seconds=flush_seconds,
@@ -200,6 +200,7 @@ class Worker:
             now=now,
             checkpoint_seconds=checkpoint_seconds,
         )
+        self.ownership = Ownership(self._consumer, self._folds, self.supervisor)
         self.writer = Writer(
             flushes, store, self.letters, metrics, opened=store_opened, retry=retry
         )
@@ -224,7 +225,7 @@ class Worker:
                     await self.ownership.ended_event.wait()
                     if self.ownership.failure is not None:
                         self._fail(f"the consumer failed: {self.ownership.failure}")
-                    self.ownership.close()
+                    self._folds.close()
                 if not self._draining:
                     await trio.sleep_forever()
                 keepers.cancel_scope.cancel()

@@ -20,6 +20,7 @@ from actors.clock.wall_clock import Clock
 from actors.cluster.letter_reading import LetterRecord, read_records
 from actors.cluster.letter_topic import LetterTopic
 from actors.cluster.ownership import Ownership
+from actors.cluster.partition_folds import PartitionFolds
 from actors.pipeline import slices
 from actors.pipeline.flush import Flush
 from actors.pipeline.writer import Retry, Writer
@@ -127,7 +128,7 @@ class SimulatedWorker:
         outlet, flushes = trio.open_memory_channel[Flush](0)
         metrics = Metrics(lambda domain: True)
         self.supervisor = Supervisor()
-        self.ownership = Ownership(
+        self.folds = PartitionFolds(
             self.membership,
             RECORD,
             topics,
@@ -135,7 +136,6 @@ class SimulatedWorker:
             topics.send_checkpoint,
             self.letters,
             outlet,
-            self.supervisor,
             metrics,
             flush_rows=4,
             flush_seconds=2,
@@ -144,6 +144,7 @@ class SimulatedWorker:
             monotonic=trio.current_time,
             checkpoint_seconds=7,
         )
+        self.ownership = Ownership(self.membership, self.folds, self.supervisor)
         self.writer = Writer(
             flushes,
             ProcessStore(self.process, world.store),
@@ -162,7 +163,7 @@ class SimulatedWorker:
                     stages.start_soon(self.supervisor.supervise, self.writer)
                     await stages.start(self.ownership.run)
                     await self.membership.run(self.ownership)
-                    self.ownership.close()
+                    self.folds.close()
                 keepers.cancel_scope.cancel()
 
     @property
