@@ -3,17 +3,15 @@
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -21,14 +19,27 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ingest.engine.kafka_address import parse_brokers, parse_kafka_url, parse_options
-from ingest.request.client_address import TrustedProxies
-from ingest.sites.database_url import DATABASE_SCHEMES
+from ingest.setting_types import (
+    LOWER,
+    MIN_SECRET_LENGTH,
+    MIN_TOKEN_LENGTH,
+    TOPIC_NAME,
+    TOPIC_PREFIX,
+    UPPER,
+    BearerToken,
+    Certificate,
+    ClusterSecret,
+    HttpUrl,
+    KafkaBrokers,
+    KafkaOptions,
+    KafkaUrl,
+    PrivateKey,
+    SitesPlace,
+    StoreUrl,
+    TrustedPeers,
+)
 
 DOTENV: Final = Path(".env")
-
-MIN_TOKEN_LENGTH: Final = 16
-MIN_SECRET_LENGTH: Final = 32
 
 HIDDEN: Final = "***"
 
@@ -56,95 +67,9 @@ _SECRETS: Final = frozenset(
 )
 """Variables whose values no error shows; a URL may contain a password."""
 
-_NAME: Final = r"^[A-Za-z0-9._-]{1,200}$"
-"""What Kafka accepts in names of topics."""
-
-_CERTIFICATE: Final = r"-----BEGIN CERTIFICATE-----\n.*-----END CERTIFICATE-----"
-_KEY: Final = r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n.*-----END [A-Z ]*PRIVATE KEY-----"
-
 
 class SettingsError(ValueError):
     """Settings cannot be used. The text has one line per mistake and shows no secret."""
-
-
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _store_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "chdb":
-        usable = bool(parts.netloc + parts.path)
-    else:
-        # Reading an invalid port raises ValueError.
-        usable = parts.scheme in ("clickhouse", "clickhouses") and bool(parts.hostname)
-        usable = usable and parts.port != 0
-    if not usable:
-        raise ValueError("neither form")
-    return url
-
-
-def _sites(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith(DATABASE_SCHEMES):
-        return text
-    if "://" in text:
-        raise ValueError("no such URL")
-    return Path(value)
-
-
-def _trusted_proxies(text: str) -> str:
-    TrustedProxies.parse(text)
-    return text
-
-
-def _http_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("no such URL")
-    return url
-
-
-def _token(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value()
-    if len(text) < MIN_TOKEN_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("not usable as a bearer token")
-    return token
-
-
-def _cluster_secret(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
-    if len(text) < MIN_SECRET_LENGTH or not text.isascii() or not text.isprintable():
-        raise ValueError("not usable as a secret")
-    return secret
-
-
-def _pem(pattern: str) -> Callable[[SecretStr], SecretStr]:
-    """Check that a setting is PEM text; some tools write its line ends as backslash and n."""
-
-    def check(secret: SecretStr) -> SecretStr:
-        text = secret.get_secret_value().replace("\\n", "\n").replace("\r", "")
-        if not re.search(pattern, text, re.DOTALL):
-            raise ValueError("no such PEM text")
-        return SecretStr(text)
-
-    return check
-
-
-def _kafka_url(url: str) -> str:
-    parse_kafka_url(url)
-    return url
-
-
-def _kafka_options(options: SecretStr) -> SecretStr:
-    parse_options(options.get_secret_value())
-    return options
-
-
-def _upper(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
 
 
 def _setting(
@@ -198,14 +123,14 @@ class Settings(BaseSettings):
         "an address or a host name",
         pattern=r"\S",
     )
-    clickhouse_url: Annotated[str, AfterValidator(_store_url)] = _setting(
+    clickhouse_url: StoreUrl = _setting(
         "CLICKHOUSE_URL",
         "chdb://var/chdb",
         "where rows are stored: chdb://PATH is embedded, clickhouse://user:pass@host:9000/database "
         "a server over native TCP (clickhouses:// with TLS)",
         "chdb://PATH or clickhouse://user:pass@host:9000/database",
     )
-    sites: Annotated[Path | str, BeforeValidator(_sites)] = _setting(
+    sites: SitesPlace = _setting(
         "SLUICE_SITES",
         Path("config/sites.toml"),
         "the sites file, reloaded when it changes; or postgres://user:pass@host:5432/database: "
@@ -255,7 +180,7 @@ class Settings(BaseSettings):
         ge=1,
         le=1_440,
     )
-    trusted_proxies: Annotated[str, AfterValidator(_trusted_proxies)] = _setting(
+    trusted_proxies: TrustedPeers = _setting(
         "SLUICE_TRUSTED_PROXIES",
         "private",
         "peers whose forwarded-for and IP-type headers are trusted: all, private (loopback and "
@@ -279,7 +204,7 @@ class Settings(BaseSettings):
         ge=0,
         le=10_000,
     )
-    fast_path: Annotated[Literal["on", "off"], BeforeValidator(_lower)] = _setting(
+    fast_path: Annotated[Literal["on", "off"], LOWER] = _setting(
         "SLUICE_FAST_PATH",
         "on",
         "on: plain event requests are read without hypercorn and Quart, several times as fast; "
@@ -287,21 +212,19 @@ class Settings(BaseSettings):
         "on or off",
         older_name="SLUICE_FAST_DOOR",
     )
-    durability: Annotated[Literal["journal", "memory"], BeforeValidator(_lower)] = _setting(
+    durability: Annotated[Literal["journal", "memory"], LOWER] = _setting(
         "SLUICE_DURABILITY",
         "journal",
         "journal: an event is on disk before it is answered, and survives kill -9; memory: an "
         "event is only in memory until it is stored",
         "journal or memory",
     )
-    journal_fsync: Annotated[Literal["always", "interval", "never"], BeforeValidator(_lower)] = (
-        _setting(
-            "SLUICE_JOURNAL_FSYNC",
-            "interval",
-            "when the journal is synced, against power failures: always: before each answer; "
-            "interval: each second; never: when the operating system decides",
-            "always, interval or never",
-        )
+    journal_fsync: Annotated[Literal["always", "interval", "never"], LOWER] = _setting(
+        "SLUICE_JOURNAL_FSYNC",
+        "interval",
+        "when the journal is synced, against power failures: always: before each answer; "
+        "interval: each second; never: when the operating system decides",
+        "always, interval or never",
     )
     journal_megabytes: int = _setting(
         "SLUICE_JOURNAL_MEGABYTES",
@@ -312,41 +235,41 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
     )
-    admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = _setting(
+    admin_token: BearerToken | None = _setting(
         "SLUICE_ADMIN_TOKEN",
         None,
         "bearer token for all but the event endpoint and health; unset: loopback only",
         f"at least {MIN_TOKEN_LENGTH} ASCII characters without spaces",
     )
-    unknown_sites: Annotated[Literal["drop", "accept"], BeforeValidator(_lower)] = _setting(
+    unknown_sites: Annotated[Literal["drop", "accept"], LOWER] = _setting(
         "SLUICE_UNKNOWN_SITES",
         "drop",
         "events of domains that are not registered: drop, or accept with an id derived from the "
         "domain",
         "drop or accept",
     )
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
-    ] = _setting(
-        "SLUICE_LOG_LEVEL",
-        "info",
-        "lowest level that is logged",
-        "debug, info, warning, error or critical",
+    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], LOWER] = (
+        _setting(
+            "SLUICE_LOG_LEVEL",
+            "info",
+            "lowest level that is logged",
+            "debug, info, warning, error or critical",
+        )
     )
-    log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = _setting(
+    log_format: Annotated[Literal["console", "json"], LOWER] = _setting(
         "SLUICE_LOG_FORMAT",
         "console",
         "console for people, json for machines (one object a line); both on standard error",
         "console or json",
     )
-    access_log: Annotated[Literal["off", "errors", "all"], BeforeValidator(_lower)] = _setting(
+    access_log: Annotated[Literal["off", "errors", "all"], LOWER] = _setting(
         "SLUICE_ACCESS_LOG",
         "off",
         "a line in the log for each request, without address and user agent: off, errors (those "
         "answered with 4xx or 5xx) or all",
         "off, errors or all",
     )
-    otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = _setting(
+    otlp_endpoint: HttpUrl | None = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         None,
         "where OpenTelemetry traces are sent, by OTLP over HTTP, such as http://localhost:4318; "
@@ -371,14 +294,14 @@ class Settings(BaseSettings):
         gt=0,
         allow_inf_nan=False,
     )
-    kafka_url: Annotated[str, AfterValidator(_kafka_url)] | None = _setting(
+    kafka_url: KafkaUrl | None = _setting(
         "KAFKA_URL",
         None,
         "the brokers of a cluster: kafka://host:port,…; or kafka+ssl://host:port,… as Heroku "
         "gives it, which means TLS without verification of host names",
         "kafka://host:port,… or kafka+ssl://host:port,…, without user and password",
     )
-    kafka_brokers: Annotated[str, AfterValidator(parse_brokers)] | None = _setting(
+    kafka_brokers: KafkaBrokers | None = _setting(
         "KAFKA_BROKERS",
         None,
         "the brokers of a cluster, instead of KAFKA_URL",
@@ -389,13 +312,10 @@ class Settings(BaseSettings):
         "",
         "text before the names of topics and of the group, with its separator",
         "at most 200 letters, digits, dots, hyphens and underscores",
-        pattern=_NAME.replace("{1,", "{0,"),
+        pattern=TOPIC_PREFIX,
     )
     kafka_security_protocol: (
-        Annotated[
-            Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], BeforeValidator(_lower)
-        ]
-        | None
+        Annotated[Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], LOWER] | None
     ) = _setting(
         "KAFKA_SECURITY_PROTOCOL",
         None,
@@ -403,20 +323,20 @@ class Settings(BaseSettings):
         "plaintext; with sasl_ before it if KAFKA_SASL_MECHANISM is set",
         "plaintext, ssl, sasl_plaintext or sasl_ssl",
     )
-    kafka_trusted_cert: Annotated[SecretStr, AfterValidator(_pem(_CERTIFICATE))] | None = _setting(
+    kafka_trusted_cert: Certificate | None = _setting(
         "KAFKA_TRUSTED_CERT",
         None,
         "certificates of the authorities that sign the brokers' certificates, as PEM text; unset: "
         "those of the system",
         "PEM text that begins with -----BEGIN CERTIFICATE-----",
     )
-    kafka_client_cert: Annotated[SecretStr, AfterValidator(_pem(_CERTIFICATE))] | None = _setting(
+    kafka_client_cert: Certificate | None = _setting(
         "KAFKA_CLIENT_CERT",
         None,
         "our certificate, as PEM text, if the brokers ask for one",
         "PEM text that begins with -----BEGIN CERTIFICATE-----",
     )
-    kafka_client_cert_key: Annotated[SecretStr, AfterValidator(_pem(_KEY))] | None = _setting(
+    kafka_client_cert_key: PrivateKey | None = _setting(
         "KAFKA_CLIENT_CERT_KEY",
         None,
         "the private key of KAFKA_CLIENT_CERT, as PEM text",
@@ -425,7 +345,7 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: (
         Annotated[
             Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"],
-            BeforeValidator(_upper),
+            UPPER,
         ]
         | None
     ) = _setting(
@@ -440,33 +360,33 @@ class Settings(BaseSettings):
     kafka_sasl_password: SecretStr | None = _setting(
         "KAFKA_SASL_PASSWORD", None, "password of the user", "a password"
     )
-    kafka_options: Annotated[SecretStr, AfterValidator(_kafka_options)] | None = _setting(
+    kafka_options: KafkaOptions | None = _setting(
         "SLUICE_KAFKA_OPTIONS",
         None,
         "further options of librdkafka; they win over those of Sluice",
         "name=value,… with names in lower case, each once",
     )
-    cluster_secret: Annotated[SecretStr, AfterValidator(_cluster_secret)] | None = _setting(
+    cluster_secret: ClusterSecret | None = _setting(
         "SLUICE_CLUSTER_SECRET",
         None,
         "assigns visitors to partitions; the same random text on all fronts of a cluster",
         f"at least {MIN_SECRET_LENGTH} ASCII characters",
     )
-    ack: Annotated[Literal["engine", "journal"], BeforeValidator(_lower)] = _setting(
+    ack: Annotated[Literal["engine", "journal"], LOWER] = _setting(
         "SLUICE_ACK",
         "engine",
         "what an answer of a front waits for: engine: that disk and Kafka have the event; "
         "journal: that the disk has it",
         "engine or journal",
     )
-    ack_outage: Annotated[Literal["journal", "refuse"], BeforeValidator(_lower)] = _setting(
+    ack_outage: Annotated[Literal["journal", "refuse"], LOWER] = _setting(
         "SLUICE_ACK_OUTAGE",
         "journal",
         "what a front does when Kafka has not answered for 2 s: journal: it answers when the disk "
         "has the event; refuse: it answers with 503, for hosts whose disk does not last",
         "journal or refuse",
     )
-    old_events: Annotated[Literal["hold", "send", "drop"], BeforeValidator(_lower)] = _setting(
+    old_events: Annotated[Literal["hold", "send", "drop"], LOWER] = _setting(
         "SLUICE_OLD_EVENTS",
         "hold",
         "what a front does, for one start, with events that have waited for Kafka for 6 days: "
@@ -479,7 +399,7 @@ class Settings(BaseSettings):
         None,
         "name of a worker that keeps its partitions over a short restart; another for each worker",
         "1 to 200 letters, digits, dots, hyphens and underscores",
-        pattern=_NAME,
+        pattern=TOPIC_NAME,
     )
 
 

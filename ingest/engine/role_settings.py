@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from ingest.engine.connection import connection_problems
 from ingest.engine.heartbeat import Role
-from ingest.settings import MIN_SECRET_LENGTH, Settings
+from ingest.setting_types import MIN_SECRET_LENGTH
+from ingest.settings import Settings
 
 
 def cluster_problems(settings: Settings, role: Role) -> list[str]:
