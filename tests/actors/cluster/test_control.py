@@ -66,7 +66,6 @@ async def test_fronts_share_the_limits_while_they_run(
     scopes[1].cancel()
     await trio.sleep(FRESH_SECONDS + 2 * INTERVAL_SECONDS)
     assert stays.limiter.fronts == 1
-    nursery.cancel_scope.cancel()
 
 
 async def test_while_kafka_is_away_the_limits_stay(
@@ -83,7 +82,6 @@ async def test_while_kafka_is_away_the_limits_stay(
     topic.away = False
     await trio.sleep(10)
     assert members[0].status == "ok"
-    nursery.cancel_scope.cancel()
 
 
 async def test_other_secrets_degrade_all(
@@ -96,7 +94,6 @@ async def test_other_secrets_degrade_all(
     for member in members:
         assert member.status == "degraded"
         assert "SLUICE_CLUSTER_SECRET" in str(member.control.status()["reason"])
-    nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(50, "ok"), (70, "degraded"), (-70, "degraded")])
@@ -112,7 +109,6 @@ async def test_a_wrong_clock_degrades_its_own_front_only(
     assert wrong.control.figures()["sluice_clock_difference_seconds"] == pytest.approx(
         -ahead, abs=1
     )
-    nursery.cancel_scope.cancel()
 
 
 async def test_members_that_ended_long_ago_are_deleted(
@@ -125,4 +121,3 @@ async def test_members_that_ended_long_ago_are_deleted(
     await trio.sleep(30)
     deleted = [message for message in topic.messages if message.value is None]
     assert {message.key for message in deleted} == {old.key}
-    nursery.cancel_scope.cancel()

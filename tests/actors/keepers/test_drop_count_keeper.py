@@ -24,4 +24,3 @@ async def test_counts_are_appended_every_few_seconds(
         ends.append(running.log.end.position)
     assert ends == [2, 2, 3]
     assert await running.counted() == {"dropped_bot": 3}
-    nursery.cancel_scope.cancel()

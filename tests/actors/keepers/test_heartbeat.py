@@ -41,7 +41,6 @@ async def test_measures_how_late_the_loop_is(mock_clock: MockClock, nursery: tri
     await trio.testing.wait_all_tasks_blocked()
     lag = metrics.registry.get_sample_value("sluice_event_loop_lag_seconds")
     assert lag == pytest.approx(0.75)
-    nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
@@ -68,4 +67,3 @@ async def test_a_second_of_the_history_is_one_of_the_clock(
         await trio.testing.wait_all_tasks_blocked()
     assert history.seconds(NOON).first == NOON
     assert history.seconds(NOON).accepted == [1, 1, 1, 0]
-    nursery.cancel_scope.cancel()

@@ -111,7 +111,6 @@ async def test_only_marked_letters_are_redriven(
     assert (insert.rows, insert.token) == (ROWS.rows, ROWS.token)
     # Where tables know no tokens, an earlier process may have stored them.
     assert insert.attempted
-    nursery.cancel_scope.cancel()
 
 
 async def test_rows_go_to_the_writer_and_their_letter_when_they_are_stored(
@@ -129,7 +128,6 @@ async def test_rows_go_to_the_writer_and_their_letter_when_they_are_stored(
     flush.stored.set()
     await line.settle()
     assert len(line.letters) == 0
-    nursery.cancel_scope.cancel()
 
 
 async def with_writer(line: RunRedrive, store: FakeStore) -> None:
@@ -212,7 +210,6 @@ async def test_an_event_goes_to_the_gate_with_its_letter_as_source(
     line.append(event)
     await line.settle()
     assert len(line.letters) == 0
-    nursery.cancel_scope.cancel()
 
 
 async def test_an_enriched_event_goes_to_the_recorder(
@@ -227,7 +224,6 @@ async def test_an_enriched_event_goes_to_the_recorder(
     line.verdicts.appended(1, [ticketed])
     await line.settle()
     assert len(line.letters) == 0
-    nursery.cancel_scope.cancel()
 
 
 async def test_the_letter_goes_once_the_log_has_the_event_for_good(
@@ -247,7 +243,6 @@ async def test_the_letter_goes_once_the_log_has_the_event_for_good(
     await line.settle()
     assert len(line.letters) == 0
     assert line.log.syncs == 1
-    nursery.cancel_scope.cancel()
 
 
 async def test_after_a_crash_it_is_redriven_as_of_the_same_source(
@@ -274,7 +269,6 @@ async def test_a_dropped_event_needs_no_letter(
     await line.settle()
     assert len(line.letters) == 0
     assert line.log.syncs == 0
-    nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
@@ -303,7 +297,6 @@ async def test_what_nobody_has_kept_is_tried_again(
     line.verdicts.drop(again, BOT)
     await line.settle()
     assert len(line.letters) == 0
-    nursery.cancel_scope.cancel()
 
 
 async def test_what_is_set_aside_again_stays_and_counts_as_redriven(
@@ -322,7 +315,6 @@ async def test_what_is_set_aside_again_stays_and_counts_as_redriven(
     line.mark(letter_id)
     again = await line.event()
     assert again.source == Source(f"letter:{letter_id}", 2)
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_letter_of_the_fold_leaves_a_mark(
@@ -339,7 +331,6 @@ async def test_a_letter_of_the_fold_leaves_a_mark(
     await line.settle()
     assert len(line.letters) == 0
     assert line.letters.set_aside_positions("log", 0) == {7}
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_redriven_event_that_the_fold_sets_aside_is_one_letter(
@@ -361,7 +352,6 @@ async def test_a_redriven_event_that_the_fold_sets_aside_is_one_letter(
     line.verdicts.folded(11, {})
     await line.settle()
     assert list(line.letters.ids()) == [at.letter_id]
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_letter_that_cannot_be_read_is_unmarked(
@@ -373,7 +363,6 @@ async def test_a_letter_that_cannot_be_read_is_unmarked(
     await trio.sleep(1)
     assert line.letters.to_redrive() == []
     assert list(line.letters.ids()) == ["1-broken"]
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_letter_that_was_dropped_meanwhile_is_passed_over(
@@ -387,7 +376,6 @@ async def test_a_letter_that_was_dropped_meanwhile_is_passed_over(
     await trio.sleep(5 * POLL_SECONDS)
     with pytest.raises(trio.WouldBlock):
         line.gate.receive_nowait()
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_failure_of_its_own_keeps_the_letter(
@@ -411,7 +399,6 @@ async def test_a_failure_of_its_own_keeps_the_letter(
     line.append(event)
     await line.settle()
     assert len(line.letters) == 0
-    nursery.cancel_scope.cancel()
 
 
 async def test_closing_closes_both_channels(line: RunRedrive) -> None:
@@ -431,4 +418,3 @@ async def test_one_letter_is_under_way_at_a_time(
     sent = line.gate.statistics().current_buffer_used
     sent += line.recorder.statistics().current_buffer_used
     assert sent == 1
-    nursery.cancel_scope.cancel()

@@ -48,7 +48,6 @@ async def test_each_request_waits_for_its_own_time(
         assert seconds <= moment <= seconds + BEAT_SECONDS
         assert given == [LATE]
     assert len(verdicts) == 0
-    nursery.cancel_scope.cancel()
 
 
 async def test_what_the_fold_does_not_reach_in_time_is_accepted(
@@ -62,4 +61,3 @@ async def test_what_the_fold_does_not_reach_in_time_is_accepted(
     verdicts.appended(1, [a_ticketed_event(ticket=ticket.number)])
     assert await verdicts.settled(ticket) == [ACCEPTED]
     assert VERDICT_SECONDS <= trio.current_time() <= VERDICT_SECONDS + BEAT_SECONDS
-    nursery.cancel_scope.cancel()

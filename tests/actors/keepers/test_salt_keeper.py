@@ -62,7 +62,6 @@ async def test_a_damaged_file_lives_no_longer_than_a_salt(
     assert aside.exists()
     await trio.sleep(2 * 3600)
     assert not aside.exists()
-    nursery.cancel_scope.cancel()
 
 
 async def test_rotates_after_the_clock_has_jumped_ahead_and_back(
@@ -87,7 +86,6 @@ async def test_rotates_after_the_clock_has_jumped_ahead_and_back(
     assert reference.salts.current not in (back.current, ahead.current)
     await clock.sleep_until(MIDNIGHT + 2 * DAY + RECHECK_SECONDS + 1)
     assert ahead.current.key.hex() not in path.read_text()
-    nursery.cancel_scope.cancel()
 
 
 async def test_rotates_at_midnight_utc(
@@ -109,7 +107,6 @@ async def test_rotates_at_midnight_utc(
     assert third.previous == second.current
     assert first.current.key.hex() not in path.read_text()
     assert load_salts(path, clock.now()) == third
-    nursery.cancel_scope.cancel()
 
 
 async def test_takes_other_salts_when_they_are_chosen(
@@ -129,7 +126,6 @@ async def test_takes_other_salts_when_they_are_chosen(
     await trio.sleep(2)
     assert reference.salts == chosen[1]
     assert load_salts(path, NOON + 12) == chosen[1]
-    nursery.cancel_scope.cancel()
 
 
 async def test_the_previous_salt_is_forgotten_even_if_the_disk_is_full(
@@ -153,7 +149,6 @@ async def test_the_previous_salt_is_forgotten_even_if_the_disk_is_full(
     assert reference.salts == salts
     await trio.sleep(120)
     assert reference.salts == Salts(salts.current)
-    nursery.cancel_scope.cancel()
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +178,6 @@ async def test_rotates_on_a_full_disk(
     assert first.current.key.hex() not in path.read_text()
     assert load_salts(path, clock.now()) == reference.salts
     assert path.stat().st_mode & 0o777 == 0o600
-    nursery.cancel_scope.cancel()
 
 
 def test_the_first_start_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +202,6 @@ async def test_a_salt_is_not_used_before_it_is_kept_nor_longer_than_it_may(
     path.parent.mkdir()
     await clock.sleep_until(NOON + 2 * DAY + 4 * RETRY_SECONDS)
     assert load_salts(path, clock.now()) == reference.salts == renewed
-    nursery.cancel_scope.cancel()
 
 
 async def test_rotates_when_the_clock_is_set_over_midnight(
@@ -222,4 +215,3 @@ async def test_rotates_when_the_clock_is_set_over_midnight(
     clock.follow(MIDNIGHT + 3600)
     await trio.testing.wait_all_tasks_blocked()
     assert reference.salts.previous == first.current
-    nursery.cancel_scope.cancel()

@@ -57,7 +57,6 @@ async def test_nobody_is_stuck_without_work(
     desk = Desk(nursery)
     await trio.sleep(LONG)
     assert not desk.stuck
-    nursery.cancel_scope.cancel()
 
 
 async def test_nobody_is_stuck_who_makes_progress(
@@ -67,7 +66,6 @@ async def test_nobody_is_stuck_who_makes_progress(
     desk.worker.has_work = desk.worker.works = True
     await trio.sleep(LONG)
     assert not desk.stuck
-    nursery.cancel_scope.cancel()
 
 
 async def test_an_actor_that_hangs_is_named_once_with_its_stack(
@@ -94,7 +92,6 @@ async def test_an_actor_that_hangs_is_named_once_with_its_stack(
     assert not desk.stuck
     assert desk.supervisor.status()["status"] == "ok"
     assert "actor goes on" in capsys.readouterr().out
-    nursery.cancel_scope.cancel()
 
 
 async def test_an_actor_may_wait_as_long_as_it_says(
@@ -107,7 +104,6 @@ async def test_an_actor_may_wait_as_long_as_it_says(
     assert not desk.stuck
     await trio.sleep(4 * LOOK_SECONDS)
     assert desk.stuck
-    nursery.cancel_scope.cancel()
 
 
 async def test_an_actor_that_waits_for_its_restart_is_not_stuck(
@@ -117,7 +113,6 @@ async def test_an_actor_that_waits_for_its_restart_is_not_stuck(
     desk.worker.has_work = desk.worker.fails = True
     await trio.sleep(90)
     assert not desk.stuck
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_store_that_is_away_or_hangs_makes_nobody_stuck(

@@ -70,7 +70,6 @@ async def test_writes_what_is_queued_at_once(
     assert not desk.writer.has_work
     assert len(desk.directory.scan().letters) == 1
     await desk.letters.written()
-    nursery.cancel_scope.cancel()
 
 
 async def test_batches_are_bounded(
@@ -81,7 +80,6 @@ async def test_batches_are_bounded(
     nursery.start_soon(desk.writer.run)
     await desk.letters.written()
     assert desk.batches == [BATCH, BATCH, 1]
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_disk_that_recovers_costs_nothing(
@@ -103,7 +101,6 @@ async def test_a_disk_that_recovers_costs_nothing(
     await desk.letters.written()
     assert {kept for _, kept, _ in desk.told} == {True}
     assert desk.letters.problem is None
-    nursery.cancel_scope.cancel()
 
 
 async def test_what_a_broken_disk_does_not_take_in_time_is_given_up(
@@ -130,7 +127,6 @@ async def test_what_a_broken_disk_does_not_take_in_time_is_given_up(
     assert desk.letters.status()["status"] == "degraded"
     await trio.sleep(PROBLEM_SECONDS + SCAN_SECONDS)
     assert desk.letters.status()["status"] == "ok"
-    nursery.cancel_scope.cancel()
 
 
 async def test_one_letter_that_cannot_be_written_keeps_no_other_waiting(
@@ -148,7 +144,6 @@ async def test_one_letter_that_cannot_be_written_keeps_no_other_waiting(
     small = [at for name, kept, at in desk.told if name == "small" and kept]
     assert len(small) == 10
     assert all(at <= number + 1 + LONGEST_DELAY for number, at in enumerate(small))
-    nursery.cancel_scope.cancel()
 
 
 async def test_sees_what_the_command_line_has_done(
@@ -164,7 +159,6 @@ async def test_sees_what_the_command_line_has_done(
     desk.directory.drop(second)
     await trio.sleep(1.5 * SCAN_SECONDS)
     assert (list(desk.letters.ids()), desk.letters.to_redrive()) == ([first], [first])
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_directory_that_nobody_changes_is_not_listed_again_and_again(
@@ -175,7 +169,6 @@ async def test_a_directory_that_nobody_changes_is_not_listed_again_and_again(
     await trio.sleep(10 * SCAN_SECONDS)
     monkeypatch.setattr(desk.letters, "apply", lambda listing: pytest.fail("listed"))
     await trio.sleep(10 * SCAN_SECONDS)
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_directory_that_cannot_be_read_is_tried_again(
@@ -193,7 +186,6 @@ async def test_a_directory_that_cannot_be_read_is_tried_again(
     desk.directory.drop(letter_id)
     await trio.sleep(2 * SCAN_SECONDS)
     assert len(desk.letters) == 0
-    nursery.cancel_scope.cancel()
 
 
 async def test_changes_are_made_in_the_thread(
@@ -208,4 +200,3 @@ async def test_changes_are_made_in_the_thread(
     await trio.sleep(1)
     assert list(desk.directory.scan().letters) == [second]
     assert (await desk.letters.read(second)).error == "b"
-    nursery.cancel_scope.cancel()

@@ -64,7 +64,6 @@ async def test_remembers_what_failed_last_and_when(
     await trio.sleep(10)
     watch = supervisor.watches["scripted"]
     assert (watch.last_error, watch.failed_at) == ("ValueError", 1.0)
-    nursery.cancel_scope.cancel()
 
 
 async def test_restarts_after_a_growing_delay(
@@ -82,7 +81,6 @@ async def test_restarts_after_a_growing_delay(
     assert (watch.condition, watch.last_error) == (Condition.RUNNING, "ValueError")
     assert actor.closed == 0
     assert supervisor.healthy
-    nursery.cancel_scope.cancel()
 
 
 async def test_the_delay_begins_anew_after_a_quiet_period(
@@ -113,7 +111,6 @@ async def test_too_many_restarts_are_fatal(
     assert supervisor.watches["scripted"].condition is Condition.FAILED
     assert supervisor.watches["sibling"].condition is Condition.RUNNING
     assert not supervisor.healthy
-    nursery.cancel_scope.cancel()
 
 
 async def test_restarts_of_all_actors_count_together(
@@ -125,7 +122,6 @@ async def test_restarts_of_all_actors_count_together(
         nursery.start_soon(supervisor.supervise, actor)
     with trio.fail_after(60):
         await supervisor.fatal.wait()
-    nursery.cancel_scope.cancel()
 
 
 async def test_restarts_spread_out_are_not_fatal(
@@ -141,7 +137,6 @@ async def test_restarts_spread_out_are_not_fatal(
     await trio.sleep(600)
     assert supervisor.healthy
     assert supervisor.watches["scripted"].restarts > 5
-    nursery.cancel_scope.cancel()
 
 
 async def test_cancelling_leaves_the_channels_open(nursery: trio.Nursery) -> None:
@@ -191,7 +186,6 @@ async def test_tells_how_the_actors_are(
     assert supervisor.queues() == {"scripted": 1}
     supervisor.fatal.set()
     assert supervisor.status()["status"] == "down"
-    nursery.cancel_scope.cancel()
 
 
 async def test_several_actors_of_one_name_have_names_of_their_own(
