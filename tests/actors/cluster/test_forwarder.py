@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -44,12 +45,13 @@ class Front:
         *,
         log: ListLog | None = None,
         kafka: FakeKafka | None = None,
+        answers: bool = True,
         ack: Acknowledgement = "engine",
         outage: Outage = "journal",
         old: OldRecords = "hold",
     ) -> None:
         self.log = log or ListLog()
-        self.kafka = kafka or FakeKafka()
+        self.kafka = kafka or FakeKafka(answers=answers)
         self.verdicts = FakeVerdicts()
         self.clock = Clock(NOW)
         self.forwarder = Forwarder(
@@ -76,12 +78,19 @@ class Front:
         return [self.kafka.taken(partition) for partition in range(PARTITIONS)]
 
 
+Start = Callable[..., Front]
+
+
 @pytest.fixture
-async def running(autojump_clock: MockClock, nursery: trio.Nursery) -> AsyncIterator[Front]:
-    front = Front()
-    nursery.start_soon(front.forwarder.run)
-    yield front
-    nursery.cancel_scope.cancel()
+def start(nursery: trio.Nursery) -> Start:
+    """Makes a front and runs its forwarder, until the test ends."""
+
+    def run(**options: Any) -> Front:
+        front = Front(**options)
+        nursery.start_soon(front.forwarder.run)
+        return front
+
+    return run
 
 
 async def test_forwards_each_partition_in_order(
@@ -100,27 +109,21 @@ async def test_forwards_each_partition_in_order(
     assert front.forwarder.forwarded_events == 7
     assert front.forwarder.backlog == 0
     assert front.status == "ok"
-    nursery.cancel_scope.cancel()
 
 
-async def test_gathers_what_arrives_together(
-    autojump_clock: MockClock, nursery: trio.Nursery
-) -> None:
-    front = Front()
-    nursery.start_soon(front.forwarder.run)
+async def test_gathers_what_arrives_together(autojump_clock: MockClock, start: Start) -> None:
+    front = start()
     await wait_all_tasks_blocked()
     for number in range(10):
         await front.append(number * PARTITIONS)
     await trio.sleep(1)
     assert [len(values) for values in front.kafka.topic.values()] == [1]
-    nursery.cancel_scope.cancel()
 
 
 async def test_gathers_while_messages_are_on_their_way(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await front.append(0)
     await trio.sleep(GATHER_SECONDS * 2)
     sent = front.kafka.current.sent
@@ -134,28 +137,20 @@ async def test_gathers_while_messages_are_on_their_way(
     assert front.forwarder.backlog == 4
     front.kafka.current.acknowledge_all()
     assert front.taken()[0] == [number * PARTITIONS for number in range(5)]
-    nursery.cancel_scope.cancel()
 
 
-async def test_gathers_no_longer_than_its_limit(
-    autojump_clock: MockClock, nursery: trio.Nursery
-) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+async def test_gathers_no_longer_than_its_limit(autojump_clock: MockClock, start: Start) -> None:
+    front = start(answers=False)
     for number in range(2):
         await front.append(number)
         await trio.sleep(GATHER_SECONDS * 2)
     assert len(front.kafka.current.sent) == 1
     await trio.sleep(FLIGHT_SECONDS)
     assert len(front.kafka.current.sent) == 2
-    nursery.cancel_scope.cancel()
 
 
-async def test_notes_each_second_what_kafka_has(
-    autojump_clock: MockClock, nursery: trio.Nursery
-) -> None:
-    front = Front()
-    nursery.start_soon(front.forwarder.run)
+async def test_notes_each_second_what_kafka_has(autojump_clock: MockClock, start: Start) -> None:
+    front = start()
     await trio.sleep(NOTE_SECONDS * 2.5)
     assert front.log.notes == []
     assert front.log.syncs == 2
@@ -163,25 +158,21 @@ async def test_notes_each_second_what_kafka_has(
     await trio.sleep(NOTE_SECONDS)
     assert front.log.notes == [LogPoint(2, 2)]
     assert front.log.retired == 2
-    nursery.cancel_scope.cancel()
 
 
 async def test_what_goes_to_no_partition_is_noted_too(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start
 ) -> None:
-    front = Front()
-    nursery.start_soon(front.forwarder.run)
+    front = start()
     await front.log.append([DESCRIPTION], NOW)
     await trio.sleep(NOTE_SECONDS * 2)
     assert front.log.committed == LogPoint(1, 0)
-    nursery.cancel_scope.cancel()
 
 
 async def test_nothing_counts_before_kafka_has_all_before_it(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await trio.sleep(0.3)
     await front.append(0, 1)
     await front.append(4)
@@ -191,14 +182,12 @@ async def test_nothing_counts_before_kafka_has_all_before_it(
     assert front.verdicts.end == 0
     producer.acknowledge(0)
     assert front.verdicts.end == 3
-    nursery.cancel_scope.cancel()
 
 
 async def test_events_wait_for_kafka_while_it_answers(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await wait_all_tasks_blocked()
     assert front.verdicts.waits
     await front.append(0)
@@ -206,15 +195,13 @@ async def test_events_wait_for_kafka_while_it_answers(
     assert front.verdicts.waits
     assert front.status == "ok"
     assert front.forwarder.status()["forwards"] is True
-    nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("outage", ["journal", "refuse"])
 async def test_an_outage_begins_after_two_seconds_and_ends(
-    autojump_clock: MockClock, nursery: trio.Nursery, outage: Outage
+    autojump_clock: MockClock, start: Start, outage: Outage
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False), outage=outage)
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False, outage=outage)
     await wait_all_tasks_blocked()
     assert front.forwarder.accepting
     await front.append(0)
@@ -236,16 +223,14 @@ async def test_an_outage_begins_after_two_seconds_and_ends(
     assert front.verdicts.waits
     assert front.forwarder.accepting
     assert front.status == "ok"
-    nursery.cancel_scope.cancel()
 
 
 async def test_kafka_is_not_back_before_the_backlog_is_sent(
-    autojump_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: MockClock, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forwarder_module, "FLIGHT_MESSAGES", 1)
     monkeypatch.setattr(forwarder_module, "ROUND_RECORDS", 1)
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     for number in range(4):
         await front.append(number)
         await trio.sleep(AWAY_SECONDS + 1)
@@ -256,42 +241,34 @@ async def test_kafka_is_not_back_before_the_backlog_is_sent(
     front.kafka.current.acknowledge_all()
     await trio.sleep(0.5)
     assert front.verdicts.waits
-    nursery.cancel_scope.cancel()
 
 
 async def test_with_ack_journal_nothing_waits_for_kafka(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False), ack="journal", outage="refuse")
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False, ack="journal", outage="refuse")
     await front.append(0)
     for _ in range(5):
         await trio.sleep(1)
         assert not front.verdicts.waits
         assert front.forwarder.accepting
     assert front.status == "degraded"
-    nursery.cancel_scope.cancel()
 
 
-async def test_a_line_of_an_import_waits_for_kafka(
-    autojump_clock: MockClock, nursery: trio.Nursery
-) -> None:
-    front = Front(kafka=FakeKafka(answers=False), ack="journal")
-    nursery.start_soon(front.forwarder.run)
+async def test_a_line_of_an_import_waits_for_kafka(autojump_clock: MockClock, start: Start) -> None:
+    front = start(answers=False, ack="journal")
     await front.append(0)
     with trio.move_on_after(60) as waited:
         await front.forwarder.wait_acknowledged(1)
     assert waited.cancelled_caught
     front.kafka.current.acknowledge_all()
     await front.forwarder.wait_acknowledged(1)
-    nursery.cancel_scope.cancel()
 
 
 async def test_after_a_fatal_error_another_producer_sends_again(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await front.append(0, 1)
     await trio.sleep(0.1)
     await front.append(3, 4)
@@ -311,14 +288,12 @@ async def test_after_a_fatal_error_another_producer_sends_again(
     assert front.verdicts.end == 4
     assert [len(messages) for messages in front.kafka.topic.values()] == [3, 3]
     assert front.taken() == [[0, 3], [1, 4], []]
-    nursery.cancel_scope.cancel()
 
 
 async def test_producers_that_fail_are_replaced_ever_more_slowly(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await front.append(0)
     began = trio.current_time()
     for number in range(1, 12):
@@ -328,14 +303,12 @@ async def test_producers_that_fail_are_replaced_ever_more_slowly(
     assert trio.current_time() - began > 5 * MAX_RETRY_SECONDS
     assert not front.verdicts.waits
     assert front.status == "degraded"
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_message_refused_for_good_stops_the_forwarder(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start, nursery: trio.Nursery
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await front.append(0)
     await trio.sleep(0.1)
     front.kafka.current.fail(passing=False, name="MSG_SIZE_TOO_LARGE")
@@ -360,10 +333,9 @@ async def test_a_message_refused_for_good_stops_the_forwarder(
 
 
 async def test_a_restart_of_the_actor_does_not_start_a_stopped_forwarder(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start, nursery: trio.Nursery
 ) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await front.append(0)
     await trio.sleep(0.1)
     front.kafka.current.fail(passing=False)
@@ -398,15 +370,13 @@ async def test_records_that_are_too_old_wait_for_a_decision(
         assert front.log.committed.position == 0
     else:
         assert front.log.committed.position == 2
-    nursery.cancel_scope.cancel()
 
 
 async def test_records_that_become_too_old_on_their_way_are_held(
-    autojump_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: MockClock, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forwarder_module, "OLD_SECONDS", 600)
-    front = Front(kafka=FakeKafka(answers=False))
-    nursery.start_soon(front.forwarder.run)
+    front = start(answers=False)
     await front.append(0)
     await trio.sleep(540)
     assert not front.kafka.current.closed
@@ -414,7 +384,6 @@ async def test_records_that_become_too_old_on_their_way_are_held(
     assert front.kafka.current.closed
     assert front.status == "down"
     assert "2023-11-14 22:13 UTC" in front.reason
-    nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(("limit", "value"), [("FLIGHT_MESSAGES", 4), ("FLIGHT_BYTES", 1000)])
@@ -426,7 +395,7 @@ async def test_what_is_on_its_way_is_bounded(
     value: int,
 ) -> None:
     monkeypatch.setattr(forwarder_module, limit, value)
-    front = Front(kafka=FakeKafka(answers=False))
+    front = Front(answers=False)
     for number in range(100):
         await front.append(number)
     nursery.start_soon(front.forwarder.run)
@@ -436,11 +405,10 @@ async def test_what_is_on_its_way_is_bounded(
     front.kafka.current.acknowledge_all()
     await trio.sleep(1)
     assert sum(map(len, front.taken())) == 100
-    nursery.cancel_scope.cancel()
 
 
 async def test_drains_once_the_log_is_sealed(autojump_clock: MockClock) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
+    front = Front(answers=False)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(front.forwarder.run)
         await front.append(0, 1)
@@ -453,7 +421,7 @@ async def test_drains_once_the_log_is_sealed(autojump_clock: MockClock) -> None:
 
 
 async def test_what_is_not_acknowledged_in_time_stays(autojump_clock: MockClock) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
+    front = Front(answers=False)
     with trio.move_on_after(0.5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(front.forwarder.run)
@@ -468,7 +436,7 @@ async def test_what_is_not_acknowledged_in_time_stays(autojump_clock: MockClock)
 
 
 async def test_a_stopped_forwarder_does_not_delay_the_shutdown(autojump_clock: MockClock) -> None:
-    front = Front(kafka=FakeKafka(answers=False))
+    front = Front(answers=False)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(front.forwarder.run)
         await front.append(0)
@@ -494,29 +462,23 @@ async def test_a_log_that_cannot_be_read_is_read_again(
     await trio.sleep(2)
     assert front.taken()[0] == [0]
     assert front.status == "ok"
-    nursery.cancel_scope.cancel()
 
 
-async def test_counts_of_drops_are_forwarded(
-    autojump_clock: MockClock, nursery: trio.Nursery
-) -> None:
-    front = Front()
-    nursery.start_soon(front.forwarder.run)
+async def test_counts_of_drops_are_forwarded(autojump_clock: MockClock, start: Start) -> None:
+    front = start()
     await front.log.append([COUNTS], NOW)
     await trio.sleep(1)
     assert [len(values) for values in front.kafka.topic.values()] == [1]
     assert front.forwarder.forwarded_events == 0
-    nursery.cancel_scope.cancel()
 
 
 async def test_the_log_of_a_single_process_that_was_not_drained_is_not_sent(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    autojump_clock: MockClock, start: Start, nursery: trio.Nursery
 ) -> None:
     log = ListLog()
     await log.append(events(0), NOW)
     log.prepared = LogPoint(1, 1)
-    front = Front(log=log)
-    nursery.start_soon(front.forwarder.run)
+    front = start(log=log)
     await trio.sleep(5)
     assert front.kafka.producers == []
     assert front.status == "down"

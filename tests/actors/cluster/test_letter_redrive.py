@@ -71,13 +71,13 @@ class Front:
 
 
 @pytest.fixture
-def memory(nursery: trio.Nursery) -> LettersInMemory:
-    return LettersInMemory(nursery)
+def operator(memory: LettersInMemory) -> LetterTopic:
+    return memory.follow()
 
 
 @pytest.fixture
-def operator(memory: LettersInMemory) -> LetterTopic:
-    return memory.follow()
+def front(memory: LettersInMemory, nursery: trio.Nursery) -> Front:
+    return Front(memory, nursery)
 
 
 async def replay(operator: LetterTopic, letter_id: str) -> None:
@@ -86,9 +86,8 @@ async def replay(operator: LetterTopic, letter_id: str) -> None:
 
 
 async def test_a_front_appends_the_event_and_settles_the_letter(
-    autojump_clock: MockClock, memory: LettersInMemory, operator: LetterTopic, nursery: trio.Nursery
+    autojump_clock: MockClock, front: Front, operator: LetterTopic
 ) -> None:
-    front = Front(memory, nursery)
     front.kafka_has = trio.Event()
     letter_id = await kept(operator, EVENT, at(640))
     await trio.sleep(MOMENT)
@@ -118,9 +117,8 @@ async def test_all_fronts_use_the_same_source(
 
 
 async def test_a_letter_that_has_failed_again_is_redriven_with_the_next_number(
-    autojump_clock: MockClock, memory: LettersInMemory, operator: LetterTopic, nursery: trio.Nursery
+    autojump_clock: MockClock, front: Front, operator: LetterTopic
 ) -> None:
-    front = Front(memory, nursery)
     letter_id = await kept(operator, EVENT, at(640))
     for number in (1, 2):
         await replay(operator, letter_id)
@@ -136,9 +134,8 @@ async def test_a_letter_that_has_failed_again_is_redriven_with_the_next_number(
 
 
 async def test_an_event_that_is_not_taken_is_tried_again(
-    autojump_clock: MockClock, memory: LettersInMemory, operator: LetterTopic, nursery: trio.Nursery
+    autojump_clock: MockClock, front: Front, operator: LetterTopic
 ) -> None:
-    front = Front(memory, nursery)
     front.answer = NOT_KEPT
     letter_id = await kept(operator, EVENT, at(640))
     await replay(operator, letter_id)
@@ -151,9 +148,8 @@ async def test_an_event_that_is_not_taken_is_tried_again(
 
 
 async def test_an_event_that_becomes_a_letter_of_the_front_is_settled(
-    autojump_clock: MockClock, memory: LettersInMemory, operator: LetterTopic, nursery: trio.Nursery
+    autojump_clock: MockClock, front: Front, operator: LetterTopic
 ) -> None:
-    front = Front(memory, nursery)
     front.answer = SET_ASIDE
     letter_id = await kept(operator, EVENT, at(640))
     await replay(operator, letter_id)
@@ -174,12 +170,10 @@ async def test_what_was_redriven_before_the_start_is_not_redriven_again(
 
 async def test_a_letter_that_cannot_be_read_stays_and_the_others_are_redriven(
     autojump_clock: MockClock,
-    memory: LettersInMemory,
+    front: Front,
     operator: LetterTopic,
-    nursery: trio.Nursery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    front = Front(memory, nursery)
     damaged = await kept(operator, EVENT, at(640))
     good = await kept(operator, EVENT, at(704))
     from_json = DeadLetter.from_json
@@ -218,10 +212,14 @@ class _OwnLog(ListLog):
     partition = PARTITION
 
 
+@pytest.fixture
+def owner(memory: LettersInMemory, nursery: trio.Nursery) -> Owner:
+    return Owner(memory, nursery)
+
+
 async def test_rows_are_refused_shown_and_stored_once(
-    autojump_clock: MockClock, memory: LettersInMemory, operator: LetterTopic, nursery: trio.Nursery
+    autojump_clock: MockClock, owner: Owner, operator: LetterTopic
 ) -> None:
-    owner = Owner(memory, nursery)
     await owner.outlet.send(Flush((ROWS,)))
     await trio.sleep(MOMENT)
     (letter_id,) = operator.letters.letters
@@ -242,10 +240,9 @@ async def test_rows_are_refused_shown_and_stored_once(
 
 
 async def test_rows_that_the_store_has_already_are_not_stored_again(
-    autojump_clock: MockClock, memory: LettersInMemory, operator: LetterTopic, nursery: trio.Nursery
+    autojump_clock: MockClock, owner: Owner, operator: LetterTopic
 ) -> None:
     """As an owner leaves them that dies between the insert and the mark."""
-    owner = Owner(memory, nursery)
     owner.store.forgetful = {"events_v2"}
     owner.store.rows["events_v2"] = [(1,)]
     letter_id = await kept(operator, ROWS)
@@ -256,9 +253,8 @@ async def test_rows_that_the_store_has_already_are_not_stored_again(
 
 
 async def test_rows_of_other_partitions_are_left_alone(
-    autojump_clock: MockClock, memory: LettersInMemory, operator: LetterTopic, nursery: trio.Nursery
+    autojump_clock: MockClock, owner: Owner, operator: LetterTopic
 ) -> None:
-    owner = Owner(memory, nursery)
     letter_id = await kept(operator, replace(ROWS, token="0123456789abcdef-0-0-640-events"))
     await replay(operator, letter_id)
     await trio.sleep(2 * MOMENT)
@@ -268,12 +264,10 @@ async def test_rows_of_other_partitions_are_left_alone(
 
 async def test_letters_that_must_not_be_read_are_tried_again(
     autojump_clock: MockClock,
-    memory: LettersInMemory,
+    front: Front,
     operator: LetterTopic,
-    nursery: trio.Nursery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    front = Front(memory, nursery)
     letter_id = await kept(operator, EVENT, at(640))
     with monkeypatch.context() as patch:
 

@@ -32,11 +32,6 @@ ROWS = Insert("events_v2", ((1,), (2,)), f"{LOG}-0-640-events")
 EVENT = an_enriched_event(partition=PARTITION)
 
 
-@pytest.fixture
-def memory(nursery: trio.Nursery) -> LettersInMemory:
-    return LettersInMemory(nursery)
-
-
 async def test_all_processes_see_a_letter(
     autojump_clock: MockClock, memory: LettersInMemory
 ) -> None:

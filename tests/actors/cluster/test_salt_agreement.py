@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -55,15 +56,28 @@ class Front:
         return str(self.keeper.status()["status"])
 
 
+Start = Callable[..., Front]
+
+
+@pytest.fixture
+def start(nursery: trio.Nursery) -> Start:
+    """Makes a front and runs its keeper, until the test ends."""
+
+    def run(*arguments: Any, **options: Any) -> Front:
+        front = Front(*arguments, **options)
+        nursery.start_soon(front.keeper.run)
+        return front
+
+    return run
+
+
 async def test_fronts_agree_on_today_and_tomorrow(
-    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+    autojump_clock: MockClock, start: Start, tmp_path: Path
 ) -> None:
     topic = FakeTopic(Clock(NOON))
-    fronts = [Front(tmp_path / f"{n}.json", topic, jitter=60.0 * n) for n in range(3)]
+    fronts = [start(tmp_path / f"{n}.json", topic, jitter=60.0 * n) for n in range(3)]
     assert not any(front.keeper.accepting for front in fronts)
     assert fronts[0].status == "down"
-    for front in fronts:
-        nursery.start_soon(front.keeper.run)
     await trio.sleep(10)
     assert all(front.keeper.accepting for front in fronts)
     today = fronts[0].at(NOON + 10)
@@ -78,16 +92,14 @@ async def test_fronts_agree_on_today_and_tomorrow(
     assert {front.at(MIDNIGHT) for front in fronts} == {tomorrow}
     await trio.sleep(3600)
     assert {front.status for front in fronts} == {"ok"}
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_restart_without_kafka_has_todays_salt(
-    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+    autojump_clock: MockClock, start: Start, tmp_path: Path
 ) -> None:
     path = tmp_path / "salts.json"
     topic = FakeTopic(Clock(NOON))
-    front = Front(path, topic)
-    nursery.start_soon(front.keeper.run)
+    front = start(path, topic)
     await trio.sleep(11.5 * 3600)
     topic.away = True
     later = Front(path, topic)
@@ -96,16 +108,14 @@ async def test_a_restart_without_kafka_has_todays_salt(
         assert later.at(received) == front.at(received)
     found = salts.parse(path.read_text())  # as a single process reads it
     assert found.current == front.at(MIDNIGHT).current
-    nursery.cancel_scope.cancel()
 
 
 async def test_without_kafka_the_old_salt_stays_until_it_is_too_old(
-    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+    autojump_clock: MockClock, start: Start, tmp_path: Path
 ) -> None:
     path = tmp_path / "salts.json"
     topic = FakeTopic(Clock(NOON))
-    front = Front(path, topic)
-    nursery.start_soon(front.keeper.run)
+    front = start(path, topic)
     await trio.sleep(60)
     today = front.at(NOON)
     topic.away = True
@@ -122,35 +132,30 @@ async def test_without_kafka_the_old_salt_stays_until_it_is_too_old(
     await trio.sleep(180)
     assert front.keeper.accepting
     assert front.status == "ok"
-    nursery.cancel_scope.cancel()
 
 
 async def test_the_topics_salt_wins_over_the_disk(
-    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+    autojump_clock: MockClock, start: Start, tmp_path: Path
 ) -> None:
     topic = FakeTopic(Clock(NOON))
-    first = Front(tmp_path / "first.json", topic)
-    nursery.start_soon(first.keeper.run)
+    first = start(tmp_path / "first.json", topic)
     await trio.sleep(10)
     path = tmp_path / "single.json"
     path.write_text(salts.serialise(Salts(Salt(b"x" * 16, NOON - 60))))
-    front = Front(path, topic)
+    front = start(path, topic)
     assert front.at(NOON).current.key == b"x" * 16
-    nursery.start_soon(front.keeper.run)
     await trio.sleep(10)
     assert front.at(NOON + 10) == first.at(NOON + 10)
-    nursery.cancel_scope.cancel()
 
 
 async def test_a_file_that_cannot_be_written_is_written_later(
     autojump_clock: MockClock,
-    nursery: trio.Nursery,
+    start: Start,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "missing" / "salts.json"
-    front = Front(path, FakeTopic(Clock(NOON)))
-    nursery.start_soon(front.keeper.run)
+    front = start(path, FakeTopic(Clock(NOON)))
     await trio.sleep(10)
     assert front.keeper.accepting
     assert front.status == "degraded"
@@ -158,16 +163,14 @@ async def test_a_file_that_cannot_be_written_is_written_later(
     await trio.sleep(120)
     assert front.status == "ok"
     assert path.stat().st_mode & 0o777 == atomic.OWNER_ONLY
-    nursery.cancel_scope.cancel()
 
 
 async def test_records_that_are_no_salts_are_left_out(
-    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+    autojump_clock: MockClock, start: Start, tmp_path: Path
 ) -> None:
     topic = FakeTopic(Clock(NOON))
-    front = Front(tmp_path / "salts.json", topic)
+    front = start(tmp_path / "salts.json", topic)
     front.reader.fails = True
-    nursery.start_soon(front.keeper.run)
     await trio.sleep(10)
     assert "not allowed" in str(front.keeper.status()["reason"])
     await topic.send(Message("salts", 0, b"nonsense"))
@@ -175,7 +178,6 @@ async def test_records_that_are_no_salts_are_left_out(
     front.reader.fails = False
     await trio.sleep(10)
     assert front.status == "ok"
-    nursery.cancel_scope.cancel()
 
 
 def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
@@ -186,15 +188,13 @@ def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
 
 
 async def test_fronts_that_follow_plausible_agree_on_its_salts(
-    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+    autojump_clock: MockClock, start: Start, tmp_path: Path
 ) -> None:
     topic = FakeTopic(Clock(NOON))
     made = [Salt(b"1" * 16, NOON - 60)]
     fronts = [
-        Front(tmp_path / f"{n}.json", topic, theirs=lambda now: Salts(made[-1])) for n in range(2)
+        start(tmp_path / f"{n}.json", topic, theirs=lambda now: Salts(made[-1])) for n in range(2)
     ]
-    for front in fronts:
-        nursery.start_soon(front.keeper.run)
     await trio.sleep(10)
     assert {front.at(NOON + 10) for front in fronts} == {Salts(made[0])}
     await trio.sleep(12 * 3600)
@@ -203,19 +203,16 @@ async def test_fronts_that_follow_plausible_agree_on_its_salts(
     made.append(Salt(b"2" * 16, MIDNIGHT + 5))
     await trio.sleep(10)
     assert {front.at(MIDNIGHT + 20) for front in fronts} == {Salts(made[1], made[0])}
-    nursery.cancel_scope.cancel()
 
 
 async def test_fronts_make_their_own_salt_if_plausible_has_stopped(
-    autojump_clock: MockClock, nursery: trio.Nursery, tmp_path: Path
+    autojump_clock: MockClock, start: Start, tmp_path: Path
 ) -> None:
     topic = FakeTopic(Clock(NOON))
     made = [Salt(b"1" * 16, NOON - 60)]
     fronts = [
-        Front(tmp_path / f"{n}.json", topic, theirs=lambda now: Salts(made[-1])) for n in range(2)
+        start(tmp_path / f"{n}.json", topic, theirs=lambda now: Salts(made[-1])) for n in range(2)
     ]
-    for front in fronts:
-        nursery.start_soon(front.keeper.run)
     await trio.sleep(13 * 3600)
     (own,) = {front.at(MIDNIGHT + 3600) for front in fronts}
     assert own.previous == made[0]
@@ -230,4 +227,3 @@ async def test_fronts_make_their_own_salt_if_plausible_has_stopped(
     await trio.sleep(60)
     assert {front.at(MIDNIGHT + DAY + 60) for front in fronts} == {Salts(made[2], own.current)}
     assert {front.status for front in fronts} == {"ok"}
-    nursery.cancel_scope.cancel()
