@@ -1,6 +1,5 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -8,10 +7,10 @@ import pytest
 from ingest.client.imports import ImportFailedError, ImportIncompleteError
 from ingest.commands import import_export
 from ingest.commands.import_export import export_summary
-from ingest.commands.import_past import import_past
 from ingest.past.export_progress import ExportCounts, ExportProgress, ExportRequest
 from ingest.past.import_progress import Phase
 from ingest.past.plausible_export import ExportPeriod
+from tests.ingest.commands.import_command import Imports, run
 from tests.ingest.past.export_files import VISITORS, pack
 
 DAY = 20_089  # 2025-01-01
@@ -26,37 +25,12 @@ COUNTS = ExportCounts(
 )
 
 
-class Imports:
-    """Stands for what does the work."""
-
-    def __init__(self) -> None:
-        self.outcome: ExportProgress | BaseException = ExportProgress(
-            Phase.FINISHED, 99, COUNTS, 1403, 2.0
-        )
-        self.requests: list[ExportRequest] = []
-
-    def __call__(self, settings: Any, request: ExportRequest, show: Any) -> ExportProgress:
-        self.requests.append(request)
-        if isinstance(self.outcome, BaseException):
-            raise self.outcome
-        show(self.outcome)
-        return self.outcome
-
-
 @pytest.fixture
 def imports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Imports:
-    imports = Imports()
+    imports = Imports(ExportProgress(Phase.FINISHED, 99, COUNTS, 1403, 2.0))
     monkeypatch.setattr(import_export, "import_plausible_export", imports)
     monkeypatch.chdir(tmp_path)
     return imports
-
-
-def run(*arguments: str) -> int:
-    try:
-        import_past.main(arguments, standalone_mode=False)
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
 
 
 def test_a_zip_file_is_found_out_by_its_content(
