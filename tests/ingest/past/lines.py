@@ -1,6 +1,9 @@
 """Lines of logs for tests, and what readers need to know."""
 
-from typing import Any
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, Final
 
 from ingest.past.past_event import PastEvent, ReaderOptions, SkipReason
 from ingest.request.client_address import TrustedProxies
@@ -14,6 +17,27 @@ COMBINED = (
     '203.0.113.9 - - [22/Sep/2026:11:58:20 +0000] "GET /a?utm_source=x HTTP/1.1" 200 512 '
     f'"https://news.ycombinator.com/" "{CHROME}"'
 )
+
+PAGE_VIEW: Final[dict[str, Any]] = {
+    "timestamp": NOON - 100,
+    "name": "pageview",
+    "domains": ("example.com",),
+    "hostname": "example.com",
+    "pathname": "/a",
+    "query": {"b": "c"},
+    "referrer": "https://t.co/x",
+    "client_ip": "203.0.113.9",
+    "user_agent": CHROME,
+    "props": (),
+    "received": NOON,
+}
+"""What `told` returns for the page view that tests write in each format."""
+
+COMBINED_VIEW: Final = PAGE_VIEW | {
+    "query": {"utm_source": "x"},
+    "referrer": "https://news.ycombinator.com/",
+}
+"""What it returns for `COMBINED`."""
 
 
 def options(**changes: Any) -> ReaderOptions:
@@ -42,3 +66,10 @@ def told(outcome: PastEvent | SkipReason) -> dict[str, Any]:
         "props": request.props,
         "received": request.received,
     }
+
+
+def csv_line(cells: Iterable[str]) -> bytes:
+    """A line of CSV without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().removesuffix("\n").encode("utf-8", "surrogateescape")

@@ -1,5 +1,3 @@
-import csv
-import io
 from typing import Any
 
 import pytest
@@ -10,7 +8,7 @@ from ingest.model.event import NOWHERE, Device, Place
 from ingest.past.goatcounter import GoatCounterReader
 from ingest.past.past_event import BrokenLineError, NoHostError, PastEvent, SkipReason
 from tests.examples import NOON
-from tests.ingest.past.lines import options, told
+from tests.ingest.past.lines import PAGE_VIEW, csv_line, options, told
 
 HEADER = (
     "2Path,Title,Event,UserAgent,Browser,System,Session,Bot,Referrer,Referrer scheme,Screen size,"
@@ -45,9 +43,7 @@ FIRST_ROW = (
 
 
 def line(**changes: str) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow((ROW | changes).values())
-    return text.getvalue().removesuffix("\n").encode("utf-8", "surrogateescape")
+    return csv_line((ROW | changes).values())
 
 
 def read(content: bytes, **changes: Any) -> PastEvent | SkipReason:
@@ -62,18 +58,11 @@ def event(**changes: str) -> PastEvent:
 
 def test_a_page_view() -> None:
     past = event()
-    assert told(past) == {
-        "timestamp": NOON - 100,
-        "name": "pageview",
-        "domains": ("example.com",),
-        "hostname": "example.com",
-        "pathname": "/a",
+    assert told(past) == PAGE_VIEW | {
         "query": {},
         "referrer": "https://news.ycombinator.com/item",
         "client_ip": "5b8e1f",
         "user_agent": None,
-        "props": (),
-        "received": NOON,
     }
     assert past.place == Place("US", "US-TX")
     assert past.device == Device("Firefox", "120", "Mac", "14.2", "Desktop")

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from ingest.past.past_event import BrokenLineError, PastEvent, SkipReason
 from ingest.past.w3c_log import W3cLogReader
-from tests.examples import NOON
-from tests.ingest.past.lines import CHROME, options, told
+from tests.ingest.past.lines import CHROME, PAGE_VIEW, options, told
 
 IIS_HEADER = [
     b"#Software: Microsoft Internet Information Services 10.0",
@@ -37,19 +36,6 @@ CLOUDFRONT = "\t".join(
         *("-", "-", "11040", "0.001", "Hit", "text/html;%20charset=utf-8", "78", "-", "-"),
     )
 ).encode()
-WHOLE = {
-    "timestamp": NOON - 100,
-    "name": "pageview",
-    "domains": ("example.com",),
-    "hostname": "example.com",
-    "pathname": "/a",
-    "query": {"b": "c"},
-    "referrer": "https://t.co/x",
-    "client_ip": "203.0.113.9",
-    "user_agent": CHROME,
-    "props": (),
-    "received": NOON,
-}
 
 
 def iis(line: bytes = IIS, header: list[bytes] = IIS_HEADER) -> PastEvent | SkipReason:
@@ -61,11 +47,11 @@ def cloudfront(line: bytes = CLOUDFRONT, **changes: Any) -> PastEvent | SkipReas
 
 
 def test_iis() -> None:
-    assert told(iis()) == WHOLE
+    assert told(iis()) == PAGE_VIEW
 
 
 def test_cloudfront() -> None:
-    assert told(cloudfront(site=None)) == WHOLE
+    assert told(cloudfront(site=None)) == PAGE_VIEW
 
 
 @pytest.mark.parametrize(
