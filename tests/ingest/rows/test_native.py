@@ -3,7 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.rows.native import RowNotEncodableError, encode_block
@@ -154,3 +154,91 @@ def test_any_text_is_encodable(texts: list[str]) -> None:
 def test_raw_bytes_come_through(raw: list[bytes]) -> None:
     texts = [data.decode("utf-8", "surrogateescape") for data in raw]
     assert read_strings(column_bytes("String", *texts), len(texts)) == raw
+
+
+def reference_cell(bare: str, value: Any) -> tuple[bytes, bytes]:
+    """What a value adds to the two stretches of its column; only the first one for most types."""
+    if bare == "String":
+        return reference_text(value), b""
+    if bare.startswith("FixedString"):
+        return value.encode().ljust(int(bare[12:-1]), b"\0"), b""
+    if bare.startswith("Nullable(Decimal"):
+        units = 0 if value is None else int(value * 1000)
+        return bytes([value is None]), units.to_bytes(8, "little", signed=True)
+    if bare.startswith("Nullable"):
+        return bytes([value is None]), (value or 0).to_bytes(8, "little")
+    sizes = {"DateTime": 4, "UInt8": 1, "UInt16": 2, "UInt32": 4, "UInt64": 8, "Int8": 1}
+    size = sizes.get(bare, 4)
+    return value.to_bytes(size, "little", signed=bare.startswith("Int")), b""
+
+
+def reference_text(value: str) -> bytes:
+    encoded = value.encode("utf-8", "surrogateescape")
+    number, length = len(encoded), bytearray()
+    while number >= 0x80:
+        length.append(number % 0x80 + 0x80)
+        number //= 0x80
+    return bytes((*length, number)) + encoded
+
+
+def reference_block(table: Table, rows: list[tuple[Any, ...]]) -> bytes:
+    """A block, encoded value by value."""
+    block = bytes((len(table.inserted),)) + reference_length(len(rows))
+    for number, column in enumerate(table.inserted):
+        bare = column.type.removeprefix("LowCardinality(")
+        if bare != column.type:
+            bare = bare[:-1]
+        block += reference_text(column.name) + reference_text(bare)
+        values = [row[number] for row in rows]
+        if bare == "Array(String)":
+            ends = [sum(map(len, values[: end + 1])) for end in range(len(values))]
+            block += b"".join(end.to_bytes(8, "little") for end in ends)
+            block += b"".join(reference_text(text) for value in values for text in value)
+        else:
+            cells = [reference_cell(bare, value) for value in values]
+            block += b"".join(cell[0] for cell in cells) + b"".join(cell[1] for cell in cells)
+    return block
+
+
+def reference_length(number: int) -> bytes:
+    return reference_text("x" * number)[:-number]
+
+
+TEXTS = st.one_of(
+    st.sampled_from(["", "/", "Chrome", "caf\u00e9", "\u4e2d", "a\udcff"]),
+    st.integers(126, 129).map("x".__mul__),
+    st.integers(126, 129).map("\u00e9".__mul__),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+)
+
+
+def values_of(column_type: str) -> st.SearchStrategy[Any]:
+    """Any values of a column."""
+    bare = re.sub(r"^LowCardinality\((.+)\)$", r"\1", column_type)
+    if bare == "String":
+        return TEXTS
+    if bare == "Array(String)":
+        return st.lists(TEXTS, max_size=3).map(tuple)
+    if bare.startswith("FixedString"):
+        return st.sampled_from(["", "GB", "DE", "\u00e9"])
+    if bare.startswith("Nullable(Decimal"):
+        return st.none() | st.integers(-(10**15), 10**15).map(lambda units: Decimal(units) / 1000)
+    if bare.startswith("Nullable"):
+        return st.none() | st.integers(0, 2**64 - 1)
+    bits = {"DateTime": 32, "Int32": 31, "Int8": 7}.get(bare) or int(bare[4:])
+    return st.integers(-(2**bits) if bare.startswith("Int") else 0, 2**bits - 1)
+
+
+@pytest.mark.parametrize("table", [EVENTS, SESSIONS, COUNTERS], ids=lambda table: str(table.name))
+@settings(max_examples=30)
+@given(data=st.data())
+def test_blocks_are_those_encoded_value_by_value(table: Table, data: st.DataObject) -> None:
+    # Few values for each column, so that some columns have one value only, and others repeat some.
+    pools = [
+        data.draw(st.lists(values_of(column.type), min_size=1, max_size=4))
+        for column in table.inserted
+    ]
+    size = data.draw(st.sampled_from([1, 2, 3, 20, 130]))
+    chance = data.draw(st.randoms(use_true_random=False))
+    rows = [tuple(chance.choice(pool) for pool in pools) for _ in range(size)]
+    assert encode_block(table.inserted, rows) == reference_block(table, rows)
