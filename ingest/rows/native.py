@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import accumulate, chain
+from operator import itemgetter
 from typing import Any
 
 from ingest.rows.schema import Column
@@ -34,6 +35,7 @@ _INTEGERS = {
 }
 _MAX_DIGITS = 10**18  # Decimal(18, …) holds fewer than 10^18 units of its last digit.
 _VARINT_1 = tuple(bytes((n,)) for n in range(0x80))
+_LENGTHS = tuple(map(chr, range(0x80)))
 
 
 class RowNotEncodableError(ValueError):
@@ -98,9 +100,9 @@ def _encoder(column_type: str) -> Encoder:
     if match := re.fullmatch(r"FixedString\((\d+)\)", column_type):
         return partial(_fixed_strings, int(match[1]))
     if match := re.fullmatch(r"Nullable\(Decimal\(18, ?(\d+)\)\)", column_type):
-        return partial(_nullable, partial(_decimals, int(match[1])), Decimal())
+        return _nullable(partial(_decimals, int(match[1])), Decimal())
     if match := re.fullmatch(r"Nullable\((\w+)\)", column_type):
-        return partial(_nullable, _encoder(match[1]), 0)
+        return _nullable(_encoder(match[1]), 0)
     raise LookupError(f"no encoding for {column_type}")
 
 
@@ -109,16 +111,40 @@ def _integers(code: str, values: Cells) -> bytes:
 
 
 def _strings(values: Cells) -> bytes:
-    # Values repeat within a column: each distinct one is encoded once.
-    encoded = {value: _text(value) for value in set(values)}
-    return b"".join(map(encoded.__getitem__, values))
+    if not values:  # of arrays that are all empty
+        return b""
+    first = values[0]
+    if _all_are(first, values):
+        return _text(first) * len(values)
+    # Each distinct value is encoded once. Characters stand for bytes here: it costs less to put
+    # the length before a `str`, and most are short ASCII.
+    encoded = {
+        value: _LENGTHS[len(value)] + value
+        if len(value) < 0x80 and value.isascii()
+        else _text(value).decode("latin-1")
+        for value in set(values)
+    }
+    return "".join(itemgetter(*values)(encoded)).encode("latin-1")
 
 
 def _fixed_strings(length: int, values: Cells) -> bytes:
-    encoded = {value: _bytes(value).ljust(length, b"\0") for value in set(values)}
-    if any(len(value) != length for value in encoded.values()):
+    first = values[0]
+    if _all_are(first, values):
+        return _fixed_string(length, first) * len(values)
+    encoded = {value: _fixed_string(length, value) for value in set(values)}
+    return b"".join(itemgetter(*values)(encoded))
+
+
+def _fixed_string(length: int, value: str) -> bytes:
+    encoded = _bytes(value).ljust(length, b"\0")
+    if len(encoded) != length:
         raise ValueError
-    return b"".join(map(encoded.__getitem__, values))
+    return encoded
+
+
+def _all_are(first: object, values: Cells) -> bool:
+    """Whether a column has only one value: its first, as in many columns of a block."""
+    return bool(first == values[-1]) and values.count(first) == len(values)
 
 
 def _arrays(values: Cells) -> bytes:
@@ -129,11 +155,16 @@ def _arrays(values: Cells) -> bytes:
     return offsets + _strings(tuple(chain.from_iterable(values)))
 
 
-def _nullable(encode: Encoder, blank: object, values: Cells) -> bytes:
-    if values.count(None) == len(values):  # as for the revenue of most events
-        return b"\1" * len(values) + encode((blank,)) * len(values)
-    nulls = bytes([value is None for value in values])
-    return nulls + encode([blank if value is None else value for value in values])
+def _nullable(encode: Encoder, blank: object) -> Encoder:
+    encoded_blank = encode((blank,))
+
+    def encode_nullable(values: Cells) -> bytes:
+        if _all_are(None, values):  # as for the revenue of most events
+            return b"\1" * len(values) + encoded_blank * len(values)
+        nulls = bytes([value is None for value in values])
+        return nulls + encode([blank if value is None else value for value in values])
+
+    return encode_nullable
 
 
 def _decimals(scale: int, values: Cells) -> bytes:
