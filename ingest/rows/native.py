@@ -148,11 +148,13 @@ def _all_are(first: object, values: Cells) -> bool:
 
 
 def _arrays(values: Cells) -> bytes:
-    offsets = _integers("Q", tuple(accumulate(map(len, values))))
+    if values.count(()) == len(values):
+        return bytes(8 * len(values))
     # A str is also a sequence of str; it would become an array of its letters.
-    if str in set(map(type, values)):
+    if str in map(type, set(values)):
         raise TypeError
-    return offsets + _strings(tuple(chain.from_iterable(values)))
+    ends = _integers("Q", tuple(accumulate(map(len, values))))
+    return ends + _strings(tuple(chain.from_iterable(filter(None, values))))
 
 
 def _nullable(encode: Encoder, blank: object) -> Encoder:
