@@ -116,8 +116,26 @@ def _strings(values: Cells) -> bytes:
     first = values[0]
     if _all_are(first, values):
         return _text(first) * len(values)
-    # Each distinct value is encoded once. Characters stand for bytes here: it costs less to put
-    # the length before a `str`, and most are short ASCII.
+    try:
+        return _short_ascii_strings(values)
+    except ValueError:
+        return _any_strings(values)
+
+
+def _short_ascii_strings(values: Cells) -> bytes:
+    """As `_strings`, where each length and each character takes one byte, as mostly.
+
+    Raises:
+        ValueError: A value is too long, or not ASCII.
+    """
+    parts = [""] * (2 * len(values))
+    parts[::2] = bytes(map(len, values)).decode("ascii")
+    parts[1::2] = values
+    return "".join(parts).encode("ascii")
+
+
+def _any_strings(values: Cells) -> bytes:
+    """As `_strings`. Each distinct value is encoded once, in characters that stand for bytes."""
     encoded = {
         value: _LENGTHS[len(value)] + value
         if len(value) < 0x80 and value.isascii()
