@@ -1,6 +1,5 @@
 """What was understood of a request: its form, its keys, its fields."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -8,8 +7,7 @@ import msgspec
 from ingest.model.event import EventRequest
 from ingest.observation.event_summary import cut
 from ingest.request.body import media_type, parse_body, reads_raw
-from ingest.request.event_fields import EventFields
-from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, read_fields
+from ingest.request.fields import ALIASES, INTERACTIVE_KEYS, look_for_mistakes
 from ingest.request.invalid import Errors, InvalidRequest
 
 KEYS_SHOWN: Final = 50
@@ -66,10 +64,8 @@ def describe_mistakes(content_type: str | None, body: bytes, errors: Errors) -> 
         params = parse_body(content_type, body)
     except InvalidRequest:
         return describe_body(content_type, body)
-    fields, mistaken = read_fields(params)
-    sound: Mapping[str, Any] = EventFields.model_construct(
-        **msgspec.structs.asdict(fields)
-    ).model_dump(
+    fields, mistaken = look_for_mistakes(params)
+    sound = fields.model_dump(
         exclude={"domains" if field == "domain" else field for field in {*errors, *mistaken}},
         exclude_defaults=True,
         mode="json",
@@ -77,5 +73,5 @@ def describe_mistakes(content_type: str | None, body: bytes, errors: Errors) -> 
     return {
         **describe_body(content_type, body),
         **describe_keys(content_type, body),
-        "fields": dict(sound),
+        "fields": sound,
     }

@@ -1,8 +1,7 @@
-"""The fields of an event, and their model, which finds every mistake and describes the fields."""
+"""The model of an event's fields, which finds every mistake and describes the fields."""
 
 from typing import Annotated, Any
 
-import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ingest.request.field_values import (
@@ -16,22 +15,6 @@ from ingest.request.field_values import (
     read_tracker_version,
     read_url,
 )
-
-
-class Fields(msgspec.Struct, frozen=True, gc=False):
-    """The validated fields; `EventFields` describes each of them."""
-
-    event_name: str
-    url: str
-    domains: tuple[str, ...] | None
-    referrer: str | None
-    hash_mode: int
-    props: Any
-    revenue: Any
-    interactive: bool
-    tracker_version: int
-    scroll_depth: int
-    engagement_time: int
 
 
 class EventFields(BaseModel):

@@ -11,7 +11,7 @@ import regex
 from pydantic_core import PydanticCustomError
 
 from ingest.model.url import clean_host
-from ingest.request.url import URL_BYTES, parse_url
+from ingest.request.url import URL_BYTES, PageURL, parse_url
 
 NAME_LENGTH: Final = 120
 REFERRER_LENGTH: Final = 2000
@@ -57,6 +57,12 @@ def _number_as_name(value: object) -> str:
 
 
 def read_url(value: object) -> str:
+    read_page(value)
+    return str(value)
+
+
+def read_page(value: object) -> PageURL:
+    """Check as `read_url`, and parse."""
     if value is None:
         raise PydanticCustomError("missing", "is required")
     if (
@@ -65,9 +71,10 @@ def read_url(value: object) -> str:
         or not (value.isascii() or _within(value, URL_BYTES))
     ):
         raise PydanticCustomError("type", "must be a valid url")
-    if parse_url(value).scheme == "data":
+    page = parse_url(value)
+    if page.scheme == "data":
         raise PydanticCustomError("scheme", "scheme is not allowed")
-    return value
+    return page
 
 
 def read_domains(value: object) -> tuple[str, ...] | None:

@@ -4,13 +4,16 @@ from typing import Any
 
 from ingest.model.event import ENGAGEMENT, EventRequest
 from ingest.request.body import parse_body
-from ingest.request.event_fields import Fields
-from ingest.request.field_values import UNKNOWN_SCROLL_DEPTH
+from ingest.request.field_values import (
+    UNKNOWN_SCROLL_DEPTH,
+    read_engagement_time,
+    read_scroll_depth,
+    read_tracker_version,
+)
 from ingest.request.fields import SYSTEM_EVENTS, read_fields
 from ingest.request.invalid import InvalidRequest
 from ingest.request.props import PropsTooLong, parse_props
 from ingest.request.revenue import parse_revenue
-from ingest.request.url import parse_url
 
 
 def parse_request(
@@ -66,21 +69,26 @@ def parse_event(
     Raises:
         InvalidRequest: With every mistake found.
     """
-    fields, errors = read_fields(params)
-    url = parse_url(fields.url)
-    domains = fields.domains or ((url.host,) if url.host else ())
+    values, errors = read_fields(params)
+    name, url, domains, referrer, hash_mode, sent_props, revenue, interactive = values
+    if domains is None:
+        domains = (url.host,) if url.host else ()
     if not domains:
         errors["domain"] = ["can't be blank"]
-    pathname = url.pathname(with_fragment=True) if fields.hash_mode == 1 else url.path
+    pathname = url.pathname(with_fragment=True) if hash_mode == 1 else url.path
     if not pathname:
         errors["pathname"] = ["can't be blank"]
-    engagement = fields.event_name == ENGAGEMENT
-    if engagement and _says_nothing(fields):
-        errors.setdefault("event_name", []).append(
-            "engagement event requires a valid integer value for at least one of 'sd' or 'e' fields"
-        )
+    scroll_depth = engagement_time = 0
+    if name == ENGAGEMENT:
+        scroll_depth = read_scroll_depth(params.get("sd"))
+        engagement_time = read_engagement_time(params.get("e"))
+        if scroll_depth == UNKNOWN_SCROLL_DEPTH and engagement_time == 0:
+            errors.setdefault("event_name", []).append(
+                "engagement event requires a valid integer value for at least one of 'sd' or 'e'"
+                " fields"
+            )
     try:
-        props = parse_props(fields.props, fields.event_name, pathname)
+        props = parse_props(sent_props, name, pathname)
     except PropsTooLong:
         props = ()
         errors["props"] = ["keys should have at most 300 bytes and values 2000 bytes"]
@@ -88,24 +96,20 @@ def parse_event(
         raise InvalidRequest(errors)
     return EventRequest(  # by position, see `ingest.model.event`
         timestamp,
-        fields.event_name,
+        name,
         domains,
         url.hostname,
         pathname,
         url.query,
-        fields.referrer,
+        referrer,
         props,
-        None if fields.revenue is None else parse_revenue(fields.revenue),
-        fields.interactive or fields.event_name in SYSTEM_EVENTS,
-        fields.scroll_depth if engagement else 0,
-        fields.engagement_time if engagement else 0,
-        fields.tracker_version,
+        None if revenue is None else parse_revenue(revenue),
+        interactive or name in SYSTEM_EVENTS,
+        scroll_depth,
+        engagement_time,
+        read_tracker_version(params.get("v")),
         client_ip,
         user_agent,
         ip_type,
         received,
     )
-
-
-def _says_nothing(fields: Fields) -> bool:
-    return fields.scroll_depth == UNKNOWN_SCROLL_DEPTH and fields.engagement_time == 0

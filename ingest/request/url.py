@@ -22,6 +22,7 @@ class PageURL(msgspec.Struct, frozen=True, gc=False):
         scheme: Lower case; empty when there is none.
         host: Without user, port and brackets, trimmed, without one leading `www.`; empty when there
             is none. Not lower-cased, not converted from or to punycode.
+        hostname: The host, or `(none)`.
         path: Decoded, `/` when there is none, without white space at its end; `+` stays, and so do
             malformed escapes; bytes that are not UTF-8 become surrogate escapes.
         query: Parameters, decoded as form data; of a repeated one the last counts. Shared between
@@ -31,14 +32,10 @@ class PageURL(msgspec.Struct, frozen=True, gc=False):
 
     scheme: str
     host: str
+    hostname: str
     path: str
     query: dict[str, str]
     fragment: str | None
-
-    @property
-    def hostname(self) -> str:
-        """The host, or `(none)`."""
-        return self.host or NO_HOSTNAME
 
     def pathname(self, *, with_fragment: bool) -> str:
         """The path.
@@ -58,8 +55,9 @@ class PageURL(msgspec.Struct, frozen=True, gc=False):
 def parse_url(url: str) -> PageURL:
     """Parse a URL; never fails. Results are cached, so pass at most `URL_BYTES`."""
     scheme, host, path, query, fragment = split_url(url)
+    host = clean_host(host)
     pathname = _decode(path or "/").rstrip()
-    return PageURL(scheme, clean_host(host), pathname, _parameters(query), fragment)
+    return PageURL(scheme, host, host or NO_HOSTNAME, pathname, _parameters(query), fragment)
 
 
 def _parameters(query: str | None) -> dict[str, str]:

@@ -4,13 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.request.event_fields import EventFields, Fields
-from ingest.request.fields import ALIASES, _choose, _look_for_mistakes, read_fields
+from ingest.request.event_fields import EventFields
+from ingest.request.field_values import (
+    read_engagement_time,
+    read_scroll_depth,
+    read_tracker_version,
+)
+from ingest.request.fields import ALIASES, Values, _values, look_for_mistakes, read_fields
 
 
 def test_every_field_has_its_keys() -> None:
     assert {*ALIASES, "interactive"} == set(EventFields.model_fields)
-    assert tuple(EventFields.model_fields) == Fields.__struct_fields__
 
 
 ANY_VALUE = st.one_of(
@@ -35,7 +39,17 @@ ANY_VALUE = st.one_of(
 def test_the_quick_check_is_the_models(body: dict[str, Any], valid: bool) -> None:
     if valid:
         body |= {"n": "x", "u": "https://a.com/"}
-    assert read_fields(body) == _look_for_mistakes(_choose(body))
+    values, errors = read_fields(body)
+    fields, mistakes = look_for_mistakes(body)
+    assert (_without_false(values), errors) == (_without_false(_values(fields)), mistakes)
+    assert read_tracker_version(body.get("v")) == fields.tracker_version
+    assert read_scroll_depth(body.get("sd")) == fields.scroll_depth
+    assert read_engagement_time(body.get("e")) == fields.engagement_time
+
+
+def _without_false(values: Values) -> list[Any]:
+    """The values, in which `false` is the same as none: no props, no revenue."""
+    return [None if value is False else value for value in values[:7]] + [values[7]]
 
 
 VALUES = {
@@ -60,16 +74,17 @@ def test_keys_are_tried_in_order(field: str) -> None:
         for nothing in (None, False):
             before = dict.fromkeys(keys[:position], nothing)
             body = {"n": "x", "u": "https://a.com", **before, key: VALUES[field]}
-            fields, errors = read_fields(body)
+            fields, errors = look_for_mistakes(body)
             assert not errors
+            assert read_fields(body) == (_values(fields), {})
             expected = VALUES[field]
             assert getattr(fields, field) == ((expected,) if field == "domains" else expected)
 
 
 def test_one_mistake_does_not_hide_another() -> None:
-    fields, errors = read_fields({"n": True, "h": "x", "sd": 5})
+    values, errors = read_fields({"n": True, "h": "x", "r": "https://b.com"})
     assert set(errors) == {"event_name", "url", "hash_mode"}
-    assert fields.scroll_depth == 5
+    assert "https://b.com" in values
 
 
 HUGE = 10**4299
@@ -90,9 +105,11 @@ HUGE = 10**4299
     ],
 )
 def test_numbers_of_any_size(body: dict[str, object], field: str, value: object) -> None:
-    fields, errors = read_fields({"n": "x", "u": "https://a.com", **body})
+    sent = {"n": "x", "u": "https://a.com", **body}
+    fields, errors = look_for_mistakes(sent)
     assert not errors
     assert getattr(fields, field) == value
+    assert read_fields(sent) == (_values(fields), {})
 
 
 @pytest.mark.parametrize("number", [10**120, -(10**119), HUGE, -HUGE])
