@@ -80,19 +80,20 @@ def read_page(value: object) -> PageURL:
 def read_domains(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, str):
         return None
-    if not value.strip():
+    domains = value.strip()
+    if not domains:
         raise PydanticCustomError("blank", "can't be blank")
-    if value.count(",") >= DOMAINS_LIMIT:
+    if "," not in domains:
+        return (domains.removeprefix("www."),)
+    if domains.count(",") >= DOMAINS_LIMIT:
         raise PydanticCustomError("length", "should have at most 100 item(s)")
-    if "," not in value:
-        return (clean_host(value),)
-    return tuple(clean_host(part) for part in value.split(","))
+    return tuple(clean_host(domain) for domain in domains.split(","))
 
 
 def read_referrer(value: object) -> str | None:
-    if not isinstance(value, str) or len(value) <= REFERRER_LENGTH:
-        return value if isinstance(value, str) else None
-    return first_graphemes(value, REFERRER_LENGTH)
+    if not isinstance(value, str):
+        return None
+    return value if len(value) <= REFERRER_LENGTH else first_graphemes(value, REFERRER_LENGTH)
 
 
 def read_hash_mode(value: object) -> int:
@@ -105,9 +106,9 @@ def read_hash_mode(value: object) -> int:
 
 
 def read_tracker_version(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if type(value) is not int or value < 0:
         return 0
-    return min(max(value, 0), _LARGEST_VERSION)
+    return value if value < _LARGEST_VERSION else _LARGEST_VERSION
 
 
 def read_scroll_depth(value: object) -> int:
@@ -122,9 +123,7 @@ def read_engagement_time(value: object) -> int:
 
 def _integer(value: object) -> int | None:
     """The integer that a value is, or that a string wholly is."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
+    if type(value) is int:
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
