@@ -53,39 +53,41 @@ def parse_props(value: object, event_name: str, pathname: str) -> Props:
     values = object_of(value) or {}
     if not values and event_name not in PATH_SYNCED_EVENTS:
         return ()
-    keys = [key for key, raw in values.items() if key.strip() and _is_stored(raw)]
-    if len(keys) > 1:
-        keys.sort()
-    if event_name in PATH_SYNCED_EVENTS and "path" not in keys:
-        keys.insert(0, "path")
+    keys = [
+        key
+        for key, raw in values.items()
+        if key.strip() and (raw.strip() if isinstance(raw, str) else _is_number(raw))
+    ]
+    if event_name in PATH_SYNCED_EVENTS and "path" not in keys and len(keys) < PROPS_LIMIT:
+        keys.append("path")
         values = {**values, "path": pathname}
-    kept = [(key, _text(values[key])) for key in keys[-PROPS_LIMIT:]]
-    for key, text in kept:
-        if _bytes(key) > KEY_BYTES or _bytes(text) > VALUE_BYTES:
+    keys.sort()
+    props = []
+    for key in keys[-PROPS_LIMIT:]:
+        raw = values[key]
+        text = raw if isinstance(raw, str) else _number_text(raw)
+        # A code point has at most four bytes.
+        if (len(key) > KEY_BYTES // 4 and _bytes(key) > KEY_BYTES) or (
+            len(text) > VALUE_BYTES // 4 and _bytes(text) > VALUE_BYTES
+        ):
             raise PropsTooLong
-    return tuple(sorted(kept))
+        props.append((key, text))
+    return tuple(props)
 
 
-def _is_stored(value: object) -> bool:
-    if isinstance(value, str):
-        return bool(value.strip())
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int)
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _text(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value) if value.bit_length() <= _LARGEST_BITS else _TOO_LONG
-        case float():
-            return _float_text(value)
-    return str(value)
+def _number_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= _LARGEST_BITS else _TOO_LONG
+    return _float_text(value)
 
 
-def _float_text(value: float) -> str:
+def _float_text(value: object) -> str:
     """The shortest form that reads back the same, always with a decimal point (`1.0e22`)."""
     mantissa, exponent, power = repr(value).partition("e")
     if "." not in mantissa:
