@@ -5,16 +5,20 @@ import ipaddress
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import resources
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
 from types import MappingProxyType
 from typing import Final
 
 import maxminddb
 
+from ingest.enrichment.geo_tree import GeoTree
 from ingest.model.event import NOWHERE, Place
 
 ANONYMOUS_VPN: Final = Place(country_code="A1")
@@ -26,9 +30,13 @@ UNKNOWN_COUNTRIES: Final = frozenset({"ZZ", "XX", "T1"})
 CACHE_SIZE: Final = 10_000
 """Number of cached addresses per database."""
 
+PLACES: Final = 32_768
+"""Number of cached records per database: some 8 MB."""
+
 _MAX_ADDRESS_LENGTH: Final = 64  # characters; with a zone, an IPv6 address has some 50
 _SAMPLE: Final = 1000  # records read to find out the kind of database
 _MAX_GEONAME_ID: Final = 2**32 - 1  # the column is a UInt32
+_MAPPED: Final = bytes(10) + b"\xff\xff"  # before IPv4 in a form of IPv6
 
 
 class GeoDatabaseError(Exception):
@@ -58,6 +66,9 @@ class GeoDatabase:
     no name and is deleted with the object. Reading the file into memory would be as safe, but
     MaxMind's native reader, which is ten times as fast as the Python one, can only map files.
 
+    To decode a record takes far longer than to find it, and many networks share a record. So the
+    places of records are cached, too.
+
     Attributes:
         path: The file.
         type: The type in its metadata, such as `GeoLite2-City`.
@@ -72,17 +83,22 @@ class GeoDatabase:
                 not a database of places.
         """
         self.path = path
-        self._reader = _open(path)
+        self._reader, self._copy = _open(path)
         metadata = self._reader.metadata()
         self.type = metadata.database_type
         self.built_at = metadata.build_epoch
+        self._tree = GeoTree(
+            self._copy, metadata.node_count, metadata.record_size, metadata.ip_version
+        )
+        self._places: dict[int, Place] = {}
+        self._remembered: deque[int] = deque()
         try:
             holds_places = any(_country(record) for _, record in islice(self._reader, _SAMPLE))
         except (maxminddb.InvalidDatabaseError, ValueError) as error:
-            self._reader.close()
+            self._release()
             raise GeoDatabaseError(f"{path}: damaged database: {error}") from None
         if not holds_places:
-            self._reader.close()
+            self._release()
             raise GeoDatabaseError(f"{path}: holds no countries, its type is {self.type!r}")
         self._cached: Callable[[str], Place] = lru_cache(CACHE_SIZE)(self._find)
 
@@ -97,23 +113,51 @@ class GeoDatabase:
     def close(self) -> None:
         """Release the copy. Afterwards, every place is unknown."""
         self._cached = lambda _: NOWHERE
+        self._release()
+
+    def _release(self) -> None:
         self._reader.close()
+        self._copy.close()
 
     def _find(self, address: str) -> Place:
         try:
-            ip = ipaddress.ip_address(address)
-            if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-                ip = ip.ipv4_mapped
-            return _place(self._reader.get(ip))
-        except (ValueError, maxminddb.InvalidDatabaseError):
+            packed = _packed(address)
+            record = self._tree.find(packed)
+            if not record:
+                return NOWHERE
+            place = self._places.get(record)
+            if place is None:
+                place = _place(self._reader.get(ipaddress.ip_address(packed)))
+                self._remember(record, place)
+            return place
+        except (ValueError, KeyError, maxminddb.InvalidDatabaseError):
             # Not an address, IPv6 in an IPv4-only database, or a record that cannot be decoded.
             return NOWHERE
+
+    def _remember(self, record: int, place: Place) -> None:
+        if len(self._remembered) == PLACES:
+            del self._places[self._remembered.popleft()]
+        self._remembered.append(record)
+        self._places[record] = place
 
 
 AnyGeoDatabase = GeoDatabase | NoGeoDatabase
 
 
-def _open(path: Path) -> maxminddb.Reader:
+def _packed(address: str) -> bytes:
+    """Return an address's 4 or 16 bytes, of IPv4 also if it is in a form of IPv6.
+
+    Raises:
+        ValueError: It is no address.
+    """
+    try:
+        packed = inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+    except (OSError, ValueError):  # no address, or one with a zone
+        packed = ipaddress.ip_address(address).packed
+    return packed.removeprefix(_MAPPED)
+
+
+def _open(path: Path) -> tuple[maxminddb.Reader, mmap]:
     try:
         with path.open("rb") as source, tempfile.NamedTemporaryFile(suffix=".mmdb") as copy:
             before = os.fstat(source.fileno())
@@ -122,7 +166,7 @@ def _open(path: Path) -> maxminddb.Reader:
             after = os.fstat(source.fileno())
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise GeoDatabaseError(f"{path}: it is being written")
-            return maxminddb.open_database(copy.name)
+            return maxminddb.open_database(copy.name), mmap(copy.fileno(), 0, access=ACCESS_READ)
     except maxminddb.InvalidDatabaseError:
         raise GeoDatabaseError(f"{path}: not a MaxMind-format database, or a damaged one") from None
     except OSError as error:

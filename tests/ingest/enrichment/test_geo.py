@@ -124,6 +124,18 @@ def test_looks_up_ipv6_in_a_database_of_ipv4(build: Build) -> None:
     database.close()
 
 
+def test_remembers_the_places_of_records(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.enrichment.geo.PLACES", 2)
+    networks = {f"10.{number}.0.0/16": {"country_code": f"D{number}"} for number in range(5)}
+    database = GeoDatabase(build(networks))
+
+    for round_ in range(2):
+        for number in (0, 1, 0, 2, 3, 0, 4):
+            assert database.lookup(f"10.{number}.{round_}.1") == Place(f"D{number}")
+    assert database.lookup("10.4.7.1") is database.lookup("10.4.7.2")
+    database.close()
+
+
 def test_describes_itself(build: Build) -> None:
     path = build(RECORDS, kind="DBIP-City-Lite")
     database = GeoDatabase(path)
