@@ -28,6 +28,12 @@ def attribute(referrer: str | None, hostname: str, query: Mapping[str, str]) -> 
         hostname: The page's host without `www.`.
         query: The page's query parameters.
     """
+    if not query:
+        if not referrer:
+            return _DIRECT
+        if len(referrer) <= _CACHED_LENGTH:
+            host, attribution = _referred(referrer)
+            return _DIRECT if host == hostname else attribution
     referral = parse_referral(referrer, hostname)
     tags: _Tags = ()
     if query:
@@ -67,6 +73,16 @@ def _attribution(referral: Referral | None, tags: _Tags) -> Attribution:
 
 
 _cached_attribution = lru_cache(maxsize=8192)(_attribution)
+_DIRECT: Final = _attribution(None, ())
+
+
+@lru_cache(maxsize=4096)
+def _referred(referrer: str) -> tuple[str, Attribution]:
+    """The attribution without tags, and the host on whose pages the referrer is not valid."""
+    referral = parse_referral(referrer, "")
+    if referral is None:
+        return "", _DIRECT
+    return referral.web_host, _cached_attribution(referral, ())
 
 
 def older_attribution(attribution: Attribution) -> Attribution:

@@ -180,3 +180,17 @@ def test_any_text_is_attributed(referrer: str | None, query: dict[str, str]) -> 
     attribution = attribute(referrer, "example.com", query)
     assert attribution.acquisition_channel
     assert attribution == attribute(referrer, "example.com", dict(query))
+
+
+REFERRERS = st.builds(
+    "{}://{}{}".format,
+    st.sampled_from(["https", "HTTP", "android-app", "ftp"]),
+    st.sampled_from(["www.example.com", "example.com", "a.example.com", "localhost", "", "t.co"]),
+    st.sampled_from(["", "/", "/a?utm_source=b", "/" + 200 * "a", ":443/"]),
+)
+
+
+@given(st.none() | st.text() | REFERRERS)
+def test_a_page_without_query_is_as_one_without_tags(referrer: str | None) -> None:
+    for hostname in ("example.com", "t.co", "(none)"):
+        assert attribute(referrer, hostname, {}) == attribute(referrer, hostname, {"page": "2"})
