@@ -78,8 +78,9 @@ def drop_invalid(context: EventContext, reference: Reference) -> Drop | None:
 def visitor_of(event: Event, reference: Reference) -> tuple[Visitor, int]:
     """The visitor's ids and partition; the ids of past events have salts derived for that day."""
     request = event.request
-    salts = reference.salts_at(event.received)
-    if request.received is not None:
-        salts = of_day(salts, request.timestamp)
+    if request.received is None:
+        salts = reference.salts_at(request.timestamp)
+    else:
+        salts = of_day(reference.salts_at(request.received), request.timestamp)
     who = identity(request.user_agent, request.client_ip, event.domain, request.hostname)
     return identify(salts, who), reference.partition_of(who)

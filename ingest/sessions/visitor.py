@@ -1,6 +1,7 @@
 """Anonymous visitor ids: a keyed hash of address, user agent and domain (spec/sessions.md §1)."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -13,6 +14,10 @@ from ingest.sessions.salts import Salts
 _MAX_HOSTNAME: Final = 253  # characters, RFC 1035; a longer one is no domain
 _IPV4: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _SUFFIXES: Final = PublicSuffixList()
+
+user_id: Final[Callable[[bytes, bytes], int]] = siphash
+"""Computes one id of the salt's 16 bytes and of what identifies the visitor: SipHash-2-4, an
+unsigned number of 64 bits."""
 
 
 def identify(salts: Salts, identity: bytes) -> Visitor:
@@ -27,16 +32,6 @@ def identify(salts: Salts, identity: bytes) -> Visitor:
         user_id(salts.current.key, identity),
         None if previous is None else user_id(previous.key, identity),
     )
-
-
-def user_id(salt: bytes, identity: bytes) -> int:
-    """Compute one id: unsigned 64-bit SipHash-2-4.
-
-    Args:
-        salt: 16 bytes, the hash's key.
-        identity: What identifies the visitor.
-    """
-    return siphash(salt, identity)
 
 
 def identity(user_agent: str | None, client_ip: str, domain: str, hostname: str) -> bytes:
