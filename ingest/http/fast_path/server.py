@@ -20,6 +20,7 @@ import trio
 from ingest.http.answer import FIRST_ERROR, Answer
 from ingest.http.batch_endpoint import BatchEndpoint, PendingBatch, may_be_small
 from ingest.http.event_endpoint import (
+    ACCEPTED,
     FLOODED,
     OVERLOADED,
     ROUTE,
@@ -98,6 +99,8 @@ class FastPath:
         self._may_admit = trio.Event()
         self._now = self._hold_ends = 0.0
         self._room = 0
+        self._encoded_accepted = b""
+        self._stopping = False
         self._stopped_at = math.inf
 
     async def run(self) -> None:
@@ -111,11 +114,8 @@ class FastPath:
 
     def stop(self) -> None:
         """Close connections once they have been idle for `linger_seconds`."""
+        self._stopping = True
         self._stopped_at = trio.current_time()
-
-    @property
-    def _stopping(self) -> bool:
-        return self._stopped_at < math.inf
 
     async def serve(
         self,
@@ -399,6 +399,7 @@ class FastPath:
         self._hold_ends = time.perf_counter() + HOLD_SECONDS
         self._now = trio.current_time()
         self._room = self._endpoint.room
+        self._encoded_accepted = b""
 
     async def _rest(self) -> None:
         """Let others run."""
@@ -410,8 +411,6 @@ class FastPath:
         assert head is not None, "there is a request"  # noqa: S101
         seconds = time.perf_counter() - connection.started
         self._metrics.observe_request(head.route, answer.status, seconds)
-        if answer.status >= FIRST_ERROR:
-            self._metrics.history.refuse(answer.status)
         if self._observers:
             parent = traceparent(self._endpoint.trusted_proxies, head.headers, connection.peer)
             completed = CompletedRequest(
@@ -419,11 +418,18 @@ class FastPath:
             )
             for observe in self._observers:
                 observe(completed)
+        if answer is ACCEPTED and not (connection.closing or self._stopping):
+            # The same for all events of a hold: its date has a resolution of seconds.
+            if not self._encoded_accepted:
+                self._encoded_accepted = encode(ACCEPTED, asked=False, stopping=False)
+            connection.send(self._encoded_accepted)
+            return
+        request_id = ""
+        if answer.status >= FIRST_ERROR:
+            self._metrics.history.refuse(answer.status)
+            request_id = connection.request_id.text
         data = encode(
-            answer,
-            asked=connection.closing,
-            stopping=self._stopping,
-            request_id=connection.request_id.text if answer.status >= FIRST_ERROR else "",
+            answer, asked=connection.closing, stopping=self._stopping, request_id=request_id
         )
         connection.closing = connection.closing or self._stopping
         connection.send(data)
