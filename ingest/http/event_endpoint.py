@@ -16,6 +16,7 @@ from ingest.http.flood import FloodGuard
 from ingest.http.operator import Operator
 from ingest.http.responses import accepts_json
 from ingest.model.event import EventRequest
+from ingest.model.verdict import Verdict
 from ingest.request.body import BODY_LIMIT, reads_raw
 from ingest.request.client_address import ClientAddress, TrustedProxies, resolve_client_ip
 from ingest.request.invalid import UNPARSABLE, InvalidRequest
@@ -33,6 +34,10 @@ refusal in this time, however eagerly its client tries again."""
 FLOODED: Final = 429
 
 ACCEPTED = Answer(202, b"ok")
+
+_ONE_ACCEPTED = [Verdict.of(None)]
+"""The verdicts on most requests, which need no closer look."""
+
 INTERNAL_ERROR = answer_error(500, "request", "Internal error")
 NOT_ACCEPTABLE = answer_error(406, "request", "Must accept application/json")
 OVERLOADED = answer_error(
@@ -194,6 +199,8 @@ class EventEndpoint:
 
     def finish(self, pending: PendingRequest) -> Answer:
         """Return the answer to a request whose verdicts are ready or whose wait has ended."""
+        if pending.ticket.verdicts == _ONE_ACCEPTED:
+            return ACCEPTED
         try:
             verdicts = self._collector.intake.outcome(pending.ticket)
         except OverloadedError:
