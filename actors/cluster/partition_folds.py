@@ -58,7 +58,9 @@ class FoldMetrics:
         for event, verdict in drops.values():
             # Workers have no list of sites; fronts accept others only with ids of their own.
             registered = event.site_id < UNREGISTERED_IDS
-            self._metrics.count_verdict(event.domain if registered else UNKNOWN_SITE, verdict)
+            assert verdict.reason is not None, "a drop has a reason"  # noqa: S101
+            domain = event.domain if registered else UNKNOWN_SITE
+            self._metrics.count_drop(domain, verdict.reason)
 
     def fold_reads(self) -> None:
         """Nobody waits for the fold."""

@@ -143,7 +143,7 @@ class Verdicts:
 
     def _show_drop(self, event: Event | EnrichedEvent, verdict: Verdict) -> None:
         assert verdict.reason is not None, "a drop has a reason"  # noqa: S101
-        self._metrics.count_verdict(event.domain, verdict)
+        self._metrics.count_drop(event.domain, verdict.reason)
         self._broadcast.dropped(event, verdict.reason, verdict.rule)
 
     def appended(self, first: int, events: Sequence[TicketedEvent]) -> None:
@@ -203,10 +203,9 @@ class Verdicts:
 
     def _accept(self, events: Sequence[TicketedEvent], answer: Verdict = ACCEPTED) -> None:
         """Count events as accepted, and answer them."""
+        self._metrics.count_accepted([ticketed.event.domain for ticketed in events])
         for ticketed in events:
-            event = ticketed.event
-            self._metrics.count_verdict(event.domain, ACCEPTED)
-            self._broadcast.accepted(event)
+            self._broadcast.accepted(ticketed.event)
             self._answer(ticketed.ticket, ticketed.position, answer)
 
     def _answer(self, number: int, position: int, verdict: Verdict) -> None:

@@ -114,27 +114,29 @@ class History:
         self._domains: MinuteCounts[str] = MinuteCounts(DOMAINS_PER_MINUTE, lambda _: OTHER_SITES)
         self._statuses: MinuteCounts[int] = MinuteCounts(_STATUSES, lambda status: status)
 
-    def count(self, site: str, reason: DropReason | None) -> None:
-        """Count one event.
+    def count(self, site: str, reason: DropReason | None, events: int = 1) -> None:
+        """Count events.
 
         Args:
             site: A registered domain, or what stands for all others: nothing that clients make up.
-            reason: Why it was dropped; None when it was accepted.
+            reason: Why they were dropped; None when they were accepted.
+            events: How many.
         """
         if reason is None:
-            self._accepted[self._at] += 1
+            self._accepted[self._at] += events
         else:
-            self._dropped[self._at] += 1
-        self._events.count((site, reason))
+            self._dropped[self._at] += events
+        self._events.count((site, reason), events)
 
-    def count_unknown(self, domain: str) -> None:
-        """Count one event's unknown domain, besides `count`.
+    def count_unknown(self, domain: str, events: int = 1) -> None:
+        """Count the unknown domain of events, besides `count`.
 
         Args:
             domain: As the client sent it. If it is no plain domain, it counts for `OTHER_SITES`.
+            events: How many.
         """
         plain = _PLAIN.fullmatch(domain) is not None and domain_problem(domain) is None
-        self._domains.count(domain if plain else OTHER_SITES)
+        self._domains.count(domain if plain else OTHER_SITES, events)
 
     def refuse(self, status: int) -> None:
         """Count a request that was answered with an error.

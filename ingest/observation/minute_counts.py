@@ -32,16 +32,16 @@ class MinuteCounts(Generic[Key]):
         self._minutes: deque[dict[Key, int]] = deque()
         self._sums: Counter[Key] = Counter()
 
-    def count(self, key: Key) -> None:
-        """Count one in the current minute."""
+    def count(self, key: Key, number: int = 1) -> None:
+        """Add a number to a key's count of the current minute."""
         minute = self._minute
         if key in minute:
-            minute[key] += 1
+            minute[key] += number
         else:
             sums = self._sums
             if len(minute) >= self._limit or (len(sums) >= self._hour_limit and key not in sums):
                 key = self._beyond(key)
-            minute[key] = minute.get(key, 0) + 1
+            minute[key] = minute.get(key, 0) + number
 
     def close_minute(self) -> None:
         """Begin the next minute, and forget what is older than an hour."""

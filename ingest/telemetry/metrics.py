@@ -1,5 +1,6 @@
 """All metrics of `/metrics`, defined in one place."""
 
+from collections import Counter as Numbers
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
@@ -11,10 +12,10 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector as PrometheusCollector
 
-from ingest.model.verdict import Verdict
+from ingest.model.verdict import DropReason
 from ingest.observation.history import History
 from ingest.observation.inserts import RecentInserts
 from ingest.observation.odd_scripts import OddScripts
@@ -23,6 +24,9 @@ from ingest.telemetry.plain_metrics import PlainCounter, PlainHistogram
 
 UNKNOWN_SITE = "(unknown)"
 """Label for unregistered domains, so that clients cannot create time series."""
+
+UNCOUNTED_DOMAINS = 1000
+"""Maximum number of domains of accepted events that are not counted yet."""
 
 REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 FLUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
@@ -58,7 +62,6 @@ class Metrics:
     """The metrics of one server, independent of others in the same interpreter.
 
     Attributes:
-        history: The last hour, for the live page.
         recent_inserts: The last inserts, for the live page.
         odd_scripts: Addresses of the tracker that are not known, for the live page.
         stored_events: Number of events stored since the start.
@@ -72,13 +75,14 @@ class Metrics:
             is_site: Tells whether a domain is registered, and so may become a label.
         """
         self._is_site = is_site
-        self.history = History()
+        self._history = History()
+        self._uncounted: Numbers[str] = Numbers()
         self.stored_events = 0
         self.recent_inserts = RecentInserts()
         self.odd_scripts = OddScripts()
         self.recent_lags: deque[float] = deque(maxlen=60)
         self.registry = registry = CollectorRegistry()
-        self._accepted = PlainCounter("sluice_events_accepted", "Events accepted.", ["site"])
+        self._accepted = _AcceptedEvents(self._count_accepted)
         self._dropped = PlainCounter(
             "sluice_events_dropped", "Events dropped, by reason.", ["site", "reason"]
         )
@@ -195,18 +199,42 @@ class Metrics:
         if table == "events_v2":
             self.stored_events += rows
 
-    def count_verdict(self, domain: str, verdict: Verdict) -> None:
-        """Count one event's verdict."""
+    @property
+    def history(self) -> History:
+        """The last hour, for the live page. Accepted events are added when this is asked for."""
+        self._count_accepted()
+        return self._history
+
+    def count_accepted(self, domains: Iterable[str]) -> None:
+        """Count events as accepted.
+
+        Args:
+            domains: That of each event.
+        """
+        self._uncounted.update(domains)
+        if len(self._uncounted) > UNCOUNTED_DOMAINS:
+            self._count_accepted()
+
+    def _count_accepted(self) -> None:
+        """Add the events that were accepted since the last time, at least once a second."""
+        uncounted, self._uncounted = self._uncounted, Numbers()
+        for domain, events in uncounted.items():
+            site = self._site_of(domain, events)
+            self._history.count(site, None, events)
+            self._accepted.count((site,), events)
+
+    def count_drop(self, domain: str, reason: DropReason) -> None:
+        """Count an event as dropped."""
+        site = self._site_of(domain, 1)
+        self._history.count(site, reason)
+        self._dropped.count((site, reason.value))
+
+    def _site_of(self, domain: str, events: int) -> str:
+        """Return the label of a domain, after counting its events if it is unknown."""
         if self._is_site(domain):
-            site = domain
-        else:
-            site = UNKNOWN_SITE
-            self.history.count_unknown(domain)
-        self.history.count(site, verdict.reason)
-        if verdict.reason is None:
-            self._accepted.count((site,))
-        else:
-            self._dropped.count((site, verdict.reason.value))
+            return domain
+        self._history.count_unknown(domain, events)
+        return UNKNOWN_SITE
 
     def show(self, figures: Callable[[], Mapping[str, float]]) -> None:
         """Register the gauges of a part, read at each request of `/metrics`.
@@ -236,6 +264,16 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _AcceptedEvents(PlainCounter):
+    def __init__(self, complete: Callable[[], None]) -> None:
+        super().__init__("sluice_events_accepted", "Events accepted.", ["site"])
+        self._complete = complete
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        self._complete()
+        return super().collect()
 
 
 class _PartGauges(PrometheusCollector):

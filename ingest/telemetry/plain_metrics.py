@@ -28,16 +28,17 @@ class PlainCounter(Collector):
         self._family = (name, documentation, labels)
         self._values: dict[Labels, int] = {}
 
-    def count(self, labels: Labels) -> None:
-        """Add one.
+    def count(self, labels: Labels, number: int = 1) -> None:
+        """Add a number.
 
         Args:
             labels: Values, in the order of their names.
+            number: What is added.
         """
         try:
-            self._values[labels] += 1
+            self._values[labels] += number
         except KeyError:
-            self._values[labels] = 1
+            self._values[labels] = number
 
     def collect(self) -> Iterable[CounterMetricFamily]:
         """The current values."""

@@ -3,7 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.model.verdict import ACCEPTED, DropReason, Verdict
+from ingest.model.verdict import DropReason
+from ingest.telemetry import metrics as metrics_module
 from ingest.telemetry.metrics import UNKNOWN_SITE, Metrics
 
 NAMES = {
@@ -39,37 +40,45 @@ def test_the_names_are_a_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "verdict", "name", "labels"),
-    [
-        ("example.com", ACCEPTED, "sluice_events_accepted_total", {"site": "example.com"}),
-        ("made.up", ACCEPTED, "sluice_events_accepted_total", {"site": UNKNOWN_SITE}),
-        (
-            "example.com",
-            Verdict(DropReason.BOT),
-            "sluice_events_dropped_total",
-            {"site": "example.com", "reason": "bot"},
-        ),
-        (
-            "made.up",
-            Verdict(DropReason.NOT_FOUND),
-            "sluice_events_dropped_total",
-            {"site": UNKNOWN_SITE, "reason": "not_found"},
-        ),
-    ],
+    ("domain", "site"), [("example.com", "example.com"), ("made.up", UNKNOWN_SITE)]
 )
-def test_verdicts_are_counted_by_site(
-    domain: str, verdict: Verdict, name: str, labels: dict[str, str]
-) -> None:
+def test_events_are_counted_by_site(domain: str, site: str) -> None:
     metrics = make_metrics()
-    metrics.count_verdict(domain, verdict)
-    metrics.count_verdict(domain, verdict)
-    assert metrics.registry.get_sample_value(name, labels) == 2
+    for _ in range(2):
+        metrics.count_accepted([domain, domain])
+        metrics.count_drop(domain, DropReason.BOT)
+    accepted = metrics.registry.get_sample_value("sluice_events_accepted_total", {"site": site})
+    dropped = metrics.registry.get_sample_value(
+        "sluice_events_dropped_total", {"site": site, "reason": "bot"}
+    )
+    assert (accepted, dropped) == (4, 2)
+
+
+def test_accepted_events_count_in_their_second() -> None:
+    metrics = make_metrics()
+    metrics.count_accepted(["example.com", "made.up"])
+    metrics.history.advance(1)
+    metrics.count_accepted(["example.com"])
+    assert metrics.history.seconds(0).accepted == [2, 1]
+    assert metrics.history.unknown_domains() == {"made.up": 1}
+
+
+def test_many_domains_of_accepted_events_are_counted_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metrics_module, "UNCOUNTED_DOMAINS", 2)
+    metrics = make_metrics()
+    history = metrics.history
+    metrics.count_accepted(["a.example", "b.example"])
+    assert history.unknown_domains() == {}
+    metrics.count_accepted(["c.example"])
+    assert history.unknown_domains() == {"a.example": 1, "b.example": 1, "c.example": 1}
 
 
 def test_domains_that_clients_make_up_share_one_series() -> None:
     metrics = make_metrics()
     for number in range(100):
-        metrics.count_verdict(f"{number}.example", Verdict(DropReason.NOT_FOUND))
+        metrics.count_drop(f"{number}.example", DropReason.NOT_FOUND)
     (dropped,) = (
         family for family in metrics.registry.collect() if family.name == "sluice_events_dropped"
     )
@@ -111,9 +120,9 @@ def test_no_series_tells_when_it_was_created() -> None:
 
 def test_the_history_counts_what_metrics_count() -> None:
     metrics = make_metrics()
-    metrics.count_verdict("example.com", ACCEPTED)
+    metrics.count_accepted(["example.com"])
     for number in range(3):
-        metrics.count_verdict(f"{number}.example", Verdict(DropReason.NOT_FOUND))
+        metrics.count_drop(f"{number}.example", DropReason.NOT_FOUND)
     unknown, registered = metrics.history.sites(10)[0]
     assert (registered.site, registered.accepted) == ("example.com", 1)
     assert (unknown.site, unknown.dropped) == (UNKNOWN_SITE, {DropReason.NOT_FOUND: 3})
