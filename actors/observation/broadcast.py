@@ -1,7 +1,7 @@
 """Keeps the last events and sends new ones to followers."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -103,7 +103,7 @@ class Follower:
 class Broadcast:
     """Owner of the last events and of the channels to followers.
 
-    Called for each verdict. For an accepted event without followers it only keeps a reference. A
+    Called with all verdicts. For accepted events without followers it only keeps references. A
     dropped event is summarised at once, because its address must not be kept.
     """
 
@@ -133,11 +133,12 @@ class Broadcast:
         """Gauges by their names in `/metrics`."""
         return {"sluice_followers": self.followers}
 
-    def accepted(self, event: EnrichedEvent) -> None:
-        """Record an accepted event."""
-        number = self.recent.accept(event)
+    def accepted(self, events: Sequence[EnrichedEvent]) -> None:
+        """Record accepted events."""
+        first = self.recent.accept(events)
         if self._followers:
-            self._show_accepted(number, event)
+            for number, event in enumerate(events, first):
+                self._show_accepted(number, event)
 
     def dropped(self, event: Event | EnrichedEvent, reason: DropReason, rule: str) -> None:
         """Record a drop. Never raises, so that observation cannot harm the pipeline.

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import trio
 from msgspec.structs import replace
 
-from actors.pipeline.verdicts import Ticket, Verdicts
+from actors.pipeline.verdicts import Ticket, Verdicts, tell_nobody
 from actors.supervision.actor import Queue
 from ingest.model.event import Event, EventRequest
 from ingest.model.verdict import Verdict
@@ -67,7 +67,7 @@ class Intake:
         await self._verdicts.settled(ticket)
         return self.outcome(ticket)
 
-    def send(self, *requests: EventRequest, tell: Callable[[], object] | None = None) -> Ticket:
+    def send(self, *requests: EventRequest, tell: Callable[[], object] = tell_nobody) -> Ticket:
         """As `submit`, for callers that do not wait in their own task.
 
         Args:

@@ -29,6 +29,10 @@ WAITING_EVENTS = 16_384
 Message = TypeVar("Message", Event, TicketedEvent)
 
 
+def tell_nobody() -> None:
+    """Do nothing: nobody waits, or not yet."""
+
+
 class Ticket(msgspec.Struct):
     """A request that waits for its verdicts.
 
@@ -45,14 +49,9 @@ class Ticket(msgspec.Struct):
     number: int
     verdicts: list[Verdict | None]
     missing: int
-    tell: Callable[[], object] | None = None
+    tell: Callable[[], object] = tell_nobody
     held: bool = False
     opened: float = msgspec.field(default_factory=trio.current_time)
-
-    def settle(self) -> None:
-        """Call `tell`."""
-        if self.tell is not None:
-            self.tell()
 
     def outcome(self) -> list[Verdict]:
         """The verdicts in the order of the request's domains; missing ones are timeouts."""
@@ -107,7 +106,7 @@ class Verdicts:
         """Gauges by their names in `/metrics`."""
         return {"sluice_requests_waiting": len(self)}
 
-    def open(self, events: int, tell: Callable[[], object] | None = None) -> Ticket:
+    def open(self, events: int, tell: Callable[[], object] = tell_nobody) -> Ticket:
         """Start to wait for that many verdicts; `tell` is as in `Ticket`."""
         ticket = Ticket(next(self._numbers), [None] * events, events, tell)
         self._tickets[ticket.number] = ticket
@@ -203,9 +202,10 @@ class Verdicts:
 
     def _accept(self, events: Sequence[TicketedEvent], answer: Verdict = ACCEPTED) -> None:
         """Count events as accepted, and answer them."""
-        self._metrics.count_accepted([ticketed.event.domain for ticketed in events])
+        accepted = [ticketed.event for ticketed in events]
+        self._metrics.count_accepted([event.domain for event in accepted])
+        self._broadcast.accepted(accepted)
         for ticketed in events:
-            self._broadcast.accepted(ticketed.event)
             self._answer(ticketed.ticket, ticketed.position, answer)
 
     def _answer(self, number: int, position: int, verdict: Verdict) -> None:
@@ -216,7 +216,7 @@ class Verdicts:
         ticket.missing -= 1
         if ticket.missing == 0:
             del self._tickets[number]
-            ticket.settle()
+            ticket.tell()
 
     async def settled(self, ticket: Ticket) -> list[Verdict]:
         """Wait for the verdicts until `give_up_waiting`; a separate deadline costs more."""
@@ -265,7 +265,7 @@ class Verdicts:
         for ticket in late:
             if not ticket.held or ticket.opened <= now - VERDICT_SECONDS - HELD_SECONDS:
                 self.withdraw(ticket)
-                ticket.settle()
+                ticket.tell()
 
     def _late(self, now: float) -> list[Ticket]:
         late: list[Ticket] = []

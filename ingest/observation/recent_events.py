@@ -1,7 +1,7 @@
 """The last events, in rings of bounded size."""
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ingest.model.event import EnrichedEvent
@@ -47,15 +47,16 @@ class RecentEvents:
         self._by_site: OrderedDict[int, deque[EventSummary]] = OrderedDict()
         self._unknown: deque[EventSummary] = deque(maxlen=UNKNOWN_DROPS)
 
-    def accept(self, event: EnrichedEvent) -> int:
-        """Keep an accepted event.
+    def accept(self, events: Sequence[EnrichedEvent]) -> int:
+        """Keep accepted events.
 
         Returns:
-            Its number.
+            The number of the first; the others follow.
         """
-        self._number = number = self._number + 1
-        self._accepted.append((number, event))
-        return number
+        first = self._number + 1
+        self._number += len(events)
+        self._accepted.extend(enumerate(events, first))
+        return first
 
     @property
     def events(self) -> int:

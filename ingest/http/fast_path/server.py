@@ -198,8 +198,9 @@ class FastPath:
 
     def _verdicts_ready(self, connection: Connection) -> None:
         """Queue a connection that can go on. Actors call it when verdicts are ready."""
+        if not self._ready:
+            self._any_ready.set()
         self._ready.append(connection)
-        self._any_ready.set()
 
     async def _watch(self) -> None:
         """End the wait for bytes of connections that have been silent for too long."""

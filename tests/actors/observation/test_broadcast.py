@@ -39,7 +39,7 @@ def broadcast() -> Broadcast:
 
 def accept(broadcast: Broadcast, *pages: object) -> None:
     for page in pages:
-        broadcast.accepted(an_enriched_event(pathname=f"/{page}"))
+        broadcast.accepted([an_enriched_event(pathname=f"/{page}")])
 
 
 async def seen(follower: Follower) -> list[str]:
@@ -89,9 +89,9 @@ async def test_sources_have_the_names_of_the_store(older: bool, source: str) -> 
     event = an_enriched_event(
         attribution=Attribution(referrer="chatgpt.com", referrer_source="ChatGPT")
     )
-    broadcast.accepted(event)
+    broadcast.accepted([event])
     with broadcast.follow(ALL, replay=1) as follower:
-        broadcast.accepted(event)
+        broadcast.accepted([event])
         shown = await follower.next()
     assert [one.referrer_source for one in shown if isinstance(one, EventSummary)] == [source] * 2
 

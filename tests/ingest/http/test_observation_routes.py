@@ -154,9 +154,9 @@ async def follow(
 async def test_events_are_shown_as_they_come(tmp_path: Any, nursery: trio.Nursery) -> None:
     application = Application(Pipeline(tmp_path))
     broadcast = application.pipeline.collector.broadcast
-    broadcast.accepted(an_enriched_event(pathname="/before"))
+    broadcast.accepted([an_enriched_event(pathname="/before")])
     live, server = await follow(nursery, application)
-    broadcast.accepted(an_enriched_event(pathname="/accepted"))
+    broadcast.accepted([an_enriched_event(pathname="/accepted")])
     broadcast.dropped(an_event(pathname="/dropped"), DropReason.BOT, "")
     text = (await live.until(b"event: dropped")).decode()
     assert "content-type: text/event-stream; charset=utf-8" in text
@@ -177,7 +177,7 @@ async def test_a_client_goes_on_where_it_lost_the_connection(
     application = Application(Pipeline(tmp_path))
     broadcast = application.pipeline.collector.broadcast
     for page in ("/1", "/2", "/3"):
-        broadcast.accepted(an_enriched_event(pathname=page))
+        broadcast.accepted([an_enriched_event(pathname=page)])
     seen = broadcast.recent.accepted(lambda one: one.pathname == "/2")[0].number
     live, _ = await follow(nursery, application, "?kind=accepted", f"last-event-id: {seen}\r\n")
     text = await live.until(b"/3")
@@ -189,7 +189,7 @@ async def test_the_last_events_can_be_asked_for(tmp_path: Any, nursery: trio.Nur
     application = Application(Pipeline(tmp_path))
     broadcast = application.pipeline.collector.broadcast
     for page in ("/1", "/2"):
-        broadcast.accepted(an_enriched_event(pathname=page))
+        broadcast.accepted([an_enriched_event(pathname=page)])
         broadcast.dropped(an_event(pathname=f"{page}0"), DropReason.BOT, "")
     live, _ = await follow(nursery, application, "?kind=dropped&replay=1")
     text = await live.until(b"/20")
@@ -204,7 +204,7 @@ async def test_drops_of_one_reason_can_be_followed(tmp_path: Any, nursery: trio.
     broadcast.dropped(an_event(pathname="/1"), DropReason.BOT, "")
     broadcast.dropped(an_event(pathname="/2"), DropReason.THROTTLE, "")
     live, _ = await follow(nursery, application, "?reason=bot&replay=10")
-    broadcast.accepted(an_enriched_event(pathname="/3"))
+    broadcast.accepted([an_enriched_event(pathname="/3")])
     broadcast.dropped(an_event(pathname="/4"), DropReason.THROTTLE, "")
     broadcast.dropped(an_event(pathname="/5"), DropReason.BOT, "")
     text = await live.until(b"/5")
@@ -235,7 +235,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
     started = trio.current_time()
     while broadcast.followers and trio.current_time() - started < 10 * WRITE_SECONDS:
         for _ in range(200):
-            broadcast.accepted(an_enriched_event(pathname="/" + "a" * 190))
+            broadcast.accepted([an_enriched_event(pathname="/" + "a" * 190)])
         await trio.sleep(0.05)
     assert broadcast.followers == 0
     await trio.sleep(1)

@@ -23,7 +23,7 @@ def drop(recent: RecentEvents, site_id: int | None, *, registered: bool = True) 
 
 def test_numbers_grow_also_over_a_restart() -> None:
     recent = RecentEvents(NOON)
-    first, second = recent.accept(an_enriched_event()), drop(recent, 1)
+    first, second = recent.accept([an_enriched_event()]), drop(recent, 1)
     later = RecentEvents(NOON + 1)
     assert first < second < later.next_number() < 2**53
 
@@ -31,7 +31,7 @@ def test_numbers_grow_also_over_a_restart() -> None:
 def test_events_are_counted() -> None:
     recent = RecentEvents(NOON)
     assert recent.events == 0
-    recent.accept(an_enriched_event())
+    recent.accept([an_enriched_event()])
     drop(recent, 1)
     assert recent.events == 2
 
@@ -84,7 +84,7 @@ def test_reasons_are_counted_also_of_what_is_forgotten() -> None:
 def test_the_last_accepted_events_are_kept() -> None:
     recent = RecentEvents(NOON)
     for number in range(ACCEPTED + 10):
-        recent.accept(an_enriched_event(pathname=f"/{number}"))
+        recent.accept([an_enriched_event(pathname=f"/{number}")])
     kept = recent.accepted(everything)
     assert len(kept) == ACCEPTED
     assert kept[0].pathname == f"/{ACCEPTED + 9}"

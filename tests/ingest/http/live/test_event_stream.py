@@ -36,7 +36,7 @@ async def test_a_silent_stream_shows_that_it_is_there(
     nursery.start_soon(collect, EventStream(broadcast, EventFilter()), chunks)
     await trio.sleep(2.5 * HEARTBEAT_SECONDS)
     assert chunks == [b"retry: 2000\n\n", b": still here\n\n", b": still here\n\n"]
-    broadcast.accepted(an_enriched_event())
+    broadcast.accepted([an_enriched_event()])
     await wait_all_tasks_blocked()
     assert chunks[-1].startswith(b"event: accepted\n")
     broadcast.close()
