@@ -171,7 +171,7 @@ class Connection:
         received = len(self.received)
         if self.eof or (self._wanted and received >= self._wanted):
             self._arrived.set()
-        if self.eof or (received >= max(READ_BYTES, self._wanted) and self.busy):
+        if self.eof or (received >= READ_BYTES and received >= self._wanted and self.busy):
             self._stop_listening()
 
     def pause(self) -> None:
@@ -200,11 +200,16 @@ class Connection:
         Returns:
             Its body, or the part that has arrived.
         """
-        assert self.head is not None, "there is a request"  # noqa: S101
-        end = self.head.size + self.head.length
-        body = bytes(memoryview(self.received)[self.head.size : end])
-        self.unwanted = max(0, end - len(self.received))
-        del self.received[:end]
+        head, received = self.head, self.received
+        assert head is not None, "there is a request"  # noqa: S101
+        end = head.size + head.length
+        if head.is_large:
+            body = bytes(memoryview(received)[head.size : end])
+        else:  # a view costs more than a second copy of a few bytes
+            body = bytes(received[head.size : end])
+        if end > len(received):
+            self.unwanted = end - len(received)
+        del received[:end]
         return body
 
     def send(self, data: bytes) -> None:

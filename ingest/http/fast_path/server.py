@@ -247,18 +247,19 @@ class FastPath:
         for _ in range(REQUESTS_TOGETHER):
             if connection.finished or connection.busy:
                 return
-            if connection.closing and connection.head is None:
+            head = connection.head
+            if head is None and connection.closing:
                 connection.finish()
                 return
-            try:
-                head = connection.head
-                if head is None and connection.received:
+            if head is None and connection.received:
+                try:
                     head = self._begin_request(connection)
-            except NotPlainError:
-                connection.finish(connection.received)
-                return
-            arrived = head is not None and len(connection.received) >= head.size + head.length
-            if head is None or not (arrived or head.is_large):
+                except NotPlainError:
+                    connection.finish(connection.received)
+                    return
+            if head is None or not (
+                head.is_large or len(connection.received) >= head.size + head.length
+            ):
                 connection.wait_for_bytes(self._now)
                 return
             if not self._start_request(connection, head):
@@ -290,7 +291,9 @@ class FastPath:
         if self._waiting.connections and not (connection.has_waited or self._endpoint.is_closed):
             refusal: Answer | None = OVERLOADED  # others have come first
         else:
-            has_room = self._room > 0 and (connection.has_waited or not self._is_held_up(head))
+            has_room = self._room > 0 and (
+                head.route == ROUTE or connection.has_waited or not self._is_held_up(head)
+            )
             refusal = self._endpoint.refusal(head.headers, connection.client, has_room=has_room)
         if refusal is not None:
             if self._waits(connection, refusal):
@@ -319,11 +322,9 @@ class FastPath:
         return False
 
     def _is_held_up(self, head: RequestHead) -> bool:
-        """Whether it is a small batch, and other small batches leave no room for it."""
-        return (
-            head.route != ROUTE
-            and may_be_small(head.length, head.headers)
-            and (bool(self._small_batches.connections) or not self._batches.has_room)
+        """Whether a batch is small, and other small batches leave no room for it."""
+        return may_be_small(head.length, head.headers) and (
+            bool(self._small_batches.connections) or not self._batches.has_room
         )
 
     def _waits(self, connection: Connection, refusal: Answer) -> bool:
