@@ -9,7 +9,8 @@ from actors.stores.statement import reading_statement
 from actors.stores.store import QueryRefused
 from ingest.enrichment.attribution import attribute
 from ingest.enrichment.user_agent import MAX_LENGTH, describe, forget
-from ingest.http.fast_path.event_request import NotPlainError, read_head
+from ingest.http.fast_path.event_request import read_head
+from ingest.http.fast_path.header_lines import NotPlainError
 from ingest.http.responses import accepts_json
 from ingest.past.formats import Format, make_reader
 from ingest.past.past_event import LINE_BYTES, BrokenLineError, ReaderOptions, read_record

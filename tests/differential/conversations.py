@@ -100,7 +100,39 @@ FURTHER: Final = (
     ("x-a", "\xff\xe9"),
     ("x a", "b"),
     ("x-a", "a\r\n b"),
+    ("x-a", "a\tb"),
+    ("x-a", "a\x0bb"),
+    ("x-a", "a\x01"),
+    ("x-a", "a\x7f"),
+    ("user-agent", f"{AGENT} \xe9"),
+    ("user-agent", "\xa0a\x85"),
+    ("user-agent", "a\x1c"),
+    ("user-agent", "a" * 300),
+    ("user-agent", ""),
+    ("accept", ""),
+    ("accept-language", "de-DE,de;q=0.9"),
+    ("origin", "https://example.com"),
+    ("sec-ch-ua", '"Chromium";v="131", "Not_A Brand";v="24"'),
+    ("sec-fetch-mode", "cors"),
+    ("referer", "https://example.com/\xc3\xa9"),
+    ("x-forwarded-for", ""),
+    ("x-forwarded-for", "203.0.113.9:80"),
+    ("x-forwarded-proto", "https"),
+    ("cf-connecting-ip", "203.0.113.11"),
+    ("x\xe9", "a"),
+    ('x"', "a"),
+    ("", "a"),
     ("x-long", "a" * 9_000),
+)
+ODD_COLONS: Final = (":", ":\t", ":  ", " : ", ":\r\n ", ":\x0c", "")
+ODD_LINE_ENDS: Final = (" \r\n", "\t\r\n", " \t \r\n", "\n", "\r", "\r\r\n", "\x00\r\n")
+ODD_LINES: Final = 0.02
+"""How many lines have one or the other."""
+CASES: Final[tuple[Callable[[str], str], ...]] = (
+    *(str,) * 10,
+    *(str.title,) * 5,
+    str.upper,
+    str.swapcase,
 )
 MEDIA_TYPES: Final = (
     *("text/plain",) * 4,
@@ -204,9 +236,15 @@ def _request(random: Random) -> bytes:
     if random.random() < 0.04:
         del headers[random.randrange(len(headers))]
     line = f"{method} {target} {random.choice(VERSIONS)}"
-    names = str.title if random.random() < 0.3 else str
-    head = "".join(f"{names(name)}: {value}\r\n" for name, value in headers)
+    case = random.choice(CASES)
+    head = "".join(_line(random, case(name), value) for name, value in headers)
     return f"{line}\r\n{head}\r\n".encode("latin-1", "replace") + body
+
+
+def _line(random: Random, name: str, value: str) -> str:
+    colon = random.choice(ODD_COLONS) if random.random() < ODD_LINES else ": "
+    end = random.choice(ODD_LINE_ENDS) if random.random() < ODD_LINES else "\r\n"
+    return f"{name}{colon}{value}{end}"
 
 
 def _chunked(random: Random, body: bytes) -> bytes:

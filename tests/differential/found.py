@@ -55,4 +55,10 @@ FOUND: Final = {
     "a body that ends within, of a method that is not there": Conversation(
         _request(b"PUT /api/event HTTP/1.1")[:-10]
     ),
+    "spaces behind an agent": Conversation(
+        _request(_POST, headers=b"accept: */*  \r\n").replace(
+            b"user-agent: a\r\n", b"user-agent: a \t\r\n"
+        )
+    ),
+    "NUL in an agent": Conversation(_request(_POST).replace(b"user-agent: a", b"user-agent: \x00")),
 }

@@ -9,7 +9,8 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         route: The route.
         headers: First occurrence of each used header, by lower-case name.
-        lists: All occurrences of list headers, joined with commas.
+        lists: The same, with all occurrences of list headers joined with commas; None if no list
+            header is repeated.
         size: Size of the head in bytes.
         length: Size of the body in bytes.
         is_large: Whether there must be room for the request before its body is read.
@@ -18,7 +19,7 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
 
     route: str
     headers: dict[str, str]
-    lists: dict[str, str]
+    lists: dict[str, str] | None
     size: int
     length: int
     is_large: bool

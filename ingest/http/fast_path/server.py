@@ -29,7 +29,8 @@ from ingest.http.event_endpoint import (
 )
 from ingest.http.fast_path.connection import PART_SECONDS, Connection
 from ingest.http.fast_path.encoded_answer import encode
-from ingest.http.fast_path.event_request import NotPlainError, read_head
+from ingest.http.fast_path.event_request import read_head
+from ingest.http.fast_path.header_lines import NotPlainError
 from ingest.http.fast_path.request_head import RequestHead
 from ingest.http.fast_path.waiting_line import WaitingLine
 from ingest.http.request_observers import CompletedRequest, RequestObserver
