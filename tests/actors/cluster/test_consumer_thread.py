@@ -53,7 +53,7 @@ class Partitions(Holder):
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(300):  # only a failure takes so long
         while not condition():  # noqa: ASYNC110 - a thread's doing
             await trio.sleep(0.01)
 
