@@ -123,7 +123,8 @@ class InputFiles:
         except SourceError:
             if not content:
                 raise
-        self.rewind()
+        finally:
+            self.rewind()
         self.head = content[:HEAD_BYTES]
         return content.split(b"\n")[:SAMPLE_LINES]
 

@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,15 +100,21 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_damaged_file(tmp_path: Path, coded: bytes) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(coded)
-    with pytest.raises(SourceError, match=r"a.gz: damaged, or its end is missing"):
-        read_all(InputFiles([str(path)]))
+    with (
+        closing(InputFiles([str(path)])) as source,
+        pytest.raises(SourceError, match=r"a.gz: damaged, or its end is missing"),
+    ):
+        read_all(source)
 
 
-def test_a_sample_of_a_damaged_file(tmp_path: Path) -> None:
+def test_a_sample_of_a_damaged_file_leaves_it_closed(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(b"\x1f\x8b\x08nonsense" * 9)
+    source = InputFiles([str(path)])
+    before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(SourceError):
-        InputFiles([str(path)]).sample()
+        source.sample()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_what_is_done_may_be_looked_at_at_any_moment(
