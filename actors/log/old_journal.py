@@ -141,14 +141,15 @@ class OldJournal:
                     path.rename(path.with_suffix(DAMAGED))
                     continue
                 segment, journal_id = found
-                opened.callback(os.close, segment.descriptor)
                 if progress is None:
                     log.error("journal's progress is unknown, storing all of it")
                     progress = Progress(journal_id, segment.first)
                 if journal_id != progress.journal_id:
                     log.error("segment of another journal is put aside", segment=path.name)
+                    os.close(segment.descriptor)
                     path.rename(path.with_suffix(DAMAGED))
                 else:
+                    opened.callback(os.close, segment.descriptor)
                     segments.append(segment)
             if progress is None:
                 return None

@@ -1,5 +1,6 @@
 """Journals that earlier versions of the program have left, recorded after `kill -9`."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -168,7 +169,9 @@ def test_what_belongs_to_another_journal_is_put_aside(version_2: Path) -> None:
     other = next((RECORDED / "version-1").glob("*.journal"))
     shutil.copy(other, version_2 / f"{7:020d}.journal")
     (version_2 / f"{8:020d}.journal").write_bytes(b"no header")
+    before = len(os.listdir("/proc/self/fd"))
     journal = an_open_journal(version_2)
     assert (journal.end, journal.lost) == (39, 0)
     assert aside(version_2) == [f"{7:020d}", f"{8:020d}"]
     journal.close()
+    assert len(os.listdir("/proc/self/fd")) == before
