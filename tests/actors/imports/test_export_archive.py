@@ -2,6 +2,7 @@ import io
 import struct
 import tracemalloc
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,10 @@ def test_methods_that_take_memory_are_refused(tmp_path: Path, method: int) -> No
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", method) as packed:
         packed.writestr(VISITORS, FILES[VISITORS])
-    archive = ExportArchive(str(path))
-    with pytest.raises(ArchiveError, match="is encrypted, or compressed unusually"):
+    with (
+        closing(ExportArchive(str(path))) as archive,
+        pytest.raises(ArchiveError, match="is encrypted, or compressed unusually"),
+    ):
         contents(archive)
 
 
@@ -71,8 +74,11 @@ def test_encrypted(tmp_path: Path) -> None:
     content = bytearray(Path(pack(tmp_path / "a.zip", {VISITORS: b"x"})).read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(ArchiveError, match="is encrypted"):
-        contents(ExportArchive(str(tmp_path / "a.zip")))
+    with (
+        closing(ExportArchive(str(tmp_path / "a.zip"))) as archive,
+        pytest.raises(ArchiveError, match="is encrypted"),
+    ):
+        contents(archive)
 
 
 @pytest.mark.parametrize("place", ["content", "sum"])
@@ -81,8 +87,11 @@ def test_damage(tmp_path: Path, place: str) -> None:
     content = bytearray(path.read_bytes())
     content[60 if place == "content" else content.index(b"PK\x01\x02") + 16] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match=str(path)):
-        contents(ExportArchive(str(path)))
+    with (
+        closing(ExportArchive(str(path))) as archive,
+        pytest.raises(ArchiveError, match=str(path)),
+    ):
+        contents(archive)
 
 
 def test_a_bomb_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,9 +111,11 @@ def test_a_bomb_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_all_files_together_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_archive, "CONTENT_BYTES", 1_000)
-    archive = ExportArchive(pack(tmp_path / "a.zip"))
     assert max(map(len, FILES.values())) < 1_000
-    with pytest.raises(ArchiveError, match="unpacks to more than"):
+    with (
+        closing(ExportArchive(pack(tmp_path / "a.zip"))) as archive,
+        pytest.raises(ArchiveError, match="unpacks to more than"),
+    ):
         contents(archive)
 
 

@@ -24,6 +24,14 @@ def open_log(directory: Path, **options: Any) -> FileLog:
     return FileLog.open(directory, **(defaults | options))
 
 
+def kill(log: FileLog) -> None:
+    """Close the files as the end of a killed process does: nothing is synced or noted."""
+    if not log._closed:
+        log._closed = True
+        log._segments.close()
+        log._syncer._disk.close()
+
+
 def segment_paths(directory: Path) -> list[Path]:
     return sorted(directory.glob("*-*.journal"))
 

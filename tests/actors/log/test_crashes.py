@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.log.file_log import FileLog
 from actors.log.log import LogFullError, LogPoint
-from tests.actors.log.files import open_log, segment_paths
+from tests.actors.log.files import kill, open_log, segment_paths
 from tests.actors.log.records import COUNTS, events
 from tests.actors.log.writable_checks import read_numbers, read_runs
 from tests.examples import NOON
@@ -72,8 +72,7 @@ class Crashes(RuleBasedStateMachine):
         if clean:
             before.close()
         else:
-            before._segments.close()
-            before._syncer._disk.close()
+            kill(before)
             # A run that was being written, whose sender was never told.
             with segment_paths(self.directory)[-1].open("ab") as file:
                 file.write(garbage)

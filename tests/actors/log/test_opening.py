@@ -15,7 +15,7 @@ from actors.log.frames import FRAME_BYTES, HEADER_BYTES, encode_frame, frames
 from actors.log.log import LogPoint
 from actors.log.note import NOTE
 from ingest.records.run import UnknownRecordError
-from tests.actors.log.files import aside, flip, open_log, segment_paths
+from tests.actors.log.files import aside, flip, kill, open_log, segment_paths
 from tests.actors.log.records import COUNTS, DESCRIPTION
 from tests.actors.log.writable_checks import append_events, read_numbers, read_runs
 from tests.examples import NOON
@@ -340,8 +340,7 @@ async def survive(
         synced = after.end
         assert (await read_numbers(after, after.committed.position))[-2:] == [known, known + 1]
         after.close()
-    log._segments.close()
-    log._syncer._disk.close()
+    kill(log)
 
 
 @given(DAMAGE, st.integers(0, 5), st.integers(0, 20))

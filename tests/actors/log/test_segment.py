@@ -1,5 +1,7 @@
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,12 @@ def written(directory: Path) -> Segment:
     return segment
 
 
+@pytest.fixture
+def segment(tmp_path: Path) -> Iterator[Segment]:
+    with closing(written(tmp_path)) as segment:
+        yield segment
+
+
 def everything(segment: Segment) -> list[Run]:
     runs = []
     position = 0
@@ -49,8 +57,8 @@ def test_runs_come_back_by_position(tmp_path: Path) -> None:
         segment.close()
 
 
-def test_files_are_for_the_owner_only_and_named_after_their_source(tmp_path: Path) -> None:
-    path = written(tmp_path).path
+def test_files_are_for_the_owner_only_and_named_after_their_source(segment: Segment) -> None:
+    path = segment.path
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.name == f"{100:020d}-{SOURCE:016x}.journal"
     assert source_in(path) == SOURCE
@@ -63,11 +71,15 @@ def test_what_a_failed_write_left_is_overwritten(tmp_path: Path) -> None:
     with segment.path.open("ab") as file:
         file.write(b"\xff" * 1000)
     append(segment, RUNS[1])
+    segment.close()
     reopened = Segment.open(segment.path)
     assert everything(reopened) == RUNS[:2]
     assert reopened.torn > 0
     reopened.cut()
-    assert Segment.open(segment.path).torn == 0
+    reopened.close()
+    again = Segment.open(segment.path)
+    assert again.torn == 0
+    again.close()
 
 
 def test_a_segment_that_cannot_be_made_leaves_nothing(
@@ -80,8 +92,7 @@ def test_a_segment_that_cannot_be_made_leaves_nothing(
 
 
 @pytest.mark.parametrize("at", [0, 3, 20, len(RUNS) - 1])
-def test_damage_after_opening_is_found_when_it_is_read(tmp_path: Path, at: int) -> None:
-    segment = written(tmp_path)
+def test_damage_after_opening_is_found_when_it_is_read(segment: Segment, at: int) -> None:
     end, size = segment.end, segment.size
     flip(segment.path, SPANS[at][1] - 1)
     with pytest.raises(DamagedFrameError):
