@@ -18,7 +18,6 @@ import time
 import urllib.request
 from collections import deque
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from tests.end_to_end.npm import Package, unpack
@@ -76,12 +75,7 @@ class ClickHouseServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server."""
         self.kill()
 

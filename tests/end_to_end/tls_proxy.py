@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pytest
@@ -76,12 +75,7 @@ class TlsProxy:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop accepting connections."""
         self._listener.close()
 

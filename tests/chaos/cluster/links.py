@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from types import TracebackType
 from typing import Self
 
 import trio
@@ -116,12 +115,7 @@ class Links:
         assert self._opened.wait(30), "the links were not opened"
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close them, and all connections."""
         assert self._token is not None
         self._token.run_sync_soon(self._closing.set)
