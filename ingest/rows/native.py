@@ -8,6 +8,7 @@ columns are written as their inner type; ClickHouse converts them.
 import re
 import struct
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import accumulate, chain
@@ -19,10 +20,17 @@ from ingest.rows.schema import Column
 ROWS_PER_BLOCK = 250
 """Small enough for a block to be encoded in a few milliseconds, during which other threads wait."""
 
+KNOWN_ENUMS = 1024
+"""How many encoded values of a LowCardinality column are kept from block to block."""
+
+KNOWN_ENUM_BYTES = 128
+"""How long they may be: the name of an event can have many times as many."""
+
 Row = tuple[Any, ...]
 Cells = Sequence[Any]
 Encoder = Callable[[Cells], bytes]
 
+_ENUM = "LowCardinality(String)"
 _INTEGERS = {
     "Date": "H",
     "DateTime": "I",
@@ -82,7 +90,8 @@ def encode_block(
 def _prepared(name: str, column_type: str) -> tuple[bytes, Encoder]:
     """A column's header (name and type) and the function that encodes its values."""
     bare = re.sub(r"^LowCardinality\((.+)\)$", r"\1", column_type)
-    return _text(name) + _text(bare), _encoder(bare)
+    encoder = _encoder(bare) if column_type != _ENUM else partial(_enums, {})
+    return _text(name) + _text(bare), encoder
 
 
 def _encoder(column_type: str) -> Encoder:
@@ -143,6 +152,25 @@ def _any_strings(values: Cells) -> bytes:
         for value in set(values)
     }
     return "".join(itemgetter(*values)(encoded)).encode("latin-1")
+
+
+def _enums(known: dict[str, bytes], values: Cells) -> bytes:
+    """As `_strings`, for a column of few distinct values.
+
+    Args:
+        known: Encoded values of the column's earlier blocks.
+        values: The column's.
+    """
+    first = values[0]
+    if _all_are(first, values):
+        return _text(first) * len(values)
+    with suppress(KeyError):
+        return b"".join(itemgetter(*values)(known))
+    encoded = {value: _text(value) for value in set(values)}
+    if len(known) + len(encoded) > KNOWN_ENUMS:
+        known.clear()
+    known.update((value, text) for value, text in encoded.items() if len(text) <= KNOWN_ENUM_BYTES)
+    return b"".join(itemgetter(*values)(encoded))
 
 
 def _fixed_strings(length: int, values: Cells) -> bytes:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.rows.native import RowNotEncodableError, encode_block
+from ingest.rows.native import (
+    KNOWN_ENUMS,
+    RowNotEncodableError,
+    _enums,
+    _strings,
+    encode_block,
+)
 from ingest.rows.schema import COUNTERS, EVENTS, SESSIONS, Column, Table
 from tests.ingest.rows.example_rows import row
 
@@ -142,6 +148,25 @@ def read_strings(data: bytes, count: int) -> list[bytes]:
         position += length
     assert position == len(data)
     return strings
+
+
+def test_enums_of_many_blocks_are_those_of_a_string_column() -> None:
+    names = [*(f"name {number}" for number in range(2 * KNOWN_ENUMS)), "x" * 129, "\u00e9" * 65]
+    names += names[:300]
+    for start in range(0, len(names), 100):
+        block = names[start : start + 100]
+        assert column_bytes("LowCardinality(String)", *block) == column_bytes("String", *block)
+
+
+def test_few_and_short_enums_are_kept_for_the_next_block() -> None:
+    known: dict[str, bytes] = {}
+    for start in range(0, 3 * KNOWN_ENUMS, 100):
+        _enums(known, tuple(f"name {number}" for number in range(start, start + 100)))
+        assert 100 <= len(known) <= KNOWN_ENUMS
+    assert _enums(known, ("x" * 127, "x" * 128, "\u00e9" * 64)) == _strings(
+        ("x" * 127, "x" * 128, "\u00e9" * 64)
+    )
+    assert {"x" * 127, "x" * 128, "\u00e9" * 64} & known.keys() == {"x" * 127}
 
 
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=20))
