@@ -14,8 +14,8 @@ from ingest.past.past_event import (
     broken_by,
 )
 from ingest.request.batch import Sender, read_event
-from ingest.request.fields import ALIASES
 from ingest.request.invalid import InvalidRequest
+from ingest.request.sent_event import ALIASES
 
 NAMES: Final = ALIASES["event_name"]
 DOMAINS: Final = ALIASES["domains"]

@@ -30,6 +30,11 @@ def reads_raw(content_type: str | None) -> bool:
     return not (_is_json(kind) or _is_form(kind))
 
 
+def is_form(content_type: str | None) -> bool:
+    """Whether a body of this type is a form."""
+    return _kind(content_type)[2]
+
+
 def parse_body(content_type: str | None, body: bytes) -> dict[str, Any]:
     """Decode a body.
 
@@ -42,8 +47,8 @@ def parse_body(content_type: str | None, body: bytes) -> dict[str, Any]:
     Raises:
         InvalidRequest: `UNPARSABLE`.
     """
-    kind, is_json, is_form = _kind(content_type)
-    if is_form:
+    kind, is_json, form = _kind(content_type)
+    if form:
         return _parse_form(kind, content_type or "", body)
     if not body and is_json:
         return {}

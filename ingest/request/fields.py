@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -14,6 +15,7 @@ from ingest.request.field_values import (
     read_page,
     read_referrer,
 )
+from ingest.request.sent_event import SentEvent
 from ingest.request.url import PageURL, parse_url
 
 SYSTEM_EVENTS: Final = frozenset(
@@ -30,34 +32,6 @@ SYSTEM_EVENTS: Final = frozenset(
 )
 """Events that are interactive whatever the client says (spec/ingestion.md §6)."""
 
-ALIASES: Final[dict[str, tuple[str, ...]]] = {
-    "event_name": ("n", "name"),
-    "url": ("u", "url"),
-    "domains": ("d", "domain"),
-    "referrer": ("r", "referrer"),
-    "hash_mode": ("h", "hashMode"),
-    "props": ("m", "meta", "p", "props"),
-    "revenue": ("revenue", "$"),
-    "tracker_version": ("v",),
-    "scroll_depth": ("sd",),
-    "engagement_time": ("e",),
-}
-"""The keys of each field, in the order in which they are tried (spec/ingestion.md §2)."""
-
-INTERACTIVE_KEYS: Final = ("i", "interactive")
-
-_TRACKER_KEYS: Final = {field: keys[0] for field, keys in ALIASES.items()} | {
-    "props": "p",
-    "revenue": "$",
-    "interactive": "i",
-}
-"""The key under which trackers send each field."""
-
-_OTHER_KEYS: Final = frozenset(
-    {key for keys in (*ALIASES.values(), INTERACTIVE_KEYS) for key in keys}
-    - set(_TRACKER_KEYS.values())
-)
-
 _STAND_INS: Final[dict[str, object]] = {
     "event_name": "?",
     "url": "",
@@ -73,7 +47,7 @@ Values = tuple[str, PageURL, tuple[str, ...] | None, str | None, int, Any, Any, 
 """The fields, in the order of `EventFields`, without the numbers that are never wrong."""
 
 
-def read_fields(body: dict[str, Any]) -> tuple[Values, dict[str, list[str]]]:
+def read_fields(sent: SentEvent) -> tuple[Values, dict[str, list[str]]]:
     """Select and validate the fields; reports all mistakes.
 
     Returns:
@@ -81,55 +55,39 @@ def read_fields(body: dict[str, Any]) -> tuple[Values, dict[str, list[str]]]:
         (spec/ingestion.md §3).
     """
     try:
-        return _check(body if _OTHER_KEYS.isdisjoint(body) else _choose(body)), {}
+        return _check(sent), {}
     except PydanticCustomError:
-        fields, errors = look_for_mistakes(body)
+        fields, errors = look_for_mistakes(sent)
         return _values(fields), errors
 
 
-def _choose(body: dict[str, Any]) -> dict[str, Any]:
-    """Select each field's value, by the key of trackers; `null` and `false` are none."""
-    chosen: dict[str, Any] = {}
-    for field, keys in ALIASES.items():
-        for key in keys:
-            value = body.get(key)
-            if value is not None and value is not False:
-                chosen[_TRACKER_KEYS[field]] = value
-                break
-    for key in INTERACTIVE_KEYS:
-        if isinstance(body.get(key), bool):
-            chosen["i"] = body[key]
-            break
-    return chosen
-
-
-def _check(chosen: dict[str, Any]) -> Values:
+def _check(sent: SentEvent) -> Values:
     """Validate as the model does, but much faster: up to the first mistake.
-
-    Args:
-        chosen: Values by the keys of trackers. `null` and `false` may be there.
 
     Raises:
         PydanticCustomError: The first mistake.
     """
-    get = chosen.get
-    name, referrer, hash_mode = get("n"), get("r"), get("h")
+    name, referrer, hash_mode = sent.event_name, sent.referrer, sent.hash_mode
     return (
         name if type(name) is str and name in SYSTEM_EVENTS else read_event_name(name),
-        read_page(get("u")),
-        read_domains(get("d")),
+        read_page(sent.url),
+        read_domains(sent.domains),
         None if referrer is None else read_referrer(referrer),
         0 if hash_mode is None else read_hash_mode(hash_mode),
-        get("p"),
-        get("$"),
-        get("i") is not False,
+        sent.props,
+        sent.revenue,
+        sent.interactive is not False,
     )
 
 
-def look_for_mistakes(body: dict[str, Any]) -> tuple[EventFields, dict[str, list[str]]]:
+def look_for_mistakes(sent: SentEvent) -> tuple[EventFields, dict[str, list[str]]]:
     """Validate with the model, which finds them all. Returns as `read_fields`."""
-    chosen = _choose(body)
-    values = {field: chosen[key] for field, key in _TRACKER_KEYS.items() if key in chosen}
+    values: dict[str, object] = {
+        field: value
+        for field, value in msgspec.structs.asdict(sent).items()
+        if value is not None and value is not False
+    }
+    values["interactive"] = sent.interactive is not False
     errors: dict[str, list[str]] = {}
     try:
         return EventFields.model_validate(values), errors

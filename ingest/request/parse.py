@@ -3,7 +3,7 @@
 from typing import Any
 
 from ingest.model.event import ENGAGEMENT, EventRequest
-from ingest.request.body import parse_body
+from ingest.request.body import is_form, parse_body
 from ingest.request.field_values import (
     UNKNOWN_SCROLL_DEPTH,
     read_engagement_time,
@@ -14,6 +14,7 @@ from ingest.request.fields import SYSTEM_EVENTS, read_fields
 from ingest.request.invalid import InvalidRequest
 from ingest.request.props import PropsTooLong, parse_props
 from ingest.request.revenue import parse_revenue
+from ingest.request.sent_event import SentEvent, decode, select
 
 
 def parse_request(
@@ -38,13 +39,10 @@ def parse_request(
     Raises:
         InvalidRequest: With every mistake found.
     """
-    return parse_event(
-        parse_body(content_type, body),
-        timestamp=timestamp,
-        client_ip=client_ip,
-        user_agent=user_agent,
-        ip_type=ip_type,
-    )
+    sent = None if is_form(content_type) else decode(body)
+    if sent is None:
+        sent = select(parse_body(content_type, body))
+    return _parse(sent, timestamp, client_ip, user_agent, ip_type, None)
 
 
 def parse_event(
@@ -69,7 +67,18 @@ def parse_event(
     Raises:
         InvalidRequest: With every mistake found.
     """
-    values, errors = read_fields(params)
+    return _parse(select(params), timestamp, client_ip, user_agent, ip_type, received)
+
+
+def _parse(
+    sent: SentEvent,
+    timestamp: int,
+    client_ip: str,
+    user_agent: str | None,
+    ip_type: str | None,
+    received: int | None,
+) -> EventRequest:
+    values, errors = read_fields(sent)
     name, url, domains, referrer, hash_mode, sent_props, revenue, interactive = values
     if domains is None:
         domains = (url.host,) if url.host else ()
@@ -80,8 +89,8 @@ def parse_event(
         errors["pathname"] = ["can't be blank"]
     scroll_depth = engagement_time = 0
     if name == ENGAGEMENT:
-        scroll_depth = read_scroll_depth(params.get("sd"))
-        engagement_time = read_engagement_time(params.get("e"))
+        scroll_depth = read_scroll_depth(sent.scroll_depth)
+        engagement_time = read_engagement_time(sent.engagement_time)
         if scroll_depth == UNKNOWN_SCROLL_DEPTH and engagement_time == 0:
             errors.setdefault("event_name", []).append(
                 "engagement event requires a valid integer value for at least one of 'sd' or 'e'"
@@ -107,7 +116,7 @@ def parse_event(
         interactive or name in SYSTEM_EVENTS,
         scroll_depth,
         engagement_time,
-        read_tracker_version(params.get("v")),
+        read_tracker_version(sent.tracker_version),
         client_ip,
         user_agent,
         ip_type,

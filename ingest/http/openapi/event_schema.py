@@ -5,7 +5,7 @@ from typing import Any
 from ingest.http.openapi.route_schemas import EVENT, RETRY_AFTER, errors, route_paths
 from ingest.request.body import BODY_LIMIT
 from ingest.request.event_fields import EventFields
-from ingest.request.fields import ALIASES, INTERACTIVE_KEYS
+from ingest.request.sent_event import ALIASES, INTERACTIVE_KEYS
 
 _BODY_TYPES = (
     "text/plain",

@@ -10,11 +10,13 @@ from ingest.request.field_values import (
     read_scroll_depth,
     read_tracker_version,
 )
-from ingest.request.fields import ALIASES, Values, _values, look_for_mistakes, read_fields
+from ingest.request.fields import Values, _values, look_for_mistakes, read_fields
+from ingest.request.sent_event import ALIASES, SentEvent, select
 
 
 def test_every_field_has_its_keys() -> None:
-    assert {*ALIASES, "interactive"} == set(EventFields.model_fields)
+    assert [*ALIASES, "interactive"] == list(SentEvent.__struct_fields__)
+    assert set(SentEvent.__struct_fields__) == set(EventFields.model_fields)
 
 
 ANY_VALUE = st.one_of(
@@ -39,12 +41,13 @@ ANY_VALUE = st.one_of(
 def test_the_quick_check_is_the_models(body: dict[str, Any], valid: bool) -> None:
     if valid:
         body |= {"n": "x", "u": "https://a.com/"}
-    values, errors = read_fields(body)
-    fields, mistakes = look_for_mistakes(body)
+    sent = select(body)
+    values, errors = read_fields(sent)
+    fields, mistakes = look_for_mistakes(sent)
     assert (_without_false(values), errors) == (_without_false(_values(fields)), mistakes)
-    assert read_tracker_version(body.get("v")) == fields.tracker_version
-    assert read_scroll_depth(body.get("sd")) == fields.scroll_depth
-    assert read_engagement_time(body.get("e")) == fields.engagement_time
+    assert read_tracker_version(sent.tracker_version) == fields.tracker_version
+    assert read_scroll_depth(sent.scroll_depth) == fields.scroll_depth
+    assert read_engagement_time(sent.engagement_time) == fields.engagement_time
 
 
 def _without_false(values: Values) -> list[Any]:
@@ -73,16 +76,16 @@ def test_keys_are_tried_in_order(field: str) -> None:
     for position, key in enumerate(keys):
         for nothing in (None, False):
             before = dict.fromkeys(keys[:position], nothing)
-            body = {"n": "x", "u": "https://a.com", **before, key: VALUES[field]}
-            fields, errors = look_for_mistakes(body)
+            sent = select({"n": "x", "u": "https://a.com", **before, key: VALUES[field]})
+            fields, errors = look_for_mistakes(sent)
             assert not errors
-            assert read_fields(body) == (_values(fields), {})
+            assert read_fields(sent) == (_values(fields), {})
             expected = VALUES[field]
             assert getattr(fields, field) == ((expected,) if field == "domains" else expected)
 
 
 def test_one_mistake_does_not_hide_another() -> None:
-    values, errors = read_fields({"n": True, "h": "x", "r": "https://b.com"})
+    values, errors = read_fields(select({"n": True, "h": "x", "r": "https://b.com"}))
     assert set(errors) == {"event_name", "url", "hash_mode"}
     assert "https://b.com" in values
 
@@ -105,7 +108,7 @@ HUGE = 10**4299
     ],
 )
 def test_numbers_of_any_size(body: dict[str, object], field: str, value: object) -> None:
-    sent = {"n": "x", "u": "https://a.com", **body}
+    sent = select({"n": "x", "u": "https://a.com", **body})
     fields, errors = look_for_mistakes(sent)
     assert not errors
     assert getattr(fields, field) == value
@@ -114,5 +117,5 @@ def test_numbers_of_any_size(body: dict[str, object], field: str, value: object)
 
 @pytest.mark.parametrize("number", [10**120, -(10**119), HUGE, -HUGE])
 def test_a_number_that_is_too_long_for_a_name(number: int) -> None:
-    _, errors = read_fields({"n": number, "u": "https://a.com"})
+    _, errors = read_fields(select({"n": number, "u": "https://a.com"}))
     assert errors == {"event_name": ["should be at most 120 character(s)"]}

@@ -1,7 +1,7 @@
 import json
 
 from ingest.http.openapi.event_schema import event_schema, openapi_document
-from ingest.request.fields import ALIASES, INTERACTIVE_KEYS
+from ingest.request.sent_event import ALIASES, INTERACTIVE_KEYS
 
 
 def test_every_key_is_described() -> None:
