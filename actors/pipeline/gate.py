@@ -14,7 +14,7 @@ from ingest.model.verdict import Verdict
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.enrichment import visitor_of
 from ingest.pipeline.reference import Reference
-from ingest.pipeline.steps import GATE, run_steps
+from ingest.pipeline.steps import run_gate
 
 
 class Gate(Stage[Event, EventContext]):
@@ -43,7 +43,7 @@ class Gate(Stage[Event, EventContext]):
     def handle(self, message: Event) -> EventContext | None:
         """Run the gate's steps."""
         context = EventContext(message)
-        drop = run_steps(GATE, context, self._reference)
+        drop = run_gate(context, self._reference)
         if drop is not None:
             self._verdicts.drop(message, Verdict.of(drop))
             return None

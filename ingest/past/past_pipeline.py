@@ -12,7 +12,7 @@ from ingest.past.import_request import ImportSelection
 from ingest.past.past_event import BrokenLineError, PastEvent, Reader, SkipReason, read_record
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.reference import Reference
-from ingest.pipeline.steps import ENRICHMENT, GATE, run_steps
+from ingest.pipeline.steps import ENRICHMENT, run_gate, run_steps
 from ingest.request.field_values import DOMAINS_LIMIT
 
 NUMBERS: Final = 1024
@@ -140,7 +140,7 @@ class PastPipeline:
         if past.place is not None:
             reference = replace(reference, geo=FixedPlace(past.place))
         context = EventContext(event)
-        drop = run_steps(GATE, context, reference)
+        drop = run_gate(context, reference)
         if drop is not None:
             return drop.reason
         if past.is_bot:

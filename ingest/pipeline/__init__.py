@@ -6,7 +6,7 @@ and writes its results there. A step that drops the event returns a `Drop` with 
 rule that matched. No further step runs after a drop.
 
 The gate and enrichment as actors, the trace of `sluice validate` and imports of past events all run
-this list with `run_steps`.
+this list with `run_steps`. `run_gate` leaves out the steps for rules that the site does not have.
 
 To add a reason, change three places:
 

@@ -38,25 +38,28 @@ class Step(msgspec.Struct, frozen=True):
         name: Unique among all steps.
         run: Reads an event's context, writes its results there, and returns a `Drop`, or None to
             let the event pass.
+        rule: The rule of a site that it applies, one of `Site.rules`. Events of sites without the
+            rule pass.
     """
 
     stage: str
     name: str
     run: Callable[[EventContext, Reference], Drop | None]
+    rule: str | None = None
 
 
 STEPS: Final = (
     Step("gate", "spam_referrer", drop_spam_referrer),
     Step("gate", "site", find_site),
-    Step("gate", "traffic_accepted", drop_unpaid),
-    Step("gate", "rate_limit", drop_over_rate_limit),
+    Step("gate", "traffic_accepted", drop_unpaid, "accept_traffic_until"),
+    Step("gate", "rate_limit", drop_over_rate_limit, "rate_limit"),
     Step("gate", "verification_agent", drop_verification_agent),
     Step("gate", "ip_type", drop_ip_type),
-    Step("gate", "hostname_shield", drop_blocked_hostname),
-    Step("gate", "page_shield", drop_blocked_page),
-    Step("gate", "ip_shield", drop_blocked_ip),
+    Step("gate", "hostname_shield", drop_blocked_hostname, "hostnames"),
+    Step("gate", "page_shield", drop_blocked_page, "pages"),
+    Step("gate", "ip_shield", drop_blocked_ip, "ips"),
     Step("gate", "geolocation", locate),
-    Step("gate", "country_shield", drop_blocked_country),
+    Step("gate", "country_shield", drop_blocked_country, "countries"),
     Step("enrichment", "user_agent", drop_bot),
     Step("enrichment", "attribution", add_attribution),
     Step("enrichment", "revenue", add_revenue),
@@ -68,7 +71,28 @@ STEPS: Final = (
 GATE: Final = tuple(step for step in STEPS if step.stage == "gate")
 ENRICHMENT: Final = tuple(step for step in STEPS if step.stage == "enrichment")
 
+_SITE_KNOWN: Final = 1 + [step.name for step in GATE].index("site")
+_TO_SITE: Final = GATE[:_SITE_KNOWN]
+_behind_site: Final[dict[frozenset[str], Sequence[Step]]] = {}
+"""The gate's other steps, by the rules of a site that needs just these."""
+
 _FAILED: Final = "in the step "
+
+
+def run_gate(context: EventContext, reference: Reference) -> Drop | None:
+    """Run the gate's steps, but for those whose rule the event's site does not have.
+
+    The result is that of `run_steps(GATE, context, reference)`.
+    """
+    drop = run_steps(_TO_SITE, context, reference)
+    if drop is not None:
+        return drop
+    rules = context.site.rules
+    steps = _behind_site.get(rules)
+    if steps is None:
+        steps = [step for step in GATE[_SITE_KNOWN:] if step.rule is None or step.rule in rules]
+        _behind_site[rules] = steps
+    return run_steps(steps, context, reference)
 
 
 def run_steps(steps: Sequence[Step], context: EventContext, reference: Reference) -> Drop | None:

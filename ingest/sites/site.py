@@ -79,6 +79,7 @@ class Site:
             of visitors; None if there is none.
         script: The script of its own; None if its pages use another.
         timezone: The time zone of its statistics, by its IANA name; None for UTC.
+        rules: Names of those rules above on which events may be dropped that the site has.
     """
 
     id: int
@@ -92,6 +93,19 @@ class Site:
     server_key: str | None = field(default=None, repr=False)
     script: SiteScript | None = None
     timezone: str | None = None
+    rules: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find out which rules there are."""
+        rules = {
+            "rate_limit": self.rate_limit is not None,
+            "accept_traffic_until": self.accept_traffic_until is not None,
+            "ips": bool(self.shields.ips),
+            "countries": bool(self.shields.countries),
+            "pages": bool(self.shields.pages),
+            "hostnames": bool(self.shields.hostnames),
+        }
+        object.__setattr__(self, "rules", frozenset(rule for rule in rules if rules[rule]))
 
 
 class SiteRegistry:

@@ -11,7 +11,7 @@ from ingest.model.verdict import Drop, DropReason, Verdict
 from ingest.pipeline.context import EventContext
 from ingest.pipeline.gate import VERIFICATION_AGENT
 from ingest.pipeline.reference import Reference
-from ingest.pipeline.steps import GATE, run_steps
+from ingest.pipeline.steps import GATE, run_gate, run_steps
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.shields import Shields
@@ -134,6 +134,28 @@ def test_reasons_and_the_rules_that_matched(
     event = an_event(**request_)
     assert drop_of(event, a_reference(**site)) == Drop(DropReason(reason), rule)
     assert event.request.client_ip not in rule
+
+
+RULES: dict[str, Any] = {
+    "accept_traffic_until": date(2020, 1, 1),
+    "rate_limit": RateLimit(0, 60),
+    "hostnames": ("a.com",),
+    "pages": ("/**",),
+    "ips": ("203.0.113.0/24",),
+    "countries": ("ZZ",),
+}
+
+
+@pytest.mark.parametrize("chosen", range(1 << len(RULES)))
+def test_steps_are_left_out_only_if_the_site_does_not_have_their_rule(chosen: int) -> None:
+    rules = {name: RULES[name] for bit, name in enumerate(RULES) if chosen >> bit & 1}
+    site = {name: rules.pop(name) for name in ("accept_traffic_until", "rate_limit") & rules.keys()}
+    reference = a_reference(**site, **shields(**rules))
+    needed, all_ = EventContext(an_event()), EventContext(an_event())
+
+    assert run_gate(needed, reference) == run_steps(GATE, all_, reference)
+    assert needed == all_
+    assert len(reference.registry.sites[0].rules) == chosen.bit_count()
 
 
 def test_the_rate_limit() -> None:
