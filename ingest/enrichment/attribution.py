@@ -31,9 +31,8 @@ def attribute(referrer: str | None, hostname: str, query: Mapping[str, str]) -> 
     if not query:
         if not referrer:
             return _DIRECT
-        if len(referrer) <= _CACHED_LENGTH:
-            host, attribution = _referred(referrer)
-            return _DIRECT if host == hostname else attribution
+        if len(referrer) + len(hostname) <= _CACHED_LENGTH:
+            return _untagged(referrer, hostname)
     referral = parse_referral(referrer, hostname)
     tags: _Tags = ()
     if query:
@@ -76,13 +75,10 @@ _cached_attribution = lru_cache(maxsize=8192)(_attribution)
 _DIRECT: Final = _attribution(None, ())
 
 
-@lru_cache(maxsize=4096)
-def _referred(referrer: str) -> tuple[str, Attribution]:
-    """The attribution without tags, and the host on whose pages the referrer is not valid."""
-    referral = parse_referral(referrer, "")
-    if referral is None:
-        return "", _DIRECT
-    return referral.web_host, _cached_attribution(referral, ())
+@lru_cache(maxsize=8192)
+def _untagged(referrer: str, hostname: str) -> Attribution:
+    referral = parse_referral(referrer, hostname)
+    return _DIRECT if referral is None else _cached_attribution(referral, ())
 
 
 def older_attribution(attribution: Attribution) -> Attribution:

@@ -24,11 +24,6 @@ class Referral(msgspec.Struct, frozen=True, gc=False):
     path: str
 
     @property
-    def web_host(self) -> str:
-        """The host without `www.` and without a scheme."""
-        return self.host.removeprefix(_APP_PREFIX)
-
-    @property
     def referrer(self) -> str:
         """The value of the column `referrer`, without scheme, port, query and fragment."""
         return self.host + self.path
@@ -49,7 +44,7 @@ def parse_referral(referrer: str | None, page_hostname: str) -> Referral | None:
     if not referrer:
         return None
     referral = _parse(referrer) if len(referrer) <= _CACHED_LENGTH else _parse.__wrapped__(referrer)
-    if referral is None or referral.web_host == page_hostname:
+    if referral is None or referral.host.removeprefix(_APP_PREFIX) == page_hostname:
         return None
     return referral
 
