@@ -102,19 +102,24 @@ class Stage(Actor, Generic[In, Out]):
             elif not await self._receive():
                 return
             end = trio.current_time() + RUN_SECONDS
-            for number in range(min(RUN_LENGTH, len(self._waiting))):
-                if number and number % RUN_PART == 0 and trio.current_time() > end:
+            for _ in range(RUN_LENGTH // RUN_PART):
+                self._handle_part()
+                if not self._waiting or trio.current_time() > end:
                     break
-                message = self._waiting.popleft()
-                try:
-                    handled = self.handle(message)
-                except Exception as error:
-                    self.fail(message, error)
-                    continue
-                if self._window:
-                    self._count(failed=False)
-                if handled is not None:
-                    self._handled.append(handled)
+
+    def _handle_part(self) -> None:
+        waiting, window, handled = self._waiting, self._window, self._handled
+        for _ in range(min(RUN_PART, len(waiting))):
+            message = waiting.popleft()
+            try:
+                result = self.handle(message)
+            except Exception as error:
+                self.fail(message, error)
+                continue
+            if window:
+                self._count(failed=False)
+            if result is not None:
+                handled.append(result)
 
     def fail(self, message: In, error: Exception) -> None:
         """Set one message aside that could not be handled."""
@@ -174,10 +179,11 @@ class Stage(Actor, Generic[In, Out]):
         Returns:
             False if the channel has ended.
         """
+        waiting, inbox = self._waiting, self._inbox
         try:
-            self._waiting.extend(await self._inbox.receive())
-            while len(self._waiting) < RUN_LENGTH:
-                self._waiting.extend(self._inbox.receive_nowait())
+            waiting.extend(await inbox.receive())
+            while len(waiting) < RUN_LENGTH:
+                waiting.extend(inbox.receive_nowait())
         except trio.WouldBlock:
             pass
         except trio.EndOfChannel:
