@@ -34,6 +34,10 @@ class Clock:
         """The time in whole Unix seconds, as in rows."""
         return int(self.now())
 
+    def seconds_at(self, now: float) -> int:
+        """The same at a time of trio's clock."""
+        return int(now + self._offset)
+
     async def sleep_until(self, instant: float) -> None:
         """Wait until `instant` (Unix seconds), also if the clock is set meanwhile."""
         await trio.lowlevel.checkpoint()

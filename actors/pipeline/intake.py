@@ -67,24 +67,28 @@ class Intake:
         await self._verdicts.settled(ticket)
         return self.outcome(ticket)
 
-    def send(self, *requests: EventRequest, tell: Callable[[], object] = tell_nobody) -> Ticket:
+    def send(
+        self,
+        *requests: EventRequest,
+        tell: Callable[[], object] = tell_nobody,
+        now: float | None = None,
+    ) -> Ticket:
         """As `submit`, for callers that do not wait in their own task.
 
         Args:
             requests: Requests that arrived together.
             tell: Called when `outcome` is available; see `Ticket`.
+            now: On trio's clock, if it is known.
 
         Raises:
             OverloadedError: The pipeline is full or closed.
         """
         if not self._open:
             raise OverloadedError
-        named = [(request, domain) for request in requests for domain in request.domains]
-        ticket = self._verdicts.open(len(named), tell)
-        events = [
-            Event(ticket.number, position, domain, request)
-            for position, (request, domain) in enumerate(named)
-        ]
+        named = [(domain, request) for request in requests for domain in request.domains]
+        ticket = self._verdicts.open(len(named), tell, now)
+        number = ticket.number
+        events = [Event(number, position, *one) for position, one in enumerate(named)]
         try:
             self._outlet.send_nowait(events)
         except (trio.WouldBlock, trio.BrokenResourceError):

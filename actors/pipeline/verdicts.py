@@ -42,16 +42,16 @@ class Ticket(msgspec.Struct):
         missing: Number of verdicts still to come.
         tell: Called once, when no verdict is missing or the wait has ended. It runs in an actor's
             task, so it must not raise, and must only wake the waiting task.
-        held: Whether one of its events is being appended.
         opened: When the wait started, on trio's clock.
+        held: Whether one of its events is being appended.
     """
 
     number: int
     verdicts: list[Verdict | None]
     missing: int
-    tell: Callable[[], object] = tell_nobody
+    tell: Callable[[], object]
+    opened: float
     held: bool = False
-    opened: float = msgspec.field(default_factory=trio.current_time)
 
     def outcome(self) -> list[Verdict]:
         """The verdicts in the order of the request's domains; missing ones are timeouts."""
@@ -106,10 +106,19 @@ class Verdicts:
         """Gauges by their names in `/metrics`."""
         return {"sluice_requests_waiting": len(self)}
 
-    def open(self, events: int, tell: Callable[[], object] = tell_nobody) -> Ticket:
-        """Start to wait for that many verdicts; `tell` is as in `Ticket`."""
-        ticket = Ticket(next(self._numbers), [None] * events, events, tell)
-        self._tickets[ticket.number] = ticket
+    def open(
+        self, events: int, tell: Callable[[], object] = tell_nobody, now: float | None = None
+    ) -> Ticket:
+        """Start to wait for verdicts.
+
+        Args:
+            events: How many.
+            tell: As in `Ticket`.
+            now: On trio's clock, if it is known.
+        """
+        number = next(self._numbers)
+        opened = trio.current_time() if now is None else now
+        self._tickets[number] = ticket = Ticket(number, [None] * events, events, tell, opened)
         return ticket
 
     def withdraw(self, ticket: Ticket) -> None:

@@ -130,7 +130,7 @@ class BatchEndpoint:
             body: The raw body, possibly compressed.
         """
         ready = trio.Event()
-        started = self.start(headers, client, body, ready.set)
+        started = self.start(headers, client, body, ready.set, trio.current_time())
         if isinstance(started, Answer):
             return started
         if started is not None:
@@ -145,6 +145,7 @@ class BatchEndpoint:
         client: ClientAddress,
         body: bytes,
         on_verdicts: Callable[[], object],
+        now: float,
     ) -> Answer | PendingBatch | None:
         """Parse a small batch, validate its events and send them into the pipeline. Never raises.
 
@@ -153,6 +154,7 @@ class BatchEndpoint:
             client: The client's address.
             body: The raw body.
             on_verdicts: Called when `finish` can return the answer; see `Ticket`.
+            now: On trio's clock.
 
         Returns:
             The answer if there is nothing to wait for; the pending batch, for `finish`; None if the
@@ -177,7 +179,7 @@ class BatchEndpoint:
 
             ticket = None
             if part.requests:
-                ticket = self._collector.intake.send(*part.requests, tell=tell)
+                ticket = self._collector.intake.send(*part.requests, tell=tell, now=now)
                 self._small_events += len(part.requests)
         except OverloadedError:
             pass

@@ -88,6 +88,7 @@ class EventEndpoint:
         """
         self.trusted_proxies = trusted_proxies
         self._collector = collector
+        self._intake, self._clock = collector.intake, collector.clock
         self._metrics = collector.metrics
         self._flood = flood
         self._operator = operator
@@ -107,12 +108,12 @@ class EventEndpoint:
     @property
     def is_closed(self) -> bool:
         """Whether the server stops, and takes no events any more."""
-        return not self._collector.intake.is_open
+        return not self._intake.is_open
 
     @property
     def room(self) -> int:
         """How many requests the pipeline takes now. Asking costs as much as a step of it."""
-        return self._collector.intake.room if self._collector.accepting else 0
+        return self._intake.room if self._collector.accepting else 0
 
     async def refusal_after_wait(
         self, headers: Mapping[str, str], client: ClientAddress
@@ -154,7 +155,7 @@ class EventEndpoint:
     ) -> Answer:
         """Parse, validate, send into the pipeline, and wait for the verdicts. Never raises."""
         ready = trio.Event()
-        started = self.start(headers, client, body, ready.set)
+        started = self.start(headers, client, body, ready.set, trio.current_time())
         if isinstance(started, Answer):
             return started
         await ready.wait()
@@ -166,6 +167,7 @@ class EventEndpoint:
         client: ClientAddress,
         body: bytes,
         on_verdicts: Callable[[], object],
+        now: float,
     ) -> Answer | PendingRequest:
         """Parse, validate and send into the pipeline. Never raises.
 
@@ -174,6 +176,7 @@ class EventEndpoint:
             client: The client's address.
             body: The raw body.
             on_verdicts: Called when `finish` can return the answer; see `Ticket`.
+            now: On trio's clock.
 
         Returns:
             The answer if there is nothing to wait for; else the pending request, for `finish`.
@@ -182,12 +185,12 @@ class EventEndpoint:
             request = parse_request(
                 headers.get("content-type"),
                 body,
-                timestamp=self._collector.clock.seconds(),
+                timestamp=self._clock.seconds_at(now),
                 client_ip=client.ip,
                 user_agent=headers.get("user-agent"),
                 ip_type=client.ip_type,
             )
-            ticket = self._collector.intake.send(request, tell=on_verdicts)
+            ticket = self._intake.send(request, tell=on_verdicts, now=now)
             has_token = self._operator is not None and self._operator.has_token(headers)
             return PendingRequest(ticket, request if has_token else None)
         except InvalidRequest as invalid:
@@ -202,7 +205,7 @@ class EventEndpoint:
         if pending.ticket.verdicts == _ONE_ACCEPTED:
             return ACCEPTED
         try:
-            verdicts = self._collector.intake.outcome(pending.ticket)
+            verdicts = self._intake.outcome(pending.ticket)
         except OverloadedError:
             return OVERLOADED
         reasons = [verdict.reason.value for verdict in verdicts if verdict.reason is not None]

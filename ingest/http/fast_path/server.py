@@ -308,7 +308,7 @@ class FastPath:
             self._room -= 1
             endpoint = self._endpoint if head.route == ROUTE else self._batches
             started = endpoint.start(
-                head.headers, connection.client, body, connection.verdicts_ready
+                head.headers, connection.client, body, connection.verdicts_ready, self._now
             )
         if started is None:
             assert self._batch_tasks is not None, "read only while `run` runs"  # noqa: S101

@@ -293,8 +293,8 @@ def tell_late(pipeline: Pipeline, nursery: trio.Nursery, monkeypatch: pytest.Mon
         await trio.sleep(3)
         tell()
 
-    def slow(request: Any, tell: Callable[[], object]) -> Any:
-        return send(request, tell=lambda: nursery.start_soon(later, tell))
+    def slow(request: Any, tell: Callable[[], object], now: float) -> Any:
+        return send(request, tell=lambda: nursery.start_soon(later, tell), now=now)
 
     monkeypatch.setattr(pipeline.collector.intake, "send", slow)
 
