@@ -1,11 +1,15 @@
+import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from ingest.telemetry import plain_metrics
 from ingest.telemetry.plain_metrics import PlainCounter, PlainHistogram
 
 BUCKETS = (0.0005, 0.25, 1.0, 5.0)
 
 
-def test_shown_as_prometheus_own_are() -> None:
+@pytest.mark.parametrize("gathered", [1, 2, 1000])
+def test_shown_as_prometheus_own_are(monkeypatch: pytest.MonkeyPatch, gathered: int) -> None:
+    monkeypatch.setattr(plain_metrics, "GATHERED", gathered)
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     counter = PlainCounter("visits", "Visits.", ["site", "reason"])
     histogram = PlainHistogram("wait", "Waits.", ["route"], BUCKETS)
