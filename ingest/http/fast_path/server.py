@@ -190,10 +190,14 @@ class FastPath:
             self._begin_hold()
             ready, self._ready = self._ready, []
             for connection in ready:
-                if not connection.finished:
-                    self._guard(connection, self._finish_request)
-                    if time.perf_counter() > self._hold_ends:
-                        await self._rest()
+                if connection.finished:
+                    continue
+                try:
+                    self._finish_request(connection)
+                except Exception as error:
+                    connection.finish(error=error)
+                if time.perf_counter() > self._hold_ends:
+                    await self._rest()
             if self._waiting.connections or self._small_batches.connections:
                 self._may_admit.set()
 
@@ -236,7 +240,6 @@ class FastPath:
         pending, connection.pending = connection.pending, None
         connection.queued = False
         if pending is not None:
-            CURRENT.set(connection.request_id)
             if isinstance(pending, PendingRequest):
                 self._send(connection, self._endpoint.finish(pending))
             else:
@@ -415,6 +418,7 @@ class FastPath:
         seconds = time.perf_counter() - connection.started
         self._metrics.observe_request(head.route, answer.status, seconds)
         if self._observers:
+            CURRENT.set(connection.request_id)
             parent = traceparent(self._endpoint.trusted_proxies, head.headers, connection.peer)
             completed = CompletedRequest(
                 "POST", head.route, answer.status, seconds, answer.reasons, parent
