@@ -76,16 +76,20 @@ class TrustedProxies:
         networks: Otherwise, where they connect from.
         listed: Whether the operator has listed networks. Then all proxies are known, and only the
             addresses that they have appended to a list are trusted.
+        trusts: Whether to trust the headers of a peer, given the connection's remote address, or
+            anything else for a Unix socket. A peer without an address uses a Unix socket on this
+            machine; it is trusted if loopback is.
     """
 
     everyone: bool
     networks: tuple[IPNetwork, ...] = ()
     listed: bool = False
-    _known: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+    trusts: Callable[[str], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Cache the results for the last peers, which are few behind proxies."""
-        object.__setattr__(self, "_known", lru_cache(maxsize=PEERS)(self._decide))
+        cached = lru_cache(maxsize=PEERS)(self._decide)
+        object.__setattr__(self, "trusts", (lambda _: True) if self.everyone else cached)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -117,18 +121,8 @@ class TrustedProxies:
         listed = any(word.lower() != "private" for word in words)
         return cls(everyone=False, networks=tuple(networks), listed=listed)
 
-    def trusts(self, peer: str) -> bool:
-        """Whether to trust the headers of a peer.
-
-        A peer without an address uses a Unix socket on this machine; it is trusted if loopback is.
-
-        Args:
-            peer: The connection's remote address; anything else for a Unix socket.
-        """
-        return self.everyone or self._known(peer)
-
     def _decide(self, peer: str) -> bool:
-        address = _address(peer)
+        address = _parse_address(peer)
         return any(map(self.holds, _LOOPBACK)) if address is None else self.holds(address)
 
     def holds(self, address: IPAddress) -> bool:
@@ -181,46 +175,14 @@ def resolve_client_ip(
     if not trusted.trusts(peer):
         return ClientAddress(_peer_text(peer), None, None)
     ip_type = headers.get(IP_TYPE_HEADER)
-    if ip_type not in IP_TYPES:
+    if ip_type is not None and ip_type not in IP_TYPES:
         ip_type = None
-    for header in _WHOLE_VALUE_HEADERS:
-        if (value := headers.get(header)) and (ip := _clean(value)):
+    for header, read in _WHOLE_VALUES if trusted.listed else _FIRST_ADDRESSES:
+        if header in headers and (ip := read(headers[header])):
             return ClientAddress(ip, header, ip_type)
-    if trusted.listed:
-        found = _rightmost(headers if lists is None else lists, trusted)
-    else:
-        found = _leftmost(headers)
-    if found is None:
-        return ClientAddress(_peer_text(peer), None, ip_type)
-    return ClientAddress(*found, ip_type)
-
-
-def _leftmost(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    """The first address of the first list that has one, and the list's header."""
-    for header in _LIST_HEADERS:
-        if (value := headers.get(header)) and (ip := _first_address(value)):
-            return ip, header
-    if value := headers.get(_FORWARDED):
-        named = (found[1].strip().strip('"') for found in _FOR_PARAMETER.finditer(value))
-        if ip := _first_of(named):
-            return ip, _FORWARDED
-    return None
-
-
-def _first_address(value: str) -> str:
-    # Most lists have one element, which is used whatever it is.
-    return _first_of(value.split(",", FIRST_PARTS)) if "," in value else _clean(value)
-
-
-def _first_of(values: Iterable[str]) -> str:
-    """The first value that is an address, or else the first one (spec/enrichment.md §1)."""
-    first: str | None = None
-    for value in islice(values, FIRST_PARTS):
-        ip = _clean(value)
-        if _parse_address(ip) is not None:
-            return ip
-        first = ip if first is None else first
-    return first or ""
+    if trusted.listed and (found := _rightmost(headers if lists is None else lists, trusted)):
+        return ClientAddress(*found, ip_type)
+    return ClientAddress(_peer_text(peer), None, ip_type)
 
 
 def _rightmost(lists: Mapping[str, str], trusted: TrustedProxies) -> tuple[str, str] | None:
@@ -276,13 +238,37 @@ def _forwarded_for(element: str) -> str | None:
     return value or None
 
 
+def _first_address(value: str) -> str:
+    """The first address of a list."""
+    # Most lists have one element, which is used whatever it is.
+    return _first_of(value.split(",", FIRST_PARTS)) if "," in value else _clean(value)
+
+
+def _first_forwarded(value: str) -> str:
+    """The first address for which a request was forwarded (RFC 7239 §4)."""
+    return _first_of(found[1].strip().strip('"') for found in _FOR_PARAMETER.finditer(value))
+
+
+def _first_of(values: Iterable[str]) -> str:
+    """The first value that is an address, or else the first one (spec/enrichment.md §1)."""
+    first: str | None = None
+    for value in islice(values, FIRST_PARTS):
+        ip = _clean(value)
+        if _parse_address(ip) is not None:
+            return ip
+        first = ip if first is None else first
+    return first or ""
+
+
 def _clean(value: str) -> str:
     """Drop a port and the brackets around an IPv6 address; anything else stays as it is.
 
     A value that is too long to be an address is garbage; its beginning still tells visitors apart.
     """
-    value = value.strip()[:MAX_ADDRESS_LENGTH]
-    if ":" not in value and "]" not in value and "[" not in value:
+    value = value.strip()
+    if len(value) > MAX_ADDRESS_LENGTH:
+        value = value[:MAX_ADDRESS_LENGTH]
+    if "[" not in value and "]" not in value and (":" not in value or "." not in value):
         return value
     return _PORT.sub(r"\1", value).removeprefix("[").removesuffix("]")
 
@@ -298,11 +284,17 @@ def _parse_address(text: str) -> IPAddress | None:
     return address
 
 
-_address = lru_cache(maxsize=PEERS)(_parse_address)
-"""For peers, which are few behind proxies and send many requests."""
-
-
+@lru_cache(maxsize=PEERS)
 def _peer_text(peer: str) -> str:
     """The peer's address as the visitor's; empty for a Unix socket, whose path says nothing."""
-    address = _address(peer)
+    address = _parse_address(peer)
     return "" if address is None else str(address)
+
+
+_WHOLE_VALUES: Final = tuple((header, _clean) for header in _WHOLE_VALUE_HEADERS)
+_FIRST_ADDRESSES: Final = (
+    *_WHOLE_VALUES,
+    *((header, _first_address) for header in _LIST_HEADERS),
+    (_FORWARDED, _first_forwarded),
+)
+"""How the address is read from each header, in the order in which they are tried."""
