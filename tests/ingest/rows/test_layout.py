@@ -168,3 +168,15 @@ def test_the_rows_of_an_event(first: bool, name: str, signs: list[int]) -> None:
     assert [row[SESSION_SIGN] for row in rows.sessions] == signs
     assert {row[SESSION_ID] for row in rows.sessions} <= {9}
     assert [row[SESSION_EVENTS] for row in rows.sessions] == [1, 2][: len(signs)]
+
+
+@pytest.mark.parametrize(
+    "hostname", ["example.com", pytest.param("b.example.com", id="on another host of the site")]
+)
+def test_the_old_and_the_new_state_of_a_session(hostname: str) -> None:
+    before = begin(an_enriched_event(hostname="example.com", nonce=9), NOON)
+    event = an_enriched_event(hostname=hostname, pathname="/b", timestamp=NOON + 1)
+    after = advance(before, event, NOON + 1)
+    rows = rows_of(event, Transition(before, after))
+    assert rows.sessions == (session_row(before, -1), session_row(after, 1))
+    assert after.exit_page_hostname == hostname
