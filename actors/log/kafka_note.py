@@ -43,7 +43,7 @@ class KafkaNote(Lease):
     """The plan of one partition, from a takeover until another one or the partition's end.
 
     If the group has something else than what was last accepted, `outdated` is set; from then on,
-    and when the partition is lost, no method but `hold` returns.
+    and when the partition is lost, `write` and `name_checkpoint` never return.
 
     Attributes:
         plan: What was last accepted.
@@ -133,7 +133,7 @@ class KafkaNote(Lease):
         """Have a plan accepted.
 
         Returns:
-            False if this log must not be used any more: the partition is lost, its state must be
+            False if this note must not be used any more: the partition is lost, its state must be
             loaded anew, or the membership must be renewed.
         """
         if self._over:

@@ -52,6 +52,7 @@ from ingest.rows.schema import TABLES, Table
 from ingest.server.durability import fitting_state
 from ingest.telemetry.metrics import Metrics
 from tests.actors.fakes import FakeStore
+from tests.actors.log.files import kill
 from tests.actors.pipeline.running_pipeline import no_broadcast
 from tests.conftest import jumping_clock
 from tests.examples import NOON, an_enriched_event, an_event
@@ -232,8 +233,7 @@ class Process:
             for _ in range(life.checkpoints):
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
-        self.log._segments.close()  # nothing is noted, as with a process that was killed
-        self.log._syncer._disk.close()
+        kill(self.log)
 
     async def live_to_the_end(self, nonces: Iterator[int]) -> None:
         """Redrive all letters, drain, and end in order."""
