@@ -1,5 +1,6 @@
 import gzip
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from actors.imports.opening import ImportMistakeError
 from actors.imports.past_import import SALT_GONE, PastImport
 from actors.log.log import LogBrokenError, LogFullError
 from benchmarks.access_logs import START, combined, requests
+from ingest.model.event import EnrichedEvent
 from ingest.past.access_log import AccessLogReader
 from ingest.past.formats import Format
 from ingest.past.import_progress import Phase
 from ingest.past.import_request import ImportSelection
 from ingest.past.import_state import decode_state
 from ingest.past.past_pipeline import PastPipeline
-from ingest.records.record import EndOfSource
+from ingest.records.record import EndOfSource, Record
 from ingest.sessions.salts import LIFETIME
 from tests.actors.fakes import an_outage
 from tests.actors.imports.running_imports import ImportEnvironment, an_import_request
@@ -440,18 +442,22 @@ async def test_a_log_in_memory(environment: ImportEnvironment, whole: ImportEnvi
     assert without_ids(environment) == without_ids(whole)
 
 
+@pytest.mark.parametrize("kind", [EnrichedEvent, EndOfSource], ids=["events", "the end"])
 async def test_a_log_that_is_full_for_a_while(
-    environment: ImportEnvironment, whole: ImportEnvironment, monkeypatch: pytest.MonkeyPatch
+    environment: ImportEnvironment,
+    whole: ImportEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Record],
 ) -> None:
     pipeline = environment.pipeline()
     append, refused = pipeline.log.append, 0
 
-    async def full_at_first(*arguments: Any) -> int:
+    async def full_at_first(records: Sequence[Record], log_time: int) -> int:
         nonlocal refused
-        if refused < 3:
+        if isinstance(records[0], kind) and refused < 3:
             refused += 1
             raise LogFullError("full")
-        return await append(*arguments)
+        return await append(records, log_time)
 
     monkeypatch.setattr(pipeline.log, "append", full_at_first)
     past_import = PastImport(
@@ -460,30 +466,8 @@ async def test_a_log_that_is_full_for_a_while(
     async with running(pipeline):
         await past_import.run()
     assert refused == 3
-    assert without_ids(environment) == without_ids(whole)
-
-
-async def test_a_log_that_is_full_at_the_end(
-    environment: ImportEnvironment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline = environment.pipeline()
-    append, refused = pipeline.log.append, 0
-
-    async def full_for_the_end(records: Any, log_time: int) -> int:
-        nonlocal refused
-        if isinstance(records[0], EndOfSource) and refused < 3:
-            refused += 1
-            raise LogFullError("full")
-        return await append(records, log_time)
-
-    monkeypatch.setattr(pipeline.log, "append", full_for_the_end)
-    past_import = PastImport(
-        an_import_request(environment.write(LOG)), environment.context(pipeline)
-    )
-    async with running(pipeline):
-        await past_import.run()
-    assert refused == 3
     assert past_import.progress().phase is Phase.FINISHED
+    assert without_ids(environment) == without_ids(whole)
 
 
 async def test_a_log_that_cannot_be_trusted(
