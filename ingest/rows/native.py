@@ -43,7 +43,16 @@ _INTEGERS = {
 }
 _MAX_DIGITS = 10**18  # Decimal(18, …) holds fewer than 10^18 units of its last digit.
 _VARINT_1 = tuple(bytes((n,)) for n in range(0x80))
-_LENGTHS = tuple(map(chr, range(0x80)))
+
+
+class _Lengths(dict[int, str]):
+    """Characters that stand for the bytes of a length; those of long texts are not kept."""
+
+    def __missing__(self, length: int) -> str:
+        return _varint(length).decode("latin-1")
+
+
+_LENGTHS = _Lengths({length: chr(length) for length in range(0x80)})
 
 
 class RowNotEncodableError(ValueError):
@@ -126,32 +135,19 @@ def _strings(values: Cells) -> bytes:
     if _all_are(first, values):
         return _text(first) * len(values)
     try:
-        return _short_ascii_strings(values)
+        # Mostly each length and each character takes one byte.
+        return _interleave(bytes(map(len, values)).decode("ascii"), values).encode("ascii")
     except ValueError:
-        return _any_strings(values)
+        # In general, a character stands for a byte. So a text has as many of them as bytes.
+        texts = [value if value.isascii() else _bytes(value).decode("latin-1") for value in values]
+        return _interleave(itemgetter(*map(len, texts))(_LENGTHS), texts).encode("latin-1")
 
 
-def _short_ascii_strings(values: Cells) -> bytes:
-    """As `_strings`, where each length and each character takes one byte, as mostly.
-
-    Raises:
-        ValueError: A value is too long, or not ASCII.
-    """
-    parts = [""] * (2 * len(values))
-    parts[::2] = bytes(map(len, values)).decode("ascii")
-    parts[1::2] = values
-    return "".join(parts).encode("ascii")
-
-
-def _any_strings(values: Cells) -> bytes:
-    """As `_strings`. Each distinct value is encoded once, in characters that stand for bytes."""
-    encoded = {
-        value: _LENGTHS[len(value)] + value
-        if len(value) < 0x80 and value.isascii()
-        else _text(value).decode("latin-1")
-        for value in set(values)
-    }
-    return "".join(itemgetter(*values)(encoded)).encode("latin-1")
+def _interleave(lengths: Sequence[str], texts: Sequence[str]) -> str:
+    parts = [""] * (2 * len(texts))
+    parts[::2] = lengths
+    parts[1::2] = texts
+    return "".join(parts)
 
 
 def _enums(known: dict[str, bytes], values: Cells) -> bytes:

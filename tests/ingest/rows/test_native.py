@@ -70,6 +70,15 @@ def test_length_of_a_string_takes_as_many_bytes_as_it_needs(length: int) -> None
 
 
 @pytest.mark.parametrize(
+    "first", ["", "a", "x" * 127, "x" * 128, "\u00e9" * 64, "a\udcff", "x" * 16_384]
+)
+@pytest.mark.parametrize("second", ["b", "y" * 129, "\u4e2d", "\ud800"])
+def test_each_string_of_a_column_is_encoded_as_alone(first: str, second: str) -> None:
+    alone = column_bytes("String", first) + column_bytes("String", second)
+    assert column_bytes("String", first, second) == alone
+
+
+@pytest.mark.parametrize(
     ("column_type", "value"),
     [
         ("DateTime", -1),
