@@ -18,7 +18,7 @@ from typing import Any
 from ingest.rows.schema import Column
 
 ROWS_PER_BLOCK = 250
-"""Small enough for a block to be encoded in a few milliseconds, during which other threads wait."""
+"""Small enough for a block to be encoded in a millisecond, during which other threads wait."""
 
 KNOWN_ENUMS = 1024
 """How many encoded values of a LowCardinality column are kept from block to block."""
@@ -193,7 +193,7 @@ def _arrays(values: Cells) -> bytes:
     if values.count(()) == len(values):
         return bytes(8 * len(values))
     # A str is also a sequence of str; it would become an array of its letters.
-    if str in map(type, set(values)):
+    if str in set(map(type, values)):
         raise TypeError
     ends = _integers("Q", tuple(accumulate(map(len, values))))
     return ends + _strings(tuple(chain.from_iterable(filter(None, values))))
