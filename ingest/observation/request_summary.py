@@ -7,7 +7,7 @@ import msgspec
 from ingest.model.event import EventRequest
 from ingest.observation.event_summary import cut
 from ingest.request.body import media_type, parse_body, reads_raw
-from ingest.request.fields import look_for_mistakes
+from ingest.request.fields import find_mistakes
 from ingest.request.invalid import Errors, InvalidRequest
 from ingest.request.sent_event import ALIASES, INTERACTIVE_KEYS, select
 
@@ -65,7 +65,7 @@ def describe_mistakes(content_type: str | None, body: bytes, errors: Errors) -> 
         params = parse_body(content_type, body)
     except InvalidRequest:
         return describe_body(content_type, body)
-    fields, mistaken = look_for_mistakes(select(params))
+    fields, mistaken = find_mistakes(select(params))
     sound = fields.model_dump(
         exclude={"domains" if field == "domain" else field for field in {*errors, *mistaken}},
         exclude_defaults=True,

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from ingest.model.event import ENGAGEMENT, EventRequest
+from pydantic_core import PydanticCustomError
+
+from ingest.model.event import ENGAGEMENT, EventRequest, Props
 from ingest.request.body import is_form, parse_body
 from ingest.request.field_values import (
     UNKNOWN_SCROLL_DEPTH,
@@ -10,9 +12,9 @@ from ingest.request.field_values import (
     read_scroll_depth,
     read_tracker_version,
 )
-from ingest.request.fields import SYSTEM_EVENTS, read_fields
+from ingest.request.fields import SYSTEM_EVENTS, find_mistakes, read_fields, values_of
 from ingest.request.invalid import InvalidRequest
-from ingest.request.props import PropsTooLong, parse_props
+from ingest.request.props import PATH_SYNCED_EVENTS, PropsTooLong, parse_props
 from ingest.request.revenue import parse_revenue
 from ingest.request.sent_event import SentEvent, decode, select
 
@@ -39,7 +41,8 @@ def parse_request(
     Raises:
         InvalidRequest: With every mistake found.
     """
-    sent = None if is_form(content_type) else decode(body)
+    # Most requests have the type that trackers send, and are spared the look.
+    sent = decode(body) if content_type == "text/plain" or not is_form(content_type) else None
     if sent is None:
         sent = select(parse_body(content_type, body))
     return _parse(sent, timestamp, client_ip, user_agent, ip_type, None)
@@ -78,7 +81,12 @@ def _parse(
     ip_type: str | None,
     received: int | None,
 ) -> EventRequest:
-    values, errors = read_fields(sent)
+    errors: dict[str, list[str]] = {}
+    try:
+        values = read_fields(sent)
+    except PydanticCustomError:
+        fields, errors = find_mistakes(sent)
+        values = values_of(fields)
     name, url, domains, referrer, hash_mode, sent_props, revenue, interactive = values
     if domains is None:
         domains = (url.host,) if url.host else ()
@@ -96,10 +104,11 @@ def _parse(
                 "engagement event requires a valid integer value for at least one of 'sd' or 'e'"
                 " fields"
             )
+    props: Props = ()
     try:
-        props = parse_props(sent_props, name, pathname)
+        if sent_props is not None or name in PATH_SYNCED_EVENTS:
+            props = parse_props(sent_props, name, pathname)
     except PropsTooLong:
-        props = ()
         errors["props"] = ["keys should have at most 300 bytes and values 2000 bytes"]
     if errors:
         raise InvalidRequest(errors)

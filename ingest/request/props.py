@@ -48,8 +48,6 @@ def parse_props(value: object, event_name: str, pathname: str) -> Props:
     Raises:
         PropsTooLong: A pair that would be stored is too long.
     """
-    if value is None and event_name not in PATH_SYNCED_EVENTS:
-        return ()
     values = object_of(value) or {}
     if not values and event_name not in PATH_SYNCED_EVENTS:
         return ()
