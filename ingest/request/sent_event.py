@@ -26,6 +26,7 @@ _TRACKER_KEYS: Final = {field: keys[0] for field, keys in ALIASES.items()} | {
     "props": "p",
     "revenue": "$",
     "interactive": "i",
+    "screen_width": "w",
 }
 """The key under which trackers send each field."""
 
@@ -42,7 +43,8 @@ class SentEvent(
 ):
     """The value of each field; `None` and `False` if there is none.
 
-    `decode` reads values of these types only; `select` takes any.
+    `decode` reads values of these types only; `select` takes any. The screen's width, which some
+    trackers send, means nothing.
     """
 
     event_name: Scalar = None
@@ -56,6 +58,7 @@ class SentEvent(
     scroll_depth: Scalar = None
     engagement_time: Scalar = None
     interactive: Scalar = None
+    screen_width: Scalar = None
 
 
 _DECODER: Final = msgspec.json.Decoder(SentEvent)
