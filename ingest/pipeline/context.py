@@ -53,13 +53,14 @@ class EventContext(msgspec.Struct, gc=False):
         """
         event = self.event
         request = event.request
+        timestamp, received = request.timestamp, request.received
         return EnrichedEvent(  # by position, see `ingest.model.event`
             event.domain,
             request.tracker_version,
             self.site.id,
             self.visitor,
-            request.timestamp,
-            event.received,
+            timestamp,
+            timestamp if received is None else received,
             request.name,
             request.hostname,
             request.pathname,

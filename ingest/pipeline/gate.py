@@ -19,8 +19,10 @@ _NOT_FOUND = Drop(DropReason.NOT_FOUND, "no site has the domain")
 _VERIFICATION_AGENT = Drop(
     DropReason.VERIFICATION_AGENT, "user agent of Plausible's installation check"
 )
-_DC_IP = Drop(DropReason.DC_IP, f"{IP_TYPE_HEADER}: dc_ip")
-_THREAT_IP = Drop(DropReason.THREAT_IP, f"{IP_TYPE_HEADER}: threat_ip")
+_UNWANTED_IP_TYPES = {
+    "dc_ip": Drop(DropReason.DC_IP, f"{IP_TYPE_HEADER}: dc_ip"),
+    "threat_ip": Drop(DropReason.THREAT_IP, f"{IP_TYPE_HEADER}: threat_ip"),
+}
 
 
 def drop_spam_referrer(context: EventContext, reference: Reference) -> Drop | None:
@@ -78,12 +80,8 @@ def drop_verification_agent(context: EventContext, reference: Reference) -> Drop
 
 def drop_ip_type(context: EventContext, reference: Reference) -> Drop | None:
     """Drop addresses that a trusted proxy has classified as unwanted."""
-    match context.event.request.ip_type:
-        case "dc_ip":
-            return _DC_IP
-        case "threat_ip":
-            return _THREAT_IP
-    return None
+    ip_type = context.event.request.ip_type
+    return None if ip_type is None else _UNWANTED_IP_TYPES.get(ip_type)
 
 
 def drop_blocked_hostname(context: EventContext, reference: Reference) -> Drop | None:
