@@ -130,8 +130,8 @@ class GeoDatabase:
                 place = _place(self._reader.get(ipaddress.ip_address(packed)))
                 self._remember(record, place)
             return place
-        except (ValueError, KeyError, maxminddb.InvalidDatabaseError):
-            # Not an address, IPv6 in an IPv4-only database, or a record that cannot be decoded.
+        except (ValueError, maxminddb.InvalidDatabaseError):
+            # Not an address, or a record that cannot be decoded.
             return NOWHERE
 
     def _remember(self, record: int, place: Place) -> None:

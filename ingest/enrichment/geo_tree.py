@@ -2,10 +2,13 @@
 
 import struct
 from array import array
+from functools import lru_cache
 from mmap import mmap
 from typing import Final
 
-_TOP_BYTES: Final = 2
+PREFIXES: Final = 4096
+"""Number of prefixes of IPv6 whose nodes are remembered. A provider has one or a few."""
+
 _BITS: Final = tuple(tuple(byte >> place & 1 for place in range(7, -1, -1)) for byte in range(256))
 _word_at: Final = struct.Struct(">I").unpack_from
 
@@ -14,11 +17,11 @@ class GeoTree:
     """A database's search tree.
 
     A node has two children, for the next bit of an address. A child is the number of a node or, if
-    it is greater than the number of nodes, of a record. The nodes behind the first 16 bits are
-    remembered.
+    it is greater than the number of nodes, of a record. The nodes behind the first 16 bits of IPv4
+    and behind the first 32 bits of IPv6 are remembered.
     """
 
-    __slots__ = ("_layout", "_nodes", "_roots", "_tops", "_tree")
+    __slots__ = ("_behind_prefix", "_has_ipv6", "_ipv4", "_layout", "_nodes", "_tops", "_tree")
 
     def __init__(self, tree: mmap, nodes: int, child_bits: int, ip_version: int) -> None:
         """Use the tree at the beginning of a database.
@@ -40,8 +43,10 @@ class GeoTree:
             # The upper bits of both children are in the byte between the lower ones.
             0xF0 if child_bits == 28 else 0,
         )
-        self._roots = {4: 0} if ip_version == 4 else {4: self._descend(0, bytes(12)), 16: 0}
-        self._tops = {length: array("I", bytes(4 << 8 * _TOP_BYTES)) for length in self._roots}
+        self._has_ipv6 = ip_version == 6
+        self._ipv4 = self._descend(0, bytes(12)) if self._has_ipv6 else 0
+        self._tops = array("I", bytes(4 << 16))
+        self._behind_prefix = lru_cache(PREFIXES)(self._descend)
 
     def find(self, address: bytes) -> int:
         """Return the number of an address's record, the same for all networks that share it.
@@ -51,18 +56,20 @@ class GeoTree:
 
         Returns:
             0 if there is none.
-
-        Raises:
-            KeyError: The address is of IPv6, the database is not.
         """
-        tops = self._tops[len(address)]
-        top = address[0] << 8 | address[1]
-        node = tops[top]
-        if not node:
-            root = self._roots[len(address)]
-            node = tops[top] = self._descend(root, address[:_TOP_BYTES])
+        if len(address) == 4:
+            top = address[0] << 8 | address[1]
+            node = self._tops[top]
+            if not node:
+                node = self._tops[top] = self._descend(self._ipv4, address[:2])
+            rest = address[2:]
+        elif self._has_ipv6:
+            node = self._behind_prefix(0, address[:4])
+            rest = address[4:]
+        else:
+            return 0
         if node < self._nodes:
-            node = self._descend(node, address[_TOP_BYTES:])
+            node = self._descend(node, rest)
         return node if node > self._nodes else 0
 
     def _descend(self, node: int, address: bytes) -> int:
