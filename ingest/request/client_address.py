@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Self
 
 import msgspec
@@ -85,9 +86,14 @@ class TrustedProxies:
     networks: tuple[IPNetwork, ...] = ()
     listed: bool = False
     trusts: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+    _ranges: dict[int, list[tuple[int, int]]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Cache the results for the last peers, which are few behind proxies."""
+        ranges: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+        for network in self.networks:
+            ranges[network.version].append((int(network.netmask), int(network.network_address)))
+        object.__setattr__(self, "_ranges", ranges)
         cached = lru_cache(maxsize=PEERS)(self._decide)
         object.__setattr__(self, "trusts", (lambda _: True) if self.everyone else cached)
 
@@ -127,7 +133,8 @@ class TrustedProxies:
 
     def holds(self, address: IPAddress) -> bool:
         """Whether an address lies in one of the networks."""
-        return any(address in network for network in self.networks)
+        number = int(address)
+        return any(number & mask == network for mask, network in self._ranges[address.version])
 
 
 class ClientAddress(msgspec.Struct, frozen=True, gc=False):
@@ -274,14 +281,20 @@ def _clean(value: str) -> str:
 
 
 def _parse_address(text: str) -> IPAddress | None:
-    """Parse an address; an IPv4 client of a dual-stack listener is an IPv4 client."""
+    """Parse an address; an IPv4 client of a dual-stack listener is an IPv4 client.
+
+    `inet_pton` takes a tenth of the time of `ipaddress`, but knows no zones (`fe80::1%eth0`).
+    """
     try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
+        if "%" in text:
+            address = ipaddress.IPv6Address(text)
+        elif ":" in text:
+            address = ipaddress.IPv6Address(inet_pton(AF_INET6, text))
+        else:
+            return ipaddress.IPv4Address(inet_pton(AF_INET, text))
+    except (OSError, ValueError):
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+    return address if address.ipv4_mapped is None else address.ipv4_mapped
 
 
 @lru_cache(maxsize=PEERS)

@@ -377,3 +377,36 @@ def test_settings_are_values() -> None:
     assert TrustedProxies.parse("private") == TrustedProxies.parse(" private ")
     assert TrustedProxies.parse("private") != TrustedProxies.parse("all")
     assert TrustedProxies.parse("private") != TrustedProxies.parse("private 127.0.0.0/8")
+
+
+ADDRESSES = st.one_of(
+    st.ip_addresses().map(str),
+    st.ip_addresses(v=6).map(lambda address: address.exploded),
+    st.lists(
+        st.sampled_from(["", "0", "00", "1", "ff", "255", "256", "FFFF", "1.2.3.4"]), max_size=9
+    ).map(":".join),
+    st.lists(st.sampled_from(["", "0", "01", "1", "99", "255", "256", "a"]), max_size=5).map(
+        ".".join
+    ),
+    st.text("0123456789abcdef:.%x\xb2 ", max_size=40),
+)
+
+
+@given(ADDRESSES, st.sampled_from(["", "%1", "%eth0", "%"]))
+def test_the_first_address_is_what_ipaddress_takes_for_one(text: str, zone: str) -> None:
+    text = (text + zone).strip()
+    assume(":" not in text or "." not in text)  # the end would be a port
+    try:
+        ipaddress.ip_address(text)
+        first = text
+    except ValueError:
+        first = "192.0.2.77"
+
+    assert resolve_client_ip({"x-forwarded-for": f"{text},192.0.2.77"}, PEER, ALL).ip == first
+
+
+@given(st.ip_addresses() | st.sampled_from([each[0] for each in LISTED.networks]))
+def test_networks_hold_what_ipaddress_says(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    assert LISTED.holds(address) is any(address in network for network in LISTED.networks)
