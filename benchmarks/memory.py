@@ -65,7 +65,7 @@ def apply(sessions: LiveSessions, one: EnrichedEvent) -> None:
     """Apply an event as it happens, as the fold does."""
     transition = sessions.transition(one, share(one.timestamp))
     if transition is not None:
-        sessions.commit(transition)
+        sessions.put(transition.after)
 
 
 def measure_sessions(count: int, pages: int) -> None:

@@ -144,7 +144,7 @@ def rows(traffic: Traffic, visits: int) -> Iterator[EventRows]:
             states = (session_row(after, 1),)
         elif event.name != "engagement":
             states = (session_row(before, -1), session_row(after, 1))
-        open_sessions.commit(transition)
+        open_sessions.put(transition.after)
         yield EventRows(event_row(event, after), states)
 
 

@@ -88,12 +88,15 @@ class Fold:
         """
         if type(record) is EnrichedEvent or type(record) is DropCounts:
             source = record.source
-            if source is None:
-                return self._apply(record)
-            if self.sources.has_taken(source):
+            if source is not None and self.sources.has_taken(source):
                 return None
-            outcome = self._apply(record)
-            self.sources.take(source, self.log_time)
+            outcome: EventRows | Verdict | None = None
+            if isinstance(record, EnrichedEvent):
+                outcome = self._visit(record)
+            else:
+                self._add(record)
+            if source is not None:
+                self.sources.take(source, self.log_time)
             return outcome
         match record:
             case EndOfSource(name=name, number=number):
@@ -104,14 +107,10 @@ class Fold:
                 self.describe(record)
         return None
 
-    def _apply(self, record: EnrichedEvent | DropCounts) -> EventRows | Verdict | None:
-        if type(record) is EnrichedEvent:
-            return self._visit(record)
-        assert type(record) is DropCounts  # noqa: S101 - the only other kind
+    def _add(self, record: DropCounts) -> None:
         for count in record.counts:
             key = count.minute, count.domain, count.site_id, count.metric, count.tracker_version
-            self._count(key, count.events)
-        return None
+            self._counters[key] = self._counters.get(key, 0) + count.events
 
     def pass_over(self, record: Record) -> None:
         """Count a record that has become a dead letter as taken."""
@@ -122,7 +121,7 @@ class Fold:
                 if is_import(source.name):
                     self._import(source.name).forget(record.timestamp)
                     return
-            self._count(_key(record, SET_ASIDE.metric), 1)
+            self._count(record, SET_ASIDE.metric)
 
     def describe(self, description: Description) -> None:
         """Apply a description from here on."""
@@ -159,19 +158,17 @@ class Fold:
         sessions: OpenSessions = self.past if is_past else self.sessions
         transition = sessions.transition(event, self.log_time)
         if transition is None:
-            self._count(_key(event, NO_SESSION.metric), 1)
+            self._count(event, NO_SESSION.metric)
             return NO_SESSION
         rows = rows_of(event, transition)
-        sessions.commit(transition)
+        sessions.put(transition.after)
         if is_past:
             self.past.forget_beyond(PAST_SESSIONS)
-        self._count(_key(event, _ACCEPTED), 1)
+        self._count(event, _ACCEPTED)
         return rows
 
-    def _count(self, key: CounterKey, events: int) -> None:
-        self._counters[key] = self._counters.get(key, 0) + events
-
-
-def _key(event: EnrichedEvent, metric: str) -> CounterKey:
-    received = event.received
-    return received - received % 60, event.domain, event.site_id, metric, event.tracker_version
+    def _count(self, event: EnrichedEvent, metric: str) -> None:
+        counters, received = self._counters, event.received
+        minute = received - received % 60
+        key = minute, event.domain, event.site_id, metric, event.tracker_version
+        counters[key] = counters.get(key, 0) + 1

@@ -108,7 +108,7 @@ class ImportSessions:
             # A replay passes over the event at once, and must have the same sessions then.
             self.open.put_back(forgotten)
             raise
-        self.open.commit(transition)
+        self.open.put(transition.after)
         self.open.forget_beyond(SESSIONS)
         self.figures = ImportFigures(visits + (transition.before is None), without_session)
         return rows

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ingest.sessions.open_sessions import SLICE, OpenSessions, session_key
+from ingest.sessions.open_sessions import SLICE, OpenSessions
 from ingest.sessions.session import Session
 
 SHARDS: Final = 64
@@ -52,11 +52,12 @@ class LiveSessions(OpenSessions):
 
     def get(self, site_id: int, user_id: int) -> Session | None:
         """The session stored under a visitor's id, live or not."""
-        return self._shards[user_id % SHARDS].get(session_key(site_id, user_id))
+        key = site_id << 64 | user_id  # `session_key`; the call would take as long as the rest
+        return self._shards[key % SHARDS].get(key)
 
     def put(self, session: Session) -> None:
         """Store a session's state."""
-        key = session_key(session.site_id, session.user_id)
+        key = session.site_id << 64 | session.user_id
         shard = self._shards[key % SHARDS]
         if key not in shard:
             self._wait(key, session.touched)

@@ -28,7 +28,7 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
 class OpenSessions(ABC):
     """What live and past sessions have in common.
 
-    Looking up and storing are separate (`transition`, then `commit`), so a caller that fails in
+    Looking up and storing are separate (`transition`, then `put`), so a caller that fails in
     between has changed nothing.
     """
 
@@ -64,15 +64,19 @@ class OpenSessions(ABC):
         """Find the live session that an event belongs to.
 
         The visitor's current id is tried first, then the one under the previous salt, under which
-        a session that was open when the salts rotated is kept (spec/sessions.md §3).
+        a session that was open when the salts rotated is kept. An event belongs to a session up to
+        and including `timeout` seconds after the last activity, and also if it is before that
+        (spec/sessions.md §3).
         """
-        session = self.get(event.site_id, event.visitor.user_id)
-        if session is not None and session.is_live(event.timestamp, self.timeout):
+        site_id, visitor = event.site_id, event.visitor
+        oldest = event.timestamp - self.timeout
+        session = self.get(site_id, visitor.user_id)
+        if session is not None and session.timestamp >= oldest:
             return session
-        if event.visitor.previous_user_id is None:
+        if visitor.previous_user_id is None:
             return None
-        session = self.get(event.site_id, event.visitor.previous_user_id)
-        if session is not None and session.is_live(event.timestamp, self.timeout):
+        session = self.get(site_id, visitor.previous_user_id)
+        if session is not None and session.timestamp >= oldest:
             return session
         return None
 
@@ -92,10 +96,6 @@ class OpenSessions(ABC):
         if event.name == ENGAGEMENT:
             return None
         return Transition(None, begin(event, log_time))
-
-    def commit(self, transition: Transition) -> None:
-        """Store the session's new state."""
-        self.put(transition.after)
 
     def restore(self, sessions: Iterable[Session]) -> None:
         """Restore saved sessions, in the order of `__iter__`."""

@@ -12,7 +12,7 @@ from ingest.model.event import (
     Place,
     Props,
 )
-from ingest.sessions.shared_values import share
+from ingest.sessions.shared_values import SHARED_BY_PYTHON, share
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -58,14 +58,6 @@ class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     device: Device
     touched: int = 0
 
-    def is_live(self, now: int, timeout: int) -> bool:
-        """Whether an event at `now` (Unix seconds) still belongs to this session.
-
-        It does up to and including `timeout` seconds after the last activity. An event before the
-        last activity also belongs to it (spec/sessions.md §3).
-        """
-        return now - self.timestamp <= timeout
-
 
 def begin(event: EnrichedEvent, log_time: int) -> Session:
     """Start a session with its first event, which must not be an engagement event.
@@ -75,7 +67,7 @@ def begin(event: EnrichedEvent, log_time: int) -> Session:
         log_time: When it entered the log, Unix seconds.
     """
     pageview = event.name == PAGEVIEW
-    timestamp = share(event.timestamp)
+    timestamp = log_time if event.timestamp == log_time else share(event.timestamp)
     hostname = share(event.hostname) if pageview else ""
     pathname = share(event.pathname) if pageview else ""
     return Session(  # by position, see `ingest.model.event`
@@ -112,26 +104,35 @@ def advance(session: Session, event: EnrichedEvent, log_time: int) -> Session:
         event: The event.
         log_time: When it entered the log, Unix seconds.
     """
+    timestamp = log_time if event.timestamp == log_time else share(event.timestamp)
     if event.name == ENGAGEMENT:
-        return replace(session, timestamp=share(event.timestamp), touched=log_time)
+        return replace(session, timestamp=timestamp, touched=log_time)
+    hostname, entry_page, pageviews = session.hostname, session.entry_page, session.pageviews
+    exit_page, exit_page_hostname = session.exit_page, session.exit_page_hostname
     pageview = event.name == PAGEVIEW
-    pageviews = session.pageviews + 1 if pageview else session.pageviews
-    first_page = pageview and not session.entry_page
+    if pageview:
+        pageviews += 1
+        exit_page = share(event.pathname)
+        if event.hostname != exit_page_hostname:
+            exit_page_hostname = share(event.hostname)
+        if not entry_page:
+            hostname, entry_page = exit_page_hostname, exit_page
     ends_bounce = pageviews >= 2 or (event.interactive and not pageview)
+    duration = abs(event.timestamp - session.start)
     return Session(  # by position, see `ingest.model.event`
         session.session_id,
         session.site_id,
         session.user_id,
-        share(event.hostname) if first_page else session.hostname,
-        share(event.timestamp),
+        hostname,
+        timestamp,
         session.start,
         session.is_bounce and not ends_bounce,
-        share(event.pathname) if first_page else session.entry_page,
-        share(event.pathname) if pageview else session.exit_page,
-        share(event.hostname) if pageview else session.exit_page_hostname,
+        entry_page,
+        exit_page,
+        exit_page_hostname,
         pageviews,
         session.events + 1,
-        share(abs(event.timestamp - session.start)),
+        duration if duration <= SHARED_BY_PYTHON else share(duration),
         session.entry_props,
         session.attribution,
         session.place,

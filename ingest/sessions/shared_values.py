@@ -12,6 +12,9 @@ T = TypeVar("T")
 SHARED_VALUES: Final = 16_384
 """How many are remembered: those last used."""
 
+SHARED_BY_PYTHON: Final = 256
+"""The largest number that is one object everywhere without `share`."""
+
 
 class Share(Protocol):
     """See `share`."""

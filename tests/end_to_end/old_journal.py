@@ -38,7 +38,7 @@ def leave_old_journal(state: Path, events: int) -> list[str]:
         transition = sessions.transition(event, event.timestamp)
         assert transition is not None
         run.append(rows_of(event, transition))
-        sessions.commit(transition)
+        sessions.put(transition.after)
         pages.append(event.pathname)
         if number % (events // 2) == 0:
             first = number

@@ -63,7 +63,7 @@ def send(event: Event, reference: Reference, visits: LiveSessions) -> Verdict:
     transition = visits.transition(context.enriched(111_111_111), event.timestamp)
     if transition is None:
         return NO_SESSION
-    visits.commit(transition)
+    visits.put(transition.after)
     return ACCEPTED
 
 

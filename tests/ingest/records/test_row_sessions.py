@@ -38,7 +38,7 @@ def test_rows_do_to_sessions_what_their_events_did(events: list[tuple[int, str, 
         transition = written.transition(event, now)
         if transition is None:
             continue
-        written.commit(transition)
+        written.put(transition.after)
         follow_rows(followed, rows_of(event, transition))
     assert list(followed) == list(written)
 
@@ -47,7 +47,7 @@ def test_engagement_with_an_unknown_session_changes_nothing() -> None:
     sessions, others = LiveSessions(1800), LiveSessions(1800)
     opened = sessions.transition(an_enriched_event(nonce=1), NOON)
     assert opened is not None
-    sessions.commit(opened)
+    sessions.put(opened.after)
     engagement = an_enriched_event(name="engagement", timestamp=NOON + 5)
     transition = sessions.transition(engagement, NOON + 5)
     assert transition is not None
@@ -57,7 +57,7 @@ def test_engagement_with_an_unknown_session_changes_nothing() -> None:
     # As when the session that it kept alive has given way to another of the same visitor.
     later = others.transition(an_enriched_event(nonce=2), NOON)
     assert later is not None
-    others.commit(later)
+    others.put(later.after)
     follow_rows(others, rows)
     states: list[Session] = list(others)
     assert states == [later.after]

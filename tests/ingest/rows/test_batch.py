@@ -28,7 +28,7 @@ def rows_after(sessions: LiveSessions, user: int, name: str, timestamp: int) -> 
     transition = sessions.transition(event, timestamp)
     if transition is None:
         return None
-    sessions.commit(transition)
+    sessions.put(transition.after)
     return rows_of(event, transition)
 
 

@@ -159,7 +159,7 @@ class Visits(RuleBasedStateMachine):
         assert visit == (event.nonce if expected is None else expected)
         if not kept:
             return
-        self.sessions.commit(transition)
+        self.sessions.put(transition.after)
         self.accepted.setdefault(visit, []).append(event)
         user = self.accepted[visit][0].visitor.user_id
         self.latest[user] = (visit, event.timestamp, self.log_time)

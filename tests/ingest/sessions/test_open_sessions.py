@@ -28,7 +28,7 @@ def apply(
     event = an_enriched_event(**changes)
     transition = sessions.transition(event, event.timestamp if log_time is None else log_time)
     if transition is not None:
-        sessions.commit(transition)
+        sessions.put(transition.after)
     return transition
 
 
@@ -43,6 +43,7 @@ def test_the_first_event_opens_a_session(sessions: OpenSessions) -> None:
 @pytest.mark.parametrize(
     ("silence", "session_id"),
     [
+        pytest.param(-60 * 60, 1, id="an earlier one continues"),
         pytest.param(30 * 60, 1, id="30:00 continues"),
         pytest.param(30 * 60 + 1, 2, id="30:01 begins anew"),
     ],

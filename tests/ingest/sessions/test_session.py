@@ -143,11 +143,3 @@ def test_later_events_do_not_change_where_the_visit_came_from() -> None:
         first.device,
         first.entry_props,
     )
-
-
-@pytest.mark.parametrize(
-    ("silence", "live"),
-    [(0, True), (1799, True), (1800, True), (1801, False), (86_400, False), (-3600, True)],
-)
-def test_is_live_up_to_thirty_minutes(silence: int, live: bool) -> None:
-    assert a_session().is_live(NOON + silence, 1800) is live

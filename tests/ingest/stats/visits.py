@@ -64,7 +64,7 @@ def fold(events: Iterable[EnrichedEvent]) -> Folded:
         transition = opened.transition(event, event.timestamp)
         if transition is None:
             continue
-        opened.commit(transition)
+        opened.put(transition.after)
         rows = rows_of(event, transition)
         folded.events.append(rows.event)
         folded.sessions.extend(rows.sessions)
