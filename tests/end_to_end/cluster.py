@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self
 import httpx
 
 from tests.cluster.brokers import Brokers
-from tests.end_to_end.sluice import CHROME, START_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice, wait_until
 
 SECRET: Final = "the-same-on-all-fronts-of-this-cluster"
 PARTITIONS: Final = 8
@@ -32,7 +32,7 @@ class Member(Sluice):
 
     def wait_ready(self) -> None:
         """Wait until the process takes part in the cluster."""
-        wait_until(lambda: self.readiness()[0] == 200, START_SECONDS, self.log_text)
+        wait_until(lambda: self.readiness()[0] == 200, self.log_text)
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """The status and the report of `/ready`."""
@@ -121,7 +121,7 @@ class Cluster(Sluice):
 
     def wait_whole(self) -> None:
         """Wait until all fronts see all members, and an owner of each partition."""
-        wait_until(lambda: all(map(self._sees_all, self.fronts)), START_SECONDS, self.log_text)
+        wait_until(lambda: all(map(self._sees_all, self.fronts)), self.log_text)
 
     def _sees_all(self, front: Member) -> bool:
         _, report = front.readiness()

@@ -23,7 +23,6 @@ from tests.end_to_end.sluice import Sluice, wait_until
 
 Row = Mapping[str, Any]
 
-STEP_SECONDS = 300.0
 END = "end.example"
 """A site for events that are sent last, to detect that all earlier events are stored."""
 
@@ -282,7 +281,7 @@ class Collected:
 
     def wait_for(self, count: int, explain: Callable[[], str] = lambda: "") -> None:
         """Wait until there are this many events."""
-        wait_until(lambda: len(self.events()) >= count, STEP_SECONDS, explain)
+        wait_until(lambda: len(self.events()) >= count, explain)
 
 
 @dataclass(frozen=True, slots=True)

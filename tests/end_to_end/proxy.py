@@ -24,7 +24,6 @@ http {{
     {}
 }}
 """
-START_SECONDS = 60.0
 
 
 class Proxy:
@@ -90,7 +89,7 @@ class Proxy:
             self.process = subprocess.Popen(
                 self.command, cwd=self.directory, stderr=log, env={**os.environ, **home}
             )
-        wait_until(self._listens, START_SECONDS, self._explain)
+        wait_until(self._listens, self._explain)
         return self
 
     def __exit__(self, *_: object) -> None:

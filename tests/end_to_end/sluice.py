@@ -69,9 +69,9 @@ SINGLE_PROCESSES = ("chdb", "clickhouse", "chdb-hypercorn")
 SINGLE_PROCESS = pytest.mark.parametrize("store", SINGLE_PROCESSES, indirect=True)
 """For tests of what a cluster does differently, which say why."""
 
-# Only a failure takes so long.
-START_SECONDS = 300.0
-ROWS_SECONDS = 300.0
+WAIT_SECONDS = 300.0
+"""How long a test waits for another process. Only a failure takes so long."""
+
 STORE_AWAY = re.compile("the connection to ClickHouse failed|shutting down due to a fatal error")
 """What errors say while the test server restarts, see `ClickHouseServer`."""
 
@@ -118,7 +118,7 @@ class Sluice:
             cwd=self.directory,
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=WAIT_SECONDS,
             check=False,
         )
 
@@ -136,13 +136,13 @@ class Sluice:
     def start(self) -> Self:
         self.launch()
         announcement = self.state / "server.json"
-        wait_until(lambda: self._announced(announcement), START_SECONDS, self.log_text)
+        wait_until(lambda: self._announced(announcement), self.log_text)
         announced = json.loads(announcement.read_text())
         self.url = f"http://127.0.0.1:{announced['port']}"
         self.port = int(announced["port"])
         self.token = str(announced["token"])
         self.client = httpx.Client(base_url=self.url, headers={"user-agent": CHROME}, timeout=60)
-        wait_until(self._answers, START_SECONDS, self.log_text)
+        wait_until(self._answers, self.log_text)
         return self
 
     def _announced(self, announcement: Path) -> bool:
@@ -204,7 +204,7 @@ class Sluice:
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Return the query's rows, once the store is reachable."""
-        deadline = time.monotonic() + ROWS_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while STORE_AWAY.search((response := self._ask(sql)).text) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert response.status_code == 200, response.text
@@ -216,7 +216,7 @@ class Sluice:
 
     def rows(self, sql: str, at_least: int = 1) -> list[dict[str, Any]]:
         """Return the query's rows, once there are at least this many."""
-        wait_until(lambda: len(self.query(sql)) >= at_least, ROWS_SECONDS, self.log_text)
+        wait_until(lambda: len(self.query(sql)) >= at_least, self.log_text)
         return self.query(sql)
 
     def events(self, where: str, at_least: int = 1) -> list[dict[str, Any]]:
@@ -233,9 +233,9 @@ class Sluice:
         )
 
 
-def wait_until(condition: Any, seconds: float, explain: Any = lambda: "") -> None:
+def wait_until(condition: Any, explain: Any = lambda: "") -> None:
     """Poll until a condition on another process is true."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s\n{explain()[-4000:]}"
+        assert time.monotonic() < deadline, f"not within {WAIT_SECONDS} s\n{explain()[-4000:]}"
         time.sleep(0.02)

@@ -171,5 +171,5 @@ def test_a_moment_of_the_chart_keeps_its_value(
         assert float(bounds[0] or "nan") < float(value) < float(bounds[1] or "nan")
         place = "document.querySelector('.mark').getBBox().x"
         beyond = page.evaluate(f"{place} - 2 * document.querySelector('.mark').getBBox().width")
-        wait_until(lambda: page.evaluate(place) < beyond, PATIENCE_MS / 1000)
+        wait_until(lambda: page.evaluate(place) < beyond)
         assert chart.get_attribute("aria-valuenow") == value

@@ -15,7 +15,7 @@ from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import PARTITIONS, Cluster, Member
 from tests.end_to_end.moved_clock import move_clock
-from tests.end_to_end.sluice import ROWS_SECONDS, SITES, START_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import SITES, WAIT_SECONDS, Sluice, wait_until
 
 VISITORS = 10
 SHARED_LIMIT = """
@@ -69,7 +69,6 @@ def assert_stored(server: Sluice, path: str, pageviews: list[int]) -> None:
     """Wait until the visits have these numbers of pageviews, and each page is stored once."""
     wait_until(
         lambda: [visit["p"] for visit in visits(server, path)] == pageviews,
-        ROWS_SECONDS,
         lambda: f"{visits(server, path)}\n{server.log_text()[-3000:]}",
     )
     assert {visit["v"] for visit in visits(server, path)} == {1}
@@ -112,7 +111,6 @@ def test_engagement_without_a_visit_is_dropped_by_a_worker(cluster: Cluster) -> 
         lambda: any(
             worker.dropped("example.com", "no_session_for_engagement") for worker in cluster.workers
         ),
-        ROWS_SECONDS,
     )
     assert (
         cluster.query("SELECT 1 FROM events_v2 WHERE name = 'engagement' AND pathname = '/'") == []
@@ -126,7 +124,6 @@ def test_fronts_share_the_limit_of_a_site(cluster: Cluster) -> None:
             front.readiness()[1]["registry"]["sites"] == SITES.count("[[site]]") + 1
             for front in cluster.fronts
         ),
-        START_SECONDS,
     )
     for server in cluster.fronts:
         sent = [server.send(domain="many.example") for _ in range(12)]
@@ -147,7 +144,7 @@ def test_fronts_tell_that_their_secrets_differ(cluster: Cluster) -> None:
         "front", "stranger", SLUICE_CLUSTER_SECRET="another-secret-than-all-other-fronts-have"
     ) as stranger:
         for front in (stranger, *cluster.fronts):
-            wait_until(lambda front=front: differs(front), START_SECONDS, front.log_text)
+            wait_until(lambda front=front: differs(front), front.log_text)
             status, report = front.readiness()
             assert (status, report["status"]) == (200, "degraded")
         assert stranger.stop() == 0
@@ -204,7 +201,6 @@ def test_midnight(make: Make, tmp_path: Path) -> None:
                     member.log_text().count("followed a step") == steps
                     for member in cluster.members
                 ),
-                START_SECONDS,
             )
 
         for number in range(6):
@@ -241,7 +237,7 @@ def test_from_one_process_to_a_cluster_and_back(make: Make, clickhouse: ClickHou
             view(front, "moved", number)
         assert front.stop() == 0
         # It stores what it has read, and reads on until it is told to stop.
-        wait_until(lambda: lag(worker) == 0, ROWS_SECONDS, worker.log_text)
+        wait_until(lambda: lag(worker) == 0, worker.log_text)
         assert worker.stop() == 0
     with single:
         for number in range(10, 15):
@@ -262,7 +258,7 @@ def lag(worker: Member) -> int:
 def refusal(server: Sluice) -> str:
     """The messages of a process that does not start."""
     process = server.launch()
-    assert process.wait(START_SECONDS) == 1, server.log_text()
+    assert process.wait(WAIT_SECONDS) == 1, server.log_text()
     assert "Traceback" not in server.log_text()
     return server.log_text()
 

@@ -12,7 +12,7 @@ from benchmarks.access_logs import combined, requests
 from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import Cluster, Member
-from tests.end_to_end.sluice import ROWS_SECONDS, START_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import WAIT_SECONDS, Sluice, wait_until
 from tests.end_to_end.test_import import TOTALS, imported, totals
 
 LINES = 30_000
@@ -51,7 +51,6 @@ def begin(front: Member, log: str) -> "subprocess.Popen[str]":
     )
     wait_until(
         lambda: process.poll() is not None or front.readiness()[1]["journal"]["bytes"] > 100_000,
-        START_SECONDS,
         front.log_text,
     )
     return process
@@ -75,7 +74,7 @@ def test_a_front_is_killed_and_the_other_goes_on(
         first, second = cluster.fronts
         process = begin(first, log)
         first.stop(signal.SIGKILL)
-        _, message = process.communicate(timeout=START_SECONDS)
+        _, message = process.communicate(timeout=WAIT_SECONDS)
         assert (process.returncode, "the same command goes on" in message) == (75, True), message
         # A worker dies, too.
         cluster.workers[0].stop(signal.SIGKILL)
@@ -88,7 +87,6 @@ def test_a_front_is_killed_and_the_other_goes_on(
         cluster.wait_whole()
         wait_until(
             lambda: stored(second)[0] == whole[0],
-            ROWS_SECONDS,
             lambda: f"{stored(second)[0]} {whole[0]}\n{cluster.log_text()[-3000:]}",
         )
         for front in cluster.fronts:
@@ -100,5 +98,5 @@ def test_a_front_is_killed_and_the_other_goes_on(
         again = imported(first, log, *SITE, "--again")
         assert again["events accepted"] == summary["events accepted"]
         twice = {name: 2 * number for name, number in whole[0].items()}
-        wait_until(lambda: stored(second)[0] == twice, ROWS_SECONDS, cluster.log_text)
+        wait_until(lambda: stored(second)[0] == twice, cluster.log_text)
         assert stored(second)[1] == sorted([*whole[1], *whole[1]])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.sluice import CHROME, START_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice, wait_until
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -226,7 +226,7 @@ def test_following_until_control_c_and_until_the_server_stops(tmp_path: Path) ->
     with Sluice(tmp_path, "chdb://chdb", SLUICE_ADMIN_TOKEN=ADMIN_TOKEN) as server:
         interrupted = follow(server, "drops", "--follow", "--json")
         kept = follow(server, "tail", "--json", "--site", "example.com")
-        wait_until(lambda: followers(server) == 2, START_SECONDS, server.log_text)
+        wait_until(lambda: followers(server) == 2, server.log_text)
         server.send(url="https://example.com/followed", domain="example.com,nowhere.example")
         assert interrupted.stdout is not None
         assert kept.stdout is not None

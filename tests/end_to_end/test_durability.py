@@ -18,7 +18,7 @@ from actors.letters.dead_letters import DeadLetters
 from ingest.model.event import Visitor
 from tests.chaos.disk import SmallDisk
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
-from tests.end_to_end.sluice import CHROME, ROWS_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice, wait_until
 from tests.examples import an_enriched_event
 
 VISITORS = 8
@@ -77,16 +77,16 @@ def test_restarts_under_load_lose_nothing_and_split_no_visit(
             for _ in range(3):
                 fresh.start()
                 seen = visitors.pages
-                wait_until(lambda seen=seen: visitors.pages > seen + 80, 60, fresh.log_text)
+                wait_until(lambda seen=seen: visitors.pages > seen + 80, fresh.log_text)
                 assert fresh.stop(number) == (0 if number == signal.SIGTERM else -number)
             fresh.start()
             seen = visitors.pages
-            wait_until(lambda: visitors.pages > seen + 40, 60, fresh.log_text)
+            wait_until(lambda: visitors.pages > seen + 40, fresh.log_text)
         finally:
             visitors.leave()
         for tour in tours:
             tour.result()
-    wait_until(lambda: backlog(fresh) == 0, ROWS_SECONDS, fresh.log_text)
+    wait_until(lambda: backlog(fresh) == 0, fresh.log_text)
     rows = fresh.query("SELECT pathname, toString(session_id) AS visit FROM events_v2")
     stored = Counter(row["pathname"] for row in rows)
     assert {page for pages in visitors.accepted for page in pages} <= stored.keys()
@@ -132,7 +132,7 @@ def test_visits_of_the_past_go_on_after_a_crash_and_apart_from_those_of_now(
         if end is not None:
             fresh.stop(end)
     fresh.events("1", 12)
-    wait_until(lambda: backlog(fresh) == 0, ROWS_SECONDS, fresh.log_text)
+    wait_until(lambda: backlog(fresh) == 0, fresh.log_text)
     visits = fresh.query(
         "SELECT start < now() - INTERVAL 1 DAY AS past, sum(sign) AS visits, "
         "sum(sign * pageviews) AS pages, sum(sign * duration) >= 480 AS long "
@@ -160,11 +160,11 @@ def test_letters_put_back_are_stored_once_however_often_it_is_killed(tmp_path: P
 
     for limit in (300, 200, 100):
         with fresh:
-            wait_until(lambda limit=limit: left() < limit, ROWS_SECONDS, fresh.log_text)
+            wait_until(lambda limit=limit: left() < limit, fresh.log_text)
             fresh.stop(signal.SIGKILL)
     with fresh:
-        wait_until(lambda: left() == 0, ROWS_SECONDS, fresh.log_text)
-        wait_until(lambda: backlog(fresh) == 0, ROWS_SECONDS, fresh.log_text)
+        wait_until(lambda: left() == 0, fresh.log_text)
+        wait_until(lambda: backlog(fresh) == 0, fresh.log_text)
         rows = fresh.events("1", 400)
         assert Counter(row["pathname"] for row in rows) == {f"/{n}": 1 for n in range(400)}
 
@@ -195,11 +195,10 @@ def test_a_start_on_a_full_disk_stores_the_backlog_and_so_makes_room(
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert sluice.client.get("/ready").json()["journal"]["reason"]
             server.start()
-            wait_until(lambda: backlog(sluice) == 0, 60, sluice.log_text)
+            wait_until(lambda: backlog(sluice) == 0, sluice.log_text)
             # The disk is as full as before, except for the space that the journal has freed.
             wait_until(
                 lambda: sluice.send(url="https://example.com/more").status_code == 202,
-                90,
                 sluice.log_text,
             )
             rows = sluice.events("pathname LIKE '/%'", 51)
@@ -231,7 +230,7 @@ def test_sigterm_while_the_store_hangs(
                 assert time.monotonic() - began < 40
                 if when == "starting":
                     process: Any = sluice.launch()
-                    wait_until(lambda: "listening" not in sluice.log_text()[-200:], 60)
+                    wait_until(lambda: "listening" not in sluice.log_text()[-200:])
                     process.send_signal(signal.SIGTERM)
                     assert process.wait(timeout=60) in (0, -signal.SIGTERM)
             finally:

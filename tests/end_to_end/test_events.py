@@ -63,7 +63,6 @@ def test_the_documented_examples(sluice: Sluice) -> None:
             )
             == [{"n": 2}]
         ),
-        60,
     )
     assert visit["visits"] == 1
     assert visit["pageviews"] == 1

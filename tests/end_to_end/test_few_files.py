@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.end_to_end.few_files import FILES
-from tests.end_to_end.sluice import CHROME, ROWS_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice, wait_until
 
 
 class FewFiles(Sluice):
@@ -40,7 +40,7 @@ def test_more_clients_than_open_files(tmp_path: Path) -> None:
                         accepted.add(f"/{number}")
         assert accepted
         # The server may refuse a connection until it has seen that the others are closed.
-        wait_until(server.ready, ROWS_SECONDS, server.log_text)
+        wait_until(server.ready, server.log_text)
         rows = server.events("name = 'pageview'", at_least=len(accepted))
         stored = [row["pathname"] for row in rows]
         assert accepted <= set(stored)

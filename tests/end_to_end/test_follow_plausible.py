@@ -14,7 +14,7 @@ from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.postgres_server import PASSWORD, PostgresServer
-from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
 from tests.end_to_end.test_import_plausible import TODAY, Make, Plausible, full, make, postgres
 
 __all__ = ["make", "postgres"]
@@ -72,10 +72,10 @@ def test_a_reading_that_waits_can_be_interrupted(make: Make, postgres: PostgresS
         with other.transaction():
             other.execute("LOCK TABLE sites IN ACCESS EXCLUSIVE MODE")
             waiting = pool.submit(reader.read_changes)
-            wait_until(lambda: other.execute(WAITING).fetchall(), SECONDS)
+            wait_until(lambda: other.execute(WAITING).fetchall())
             reader.interrupt()
             with pytest.raises(PlausibleError):
-                waiting.result(SECONDS)
+                waiting.result(WAIT_SECONDS)
         assert reader.read_changes() == data
 
 
@@ -132,9 +132,6 @@ id = 2
 domain = "ours.example"
 """
 
-SECONDS = 60.0
-"""Only a failure takes so long."""
-
 
 def followed(make: Make) -> Plausible:
     plausible = make()
@@ -175,20 +172,20 @@ def test_changes_are_seen_while_the_server_runs(make: Make, tmp_path: Path) -> N
 
         assert not stores(server, "new.example")
         plausible.site(9, "new.example")
-        wait_until(lambda: stores(server, "new.example"), SECONDS, server.log_text)
+        wait_until(lambda: stores(server, "new.example"), server.log_text)
 
         plausible.rule("page", 9, "/admin/**")
-        wait_until(lambda: not stores(server, "new.example", "/admin/x"), SECONDS)
+        wait_until(lambda: not stores(server, "new.example", "/admin/x"))
         plausible.run("DELETE FROM shield_rules_page")
-        wait_until(lambda: stores(server, "new.example", "/admin/x"), SECONDS)
+        wait_until(lambda: stores(server, "new.example", "/admin/x"))
         plausible.run("UPDATE sites SET domain = 'newer.example' WHERE id = 9")
-        wait_until(lambda: stores(server, "newer.example"), SECONDS)
+        wait_until(lambda: stores(server, "newer.example"))
         assert not stores(server, "new.example")
 
         salts = server.state / "salts.json"
         key = b"the next of them"
         plausible.salt(key, time.time() + 1)
-        wait_until(lambda: key.hex() in salts.read_text(), SECONDS)
+        wait_until(lambda: key.hex() in salts.read_text())
         assert stores(server, "one.example", **{"x-forwarded-for": "198.51.100.8"})
         ids = {row["user_id"] for row in server.events("site_id = 1", 2)}
         assert ids == {
@@ -197,7 +194,7 @@ def test_changes_are_seen_while_the_server_runs(make: Make, tmp_path: Path) -> N
         }
 
         plausible.run("DELETE FROM sites WHERE id = 9")
-        wait_until(lambda: not stores(server, "newer.example"), SECONDS)
+        wait_until(lambda: not stores(server, "newer.example"))
         assert registry(server) == {
             "status": "ok",
             "source": "postgres",
@@ -212,7 +209,7 @@ def test_a_start_without_postgresql(make: Make, postgres: PostgresServer, tmp_pa
     with server:
         assert stores(server, "one.example")
         admit(postgres, plausible, False)
-        wait_until(lambda: registry(server)["status"] == "degraded", SECONDS)
+        wait_until(lambda: registry(server)["status"] == "degraded")
         assert server.client.get("/ready").status_code == 200
         assert stores(server, "one.example")
         assert server.stop() == 0
@@ -227,7 +224,7 @@ def test_a_start_without_postgresql(make: Make, postgres: PostgresServer, tmp_pa
         admit(postgres, plausible, True)
         with postgres.connect(plausible.url.rpartition("/")[2]) as connection:
             connection.execute("INSERT INTO sites (id, domain) VALUES (9, 'new.example')")
-        wait_until(lambda: stores(server, "new.example"), SECONDS)
+        wait_until(lambda: stores(server, "new.example"))
         assert registry(server)["status"] == "ok"
 
 
@@ -240,7 +237,7 @@ def test_the_fronts_of_a_cluster_follow(
     with Cluster(tmp_path, url, brokers, f"{name}.", workers=1, SLUICE_SITES=plausible.url) as all_:
         plausible.site(9, "new.example")
         for front in all_.fronts:
-            wait_until(lambda front=front: stores(front, "new.example"), SECONDS, front.log_text)
+            wait_until(lambda front=front: stores(front, "new.example"), front.log_text)
         for number, front in enumerate(all_.fronts):
             assert stores(front, "one.example", f"/{number}", **{"x-forwarded-for": "198.51.100.7"})
         rows = all_.events("site_id = 1", 2)
@@ -256,7 +253,7 @@ def test_the_first_start_needs_postgresql(
     admit(postgres, plausible, False)
     server = follower(tmp_path, plausible)
     process = server.launch()
-    assert process.wait(timeout=SECONDS) == 1
+    assert process.wait(timeout=WAIT_SECONDS) == 1
     assert "is not currently accepting connections" in server.log_text()
     assert "qzx" not in server.log_text()
 

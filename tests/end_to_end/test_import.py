@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.access_logs import caddy, combined, requests
-from tests.end_to_end.sluice import ROWS_SECONDS, START_SECONDS, STORE_AWAY, Sluice, wait_until
+from tests.end_to_end.sluice import STORE_AWAY, WAIT_SECONDS, Sluice, wait_until
 
 LINES = 30_000
 LOG = b"".join(combined(request).encode() + b"\n" for request in requests(LINES))
@@ -33,7 +33,7 @@ def single_process(request: pytest.FixtureRequest) -> str:
 
 def with_a_store(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command, and retry it if necessary: a kill may briefly stop the test server as well."""
-    deadline = time.monotonic() + ROWS_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while (
         STORE_AWAY.search((run := sluice.command(*arguments)).stderr)
         and time.monotonic() < deadline
@@ -139,7 +139,6 @@ def killed_at(sluice: Sluice, arguments: list[str], seconds: float) -> None:
             or time.monotonic() - began > 50
             or {path: path.stat().st_mtime_ns for path in directory.glob("*")} != before
         ),
-        60,
     )
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
@@ -168,10 +167,10 @@ def test_while_a_server_runs(fresh: Sluice, log: str, whole: dict[str, int]) -> 
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        wait_until(lambda: list((fresh.state / "imports").glob("*.import")), 60)
+        wait_until(lambda: list((fresh.state / "imports").glob("*.import")))
         assert fresh.send(url="https://example.com/now").status_code == 202
         fresh.stop(signal.SIGKILL)
-        _, message = process.communicate(timeout=START_SECONDS)
+        _, message = process.communicate(timeout=WAIT_SECONDS)
         assert process.returncode == 75, message
         assert b"the same command goes on" in message
     with fresh:
@@ -193,9 +192,9 @@ def test_interrupted_by_ctrl_c(fresh: Sluice, log: str, whole: dict[str, int]) -
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: os.path.exists(fresh.state / "imports"), 60)
+    wait_until(lambda: os.path.exists(fresh.state / "imports"))
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=START_SECONDS)
+    output, _ = process.communicate(timeout=WAIT_SECONDS)
     # It may have finished before the signal.
     assert process.returncode in (130, 0)
     assert (b"stopped: the same command goes on" in output) is (process.returncode == 130)

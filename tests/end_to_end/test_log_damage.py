@@ -82,7 +82,7 @@ def leave_segments(sluice: Sluice, count: int) -> list[str]:
             pages += send_pages(sluice, len(pages), len(pages) + 50)
         pages += send_pages(sluice, len(pages), len(pages) + 100)
         end = runs_of(sluice.state)[-1]
-        wait_until(lambda: note_of(sluice).synced.position >= end.first + len(end.pages), 30)
+        wait_until(lambda: note_of(sluice).synced.position >= end.first + len(end.pages))
         sluice.stop(signal.SIGKILL)
     return pages
 
@@ -161,7 +161,6 @@ def test_damage_is_told_and_all_other_events_are_stored(
         new = send_pages(sluice, len(pages), len(pages) + 40)
         wait_until(
             lambda: not sluice.client.get("/ready").json()["journal"]["backlog_events"],
-            30,
             sluice.log_text,
         )
         rows = sluice.query("SELECT pathname, toString(session_id) AS visit FROM events_v2")
@@ -190,7 +189,7 @@ def test_an_unsynced_tail_is_no_damage(sluice: Sluice) -> None:
     """A power failure may lose records that were not synced."""
     with sluice:
         pages = send_pages(sluice, 0, 50)
-        wait_until(lambda: note_of(sluice).synced.number >= len(pages), 30)
+        wait_until(lambda: note_of(sluice).synced.number >= len(pages))
         deadline = time.monotonic() + 30
         while True:
             pages += send_pages(sluice, len(pages), len(pages) + 20)

@@ -126,9 +126,9 @@ def test_its_file_system_goes(tmp_path: Path) -> None:
 
 def refuses_and_ends(sluice: Sluice, fail: Callable[[Sluice], None]) -> None:
     with sluice, Sender(sluice.url).sending() as sender:
-        wait_until(lambda: len(sender.accepted) > 100, 30, sluice.log_text)
+        wait_until(lambda: len(sender.accepted) > 100, sluice.log_text)
         fail(sluice)
-        wait_until(lambda: sender.refused, 30, sluice.log_text)
+        wait_until(lambda: sender.refused, sluice.log_text)
         accepted = len(sender.accepted)
         assert ready(sluice) == (503, "down")
         assert sluice.process is not None
@@ -141,7 +141,7 @@ def refuses_and_ends(sluice: Sluice, fail: Callable[[Sluice], None]) -> None:
     # Another process stores no duplicates. It may find events that were refused because they could
     # not be synced.
     with sluice:
-        wait_until(lambda: not backlog(sluice), 30, sluice.log_text)
+        wait_until(lambda: not backlog(sluice), sluice.log_text)
         rows = sluice.query("SELECT pathname FROM events_v2")
         stored = Counter(row["pathname"] for row in rows)
         assert set(stored.values()) == {1}
@@ -161,12 +161,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
 def test_it_waits_for_a_store_that_is_away(tmp_path: Path, server: ClickHouseServer) -> None:
     sluice = Sluice(tmp_path, server.url("waits"), SLUICE_FLUSH_SECONDS="0.2")
     with sluice, Sender(sluice.url).sending() as sender:
-        wait_until(lambda: len(sender.accepted) > 50, 30, sluice.log_text)
+        wait_until(lambda: len(sender.accepted) > 50, sluice.log_text)
         server.kill()
         seen = len(sender.accepted)
-        wait_until(lambda: len(sender.accepted) > seen + 100, 30, sluice.log_text)
+        wait_until(lambda: len(sender.accepted) > seen + 100, sluice.log_text)
         remove(sluice)
-        wait_until(lambda: sender.refused, 30, sluice.log_text)
+        wait_until(lambda: sender.refused, sluice.log_text)
         time.sleep(2)
         assert ready(sluice) == (503, "down")
         server.start()
@@ -184,8 +184,8 @@ def test_it_says_what_is_lost_if_it_may_not_wait(tmp_path: Path, server: ClickHo
     with sluice:
         server.kill()
         with Sender(sluice.url).sending() as sender:
-            wait_until(lambda: len(sender.accepted) > 100, 30, sluice.log_text)
+            wait_until(lambda: len(sender.accepted) > 100, sluice.log_text)
             remove(sluice)
-            wait_until(lambda: sender.refused, 30, sluice.log_text)
+            wait_until(lambda: sender.refused, sluice.log_text)
         assert sluice.stop() == BROKEN
     assert f"events_at_risk={len(sender.accepted)}" in sluice.log_text()

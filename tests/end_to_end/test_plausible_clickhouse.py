@@ -140,7 +140,7 @@ def test_events_and_visits(collector: Sluice, database: PlausibleDatabase) -> No
         "engagement", url="https://example.com/out", headers=visitor, sd=60, e=4000, v=36
     )
     where = "site_id = 1 AND country_code = 'GB'"
-    wait_until(lambda: database.rows(f"SELECT * FROM events_v2 WHERE {where}")[2:], 60)
+    wait_until(lambda: database.rows(f"SELECT * FROM events_v2 WHERE {where}")[2:])
     (event,) = database.rows(
         "SELECT name, pathname, source, country, region, city, country_name, region_name, "
         "city_name, device, screen, os, os_version, browser, "
@@ -183,7 +183,7 @@ def test_events_and_visits(collector: Sluice, database: PlausibleDatabase) -> No
         "city": "Boxford",
         "host": "example.com",
     }
-    wait_until(lambda: database.rows(visits) == [expected], 60, lambda: str(database.rows(visits)))
+    wait_until(lambda: database.rows(visits) == [expected], lambda: str(database.rows(visits)))
 
 
 def send_page(collector: Sluice, path: str, query: str, referrer: str) -> str:
@@ -222,7 +222,7 @@ def sources_of(database: PlausibleDatabase, paths: Iterable[str]) -> dict[str, t
             found[table] = {row["pathname"]: (row["source"], row["channel"]) for row in rows}
         return all(paths <= names.keys() for names in found.values())
 
-    wait_until(read, 60, lambda: str(found))
+    wait_until(read, lambda: str(found))
     stored = {path: found[events][path] for path in paths}
     assert stored == {path: found[visits][path] for path in paths}
     return stored
@@ -271,7 +271,7 @@ def test_nothing_is_altered(
     collector.stop()
     collector.start()
     collector.send(url="https://example.com/after")
-    wait_until(lambda: database.rows("SELECT 1 FROM events_v2 WHERE pathname = '/after'"), 60)
+    wait_until(lambda: database.rows("SELECT 1 FROM events_v2 WHERE pathname = '/after'"))
     assert database.structure() == structure
     if "batch" in structure["events_v2"]:
         assert database.rows("SELECT DISTINCT batch FROM events_v2") == [{"batch": 0}]
@@ -304,9 +304,7 @@ def test_a_lost_acknowledgement_doubles_nothing(
                 # Later events are stored after the retried ones.
                 server.send(url=f"https://example.com{page}-next")
                 following = f"SELECT count() AS n FROM events_v2 WHERE pathname = '{page}-next'"
-                wait_until(
-                    lambda sql=following: database.rows(sql)[0]["n"] == 1, 30, server.log_text
-                )
+                wait_until(lambda sql=following: database.rows(sql)[0]["n"] == 1, server.log_text)
                 assert int(database.rows(events)[0]["n"]) == 1
                 assert int(database.rows(visits)[0]["n"]) == 1
             assert "store unavailable, will try again" in server.log_text()
@@ -337,12 +335,12 @@ def test_a_migration_while_sluice_runs(
     with running as collector:
         collector.send(url="https://example.com/before", r="https://bsky.app/")
         expected = {"source": "bsky.app", "channel": "Referral", "visits": 1, "views": 1}
-        wait_until(lambda: database.rows(sums) == [expected], 60, collector.log_text)
+        wait_until(lambda: database.rows(sums) == [expected], collector.log_text)
         database.check_channels()
         database.rename_sources()
         collector.send(url="https://example.com/after")
         expected = {"source": "Bluesky", "channel": "Organic Social", "visits": 1, "views": 2}
-        wait_until(lambda: database.rows(sums) == [expected], 60, lambda: str(database.rows(sums)))
+        wait_until(lambda: database.rows(sums) == [expected], lambda: str(database.rows(sums)))
         assert "the source names of the database have changed" in collector.log_text()
         assert f"ok       source names: {NamesAge.NEWEST}\n" in collector.command("check").stdout
     database.check_channels()

@@ -237,11 +237,9 @@ def test_sites_are_reloaded(fresh: Sluice) -> None:
     with fresh:
         assert fresh.send(domain="late.example").headers["x-plausible-dropped"] == "1"
         fresh.sites.write_text(SITES + '\n[[site]]\nid = 99\ndomain = "late.example"\n')
-        wait_until(
-            lambda: "x-plausible-dropped" not in fresh.send(domain="late.example").headers, 60
-        )
+        wait_until(lambda: "x-plausible-dropped" not in fresh.send(domain="late.example").headers)
         fresh.sites.write_text('[[site]]\nid = "one"\n')
-        wait_until(lambda: fresh.client.get("/ready").json()["status"] == "degraded", 60)
+        wait_until(lambda: fresh.client.get("/ready").json()["status"] == "degraded")
         assert "id" in fresh.client.get("/ready").json()["registry"]["reason"]
         assert "x-plausible-dropped" not in fresh.send(domain="late.example").headers
 
@@ -270,7 +268,7 @@ def test_sigterm_under_load_loses_nothing(fresh: Sluice) -> None:
 
     with fresh, ThreadPoolExecutor(16) as pool:
         workers = [pool.submit(hammer, worker) for worker in range(16)]
-        wait_until(lambda: accepted > 300, 60)
+        wait_until(lambda: accepted > 300)
         started = time.monotonic()
         assert fresh.stop(signal.SIGTERM) == 0
         assert time.monotonic() - started < 40
@@ -308,7 +306,7 @@ def test_an_outage_of_the_server_loses_and_doubles_nothing(
             if number == 20:
                 server.kill()
             if number == 40:
-                wait_until(lambda: sluice.client.get("/ready").json()["status"] == "degraded", 60)
+                wait_until(lambda: sluice.client.get("/ready").json()["status"] == "degraded")
                 server.start()
             sent = sluice.send(url=f"https://example.com/{number}")
             assert (sent.status_code, sent.headers.get("x-plausible-dropped")) == (202, None)
@@ -333,7 +331,7 @@ def test_without_a_journal_what_a_dead_store_does_not_take_is_kept_as_letters(
         server.start()
         with sluice:
             assert len(sluice.events("1", 6)) == 6
-            wait_until(lambda: sluice.command("dead-letters", "--json").stdout == "", 60)
+            wait_until(lambda: sluice.command("dead-letters", "--json").stdout == "")
 
 
 @pytest.mark.parametrize("store_up", [False, True], ids=["store down", "store up"])
@@ -366,9 +364,7 @@ def test_kill_9_loses_and_doubles_nothing(
                 "SELECT sum(sign) AS v, sum(sign * pageviews) AS p FROM sessions_v2"
             )
             assert visit == {"v": 1, "p": pages}
-            wait_until(
-                lambda: sluice.client.get("/ready").json()["journal"]["backlog_events"] == 0, 60
-            )
+            wait_until(lambda: sluice.client.get("/ready").json()["journal"]["backlog_events"] == 0)
 
 
 def test_turning_the_journal_off_loses_nothing(fresh: Sluice) -> None:
@@ -401,7 +397,7 @@ def test_what_a_dead_store_does_not_take_is_stored_after_the_next_start(
         server.start()
         with sluice:
             assert len(sluice.events("1", 6)) == 6
-            wait_until(lambda: sluice.command("dead-letters", "--json").stdout == "", 60)
+            wait_until(lambda: sluice.command("dead-letters", "--json").stdout == "")
             (visit,) = sluice.query("SELECT sum(sign * pageviews) AS p FROM sessions_v2")
             assert visit == {"p": 6}
 

@@ -82,7 +82,6 @@ def test_inserts_and_requests_are_traced(tmp_path: Path, receiver: Receiver) -> 
                 {"INSERT events_v2", "INSERT sessions_v2", "POST /api/event"}
                 <= {name for name, _, _ in receiver.spans}
             ),
-            60,
             server.log_text,
         )
         assert server.stop() == 0

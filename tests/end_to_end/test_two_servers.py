@@ -14,7 +14,6 @@ from tests.end_to_end.sluice import Sluice, wait_until
 WARNING = "another server writes to this database"
 OVER = "another server no longer writes to this database"
 PUBLIC = {"x-forwarded-for": "198.51.100.77"}
-SECONDS = 300.0
 
 
 class QuickSluice(Sluice):
@@ -62,7 +61,7 @@ def test_both_warn_until_one_ends(two: tuple[QuickSluice, QuickSluice]) -> None:
     assert one.part() == {"status": "ok", "count": 0}
     other.start()
     for us, them in ((one, other), (other, one)):
-        wait_until(lambda us=us: us.part()["status"] == "degraded", SECONDS, us.log_text)
+        wait_until(lambda us=us: us.part()["status"] == "degraded", us.log_text)
         part = us.part()
         assert part["count"] == us.others() == 1
         assert part["reason"].endswith(f":{them.port}")
@@ -75,15 +74,15 @@ def test_both_warn_until_one_ends(two: tuple[QuickSluice, QuickSluice]) -> None:
     # One that is restarted stays the same other server.
     other.stop(signal.SIGKILL)
     other.start()
-    wait_until(lambda: other.part()["status"] == "degraded", SECONDS, other.log_text)
-    wait_until(lambda: one.part()["count"] == 1, SECONDS, one.log_text)
+    wait_until(lambda: other.part()["status"] == "degraded", other.log_text)
+    wait_until(lambda: one.part()["count"] == 1, one.log_text)
 
     checked = one.command("check")
     assert "warning  another server writes to this database: " in checked.stdout
     assert checked.returncode == 0
 
     assert other.stop() == 0
-    wait_until(lambda: one.part()["status"] == "ok", SECONDS, one.log_text)
+    wait_until(lambda: one.part()["status"] == "ok", one.log_text)
     assert one.others() == 0
     assert one.findings() == []
     assert OVER in one.log_text()
@@ -98,7 +97,7 @@ def test_a_restart_is_not_another_server(two: tuple[QuickSluice, QuickSluice]) -
         one.start()
         assert one.rows(f"{tables} AND name = 'sluice_servers'") != []
         before = len(one.query(beats))
-        wait_until(lambda before=before: len(one.query(beats)) > before, SECONDS, one.log_text)
+        wait_until(lambda before=before: len(one.query(beats)) > before, one.log_text)
         assert one.part() == {"status": "ok", "count": 0}
         one.stop(number)
     assert WARNING not in one.log_text()
@@ -114,7 +113,7 @@ def test_an_outage_is_not_the_end_of_another_server(tmp_path: Path) -> None:
             pair.append(QuickSluice(directory, clickhouse.url("stats")))
         with pair[0] as one, pair[1] as other:
             for each in (one, other):
-                wait_until(lambda each=each: each.others() == 1, SECONDS, each.log_text)
+                wait_until(lambda each=each: each.others() == 1, each.log_text)
             clickhouse.kill()
             for each in (one, other):
                 each.send()
@@ -122,7 +121,6 @@ def test_an_outage_is_not_the_end_of_another_server(tmp_path: Path) -> None:
                     lambda each=each: (
                         each.client.get("/ready").json()["store"]["status"] == "degraded"
                     ),
-                    SECONDS,
                     each.log_text,
                 )
             clickhouse.start()
