@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from ingest.engine.connection import connection_problems
-from ingest.settings import Settings, describe_settings
+from ingest.setting_display import describe_settings
+from ingest.settings import Settings
 
 CONFIG = Path(__file__).parents[1] / "config"
 PROCFILE = CONFIG / "Procfile.cluster"

@@ -16,7 +16,8 @@ from compose_spec import PyCompose
 
 from ingest.cli import commands
 from ingest.commands.loading import CommandToLoad
-from ingest.settings import Settings, describe_settings
+from ingest.setting_display import describe_settings
+from ingest.settings import Settings
 from tests.documentation import CADDYFILE, CONTAINERS, PROXY, blocks
 
 ROOT = Path(__file__).parents[1]

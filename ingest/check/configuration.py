@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from ingest.check.report import CheckResult, ok, warning
 from ingest.request.client_address import TrustedProxies
-from ingest.settings import Settings, setting_names, without_secrets
+from ingest.setting_display import without_secrets
+from ingest.settings import Settings, setting_names
 from ingest.telemetry.logs import mask_credentials
 
 _ORDER: Final = "X-Plausible-IP, CF-Connecting-IP, B-Forwarded-For, X-Forwarded-For, Forwarded"

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from ingest.commands.output import json_option, print_json
-from ingest.settings import describe_settings
+from ingest.setting_display import describe_settings
 
 
 @click.command("settings")

@@ -27,7 +27,8 @@ from ingest.http.live.status import LiveStatus
 from ingest.http.operator import Operator
 from ingest.http.request_observers import RequestObserver
 from ingest.request.client_address import TrustedProxies
-from ingest.settings import Settings, shown_settings
+from ingest.setting_display import shown_settings
+from ingest.settings import Settings
 
 
 class Web:

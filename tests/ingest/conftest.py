@@ -1,8 +1,11 @@
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+from ingest.settings import Settings, setting_names
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +17,12 @@ def _logging_as_before() -> Iterator[None]:
     root.handlers, root.level = handlers, level
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove all settings from the environment, and what looks like one."""
+    known = {name for field in Settings.model_fields.values() for name in setting_names(field)}
+    for name in list(os.environ):
+        if name in known or name.upper().startswith("SLUICE_"):
+            monkeypatch.delenv(name)

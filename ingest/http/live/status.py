@@ -25,7 +25,7 @@ from ingest.observation.diagnosis.finding import Diagnosis
 from ingest.observation.diagnosis.server_health import ActorHealth, ServerHealth
 from ingest.observation.history import Verdicts
 from ingest.observation.inserts import Spread
-from ingest.settings import ShownSetting
+from ingest.setting_display import ShownSetting
 
 RATE_SECONDS: Final = 10
 """Number of seconds over which rates are averaged."""

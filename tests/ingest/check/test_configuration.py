@@ -4,14 +4,10 @@ import pytest
 
 from ingest.check.configuration import check_access, check_proxies, check_settings
 from ingest.check.report import CheckResult, Level
-from ingest.settings import Settings, read_settings, setting_names, shown_settings
+from ingest.setting_display import shown_settings
+from ingest.settings import Settings, read_settings
 
-
-@pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for field in Settings.model_fields.values():
-        for name in setting_names(field):
-            monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:

@@ -23,7 +23,7 @@ from ingest.http.request_observers import RequestObserver
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.servers import Server
 from ingest.server.web import flood_guard
-from ingest.settings import ShownSetting
+from ingest.setting_display import ShownSetting
 from tests.actors.pipeline.running_pipeline import Pipeline
 
 CHROME = (
