@@ -223,6 +223,25 @@ class Cluster:
         return self.oldest_seconds > _LATE_SECONDS
 
     @property
+    def falls_behind(self) -> bool:
+        """Whether the workers are behind, and the oldest event has become older each minute."""
+        ages = [age for _, age in self._ages]
+        grows = all(earlier < later for earlier, later in pairwise(ages))
+        return len(ages) == _SAMPLES and grows and self.late
+
+    @property
+    def with_other_secret(self) -> list[Member]:
+        """Members whose secret is not ours or, if we have none, not that of most others."""
+        known = [member for member in self.members if member.heartbeat.mac]
+        macs = [member.heartbeat.mac for member in known]
+        if not macs:
+            return []
+        ours = max(macs, key=macs.count)
+        if self._secret is not None and self.record is not None:
+            ours = cluster_mac(self._secret, self.record.cluster_id)
+        return [member for member in known if member.heartbeat.mac != ours]
+
+    @property
     def forgotten(self) -> list[bytes]:
         """Keys of members that ended long ago, to be deleted from the topic."""
         earliest = self.log_time - FORGOTTEN_SECONDS
@@ -253,15 +272,7 @@ class Cluster:
             )
 
     def _secret_findings(self) -> Iterator[Finding]:
-        """Members whose secret is not ours or, if we have none, not that of most others."""
-        known = [member for member in self.members if member.heartbeat.mac]
-        macs = [member.heartbeat.mac for member in known]
-        if not macs:
-            return
-        ours = max(macs, key=macs.count)
-        if self._secret is not None and self.record is not None:
-            ours = cluster_mac(self._secret, self.record.cluster_id)
-        others = [member.name for member in known if member.heartbeat.mac != ours]
+        others = [member.name for member in self.with_other_secret]
         if others:
             yield problem(
                 f"SLUICE_CLUSTER_SECRET differs: {_listed(others)}",
@@ -288,9 +299,7 @@ class Cluster:
                 "have the store take inserts, or raise retention.ms of the events topic until it "
                 "does",
             )
-        ages = [age for _, age in self._ages]
-        grows = all(earlier < later for earlier, later in pairwise(ages))
-        if len(ages) == _SAMPLES and grows and self.late:
+        if self.falls_behind:
             yield warning(
                 f"the workers fall behind: the oldest of {self.lag:,} messages has waited "
                 f"for {_duration(self.oldest_seconds)}",
