@@ -2,7 +2,9 @@ import math
 from typing import Any
 
 import pytest
+from asynch.errors import UnexpectedPacketFromServerError
 from asynch.proto.connection import Connection
+from asynch.proto.streams.buffered import BufferedReader
 
 from actors.stores import native_connection
 from actors.stores.clickhouse import ClickHouseStore
@@ -46,6 +48,45 @@ async def test_a_message_that_is_cut_short_is_an_outage(cut: int) -> None:
         await store.aclose()
 
 
+SAMPLE = BLOCK[:10] + b"\x02\0\x01x\x06UInt64\x05\xc3\xa9\xff\0y\x06String"
+"""A packet with two columns without rows: how the server answers an INSERT."""
+
+
+async def insert(connection: NativeConnection) -> None:
+    await connection.execute("INSERT INTO t VALUES", [b"\0\0"])
+
+
+@pytest.mark.parametrize("cut", range(len(SAMPLE) + 1))
+async def test_an_insert_whose_answer_is_cut_short_is_an_outage(cut: int) -> None:
+    async with serving(greeting(26, 7) + SAMPLE[:cut]) as port:
+        store = ClickHouseStore(ServerAddress("127.0.0.1", port))
+        with pytest.raises(StoreUnavailable, match="the connection to ClickHouse failed: "):
+            await store._inserts.run(insert)
+        await store.aclose()
+
+
+def expecting_sample(data: bytes) -> NativeConnection:
+    """A connection that has received a packet after its type, and waits for the sample block."""
+    connection = NativeConnection(ServerAddress("127.0.0.1", 9000), "", connect_timeout=1)
+    reader: Any = BufferedReader  # it has no types
+    connection.reader = reader(None)
+    connection.reader.buffer = bytearray(data)
+    connection.reader.current_buffer_size = len(data)
+    connection._expects_sample = True
+    return connection
+
+
+async def test_the_block_before_an_insert_is_read_to_its_end() -> None:
+    connection = expecting_sample(SAMPLE[1:] + b"\x05")
+    await connection.receive_data()
+    assert await connection.reader.read_varint() == 5
+
+
+async def test_the_block_before_an_insert_has_no_rows() -> None:
+    with pytest.raises(UnexpectedPacketFromServerError, match="has rows"):
+        await expecting_sample(BLOCK[1:]).receive_data()
+
+
 @pytest.mark.parametrize("error", [TypeError, IndexError, AttributeError, KeyError, RuntimeError])
 async def test_a_mistake_of_ours_is_no_outage(
     server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
@@ -69,7 +110,7 @@ async def test_only_a_connection_that_is_closed_is_asked_right_after_an_insert(
     server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch, aborted: bool
 ) -> None:
     pings: list[bool] = []
-    base: Any = Connection  # its types do not tell of it
+    base: Any = Connection  # it has no types
     ping = base._ping
 
     async def noted(self: Any) -> bool:
