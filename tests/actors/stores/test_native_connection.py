@@ -110,7 +110,7 @@ async def test_only_a_connection_that_is_closed_is_asked_right_after_an_insert(
     server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch, aborted: bool
 ) -> None:
     pings: list[bool] = []
-    base: Any = Connection  # it has no types
+    base: Any = Connection  # its types do not tell of it
     ping = base._ping
 
     async def noted(self: Any) -> bool:
