@@ -46,6 +46,7 @@ USED: Final = {
                 "ping",
                 "process_insert_query",
                 "reader",
+                "receive_data",
                 "receive_hello",
                 "receive_packet",
                 "receive_sample_block",
