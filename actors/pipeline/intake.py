@@ -85,10 +85,13 @@ class Intake:
         """
         if not self._open:
             raise OverloadedError
-        named = [(domain, request) for request in requests for domain in request.domains]
-        ticket = self._verdicts.open(len(named), tell, now)
+        ticket = self._verdicts.open(0, tell, now)
         number = ticket.number
-        events = [Event(number, position, *one) for position, one in enumerate(named)]
+        events: list[Event] = []
+        for request in requests:
+            for domain in request.domains:
+                events.append(Event(number, len(events), domain, request))
+        ticket.expect(len(events))
         try:
             self._outlet.send_nowait(events)
         except (trio.WouldBlock, trio.BrokenResourceError):

@@ -53,6 +53,11 @@ class Ticket(msgspec.Struct):
     opened: float
     held: bool = False
 
+    def expect(self, events: int) -> None:
+        """Wait for that many verdicts; there is none so far."""
+        self.verdicts = [None] * events
+        self.missing = events
+
     def outcome(self) -> list[Verdict]:
         """The verdicts in the order of the request's domains; missing ones are timeouts."""
         return [verdict or LATE for verdict in self.verdicts]
