@@ -143,7 +143,8 @@ class Connection:
         if self.eof:
             self.finish(self.received)
             return
-        self._listen()
+        if not self._listening:
+            self._listen()
         if self.waiting_since == math.inf:
             self.waiting_since = now
 

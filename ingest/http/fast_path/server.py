@@ -244,6 +244,9 @@ class FastPath:
                 self._send(connection, self._endpoint.finish(pending))
             else:
                 self._send(connection, self._batches.finish(pending))
+            if not (connection.received or connection.closing or connection.unsent):
+                connection.wait_for_bytes(self._now)  # as most do; the others cost more
+                return
         self._process_received(connection)
 
     def _process_received(self, connection: Connection) -> None:
