@@ -39,11 +39,10 @@ class Connection:
             does not wait. The time of a request in several parts starts with the first part.
         eof: Whether the client has closed its side.
         pending: The event or small batch that waits for its verdicts; None if there is none.
-        in_batch: Whether a task waits for room for a larger batch, reads or answers it.
         last_turn: When it had its last turn for a batch, on trio's clock; `NEW` if it had none.
-        in_line: Whether the current request waits in a line for room, or to be refused.
-        has_waited: Whether it has done so.
-        queued: Whether further received requests wait for their turn.
+        has_waited: Whether the current request has waited in a line for room, or to be refused.
+        busy: Whether no request may be started: one waits in a line or for verdicts, a task reads
+            or answers a large batch, the connection waits for its turn, or its task sends.
         started: When the current request was started, by `time.perf_counter`.
         closing: Whether the connection is closed after the current request.
         unsent: The part of the answer that did not fit into the socket's buffer.
@@ -61,6 +60,7 @@ class Connection:
         "_on_verdicts",
         "_selector",
         "_wanted",
+        "busy",
         "client",
         "closing",
         "eof",
@@ -68,12 +68,9 @@ class Connection:
         "finished",
         "has_waited",
         "head",
-        "in_batch",
-        "in_line",
         "last_turn",
         "peer",
         "pending",
-        "queued",
         "received",
         "remainder",
         "request_id",
@@ -115,7 +112,7 @@ class Connection:
         self.unwanted = self._wanted = 0
         self._arrived = trio.Event()
         self.eof = self.closing = self.finished = False
-        self.in_batch = self.in_line = self.has_waited = self.queued = False
+        self.busy = self.has_waited = False
         self.pending: PendingRequest | PendingBatch | None = None
         self.started = 0.0
         self.remainder: bytes | None = None
@@ -123,12 +120,6 @@ class Connection:
         self.wakeup = trio.Event()
         self.waiting_since = math.inf
         self.wait_for_bytes(trio.current_time())
-
-    @property
-    def busy(self) -> bool:
-        """Whether a request has not been fully answered yet, or another one waits for its turn."""
-        waits = self.pending is not None or self.in_batch or self.in_line or self.queued
-        return waits or bool(self.unsent)
 
     def verdicts_ready(self) -> None:
         """Report that the verdicts of the connection's request are ready."""
@@ -226,7 +217,7 @@ class Connection:
         if sent < len(data):
             # The task may close the socket, and the selector would not notice.
             self._stop_listening()
-            self.unsent = data[sent:]
+            self.unsent, self.busy = data[sent:], True
             self.wakeup.set()
 
     def finish(self, remainder: bytes | bytearray = b"", error: Exception | None = None) -> None:

@@ -152,7 +152,7 @@ class FastPath:
                     break
                 connection.wakeup = trio.Event()
                 await stream.send_all(connection.unsent)
-                connection.unsent = b""
+                connection.unsent, connection.busy = b"", False
                 self._begin_hold()
                 self._guard(connection, self._process_received)
         finally:
@@ -238,13 +238,13 @@ class FastPath:
     def _finish_request(self, connection: Connection) -> None:
         """Answer the pending request, then start the next ones."""
         pending, connection.pending = connection.pending, None
-        connection.queued = False
+        connection.busy = False
         if pending is not None:
             if isinstance(pending, PendingRequest):
                 self._send(connection, self._endpoint.finish(pending))
             else:
                 self._send(connection, self._batches.finish(pending))
-            if not (connection.received or connection.closing or connection.unsent):
+            if not (connection.received or connection.closing or connection.busy):
                 connection.wait_for_bytes(self._now)  # as most do; the others cost more
                 return
         self._process_received(connection)
@@ -272,7 +272,7 @@ class FastPath:
             if not self._start_request(connection, head):
                 return
         if not (connection.finished or connection.busy):
-            connection.queued = True
+            connection.busy = True
             self._verdicts_ready(connection)
 
     def _begin_request(self, connection: Connection) -> RequestHead | None:
@@ -318,14 +318,14 @@ class FastPath:
             )
         if started is None:
             assert self._batch_tasks is not None, "read only while `run` runs"  # noqa: S101
-            connection.in_batch = True
+            connection.busy = True
             connection.pause()
             self._batch_tasks.start_soon(self._answer_batch, connection, head, body)
         elif isinstance(started, Answer):
             self._send(connection, started)
             return True
         else:
-            connection.pending = started
+            connection.pending, connection.busy = started, True
         return False
 
     def _is_held_up(self, head: RequestHead) -> bool:
@@ -391,7 +391,7 @@ class FastPath:
             elif body is not None:
                 connection.last_turn = trio.current_time()
                 answer = await self._batches.answer_large(head.headers, connection.client, body)
-        connection.in_batch = False
+        connection.busy = False
         if not connection.finished:
             self._begin_hold()
             self._guard(connection, lambda it: self._finish_batch(it, answer))

@@ -23,7 +23,7 @@ class WaitingLine:
 
     def join(self, connection: Connection) -> None:
         """Add a connection at the end."""
-        connection.in_line = True
+        connection.busy = True
         self.connections.append((trio.current_time() + ROOM_SECONDS, connection))
 
     def may_leave(self, *, has_room: bool) -> bool:
@@ -34,5 +34,5 @@ class WaitingLine:
     def leave(self) -> Connection:
         """Remove the first connection."""
         _, connection = self.connections.popleft()
-        connection.in_line, connection.has_waited = False, True
+        connection.busy, connection.has_waited = False, True
         return connection
