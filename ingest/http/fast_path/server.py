@@ -17,24 +17,23 @@ from typing import Final, Protocol
 
 import trio
 
-from ingest.http.answer import FIRST_ERROR, Answer
+from ingest.http.answer import Answer
 from ingest.http.batch_endpoint import BatchEndpoint, PendingBatch, may_be_small
 from ingest.http.event_endpoint import (
-    ACCEPTED,
     FLOODED,
     OVERLOADED,
     ROUTE,
     EventEndpoint,
     PendingRequest,
 )
+from ingest.http.fast_path.answer_sender import AnswerSender
 from ingest.http.fast_path.connection import PART_SECONDS, Connection
-from ingest.http.fast_path.encoded_answer import encode
 from ingest.http.fast_path.event_request import read_head
 from ingest.http.fast_path.header_lines import NotPlainError
 from ingest.http.fast_path.request_head import RequestHead
 from ingest.http.fast_path.waiting_line import WaitingLine
-from ingest.http.request_observers import CompletedRequest, RequestObserver
-from ingest.http.trusted_headers import new_request_id, traceparent
+from ingest.http.request_observers import RequestObserver
+from ingest.http.trusted_headers import new_request_id
 from ingest.telemetry.metrics import Metrics
 from ingest.telemetry.request_id import CURRENT
 
@@ -84,10 +83,9 @@ class FastPath:
         """
         self._endpoint = endpoint
         self._batches = batches
-        self._metrics = metrics
         self._idle_seconds = idle_seconds
         self._linger_seconds = linger_seconds
-        self._observers = tuple(observers)
+        self._answers = AnswerSender(endpoint.trusted_proxies, metrics, observers)
         self._connections: set[Connection] = set()
         # Not trio's own selector: there, a socket must be registered again for each wait.
         self._selector = DefaultSelector()
@@ -100,8 +98,6 @@ class FastPath:
         self._may_admit = trio.Event()
         self._now = self._hold_ends = 0.0
         self._room = 0
-        self._encoded_accepted = b""
-        self._stopping = False
         self._stopped_at = math.inf
 
     async def run(self) -> None:
@@ -115,7 +111,7 @@ class FastPath:
 
     def stop(self) -> None:
         """Close connections once they have been idle for `linger_seconds`."""
-        self._stopping = True
+        self._answers.stopping = True
         self._stopped_at = trio.current_time()
 
     async def serve(
@@ -224,7 +220,7 @@ class FastPath:
         """Return the time at which the wait for a connection's bytes ends."""
         if connection.received:
             return connection.waiting_since + PART_SECONDS
-        if self._stopping:
+        if self._answers.stopping:
             return max(connection.waiting_since, self._stopped_at) + self._linger_seconds
         return connection.waiting_since + self._idle_seconds
 
@@ -241,9 +237,9 @@ class FastPath:
         connection.busy = False
         if pending is not None:
             if isinstance(pending, PendingRequest):
-                self._send(connection, self._endpoint.finish(pending))
+                self._answers.send(connection, self._endpoint.finish(pending))
             else:
-                self._send(connection, self._batches.finish(pending))
+                self._answers.send(connection, self._batches.finish(pending))
             if not (connection.received or connection.closing or connection.busy):
                 connection.wait_for_bytes(self._now)  # as most do; the others cost more
                 return
@@ -306,7 +302,7 @@ class FastPath:
             if self._waits(connection, refusal):
                 return False
             connection.take_body()
-            self._send(connection, refusal)
+            self._answers.send(connection, refusal)
             return True
         body = None if head.is_large else connection.take_body()
         started: Answer | PendingRequest | PendingBatch | None = None
@@ -322,7 +318,7 @@ class FastPath:
             connection.pause()
             self._batch_tasks.start_soon(self._answer_batch, connection, head, body)
         elif isinstance(started, Answer):
-            self._send(connection, started)
+            self._answers.send(connection, started)
             return True
         else:
             connection.pending, connection.busy = started, True
@@ -400,7 +396,7 @@ class FastPath:
         if answer is None:  # it is slow or has ended
             connection.finish(connection.received)
             return
-        self._send(connection, answer)
+        self._answers.send(connection, answer)
         self._process_received(connection)
 
     def _begin_hold(self) -> None:
@@ -408,38 +404,9 @@ class FastPath:
         self._hold_ends = time.perf_counter() + HOLD_SECONDS
         self._now = trio.current_time()
         self._room = self._endpoint.room
-        self._encoded_accepted = b""
+        self._answers.begin_hold()
 
     async def _rest(self) -> None:
         """Let others run."""
         await trio.lowlevel.checkpoint()
         self._begin_hold()
-
-    def _send(self, connection: Connection, answer: Answer) -> None:
-        head, connection.head = connection.head, None
-        assert head is not None, "there is a request"  # noqa: S101
-        seconds = time.perf_counter() - connection.started
-        self._metrics.observe_request(head.route, answer.status, seconds)
-        if self._observers:
-            CURRENT.set(connection.request_id)
-            parent = traceparent(self._endpoint.trusted_proxies, head.headers, connection.peer)
-            completed = CompletedRequest(
-                "POST", head.route, answer.status, seconds, answer.reasons, parent
-            )
-            for observe in self._observers:
-                observe(completed)
-        if answer is ACCEPTED and not (connection.closing or self._stopping):
-            # The same for all events of a hold: its date has a resolution of seconds.
-            if not self._encoded_accepted:
-                self._encoded_accepted = encode(ACCEPTED, asked=False, stopping=False)
-            connection.send(self._encoded_accepted)
-            return
-        request_id = ""
-        if answer.status >= FIRST_ERROR:
-            self._metrics.history.refuse(answer.status)
-            request_id = connection.request_id.text
-        data = encode(
-            answer, asked=connection.closing, stopping=self._stopping, request_id=request_id
-        )
-        connection.closing = connection.closing or self._stopping
-        connection.send(data)
