@@ -21,7 +21,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
-import httptools
 import msgspec
 import trio
 from pydantic_core import from_json
@@ -106,7 +105,7 @@ def calibrate(rounds: int) -> int:
     for number in range(rounds):
         text = f'{{"n":"pageview","u":"https://site{number % 50}.example/blog","v":{number}}}'
         for head in heads:
-            httptools.HttpRequestParser(head).feed_data(head)
+            size += len(head.decode().split("\r\n"))
         fields: dict[str, Any] = from_json(text.encode())
         chosen = {key: value for key, value in fields.items() if _is_chosen(value)}
         host = chosen["u"].partition("://")[2].partition("/")[0]
