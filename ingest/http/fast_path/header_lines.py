@@ -72,6 +72,9 @@ REMEMBERED: Final = frozenset(
 """Headers that have the same value for many visitors. None of them holds an address or a secret."""
 
 _PERSONAL: Final = USED - REMEMBERED
+_UNUSED: Final = frozenset(("cookie", "referer", "x-real-ip"))
+"""Frequent headers that nobody uses. Their names need no check."""
+
 _LEFT_TO_HYPERCORN: Final = frozenset(("transfer-encoding", "expect", "upgrade"))
 
 
@@ -100,6 +103,8 @@ class HeaderLines(dict[str, Header | None]):
             raise NotPlainError
         if name in _PERSONAL:
             return name, value
+        if name in _UNUSED:
+            return None
         if not _is_plain(name, value):
             raise NotPlainError
         header = (name, value) if name in USED else None
