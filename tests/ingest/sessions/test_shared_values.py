@@ -1,7 +1,7 @@
 from ingest.model.event import EnrichedEvent
 from ingest.records.encoding import Decoder, encode
 from ingest.sessions.session import Session, advance, begin, with_shared_values
-from ingest.sessions.shared_values import share
+from ingest.sessions.shared_values import SHARED_VALUES, share
 from tests.examples import NOON, an_enriched_event
 
 SHARED = (
@@ -32,6 +32,14 @@ def test_gives_the_first_of_equal_values() -> None:
     first, second = "".join(("/pa", "ge")), "".join(("/pag", "e"))
     assert first is not second
     assert share(second) is share(first)
+
+
+def test_remembers_a_limited_number_of_values() -> None:
+    first, second = "".join(("/old ", "page")), "".join(("/old", " page"))
+    share(first)
+    for number in range(SHARED_VALUES):
+        share(f"/another/{number}")
+    assert share(second) is second
 
 
 def test_sessions_of_a_log_share_their_values() -> None:
