@@ -59,11 +59,11 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
         self._refused = 0
 
     def handle(self, message: TicketedEvent) -> TicketedEvent | None:
-        """Drop an event whose request no longer waits."""
-        if self._verdicts.expired(message.ticket):
-            self._verdicts.refuse(message, LATE)
-            return None
-        return message
+        """Drop an event whose request no longer waits; any other is appended next."""
+        if self._verdicts.hold(message.ticket):
+            return message
+        self._verdicts.refuse(message, LATE)
+        return None
 
     async def run(self) -> None:
         """Append until the channel that feeds this stage ends, then the last counts."""
@@ -75,8 +75,6 @@ class Recorder(Stage[TicketedEvent, TicketedEvent]):
         if not self._handled:
             return
         events, self._handled = self._handled, []
-        for ticketed in events:
-            self._verdicts.hold(ticketed.ticket)
         try:
             first = await self._log.append([one.event for one in events], self._clock.seconds())
         except LogError as error:

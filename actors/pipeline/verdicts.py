@@ -134,11 +134,17 @@ class Verdicts:
         """Whether the request was withdrawn; False for events without a request (number 0)."""
         return number != 0 and number not in self._tickets
 
-    def hold(self, number: int) -> None:
-        """Extend the wait of a request whose event is being appended."""
+    def hold(self, number: int) -> bool:
+        """Extend the wait of a request whose event is being appended.
+
+        Returns:
+            False if the request was withdrawn, see `expired`.
+        """
         ticket = self._tickets.get(number)
-        if ticket is not None:
-            ticket.held = True
+        if ticket is None:
+            return number == 0
+        ticket.held = True
+        return True
 
     def drop(self, event: Event, verdict: Verdict) -> None:
         """Count an event dropped before the log, and give its verdict."""

@@ -115,6 +115,7 @@ async def test_what_is_dropped_in_front_of_the_log_is_counted_for_it(front: Fron
 
 async def test_nobody_waits_for_ticket_zero(front: Front) -> None:
     assert not front.verdicts.expired(0)
+    assert front.verdicts.hold(0)
     front.verdicts.drop(an_event(), BOT)
     front.verdicts.appended(1, [a_ticketed_event()])
     assert front.shown() == {"bot": 1, "accepted": 1}
@@ -220,6 +221,7 @@ async def test_what_is_not_appended_in_time_is_late_and_withdrawn(
     front.verdicts.give_up_waiting(at(VERDICT_SECONDS))
     assert await front.verdicts.settled(ticket) == [BOT, LATE]
     assert front.verdicts.expired(ticket.number)
+    assert not front.verdicts.hold(ticket.number)
     assert len(front.verdicts) == 0
     front.verdicts.refuse(a_ticketed_event(ticket=ticket.number, position=1), LATE)
     assert ticket.outcome() == [BOT, LATE]
@@ -243,7 +245,7 @@ async def test_what_is_being_appended_is_waited_for_longer(
     autojump_clock: MockClock, front: Front
 ) -> None:
     ticket = front.verdicts.open(1)
-    front.verdicts.hold(ticket.number)
+    assert front.verdicts.hold(ticket.number)
     front.verdicts.give_up_waiting(at(VERDICT_SECONDS + HELD_SECONDS - 0.1))
     assert not front.verdicts.expired(ticket.number)
     front.verdicts.give_up_waiting(at(VERDICT_SECONDS + HELD_SECONDS))
