@@ -11,6 +11,7 @@ from actors.cluster.producer_thread import Message
 from actors.cluster.salt_agreement import Send, TopicReading
 from actors.supervision.actor import Actor
 from ingest.engine.cluster import CLOCK_SECONDS, Cluster
+from ingest.engine.cluster_findings import cluster_findings
 from ingest.engine.heartbeat import INTERVAL_SECONDS, Heartbeat, encode_heartbeat
 from ingest.sites.rate_limit import RateLimiter
 
@@ -135,7 +136,7 @@ class Control(Actor):
         `degraded`: a mistake in one member must not end the service of all. Of the rest only those
         that concern this process count.
         """
-        findings = self.cluster.findings()
+        findings = cluster_findings(self.cluster)
         severe = [finding.text for finding in findings if finding.severe]
         own = [] if self._problem is None else [self._problem]
         difference = self.clock_difference

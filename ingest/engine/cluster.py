@@ -1,12 +1,10 @@
 """A cluster as its control topic shows it: its record, its members, its imports."""
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections import deque
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ingest.engine.cluster_record import KEY, ClusterRecord, decode_cluster_record
-from ingest.engine.finding import Finding, problem, warning
 from ingest.engine.heartbeat import KEY_PREFIX, Heartbeat, cluster_mac, decode_heartbeat
 from ingest.engine.topics import EVENTS_RETENTION
 
@@ -30,8 +28,6 @@ _SAMPLES: Final = 6
 _LATE_SECONDS: Final = 60.0
 """Workers fall behind if the oldest event that is not stored is older than this and has become
 older in each of the last five minutes."""
-
-_SHOWN: Final = 8
 
 
 def import_key(import_id: str) -> bytes:
@@ -246,100 +242,3 @@ class Cluster:
         """Keys of members that ended long ago, to be deleted from the topic."""
         earliest = self.log_time - FORGOTTEN_SECONDS
         return [key for key, member in self._members.items() if member.appended_at < earliest]
-
-    def findings(self, reporter: str = "") -> list[Finding]:
-        """What an operator should know, most severe first.
-
-        Args:
-            reporter: Id of the member that asks. Its own trouble is left out, because it knows
-                better.
-        """
-        found = [
-            *self._record_findings(),
-            *self._secret_findings(),
-            *self._owner_findings(),
-            *self._lag_findings(),
-            *self._version_findings(),
-            *self._member_findings(reporter),
-        ]
-        return sorted(found, key=lambda finding: not finding.severe)
-
-    def _record_findings(self) -> Iterator[Finding]:
-        if self.record_trouble:
-            yield problem(
-                self.record_trouble,
-                "stop all members, correct it with `sluice engine create`, and start them again",
-            )
-
-    def _secret_findings(self) -> Iterator[Finding]:
-        others = [member.name for member in self.with_other_secret]
-        if others:
-            yield problem(
-                f"SLUICE_CLUSTER_SECRET differs: {_listed(others)}",
-                "give all members the same secret; visits whose events pass through several "
-                "fronts are torn apart until then",
-            )
-
-    def _owner_findings(self) -> Iterator[Finding]:
-        missing = [str(partition) for partition in self.unowned]
-        if missing and not self.owners:
-            yield warning("no worker owns a partition: nothing is stored", "start a worker")
-        elif missing:
-            yield warning(
-                f"partitions without a worker: {_listed(missing)}",
-                "if it lasts longer than a minute, see the logs of the workers",
-            )
-
-    def _lag_findings(self) -> Iterator[Finding]:
-        if self.oldest_seconds > self.retention_seconds / 2:
-            yield warning(
-                f"the oldest event that is not stored has waited for "
-                f"{_duration(self.oldest_seconds)}, and Kafka deletes events after "
-                f"{_duration(self.retention_seconds)}",
-                "have the store take inserts, or raise retention.ms of the events topic until it "
-                "does",
-            )
-        if self.falls_behind:
-            yield warning(
-                f"the workers fall behind: the oldest of {self.lag:,} messages has waited "
-                f"for {_duration(self.oldest_seconds)}",
-                "see that the store takes inserts; if it does, start another worker",
-            )
-
-    def _version_findings(self) -> Iterator[Finding]:
-        versions: dict[str, list[str]] = defaultdict(list)
-        for member in self.members:
-            versions[member.heartbeat.version].append(member.name)
-        if len(versions) > 1:
-            texts = [f"{version}: {_listed(versions[version])}" for version in sorted(versions)]
-            yield warning(
-                f"members run different versions: {'; '.join(texts)}",
-                "upgrade all members, the workers first",
-            )
-
-    def _member_findings(self, reporter: str) -> Iterator[Finding]:
-        for member in self.members:
-            beat, difference = member.heartbeat, member.clock_difference
-            if beat.trouble and beat.member != reporter:
-                waiting = f"; {beat.backlog:,} events wait there" if beat.backlog else ""
-                yield warning(f"{member.name}: {beat.trouble}{waiting}", "see its log")
-            if abs(difference) > CLOCK_SECONDS:
-                direction = "behind" if difference > 0 else "ahead of"
-                yield warning(
-                    f"{member.name}: its clock is {_duration(abs(difference))} {direction} "
-                    "the broker's",
-                    "have both follow a time server",
-                )
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(names)
-    more = len(found) - _SHOWN
-    return ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

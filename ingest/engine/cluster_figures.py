@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from ingest.engine.cluster import Cluster
+from ingest.engine.cluster_findings import cluster_findings
 from ingest.engine.heartbeat import Role
 from ingest.telemetry.metrics import Metrics
 
@@ -39,7 +40,7 @@ def show_cluster(metrics: Metrics, cluster: Callable[[], Cluster]) -> None:
     metrics.read(
         "sluice_cluster_findings",
         "What an operator should look at; the live page says what it is.",
-        lambda: len(cluster().findings()),
+        lambda: len(cluster_findings(cluster())),
     )
     metrics.read_labelled(
         "sluice_cluster_members",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ingest.engine.cluster import Cluster, Member
+from ingest.engine.cluster_findings import cluster_findings
 from ingest.engine.finding import Finding, problem, warning
 
 RETENTION_USED: Final = 0.5
@@ -94,7 +95,11 @@ class ClusterStatus:
 
     def findings(self) -> list[Finding]:
         """What an operator should know, most severe first."""
-        found = [*self._retention_findings(), *self._offset_findings(), *self.cluster.findings()]
+        found = [
+            *self._retention_findings(),
+            *self._offset_findings(),
+            *cluster_findings(self.cluster),
+        ]
         return sorted(found, key=lambda finding: not finding.severe)
 
     def _retention_findings(self) -> Iterator[Finding]:

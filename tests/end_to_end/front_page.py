@@ -6,6 +6,7 @@ from typing import Any
 from playwright.sync_api import Error, Page, Route
 
 from ingest.engine.cluster import Cluster
+from ingest.engine.cluster_findings import cluster_findings
 from ingest.http.live.cluster_report import cluster_report
 from tests.examples import NOON
 from tests.ingest.engine.test_cluster import a_cluster, a_front, a_worker, beat
@@ -39,7 +40,7 @@ def as_front(report: dict[str, Any]) -> dict[str, Any]:
             "advice": found.advice,
             "commands": [],
         }
-        for found in cluster.findings()
+        for found in cluster_findings(cluster)
     ]
     return report | {
         "status": "degraded",

@@ -12,6 +12,7 @@ import trio
 from actors.letters.dead_letters import LETTERS_LIMIT
 from actors.pipeline.topology import Collector
 from ingest.engine.cluster import Cluster
+from ingest.engine.cluster_findings import cluster_findings
 from ingest.http.health import Health
 from ingest.http.hypercorn.open_connections import connection_limit
 from ingest.http.live.cluster_report import cluster_report
@@ -213,7 +214,9 @@ class LiveStatus:
     def _cluster_findings(self) -> list[tuple[str, str]]:
         if self._cluster is None:
             return []
-        return [(found.text, found.advice) for found in self._cluster().findings(self._member)]
+        return [
+            (found.text, found.advice) for found in cluster_findings(self._cluster(), self._member)
+        ]
 
     def _store(self) -> dict[str, Any]:
         metrics = self._collector.metrics
