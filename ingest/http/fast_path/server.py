@@ -18,9 +18,8 @@ from typing import Final, Protocol
 import trio
 
 from ingest.http.answer import Answer
-from ingest.http.batch_endpoint import BatchEndpoint, PendingBatch, may_be_small
+from ingest.http.batch_endpoint import BatchEndpoint, PendingBatch
 from ingest.http.event_endpoint import (
-    FLOODED,
     OVERLOADED,
     ROUTE,
     EventEndpoint,
@@ -31,7 +30,7 @@ from ingest.http.fast_path.connection import PART_SECONDS, Connection
 from ingest.http.fast_path.event_request import read_head
 from ingest.http.fast_path.header_lines import NotPlainError
 from ingest.http.fast_path.request_head import RequestHead
-from ingest.http.fast_path.waiting_line import WaitingLine
+from ingest.http.fast_path.waiting_lines import WaitingLines
 from ingest.http.request_observers import RequestObserver
 from ingest.http.trusted_headers import new_request_id
 from ingest.telemetry.metrics import Metrics
@@ -92,9 +91,7 @@ class FastPath:
         self._ready: list[Connection] = []
         self._any_ready = trio.Event()
         self._batch_tasks: trio.Nursery | None = None
-        self._waiting, self._flooded = WaitingLine(), WaitingLine()
-        self._small_batches = WaitingLine()
-        self._lines = (self._flooded, self._small_batches, self._waiting)
+        self._lines = WaitingLines(endpoint, batches)
         self._may_admit = trio.Event()
         self._now = self._hold_ends = 0.0
         self._room = 0
@@ -194,7 +191,7 @@ class FastPath:
                     connection.finish(error=error)
                 if time.perf_counter() > self._hold_ends:
                     await self._rest()
-            if self._waiting.connections or self._small_batches.connections:
+            if self._lines.wait_for_room():
                 self._may_admit.set()
 
     def _verdicts_ready(self, connection: Connection) -> None:
@@ -207,7 +204,7 @@ class FastPath:
         """End the wait for bytes of connections that have been silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
-            if any(line.connections for line in self._lines):
+            if self._lines.wait():
                 self._may_admit.set()
             now = trio.current_time()
             # Most connections wait for an answer, or have not waited for long: a cheap look first.
@@ -291,15 +288,17 @@ class FastPath:
             connection.started = time.perf_counter()
             connection.waiting_since = math.inf
         CURRENT.set(connection.request_id)
-        if self._waiting.connections and not (connection.has_waited or self._endpoint.is_closed):
+        if self._lines.for_room.connections and not (
+            connection.has_waited or self._endpoint.is_closed
+        ):
             refusal: Answer | None = OVERLOADED  # others have come first
         else:
             has_room = self._room > 0 and (
-                head.route == ROUTE or connection.has_waited or not self._is_held_up(head)
+                head.route == ROUTE or connection.has_waited or not self._lines.hold_up(head)
             )
             refusal = self._endpoint.refusal(head.headers, connection.client, has_room=has_room)
         if refusal is not None:
-            if self._waits(connection, refusal):
+            if self._lines.take(connection, refusal, has_room=self._room > 0):
                 return False
             connection.take_body()
             self._answers.send(connection, refusal)
@@ -324,49 +323,17 @@ class FastPath:
             connection.pending, connection.busy = started, True
         return False
 
-    def _is_held_up(self, head: RequestHead) -> bool:
-        """Whether a batch is small, and other small batches leave no room for it."""
-        return may_be_small(head.length, head.headers) and (
-            bool(self._small_batches.connections) or not self._batches.has_room
-        )
-
-    def _waits(self, connection: Connection, refusal: Answer) -> bool:
-        """Let a request wait for room, or only for its refusal if it comes from a flood.
-
-        Returns:
-            Whether it waits.
-        """
-        if connection.has_waited or self._endpoint.is_closed:
-            return False
-        if refusal.status == OVERLOADED.status:
-            only_batches = self._room > 0 and not self._waiting.connections
-            (self._small_batches if only_batches else self._waiting).join(connection)
-        elif refusal.status == FLOODED:
-            self._flooded.join(connection)
-        else:
-            return False
-        return True
-
     async def _admit(self) -> None:
         """Start waiting requests when there is room for them, and refuse those that have waited."""
         while True:
             await self._may_admit.wait()
             self._may_admit = trio.Event()
             self._begin_hold()
-            while (line := self._next_line()) is not None:
+            while (line := self._lines.next(has_room=self._room > 0)) is not None:
                 connection = line.leave()
                 self._guard(connection, self._process_received)
                 if time.perf_counter() > self._hold_ends:
                     await self._rest()
-
-    def _next_line(self) -> WaitingLine | None:
-        """Return the line whose first request can be started or refused; None if there is none."""
-        has_room = self._room > 0
-        if self._flooded.may_leave(has_room=False):
-            return self._flooded
-        if self._small_batches.may_leave(has_room=has_room and self._batches.has_room):
-            return self._small_batches
-        return self._waiting if self._waiting.may_leave(has_room=has_room) else None
 
     async def _answer_batch(
         self, connection: Connection, head: RequestHead, body: bytes | None
