@@ -41,7 +41,7 @@ else:
 class SentEvent(
     msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename=_TRACKER_KEYS
 ):
-    """The value of each field; `None` and `False` if there is none.
+    """The value of each field, in the order of `ALIASES`; `None` and `False` if there is none.
 
     `decode` reads values of these types only; `select` takes any. The screen's width, which some
     trackers send, means nothing.
@@ -90,41 +90,15 @@ def select(params: dict[str, Any]) -> SentEvent:
         params: By the keys of the wire. Those that mean nothing are ignored.
     """
     get = params.get
-    name, url, domains, referrer = get("n"), get("u"), get("d"), get("r")
-    if name is None or name is False:
-        name = get("name")
-    if url is None or url is False:
-        url = get("url")
-    if domains is None or domains is False:
-        domains = get("domain")
-    if referrer is None or referrer is False:
-        referrer = get("referrer")
-    hash_mode = get("h")
-    if hash_mode is None or hash_mode is False:
-        hash_mode = get("hashMode")
-    props = get("m")
-    if props is None or props is False:
-        props = get("meta")
-    if props is None or props is False:
-        props = get("p")
-    if props is None or props is False:
-        props = get("props")
-    revenue = get("revenue")
-    if revenue is None or revenue is False:
-        revenue = get("$")
+    values = []
+    for keys in ALIASES.values():
+        for key in keys:
+            value = get(key)
+            if value is not None and value is not False:
+                break
+        values.append(value)
     interactive = get("i")
     if not isinstance(interactive, bool):
         interactive = get("interactive")
-    return SentEvent(
-        name,
-        url,
-        domains,
-        referrer,
-        hash_mode,
-        props,
-        revenue,
-        get("v"),
-        get("sd"),
-        get("e"),
-        interactive,
-    )
+    values.append(interactive)
+    return SentEvent(*values)
