@@ -151,7 +151,7 @@ chaos-cluster: install
 bench: install
 	benchmarks/provide_tools
 	tests/end_to_end/provide_npm
-	$(PIP) install 'uvicorn>=0.30' 'matplotlib>=3.9' 'pyperf>=2.8'
+	$(PIP) install 'httptools>=0.6' 'uvicorn>=0.30' 'matplotlib>=3.9' 'pyperf>=2.8'
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.plot
 	$(BIN)/python -m benchmarks.batch
