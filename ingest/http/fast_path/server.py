@@ -298,7 +298,7 @@ class FastPath:
             )
             refusal = self._endpoint.refusal(head.headers, connection.client, has_room=has_room)
         if refusal is not None:
-            if self._lines.take(connection, refusal, has_room=self._room > 0):
+            if self._lines.take(connection, refusal, has_room=self._room > 0, now=self._now):
                 return False
             connection.take_body()
             self._answers.send(connection, refusal)

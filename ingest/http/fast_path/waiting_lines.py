@@ -24,10 +24,10 @@ class WaitingLine:
         """Start without connections."""
         self.connections: deque[tuple[float, Connection]] = deque()
 
-    def join(self, connection: Connection) -> None:
-        """Add a connection at the end."""
+    def join(self, connection: Connection, now: float) -> None:
+        """Add a connection at the end, now on trio's clock."""
         connection.busy = True
-        self.connections.append((trio.current_time() + ROOM_SECONDS, connection))
+        self.connections.append((now + ROOM_SECONDS, connection))
 
     def may_leave(self, *, has_room: bool) -> bool:
         """Whether there is a first connection, and room for it, or it has waited long enough."""
@@ -75,13 +75,14 @@ class WaitingLines:
             bool(self.small_batches.connections) or not self._batches.has_room
         )
 
-    def take(self, connection: Connection, refusal: Answer, *, has_room: bool) -> bool:
+    def take(self, connection: Connection, refusal: Answer, *, has_room: bool, now: float) -> bool:
         """Let a request wait for room, or only for its refusal if it comes from a flood.
 
         Args:
             connection: Has the request.
             refusal: Its answer if it does not wait.
             has_room: Whether there is room for events.
+            now: On trio's clock.
 
         Returns:
             Whether it waits.
@@ -90,9 +91,9 @@ class WaitingLines:
             return False
         if refusal.status == OVERLOADED.status:
             only_batches = has_room and not self.for_room.connections
-            (self.small_batches if only_batches else self.for_room).join(connection)
+            (self.small_batches if only_batches else self.for_room).join(connection, now)
         elif refusal.status == FLOODED:
-            self._flooded.join(connection)
+            self._flooded.join(connection, now)
         else:
             return False
         return True
@@ -103,8 +104,9 @@ class WaitingLines:
         Args:
             has_room: Whether there is room for events.
         """
-        if self._flooded.may_leave(has_room=False):
+        if self._flooded.connections and self._flooded.may_leave(has_room=False):
             return self._flooded
-        if self.small_batches.may_leave(has_room=has_room and self._batches.has_room):
-            return self.small_batches
+        small = self.small_batches
+        if small.connections and small.may_leave(has_room=has_room and self._batches.has_room):
+            return small
         return self.for_room if self.for_room.may_leave(has_room=has_room) else None

@@ -24,7 +24,7 @@ class Lines:
 
     def take(self, refusal: Answer, *, has_room: bool = False) -> Connection | None:
         connection = cast("Connection", SimpleNamespace(busy=False, has_waited=False))
-        waits = self.all.take(connection, refusal, has_room=has_room)
+        waits = self.all.take(connection, refusal, has_room=has_room, now=trio.current_time())
         assert connection.busy is waits
         return connection if waits else None
 
@@ -60,7 +60,7 @@ async def test_nobody_waits_twice_or_for_a_server_that_stops(autojump_clock: Moc
     waited = lines.take(OVERLOADED)
     assert waited is not None
     assert lines.next(has_room=True) is waited
-    assert not lines.all.take(waited, OVERLOADED, has_room=False)
+    assert not lines.all.take(waited, OVERLOADED, has_room=False, now=trio.current_time())
     lines.endpoint.is_closed = True
     assert lines.take(OVERLOADED) is None
     assert not lines.all.wait()
