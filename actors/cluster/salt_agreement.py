@@ -25,6 +25,8 @@ log = structlog.get_logger()
 RETRY_SECONDS: Final = 5.0
 """Delay before reading the topic, or writing the file, is tried again."""
 
+SECONDS_OF_A_DAY: Final = 86_400
+
 SEND_SECONDS: Final = 10.0
 """How long Kafka may take to accept a proposal."""
 
@@ -113,7 +115,7 @@ class SaltAgreementKeeper(Actor):
         self._topic = topic
         self._theirs = theirs
         self._proposed = (-1, 0.0)
-        self._saved: list[DailySalt] | None = None
+        self._saved: tuple[list[DailySalt], int] | None = None
         self._save_at = 0.0
         self._unwritten: str | None = None
         self._problem: str | None = None
@@ -186,12 +188,12 @@ class SaltAgreementKeeper(Actor):
 
     def _save(self, now: float) -> None:
         """Make the file hold the salts; they are in force whether or not this succeeds."""
-        agreed = self._agreement.agreed
-        if agreed == self._saved or trio.current_time() < self._save_at:
+        agreed, day = self._agreement.agreed, int(now // SECONDS_OF_A_DAY)
+        if (agreed, day) == self._saved or trio.current_time() < self._save_at:
             return
         try:
             if agreed:
-                write_state(self._path, serialise_agreed(agreed).encode(), durable=True)
+                write_state(self._path, serialise_agreed(agreed, day).encode(), durable=True)
             else:
                 self._path.unlink(missing_ok=True)
         except OSError as error:
@@ -200,7 +202,7 @@ class SaltAgreementKeeper(Actor):
             self._unwritten = f"the salts cannot be written: {error.strerror}"
             self._save_at = trio.current_time() + RETRY_SECONDS
         else:
-            self._saved, self._unwritten = agreed, None
+            self._saved, self._unwritten = (agreed, day), None
 
     def status(self) -> dict[str, object]:
         """The salts' part of the readiness report."""

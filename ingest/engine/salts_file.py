@@ -8,13 +8,15 @@ from ingest.sessions import salts
 from ingest.sessions.salts import Salt, Salts
 
 
-def serialise_agreed(agreed: Sequence[DailySalt]) -> str:
+def serialise_agreed(agreed: Sequence[DailySalt], day: int) -> str:
     """Encode salts as the text of the file; a single process finds the two newest in it.
 
     Args:
         agreed: At least one, oldest date first.
+        day: Today, in days since 1970. A salt for tomorrow is not for a single process.
     """
-    newest = [Salt(salt.key, salt.created_at) for salt in reversed(agreed[-2:])]
+    begun = [salt for salt in agreed if salt.day <= day] or agreed
+    newest = [Salt(salt.key, salt.created_at) for salt in reversed(begun[-2:])]
     document = json.loads(salts.serialise(Salts(*newest)))
     document["days"] = [
         {"day": salt.day, "key": salt.key.hex(), "created_at": salt.created_at} for salt in agreed

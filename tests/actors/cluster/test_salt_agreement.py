@@ -107,7 +107,10 @@ async def test_a_restart_without_kafka_has_todays_salt(
     for received in (NOON, MIDNIGHT):
         assert later.at(received) == front.at(received)
     found = salts.parse(path.read_text())  # as a single process reads it
-    assert found.current == front.at(MIDNIGHT).current
+    assert found.current == front.at(NOON).current
+    topic.away = False
+    await trio.sleep(3600)
+    assert salts.parse(path.read_text()).current == front.at(MIDNIGHT).current
 
 
 async def test_without_kafka_the_old_salt_stays_until_it_is_too_old(

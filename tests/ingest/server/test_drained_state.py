@@ -33,7 +33,7 @@ def test_the_salts_of_a_stopped_process(directory: Path) -> None:
 
 def test_a_front_made_its_salt_before_the_day(directory: Path) -> None:
     agreed = [DailySalt(19_676, b"k" * 16, 19_676 * 86_400 - 3000)]
-    (directory / "salts.json").write_text(serialise_agreed(agreed))
+    (directory / "salts.json").write_text(serialise_agreed(agreed, 19_676))
     with drained_state(directory) as state:
         assert state.salts == agreed
 
