@@ -14,7 +14,7 @@ from actors.cluster.topic_reader import TopicMessage
 from actors.files.atomic import write_state
 from actors.keepers.salt_keeper import delete_aside, keep_aside
 from actors.supervision.actor import Actor
-from ingest.engine.salt_agreement import DailySalt, SaltAgreement, decode_salt, encode_salt
+from ingest.engine.salt_agreement import DailySalt, SaltAgreement, day_of, decode_salt, encode_salt
 from ingest.engine.salts_file import parse_agreed, serialise_agreed
 from ingest.pipeline.reference import Reference
 from ingest.plausible.salts import GRACE_SECONDS
@@ -24,8 +24,6 @@ log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 5.0
 """Delay before reading the topic, or writing the file, is tried again."""
-
-SECONDS_OF_A_DAY: Final = 86_400
 
 SEND_SECONDS: Final = 10.0
 """How long Kafka may take to accept a proposal."""
@@ -188,7 +186,7 @@ class SaltAgreementKeeper(Actor):
 
     def _save(self, now: float) -> None:
         """Make the file hold the salts; they are in force whether or not this succeeds."""
-        agreed, day = self._agreement.agreed, int(now // SECONDS_OF_A_DAY)
+        agreed, day = self._agreement.agreed, day_of(now)
         if (agreed, day) == self._saved or trio.current_time() < self._save_at:
             return
         try:
@@ -211,7 +209,7 @@ class SaltAgreementKeeper(Actor):
         if not self.accepting:
             return {"status": "down", "reason": f"no salt is agreed on yet{cause}"}
         awaited = self._theirs is not None and self._agreement.awaits(now, GRACE_SECONDS)
-        if not awaited and all(salt.day != now // 86_400 for salt in self._agreement.agreed):
+        if not awaited and all(salt.day != day_of(now) for salt in self._agreement.agreed):
             reason = f"no salt for today is agreed on yet, yesterday's stays in force{cause}"
             return {"status": "degraded", "reason": reason}
         if self._unwritten is not None:

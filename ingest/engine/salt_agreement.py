@@ -29,6 +29,11 @@ _NEVER: Final = (math.inf, math.inf, None)
 """The period of salts that are still to be looked up."""
 
 
+def day_of(now: float) -> int:
+    """The date of a time in Unix seconds: days since 1970, in UTC."""
+    return int(now // _DAY)
+
+
 @dataclass(frozen=True, slots=True)
 class DailySalt:
     """The salt for one date.
@@ -151,7 +156,7 @@ class SaltAgreement:
         Args:
             now: Unix seconds.
         """
-        today = int(now // _DAY)
+        today = day_of(now)
         if today not in self._days:
             return today
         if today + 1 not in self._days and now >= self._proposal_time(today):
@@ -165,7 +170,7 @@ class SaltAgreement:
             now: Unix seconds.
             grace: Seconds after midnight within which the salt is awaited.
         """
-        today = int(now // _DAY)
+        today = day_of(now)
         late = now >= today * _DAY + grace
         return today not in self._days and not late and self.salts_at(now) is not None
 
@@ -195,7 +200,7 @@ class SaltAgreement:
             return None
         if theirs is not None and theirs.created_at // _DAY == day:
             return DailySalt(day, theirs.key, theirs.created_at)
-        if grace is not None and (day > now // _DAY or self.awaits(now, grace)):
+        if grace is not None and (day > day_of(now) or self.awaits(now, grace)):
             return None
         return DailySalt(day, key, int(now))
 
