@@ -134,8 +134,7 @@ class Connection:
         if self.eof:
             self.finish(self.received)
             return
-        if not self._listening:
-            self._listen()
+        self._listen()
         if self.waiting_since == math.inf:
             self.waiting_since = now
 

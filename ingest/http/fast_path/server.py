@@ -185,13 +185,10 @@ class FastPath:
             for connection in ready:
                 if connection.finished:
                     continue
-                try:
-                    self._finish_request(connection)
-                except Exception as error:
-                    connection.finish(error=error)
+                self._guard(connection, self._finish_request)
                 if time.perf_counter() > self._hold_ends:
                     await self._rest()
-            if self._lines.wait_for_room():
+            if self._lines.anyone_waits_for_room():
                 self._may_admit.set()
 
     def _verdicts_ready(self, connection: Connection) -> None:
@@ -204,7 +201,7 @@ class FastPath:
         """End the wait for bytes of connections that have been silent for too long."""
         while True:
             await trio.sleep(WATCH_SECONDS)
-            if self._lines.wait():
+            if self._lines.anyone_waits():
                 self._may_admit.set()
             now = trio.current_time()
             # Most connections wait for an answer, or have not waited for long: a cheap look first.
@@ -294,7 +291,7 @@ class FastPath:
             refusal: Answer | None = OVERLOADED  # others have come first
         else:
             has_room = self._room > 0 and (
-                head.route == ROUTE or connection.has_waited or not self._lines.hold_up(head)
+                head.route == ROUTE or connection.has_waited or not self._lines.holds_up(head)
             )
             refusal = self._endpoint.refusal(head.headers, connection.client, has_room=has_room)
         if refusal is not None:

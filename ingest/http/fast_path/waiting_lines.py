@@ -61,15 +61,15 @@ class WaitingLines:
         self.for_room, self.small_batches = WaitingLine(), WaitingLine()
         self._flooded = WaitingLine()
 
-    def wait_for_room(self) -> bool:
+    def anyone_waits_for_room(self) -> bool:
         """Whether requests wait for room."""
         return bool(self.for_room.connections or self.small_batches.connections)
 
-    def wait(self) -> bool:
+    def anyone_waits(self) -> bool:
         """Whether requests wait."""
-        return self.wait_for_room() or bool(self._flooded.connections)
+        return self.anyone_waits_for_room() or bool(self._flooded.connections)
 
-    def hold_up(self, head: RequestHead) -> bool:
+    def holds_up(self, head: RequestHead) -> bool:
         """Whether a batch is small, and other small batches leave no room for it."""
         return may_be_small(head.length, head.headers) and (
             bool(self.small_batches.connections) or not self._batches.has_room

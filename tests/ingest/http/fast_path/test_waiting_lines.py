@@ -51,8 +51,8 @@ async def test_who_waits(
 ) -> None:
     lines = Lines()
     assert (lines.take(refusal, has_room=has_room) is not None) is waits
-    assert lines.all.wait() is waits
-    assert lines.all.wait_for_room() is waits_for_room
+    assert lines.all.anyone_waits() is waits
+    assert lines.all.anyone_waits_for_room() is waits_for_room
 
 
 async def test_nobody_waits_twice_or_for_a_server_that_stops(autojump_clock: MockClock) -> None:
@@ -63,7 +63,7 @@ async def test_nobody_waits_twice_or_for_a_server_that_stops(autojump_clock: Moc
     assert not lines.all.take(waited, OVERLOADED, has_room=False, now=trio.current_time())
     lines.endpoint.is_closed = True
     assert lines.take(OVERLOADED) is None
-    assert not lines.all.wait()
+    assert not lines.all.anyone_waits()
 
 
 async def test_the_order(autojump_clock: MockClock) -> None:
@@ -109,4 +109,4 @@ async def test_small_batches_hold_each_other_up(
         lines.take(OVERLOADED, has_room=True)
     lines.batches.has_room = has_room
     head = RequestHead("/api/events", {}, None, 0, length, is_large=False, closes=False)
-    assert lines.all.hold_up(head) is held_up
+    assert lines.all.holds_up(head) is held_up
