@@ -1,8 +1,8 @@
 -- Realistic traffic for wrk, the same for every run: many visitors, pages, referrers and browsers;
 -- 70 % pageviews, 20 % engagement, 10 % custom events with properties. Sites are those of
--- benchmarks/servers.py. WAIT (milliseconds on average) slows each connection down. BATCH sends that many events in
--- each request, with the bearer token KEY. TRAFFIC=new makes nearly every event a new visitor's:
--- addresses at random out of 260,000, 40 agents, 100 sites, pageviews only.
+-- benchmarks/servers.py. WAIT (milliseconds on average) slows each connection down. BATCH sends that
+-- many events in each request, with the bearer token KEY. TRAFFIC=new makes nearly every event a new
+-- visitor's: addresses at random out of 260,000, 40 agents, 100 sites, pageviews only.
 local new = os.getenv("TRAFFIC") == "new"
 local VISITORS, PAGES, SITES, REQUESTS = 5000, 200, new and 100 or 50, 8192
 local ADDRESSES, AGENTS = 260000, 40
