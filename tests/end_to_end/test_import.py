@@ -122,8 +122,14 @@ def test_other_formats_and_standard_input(fresh: Sluice, tmp_path: Path) -> None
     assert accepted in " ".join(run.stdout.decode().split())
 
 
+def states_of_imports(sluice: Sluice) -> dict[str, bytes]:
+    """Return the content of each state file; the files that replace them have other suffixes."""
+    return {path.name: path.read_bytes() for path in (sluice.state / "imports").glob("*.import")}
+
+
 def killed_at(sluice: Sluice, arguments: list[str], seconds: float) -> None:
     """Begin an import, and kill the command after it has worked for some time."""
+    before = states_of_imports(sluice)
     process = subprocess.Popen(
         [sys.executable, "-m", "ingest", "import", *arguments],
         env=sluice.environment,
@@ -131,15 +137,7 @@ def killed_at(sluice: Sluice, arguments: list[str], seconds: float) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    directory, began = sluice.state / "imports", time.monotonic()
-    before = {path: path.stat().st_mtime_ns for path in directory.glob("*")}
-    wait_until(
-        lambda: (
-            process.poll() is not None
-            or time.monotonic() - began > 50
-            or {path: path.stat().st_mtime_ns for path in directory.glob("*")} != before
-        ),
-    )
+    wait_until(lambda: process.poll() is not None or states_of_imports(sluice) != before)
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.wait()
