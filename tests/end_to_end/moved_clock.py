@@ -12,14 +12,15 @@ from pathlib import Path
 VARIABLE = "MOVED_CLOCK"
 
 _real_time = time.time
+_TODAY = datetime.now(UTC).date()
+"""Stays the same if midnight passes between two moves."""
 
 
 def move_clock(file: Path, clock: str, *, days: int = 0) -> None:
     """Make it another time of the day (UTC), of today or a number of days later."""
-    now = datetime.now(UTC)
-    moved = datetime.fromisoformat(f"{now:%F}T{clock}+00:00") + timedelta(days=days)
+    moved = datetime.fromisoformat(f"{_TODAY}T{clock}+00:00") + timedelta(days=days)
     temporary = file.with_suffix(".new")
-    temporary.write_text(str((moved - now).total_seconds()))
+    temporary.write_text(str((moved - datetime.now(UTC)).total_seconds()))
     temporary.replace(file)
 
 

@@ -41,7 +41,7 @@ rate_limit = { events = 0, seconds = 60 }
 [[site]]
 id = 4
 domain = "limited.example"
-rate_limit = { events = 2, seconds = 86400 }
+rate_limit = { events = 2, seconds = 1000000000 }
 
 [[site]]
 id = 5

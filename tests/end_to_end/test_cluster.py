@@ -22,7 +22,7 @@ SHARED_LIMIT = """
 [[site]]
 id = 50
 domain = "many.example"
-rate_limit = { events = 20, seconds = 86400 }
+rate_limit = { events = 20, seconds = 1000000000 }
 """
 
 Make = Callable[..., Cluster]

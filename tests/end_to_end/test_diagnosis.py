@@ -40,7 +40,7 @@ CASES: list[Any] = [
         {"domain": "limited.example"},
         {},
         "throttle",
-        "rate_limit = { events = 2, seconds = 86400 }",
+        "rate_limit = { events = 2, seconds = 1000000000 }",
         id="limited",
     ),
     pytest.param(
