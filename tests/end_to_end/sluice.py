@@ -173,7 +173,7 @@ class Sluice:
         assert self.process is not None
         self.client.close()
         self.process.send_signal(number)
-        return self.process.wait(timeout=60)
+        return self.process.wait(WAIT_SECONDS)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -205,7 +205,7 @@ class Sluice:
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Return the query's rows, once the store is reachable."""
         deadline = time.monotonic() + WAIT_SECONDS
-        while STORE_AWAY.search((response := self._ask(sql)).text) and time.monotonic() < deadline:
+        while _is_away(response := self._ask(sql)) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert response.status_code == 200, response.text
         return [json.loads(line) for line in response.text.splitlines()]
@@ -231,6 +231,10 @@ class Sluice:
             and f'site="{domain}"' in line
             for line in figures.splitlines()
         )
+
+
+def _is_away(response: httpx.Response) -> bool:
+    return response.status_code == 503 or STORE_AWAY.search(response.text) is not None
 
 
 def wait_until(condition: Any, explain: Any = lambda: "") -> None:
