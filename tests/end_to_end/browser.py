@@ -38,7 +38,7 @@ ARGUMENTS = (
 NOT_OF_PLAYWRIGHTS = ("--disable-back-forward-cache",)
 """Playwright's default arguments to omit, so that the browser behaves like a visitor's."""
 
-ACTION_SECONDS = 60.0
+ACTION_SECONDS = 300.0
 
 
 def find_chromium() -> Path | None:

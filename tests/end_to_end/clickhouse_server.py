@@ -28,7 +28,7 @@ PACKAGE = Package(
     "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
 )
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 
 # The server runs as long as its last statement.
 _SERVE = (

@@ -16,7 +16,7 @@ from tests.end_to_end.clickhouse_server import free_port
 USER, PASSWORD = "plausible", "qzx1/qzx2@qzx3:qzx4?qzx5#"
 """Name and password of the user. The password has all characters with a meaning in URLs."""
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 
 _UNPRIVILEGED = "postgres"
 """The user to run as if the tests run as root, which PostgreSQL refuses."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -190,7 +190,7 @@ def test_an_accepted_event_is_explained(server: Sluice) -> None:
         input=body,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     assert command.returncode == 0, command.stderr
@@ -233,10 +233,10 @@ def test_following_until_control_c_and_until_the_server_stops(tmp_path: Path) ->
         assert json.loads(interrupted.stdout.readline())["domain"] == "nowhere.example"
         assert json.loads(kept.stdout.readline())["pathname"] == "/followed"
         interrupted.send_signal(signal.SIGINT)
-        assert interrupted.wait(60) == 0
+        assert interrupted.wait(WAIT_SECONDS) == 0
         assert interrupted.communicate()[1] == ""
         assert server.stop() == 0
-        assert kept.wait(60) == 0
+        assert kept.wait(WAIT_SECONDS) == 0
         assert kept.communicate() == ("", "the server has stopped\n")
         log = server.log_text()
         assert "198.51" not in log
@@ -247,13 +247,13 @@ def test_following_until_control_c_and_until_the_server_stops(tmp_path: Path) ->
 
 def test_a_follower_does_not_delay_the_end(tmp_path: Path) -> None:
     with (
-        Sluice(tmp_path, "chdb://chdb", SLUICE_SHUTDOWN_SECONDS="100") as server,
+        Sluice(tmp_path, "chdb://chdb", SLUICE_SHUTDOWN_SECONDS="10000") as server,
         server.client.stream("GET", "/api/live") as listening,
     ):
         lines = listening.iter_lines()
         assert next(lines) == "retry: 2000"
         assert server.process is not None
         server.process.send_signal(signal.SIGTERM)
-        # If the server waited for the request, it would take the request timeout of 40 seconds.
-        assert server.process.wait(timeout=30) == 0
-        assert list(lines) == [""]
+        # If the server waited for the request, it would take two fifths of these seconds.
+        assert server.process.wait(WAIT_SECONDS) == 0
+        assert {*lines} <= {"", ": still here"}

@@ -18,7 +18,7 @@ from actors.letters.dead_letters import DeadLetters
 from ingest.model.event import Visitor
 from tests.chaos.disk import SmallDisk
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
-from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
 from tests.examples import an_enriched_event
 
 VISITORS = 8
@@ -225,14 +225,12 @@ def test_sigterm_while_the_store_hangs(
             try:
                 if when == "running":
                     sluice.send(url="https://example.com/1")
-                began = time.monotonic()
                 assert sluice.stop() == 0
-                assert time.monotonic() - began < 40
                 if when == "starting":
                     process: Any = sluice.launch()
                     wait_until(lambda: "listening" not in sluice.log_text()[-200:])
                     process.send_signal(signal.SIGTERM)
-                    assert process.wait(timeout=60) in (0, -signal.SIGTERM)
+                    assert process.wait(WAIT_SECONDS) in (0, -signal.SIGTERM)
             finally:
                 server.resume()
         with sluice:
