@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from tests.end_to_end.clickhouse_server import free_port
 from tests.end_to_end.sluice import Sluice, wait_until
 
 BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
-PATIENCE_MS = 60_000
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 HEADLINES = {
     "healthy": "All is well",
@@ -66,9 +66,9 @@ def shown(browser: Browser, server: Sluice, headline: str, size: str = "desktop"
             front_page.pose_as_front(page)
         page.set_viewport_size({**SIZES[size]})  # type: ignore[typeddict-item]
         page.goto(server.url)
-        expect(page.locator("#headline")).to_have_text(headline, timeout=PATIENCE_MS)
+        expect(page.locator("#headline")).to_have_text(headline)
         seen = page.locator("#events tbody tr", has_text="/seen")
-        expect(seen).to_have_count(2, timeout=PATIENCE_MS)
+        expect(seen).to_have_count(2)
         yield page
 
 
@@ -132,8 +132,9 @@ def test_only_the_verdict_is_announced(browser: Browser, server: Sluice, state: 
         assert [one.get_attribute("class") for one in page.locator(live).all()] == ["verdict-line"]
         page.evaluate(
             """() => {
-              window.announced = [];
-              new MutationObserver((records) => window.announced.push(...records)).observe(
+              const headline = document.querySelector("#headline");
+              window.announced = [headline.textContent];
+              new MutationObserver(() => window.announced.push(headline.textContent)).observe(
                 document.querySelector(".verdict-line"),
                 { subtree: true, childList: true, characterData: true });
             }"""
@@ -143,7 +144,9 @@ def test_only_the_verdict_is_announced(browser: Browser, server: Sluice, state: 
         server.send(url="https://example.com/announced")
         expect(page.locator("#events tbody tr").first).to_contain_text("/announced")
         expect(accepted).not_to_have_text(before)
-        assert page.evaluate("window.announced.length") == 0
+        # The verdict may change meanwhile, for instance if the machine is slow.
+        announced = page.evaluate("window.announced")
+        assert [one for one, next_ in pairwise(announced) if one == next_] == []
 
 
 def test_what_is_read_stays_in_place(browser: Browser, server: Sluice, state: str) -> None:
