@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.request
 from collections import deque
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final, Self
 
@@ -104,7 +105,8 @@ class ClickHouseServer:
             process = self._launch()
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
-            if process.poll() is not None or time.monotonic() > deadline:
+            exited = process.poll() not in (None, -signal.SIGABRT)
+            if exited or time.monotonic() > deadline:
                 self.kill()
                 tail = self._log.read_text("utf-8", "replace")[-2000:]
                 raise RuntimeError(f"the test server did not start:\n{tail}")
@@ -155,8 +157,9 @@ class ClickHouseServer:
             # Bypass any proxy of the environment.
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(f"http://127.0.0.1:{self.http_port}/ping", timeout=5) as answer:
+                answer.read()  # so that the connection is not reset
                 return bool(answer.status == 200)
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
     def pause(self) -> None:
