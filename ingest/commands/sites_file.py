@@ -19,12 +19,12 @@ from ingest.sites.site import Site, SiteRegistry
 from ingest.sites.site_file import SitesFileError, decode_sites, read_sites
 from ingest.sites.site_file_edit import EditError
 
-RELOAD_SECONDS: Final = 3.0
-"""How long a command waits for the running server to reload the file, which it checks each
-second."""
+RELOAD_SECONDS: Final = 10.0
+"""How long a command waits for the running server to reload the file, which it checks each second
+unless the machine is busy."""
 
 _POLL_SECONDS: Final = 0.1
-_ANSWER_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 10.0
 
 
 def registry_of(settings: Settings) -> SiteRegistry:

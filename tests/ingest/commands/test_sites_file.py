@@ -107,7 +107,7 @@ def test_the_file_is_refused(server: ReadyServer, settings: Settings) -> None:
 def test_the_file_is_not_seen(server: ReadyServer, settings: Settings) -> None:
     server.answers = [{"file_written_ns": 1}]
     assert outcome(settings) == (
-        "The running server has not taken it over within 3 seconds; does it use this file?"
+        "The running server has not taken it over within 10 seconds; does it use this file?"
     )
 
 
