@@ -59,9 +59,13 @@ class LossyProxy:
         while True:
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                client.close()
+                continue
             self._connections += [client, server]
             passage = _Passage(self, client, server)
             threading.Thread(target=passage.requests, daemon=True).start()
@@ -97,10 +101,11 @@ class _Passage:
             if self._state == "losing":
                 self._proxy.lost.set()
                 continue
-            with contextlib.suppress(OSError):
-                self._client.sendall(sent)
+            # Before the client can send its rows.
             if self._state == "statement":
                 self._state = "described"
+            with contextlib.suppress(OSError):
+                self._client.sendall(sent)
 
 
 def _chunks(connection: socket.socket) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from ingest.enrichment.source_tables import source_tables
 from tests.end_to_end.channels import PLAUSIBLE_SCHEMA, TABLES, differing, stored_channels
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.schema_file import NEWEST, statements
+from tests.end_to_end.sluice import wait_until
 
 RENAMED = "2026-06"
 """The month of the migrations that rename sources."""
@@ -108,7 +109,8 @@ class PlausibleDatabase:
             raise AssertionError(f"{refused.read().decode()[:2000]}\n{sql}") from None
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """Return the rows of a query."""
+        """Return the rows of a query, once the server answers: it may restart."""
+        wait_until(self.server.answers)
         return [json.loads(line) for line in self.run(f"{sql} FORMAT JSONEachRow").splitlines()]
 
     def fill(self, table: str, rows: Iterable[tuple[str, ...]]) -> None:

@@ -16,7 +16,7 @@ from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.lossy_proxy import LossyProxy
 from tests.end_to_end.plausible_database import PlausibleDatabase
 from tests.end_to_end.schema_file import NEWEST
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import WAIT_SECONDS, Sluice, wait_until
 
 CHANNELS: list[Any] = [
     pytest.param("", "", "Direct", id="direct"),
@@ -299,11 +299,12 @@ def test_a_lost_acknowledgement_doubles_nothing(
                 events = f"SELECT count() AS n FROM events_v2 WHERE pathname = '{page}'"
                 proxy.lose_next(f"`{table}`")
                 server.send(url=f"https://example.com{page}", headers={"x-forwarded-for": page})
-                assert proxy.lost.wait(60), server.log_text()
+                assert proxy.lost.wait(WAIT_SECONDS), server.log_text()
                 proxy.cut()
-                # Later events are stored after the retried ones.
+                # Later events, and then their visits, are stored after the retried ones.
                 server.send(url=f"https://example.com{page}-next")
-                following = f"SELECT count() AS n FROM events_v2 WHERE pathname = '{page}-next'"
+                where = f"exit_page = '{page}-next'"
+                following = f"SELECT sum(sign) AS n FROM sessions_v2 WHERE {where}"
                 wait_until(lambda sql=following: database.rows(sql)[0]["n"] == 1, server.log_text)
                 assert int(database.rows(events)[0]["n"]) == 1
                 assert int(database.rows(visits)[0]["n"]) == 1
