@@ -1,9 +1,9 @@
 """Unreadable acknowledged events are counted and reported; all other events are stored."""
 
+import os
 import re
 import shutil
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -190,14 +190,20 @@ def test_an_unsynced_tail_is_no_damage(sluice: Sluice) -> None:
     with sluice:
         pages = send_pages(sluice, 0, 50)
         wait_until(lambda: note_of(sluice).synced.number >= len(pages))
-        deadline = time.monotonic() + 30
-        while True:
-            pages += send_pages(sluice, len(pages), len(pages) + 20)
-            sluice.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+        process = sluice.process
+        assert process is not None
+
+        def stopped_before_a_sync() -> bool:
+            pages.extend(send_pages(sluice, len(pages), len(pages) + 20))
+            process.send_signal(signal.SIGSTOP)
+            # Until then one of its threads may still sync.
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             if note_of(sluice).synced.number < len(pages):
-                break
-            sluice.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
-            assert time.monotonic() < deadline
+                return True
+            process.send_signal(signal.SIGCONT)
+            return False
+
+        wait_until(stopped_before_a_sync)
         sluice.stop(signal.SIGKILL)
     note = note_of(sluice)
     unsynced = [run for run in runs_of(sluice.state) if run.first >= note.synced.position]
