@@ -331,8 +331,12 @@ def test_the_keyboard_reads_the_chart(browser: Browser, server: Sluice) -> None:
         expect(chart).to_be_focused()
         page.keyboard.press("End")
         expect(page.locator("#readout")).to_contain_text("accepted")
-        text = page.locator("#readout").inner_text()
-        assert chart.get_attribute("aria-valuetext") == f"{text} per second"
+        # At once: both change as time goes on.
+        text, value = page.evaluate(
+            "() => [document.getElementById('readout').textContent,"
+            " document.getElementById('chart').getAttribute('aria-valuetext')]"
+        )
+        assert value == f"{text} per second"
         page.keyboard.press("ArrowLeft")
         expect(page.locator("#readout")).not_to_have_text(text)
         page.keyboard.press("Escape")
@@ -411,6 +415,7 @@ def test_signing_in(browser: Browser, tmp_path: Path) -> None:
         context = browser.new_context(
             http_credentials={"username": "me", "password": TOKEN, "origin": server.url}
         )
+        context.set_default_timeout(PATIENCE_MS)
         try:
             watched = Watched(context, server.url)
             expect(watched.page.locator("#connection")).to_have_text("Live", timeout=PATIENCE_MS)
