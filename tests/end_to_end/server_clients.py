@@ -14,7 +14,7 @@ from tests.end_to_end.journeys import (
     steady,
     without,
 )
-from tests.end_to_end.sluice import CHROME, Sluice
+from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice
 from tests.end_to_end.trackers import IN_EUROS, event, pageview
 
 SITE = "servers.example"
@@ -153,7 +153,7 @@ def run(client: ServerClient, sluice: Sluice) -> list[dict[str, Any]]:
         cwd=node_modules().parent,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=WAIT_SECONDS,
     )
     collected.settle()
     return [steady(row) for row in without(collected.events(), before)]

@@ -165,12 +165,13 @@ def test_while_a_server_runs(fresh: Sluice, log: str, whole: dict[str, int]) -> 
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        wait_until(lambda: list((fresh.state / "imports").glob("*.import")))
+        wait_until(lambda: process.poll() is not None or states_of_imports(fresh))
         assert fresh.send(url="https://example.com/now").status_code == 202
         fresh.stop(signal.SIGKILL)
         _, message = process.communicate(timeout=WAIT_SECONDS)
-        assert process.returncode == 75, message
-        assert b"the same command goes on" in message
+        # It may have finished before the kill.
+        assert process.returncode in (75, 0), message
+        assert (b"the same command goes on" in message) is (process.returncode == 75)
     with fresh:
         summary = imported(fresh, *arguments)
         assert summary["lines"] == f"{LINES:,}"
