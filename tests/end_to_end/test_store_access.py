@@ -8,7 +8,7 @@ import pytest
 
 from tests.documentation import CLICKHOUSE
 from tests.end_to_end.clickhouse_server import ClickHouseServer
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import WAIT_SECONDS, Sluice, wait_until
 from tests.end_to_end.tls_proxy import Authority, TlsProxy
 
 
@@ -110,7 +110,7 @@ def test_authorities_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     assert told.startswith("problem  ca_certs: ")
     assert told.endswith(str(path))
     assert advice == "→ correct CLICKHOUSE_URL"
-    assert sluice.launch().wait(60) == 1
+    assert sluice.launch().wait(WAIT_SECONDS) == 1
     assert "sluice: CLICKHOUSE_URL: ca_certs: " in sluice.log_text()
 
 
@@ -167,12 +167,15 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServ
 
 
 def execute(server: ClickHouseServer, sql: str) -> None:
+    wait_until(server.answers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"http://127.0.0.1:{server.http_port}/", sql.encode(), timeout=60) as answer:
         assert answer.status == 200
 
 
 def as_user(server: ClickHouseServer, name: str, directory: Path) -> Sluice:
+    # It may restart after a user who was refused.
+    wait_until(server.answers)
     return Sluice(directory, f"clickhouse://{name}:secret@127.0.0.1:{server.tcp_port}/stats")
 
 
@@ -218,7 +221,7 @@ def test_servers_that_may_not_find_each_other(guarded: ClickHouseServer, tmp_pat
     with as_user(guarded, "narrow", tmp_path) as sluice:
         sluice.send(url="https://example.com/narrow")
         assert len(sluice.events("pathname = '/narrow'")) == 1
-        assert sluice.client.get("/ready").json()["status"] == "ok"
+        wait_until(sluice.ready, sluice.log_text)
         (told,) = [line for line in store_section(sluice) if "other servers" in line]
         assert told.startswith("warning  other servers of this database cannot be found: narrow: ")
         assert "SELECT" in told
@@ -243,7 +246,7 @@ def test_queries_have_a_user_of_their_own(guarded: ClickHouseServer, tmp_path: P
 
 def test_a_server_whose_user_may_not_insert(guarded: ClickHouseServer, tmp_path: Path) -> None:
     sluice = as_user(guarded, "noinsert", tmp_path)
-    assert sluice.launch().wait(60) == 1
+    assert sluice.launch().wait(WAIT_SECONDS) == 1
     assert "CLICKHOUSE_URL: the user noinsert may not insert into" in sluice.log_text()
 
 
