@@ -19,10 +19,10 @@ from tests.chaos.events import Sent
 from tests.chaos.faults import Saboteur
 from tests.chaos.plan import Fault
 from tests.chaos.rude import RudeClients
-from tests.chaos.server import ServerError, SluiceProcess, fixed_port
+from tests.chaos.server import ServerError, SluiceProcess
 from tests.chaos.stored import letters_of_rows, read_events, read_sessions, set_aside
 from tests.chaos.traffic import seeded
-from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 
 DRAIN_SECONDS: Final = 120.0
 
@@ -103,16 +103,12 @@ def _run(
     clickhouse = None
     url = "chdb://chdb"
     if result.store == "clickhouse":
-        clickhouse = ClickHouseServer(
-            result.directory / "clickhouse",
-            tcp_port=fixed_port(random),
-            http_port=fixed_port(random),
-        )
+        clickhouse = ClickHouseServer(result.directory / "clickhouse")
         stack.enter_context(clickhouse)
         url = clickhouse.url("chaos")
     disk = stack.enter_context(_small_disk(result))
     server = SluiceProcess(
-        result.directory, result.directory / "state", fixed_port(random), {"CLICKHOUSE_URL": url}
+        result.directory, result.directory / "state", free_port(), {"CLICKHOUSE_URL": url}
     )
     stack.callback(_note_server, server, result)
     server.start()

@@ -6,14 +6,12 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from random import Random
 from typing import Any, Final
 
 from tests.chaos.moments import SELDOM, signal_of
@@ -307,15 +305,3 @@ class SluiceProcess:
             status = Path(f"/proc/{process.pid}/status").read_text()
             if match := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
                 self.peak_kb = max(self.peak_kb, int(match[1]))
-
-
-def fixed_port(random: Random) -> int:
-    """Return a free port that stays free while nothing listens on it.
-
-    It is outside the kernel's range for outgoing connections. Otherwise, a client that retries
-    while the server is down could connect to itself.
-    """
-    while True:
-        port = random.randint(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port

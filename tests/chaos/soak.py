@@ -21,10 +21,9 @@ from tests.chaos.mixed_load import MixedLoad
 from tests.chaos.report import figures, row, verdicts
 from tests.chaos.rude import RudeClients
 from tests.chaos.run import audit_server
-from tests.chaos.server import SluiceProcess, fixed_port
-from tests.chaos.traffic import seeded
+from tests.chaos.server import SluiceProcess
 from tests.chaos.usage import Usage, usage_of, usage_table
-from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 
 SAMPLE_SECONDS: Final = 5.0
 WARM_UP_SECONDS: Final = 30.0
@@ -72,12 +71,11 @@ def main() -> int:
 def _run(
     options: argparse.Namespace, seed: int, directory: Path, stack: ExitStack
 ) -> tuple[list[Usage], Findings, MixedLoad, list[str]]:
-    random = seeded(seed, "soak")
     url = "chdb://chdb"
     if options.store == "clickhouse":
         url = stack.enter_context(ClickHouseServer(directory / "clickhouse")).url("soak")
     server = SluiceProcess(
-        directory, directory / "state", fixed_port(random), {**SETTINGS, "CLICKHOUSE_URL": url}
+        directory, directory / "state", free_port(), {**SETTINGS, "CLICKHOUSE_URL": url}
     )
     stack.callback(server.close)
     server.start()

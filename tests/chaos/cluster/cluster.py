@@ -5,16 +5,15 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from random import Random
 from typing import Any, Final, Self
 
 from ingest.engine.parts import Assembler, read_part, unpack
 from ingest.engine.topics import topic_names
 from tests.chaos.cluster.links import Links
 from tests.chaos.cluster.topic_record import TopicFollower, read_topic
-from tests.chaos.server import SluiceProcess, fixed_port
+from tests.chaos.server import SluiceProcess
 from tests.cluster.brokers import Brokers
-from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 
 PARTITIONS: Final = 8
 PREFIX: Final = "chaos."
@@ -48,7 +47,6 @@ class Cluster:
     def __init__(
         self,
         directory: Path,
-        random: Random,
         workers: int,
         outages: Sequence[str] = ("journal", "refuse"),
     ) -> None:
@@ -56,7 +54,6 @@ class Cluster:
 
         Args:
             directory: Directory for all data and logs.
-            random: Determines ports.
             workers: Number of workers.
             outages: What each front does while Kafka is away.
         """
@@ -65,11 +62,9 @@ class Cluster:
         names = [f"worker-{number}" for number in range(1, workers + 1)]
         processes = [*FRONTS, *names]
         self.brokers = Brokers(directory / "kafka", routes=[_listener(name) for name in processes])
-        self.clickhouse = ClickHouseServer(
-            directory / "clickhouse", tcp_port=fixed_port(random), http_port=fixed_port(random)
-        )
+        self.clickhouse = ClickHouseServer(directory / "clickhouse")
         self.links = Links({name: self.brokers.routes(_listener(name)) for name in processes})
-        made = {name: self._process(name, directory, fixed_port(random)) for name in processes}
+        made = {name: self._process(name, directory, free_port()) for name in processes}
         self.fronts = [made[name] for name in FRONTS]
         self.workers = [made[name] for name in names]
         self._stack = ExitStack()

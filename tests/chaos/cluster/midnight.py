@@ -19,7 +19,7 @@ from tests.chaos.cluster.lag import LagWatch
 from tests.chaos.cluster.run import Result, note_processes
 from tests.chaos.server import ServerError, SluiceProcess
 from tests.chaos.stored import read_events, read_sessions
-from tests.chaos.traffic import seeded, visit
+from tests.chaos.traffic import visit
 from tests.end_to_end.moved_clock import VARIABLE, move_clock
 
 BEFORE: Final = "22:40:00"
@@ -64,9 +64,7 @@ def _run(result: Result, seed: int, stack: ExitStack) -> None:
     move_clock(clock, BEFORE)
     # The processes take over the environment when they are created.
     stack.enter_context(patch.dict(os.environ, {VARIABLE: str(clock)}))
-    cluster = Cluster(
-        result.directory, seeded(seed, "midnight"), workers=1, outages=("journal", "journal")
-    )
+    cluster = Cluster(result.directory, workers=1, outages=("journal", "journal"))
     stack.enter_context(cluster)
     stack.callback(note_processes, cluster, result)
     _await("a salt for the day", lambda: all(map(_has_salt, cluster.fronts)))

@@ -99,8 +99,7 @@ def run(seed: int, seconds: float | None) -> Result:
 
 def _run(result: Result, seed: int, seconds: float | None, stack: ExitStack) -> None:
     count = SHORT_WORKERS if seconds is None else WORKERS
-    random = seeded(seed, "cluster")
-    cluster = stack.enter_context(Cluster(result.directory, random, count))
+    cluster = stack.enter_context(Cluster(result.directory, count))
     stack.callback(note_processes, cluster, result)
     watch = LagWatch(cluster.brokers, NAMES, cluster.follower)
     stack.callback(watch.close)
