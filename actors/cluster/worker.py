@@ -30,8 +30,9 @@ log = structlog.get_logger()
 LOOK_SECONDS: Final = 5.0
 """Interval at which the lag of the owned partitions is looked at."""
 
-SILENT_SECONDS: Final = 120.0
-"""How long a partition may have messages and receive none, although it has room for them."""
+SILENT_LOOKS: Final = 24
+"""How many looks in a row, in some two minutes, may find that a partition has messages and receives
+none, although it has room for them. While the brokers or the process are away, there are none."""
 
 CLOSE_SECONDS: Final = 5.0
 """How much longer than its folds the consumer may take to leave the group."""
@@ -81,7 +82,7 @@ class Lag(Actor):
         self._ownership = ownership
         self._topics = topics
         self._failed = failed
-        self._silent: dict[int, tuple[int, float]] = {}
+        self._silent: dict[int, tuple[int, int]] = {}
 
     async def run(self) -> None:
         """Look forever."""
@@ -99,17 +100,16 @@ class Lag(Actor):
             if owned.log is not None
         }
         bounds = await self._topics.all_bounds(list(logs)) if logs else {}
-        now = trio.current_time()
         self.lag = {}
-        silent: dict[int, tuple[int, float]] = {}
+        silent: dict[int, tuple[int, int]] = {}
         for partition, source in logs.items():
             high, end = bounds[partition].high, source.end.position // POSITIONS
             self.lag[partition] = max(0, high - source.committed.position // POSITIONS)
             if high <= end or not source.reads:
                 continue
-            position, since = self._silent.get(partition, (end, now))
-            silent[partition] = (end, since if position == end else now)
-            if now >= silent[partition][1] + SILENT_SECONDS:
+            position, looks = self._silent.get(partition, (end, -1))
+            silent[partition] = (end, looks + 1 if position == end else 0)
+            if silent[partition][1] >= SILENT_LOOKS:
                 self._failed(f"partition {partition} has messages and receives none")
         self._silent = silent
 
