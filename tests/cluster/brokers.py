@@ -153,7 +153,7 @@ class Brokers:
         return self._admin
 
     def start(self, *numbers: int) -> None:
-        """Start nodes, and wait until they answer and their replicas are in sync.
+        """Start nodes, and wait until all nodes that run know that their replicas are in sync.
 
         Raises:
             RuntimeError: A node exited, or did not answer in time. The message has the end of its
@@ -162,12 +162,16 @@ class Brokers:
         assert self._guard is not None, "the context has not been entered"
         for number in numbers:
             self._nodes[number].start(self._guard.pid)
+        self._await_all(lambda metadata: _in_sync(metadata, set(numbers)))
+
+    def _await_all(self, is_known: Callable[[ClusterMetadata], bool]) -> None:
+        """Wait until something is known to each node that runs: they learn it one by one."""
         deadline = time.monotonic() + WAIT_SECONDS
-        for number in numbers:
+        for number in self._running:
             node = self._nodes[number]
             address = f"127.0.0.1:{node.ports[Listener.PLAINTEXT]}"
             with AdminClient({"bootstrap.servers": address, "log_level": 0}) as client:
-                while not _serves(client, set(numbers)):
+                while not _is_known(client, is_known):
                     exited = node.process is None or node.process.poll() is not None
                     if exited or time.monotonic() > deadline:
                         tail = node.log.read_text("utf-8", "replace")[-2000:]
@@ -198,11 +202,15 @@ class Brokers:
     def create_topic(
         self, name: str, partitions: int = 1, settings: Mapping[str, str] | None = None
     ) -> None:
-        """Create a topic and wait until each of its partitions has a leader."""
+        """Create a topic; wait until each node that runs knows it and its partitions' leaders."""
         topic = NewTopic(name, partitions, len(self._nodes), config=dict(settings or {}))
         self.admin.create_topics([topic])[name].result(WAIT_SECONDS)
-        for partition in range(partitions):
-            self.leader(name, partition)
+        self._await_all(lambda metadata: _is_led(metadata, name, self._running))
+
+    def await_changes(self) -> None:
+        """Wait until each node that runs knows all that was changed so far."""
+        # They learn all changes in the order in which they were made.
+        self.create_topic(f"after-changes-{secrets.token_hex(4)}")
 
     def leader(self, topic: str, partition: int = 0) -> int:
         """Return the node that leads a partition; wait until there is one."""
@@ -265,17 +273,28 @@ def java_hash(text: str) -> int:
     return value
 
 
-def _serves(client: AdminClient, numbers: set[int]) -> bool:
-    """Whether a node knows these nodes, and has them in sync wherever they have a replica."""
+def _is_known(client: AdminClient, is_known: Callable[[ClusterMetadata], bool]) -> bool:
     try:
-        metadata: ClusterMetadata = client.list_topics(timeout=5)
+        return is_known(client.list_topics(timeout=5))
     except KafkaException:
         return False
+
+
+def _in_sync(metadata: ClusterMetadata, numbers: set[int]) -> bool:
+    """Whether these nodes run, and are in sync wherever they have a replica."""
     return numbers <= metadata.brokers.keys() and all(
         numbers & set(partition.replicas) <= set(partition.isrs)
         for topic in metadata.topics.values()
         for partition in topic.partitions.values()
     )
+
+
+def _is_led(metadata: ClusterMetadata, topic: str, numbers: set[int]) -> bool:
+    """Whether a topic is there, and its partitions are led by some of these nodes."""
+    if topic not in metadata.topics:
+        return False
+    leaders = {partition.leader for partition in metadata.topics[topic].partitions.values()}
+    return bool(leaders) and leaders <= numbers
 
 
 def _wait(find: Callable[[], int | None]) -> int:

@@ -43,6 +43,7 @@ def prefix(name: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.Monk
         for variable in setting_names(field):
             monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("actors.cluster.admin.ANSWER_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr("actors.cluster.topic_reading.READ_SECONDS", WAIT_SECONDS)
     prefix = f"{name[-60:]}."
     monkeypatch.setenv("KAFKA_BROKERS", brokers.addresses())
     monkeypatch.setenv("KAFKA_PREFIX", prefix)

@@ -38,6 +38,7 @@ transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=2
 group.initial.rebalance.delay.ms=500
 auto.create.topics.enable=false
+auto.leader.rebalance.enable=false
 broker.session.timeout.ms=6000
 log.cleaner.dedupe.buffer.size=4194304
 """

@@ -6,19 +6,17 @@ import trio
 
 from actors.cluster.admin import Admin, Bounds
 from actors.cluster.failure import KafkaFailure
-from tests.cluster.brokers import Brokers
-
-ATTEMPTS = 20
+from tests.cluster.brokers import WAIT_SECONDS, Brokers
 
 
 async def bounds_of(admin: Admin, topic: str) -> Bounds:
     """The bounds of the only partition; a failure may pass with time."""
-    for _ in range(ATTEMPTS):
-        # There is none while the brokers elect a leader.
-        with suppress(KafkaFailure):
-            return (await admin.bounds(topic, [0]))[0]
-        await trio.sleep(0.5)
-    return (await admin.bounds(topic, [0]))[0]
+    with trio.fail_after(WAIT_SECONDS):
+        while True:
+            # There is none while the brokers elect a leader.
+            with suppress(KafkaFailure):
+                return (await admin.bounds(topic, [0]))[0]
+            await trio.sleep(0.5)
 
 
 async def test_a_leader_that_died_is_forgotten(brokers: Brokers, name: str) -> None:

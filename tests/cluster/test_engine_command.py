@@ -45,6 +45,7 @@ def altered(brokers: Brokers, topic: str, **settings: str) -> None:
     )
     for answer in brokers.admin.incremental_alter_configs([resource]).values():
         answer.result(60)
+    brokers.await_changes()
 
 
 def produced(brokers: Brokers, topic: str, key: bytes | None, *values: bytes) -> None:
@@ -59,6 +60,7 @@ def test_create_makes_what_is_missing_and_nothing_twice(brokers: Brokers, prefix
     assert first[0] == f"{prefix}sluice-events: created (partitions: 4, replicas: 3)"
     assert first[5].startswith("cluster record: written (id: ")
     brokers.admin.delete_topics([f"{prefix}sluice-letters"])[f"{prefix}sluice-letters"].result(60)
+    brokers.await_changes()
 
     again = created().output.splitlines()
 

@@ -81,7 +81,7 @@ def test_a_refused_commit_of_a_partition_that_stays_is_made_again(
     brokers.create_topic(name, 4)
     first = join()
     poll_until(lambda: len(first.partitions) == 4, first)
-    accepted: dict[int, tuple[int, str | None]] = dict.fromkeys(range(4), (OFFSET_INVALID, ""))
+    accepted: dict[int, tuple[int, str | None]] = dict.fromkeys(range(4), (OFFSET_INVALID, None))
     settled: list[int] = []
 
     def commit(partition: int) -> str:
