@@ -13,7 +13,7 @@ import pytest
 
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 from tests.end_to_end.old_journal import VISITORS, leave_old_journal
-from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
 
 OLD_EVENTS = 3000
 
@@ -31,7 +31,10 @@ class Traffic:
         self.accepted: list[str] = []
 
     def _visit(self) -> None:
-        with httpx.Client(base_url=self._url, headers={"user-agent": CHROME}) as client:
+        # So long that only a killed server leaves a request without a response.
+        with httpx.Client(
+            base_url=self._url, headers={"user-agent": CHROME}, timeout=WAIT_SECONDS
+        ) as client:
             for number in itertools.count():
                 if self._leave.is_set():
                     return
