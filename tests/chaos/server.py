@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from tests.chaos.moments import SELDOM, signal_of
 from tests.chaos.traffic import SITES
+from tests.end_to_end.sluice import STORE_AWAY
 
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 90.0
@@ -263,15 +264,19 @@ class SluiceProcess:
         return report
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """Return the rows of a query.
+        """Return the rows of a query, once the store is reachable.
 
         Raises:
             ServerError: The query failed.
         """
-        status, text = self._request("POST", "/api/query", sql.encode(), QUERY_SECONDS)
-        if status != 200:
-            raise ServerError(f"query answered {status}: {text[:500]!r}")
-        return [json.loads(line) for line in text.splitlines()]
+        deadline = time.monotonic() + QUERY_SECONDS
+        while True:
+            status, body = self._request("POST", "/api/query", sql.encode(), QUERY_SECONDS)
+            if status == 200:
+                return [json.loads(line) for line in body.splitlines()]
+            if not STORE_AWAY.search(body.decode()) or time.monotonic() > deadline:
+                raise ServerError(f"query answered {status}: {body[:500]!r}")
+            time.sleep(0.1)
 
     def _request(
         self, method: str, path: str, body: bytes | None = None, timeout: float = 60.0
