@@ -477,6 +477,5 @@ def opens_tab(guest: Guest, **options: Any) -> None:
     """Click on a link that opens another tab, and close that tab."""
     with guest.page.context.expect_page() as opened:
         guest.page.click("#outbound b", **options)
-    opened.value.wait_for_load_state()
-    assert opened.value.url == ELSEWHERE.replace("PORT", str(guest.pages.port))
+    opened.value.wait_for_url(ELSEWHERE.replace("PORT", str(guest.pages.port)))
     opened.value.close()

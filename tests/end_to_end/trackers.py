@@ -18,14 +18,18 @@ from tests.end_to_end.journeys import (
     scrolls,
     stays,
 )
+from tests.end_to_end.sluice import WAIT_SECONDS
 
-ENGAGED = Between(5000, 30_000)
+LONGEST = int(WAIT_SECONDS)
+"""Seconds that a busy machine may take for anything."""
+
+ENGAGED = Between(5000, LONGEST * 1000)
 """Milliseconds on a page whose clock was advanced by five seconds, plus time for its start."""
 
-BRIEF = Between(0, 25_000)
-"""Milliseconds on a page that was left immediately; a busy machine may take long to do so."""
+BRIEF = Between(0, LONGEST * 1000)
+"""Milliseconds on a page that was left immediately."""
 
-SHORT = Between(0, 60)
+SHORT = Between(0, LONGEST)
 """Duration of a session in seconds."""
 
 SCREEN = 24
