@@ -14,7 +14,7 @@ from tests.chaos.plan import DISK_FAULTS, STORE_OUTAGES, Fault
 from tests.chaos.server import ServerError, SluiceProcess
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 
-RECOVERY_SECONDS: Final = 120.0
+RECOVERY_SECONDS: Final = 300.0
 RECOVERY_EVENTS: Final = 40
 """Number of events that must be acknowledged after a fault, before the next one."""
 

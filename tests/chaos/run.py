@@ -24,7 +24,7 @@ from tests.chaos.stored import letters_of_rows, read_events, read_sessions, set_
 from tests.chaos.traffic import seeded
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 
-DRAIN_SECONDS: Final = 120.0
+DRAIN_SECONDS: Final = 300.0
 
 
 @dataclass(slots=True)

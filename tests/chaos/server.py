@@ -18,9 +18,9 @@ from tests.chaos.moments import SELDOM, signal_of
 from tests.chaos.traffic import SITES
 from tests.end_to_end.sluice import STORE_AWAY
 
-START_SECONDS: Final = 120.0
-STOP_SECONDS: Final = 90.0
-QUERY_SECONDS: Final = 120.0
+START_SECONDS: Final = 300.0
+STOP_SECONDS: Final = 300.0
+QUERY_SECONDS: Final = 300.0
 SHUTDOWN_SECONDS: Final = 8
 WATCH_SECONDS: Final = 0.2
 

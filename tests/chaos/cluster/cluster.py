@@ -20,7 +20,7 @@ PREFIX: Final = "chaos."
 NAMES: Final = topic_names(PREFIX)
 SECRET: Final = "the-same-on-all-fronts-of-the-cluster"
 DATABASE: Final = "chaos"
-QUERY_SECONDS: Final = 120.0
+QUERY_SECONDS: Final = 300.0
 
 FRONTS: Final = ("front-1", "front-2")
 """Usually the first one answers 202 from its disk while Kafka is away; the second one refuses."""

@@ -10,7 +10,7 @@ from tests.chaos.cluster.cluster import Cluster
 from tests.chaos.cluster.lag import LagWatch
 from tests.chaos.server import ServerError, SluiceProcess
 
-DRAIN_SECONDS: Final = 240.0
+DRAIN_SECONDS: Final = 300.0
 
 
 def await_outboxes(cluster: Cluster) -> None:

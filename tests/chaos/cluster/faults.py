@@ -15,7 +15,7 @@ from tests.chaos.cluster.lag import LagWatch
 from tests.chaos.cluster.plan import Fault
 from tests.chaos.server import ServerError, SluiceProcess
 
-RECOVERY_SECONDS: Final = 180.0
+RECOVERY_SECONDS: Final = 300.0
 RECOVERY_EVENTS: Final = 10
 """Number of events that each front must acknowledge after a fault."""
 

@@ -14,7 +14,7 @@ from tests.chaos.server import ServerError
 PARTITION: Final = 0
 FIRST_VISITOR: Final = 700_000
 EVENTS: Final = 300
-WAIT_SECONDS: Final = 120.0
+WAIT_SECONDS: Final = 300.0
 
 
 def check_newer_message(cluster: Cluster, watch: LagWatch, seed: int) -> None:
