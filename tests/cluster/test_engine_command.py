@@ -121,8 +121,12 @@ def test_one_replica_is_for_trials(prefix: str) -> None:
     assert f"warning  {prefix}sluice-events has 1 replica:" in check.output
 
 
-def test_what_is_taken_over_of_a_single_process(prefix: str, tmp_path: Path) -> None:
+def test_what_is_taken_over_of_a_single_process(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = int(time.time())
+    # The day stays the same.
+    monkeypatch.setattr(time, "time", lambda: now)
     state = tmp_path / "single"
     state.mkdir()
     salts = Salts(Salt(secrets.token_bytes(16), now), Salt(secrets.token_bytes(16), now - DAY))
