@@ -28,7 +28,7 @@ class Watched:
         text = path.read_text()
         if text == "bug":
             raise ZeroDivisionError
-        if text == "wrong":
+        if text == "a mistake":
             raise WrongError("line 1: wrong")
         return text
 
@@ -49,7 +49,7 @@ async def test_takes_over_a_change(watched: Watched) -> None:
 
 
 async def test_keeps_the_old_content_and_says_why(watched: Watched) -> None:
-    watched.path.write_text("wrong")
+    watched.path.write_text("a mistake")
     await watched.actor.look()
     assert (watched.content, watched.actor.problem) == ("first", "line 1: wrong")
     assert watched.actor.status() == {

@@ -149,7 +149,10 @@ def test_closed_without_a_call() -> None:
     assert "idle" not in {each.name for each in threading.enumerate()}
 
 
-async def test_a_cancelled_call_is_interrupted_until_it_ends(thread: SerialThread) -> None:
+async def test_a_cancelled_call_is_interrupted_until_it_ends(
+    thread: SerialThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serial_thread, "GRACE_SECONDS", 60)
     gate, attempts = Gate(), []
 
     async def interrupt() -> None:
@@ -164,7 +167,8 @@ async def test_a_cancelled_call_is_interrupted_until_it_ends(thread: SerialThrea
             await begun(gate)
             scope.cancel()
     assert scope.cancelled_caught
-    assert attempts == [False] * 3
+    # There may be more until the thread has noticed.
+    assert attempts[:3] == [False] * 3
     assert await thread.call(lambda: 5) == 5
 
 
