@@ -172,6 +172,7 @@ async def test_it_may_run_again_after_closing(thread: AsyncioThread) -> None:
     assert await thread.run(number, limit=5) == 7
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_not_lost(thread: AsyncioThread) -> None:
     async def interrupted() -> str:
         os.kill(os.getpid(), signal.SIGINT)

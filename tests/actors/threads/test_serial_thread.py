@@ -179,6 +179,7 @@ async def test_a_call_that_ends_by_itself_is_not_interrupted(thread: SerialThrea
     assert await thread.call(lambda: 5, interrupt=interrupt) == 5
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_not_lost(thread: SerialThread, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = threading.Event()
 
