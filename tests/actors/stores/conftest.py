@@ -7,6 +7,7 @@ from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
 from actors.stores.query_limits import QUERY_SECONDS
 from actors.stores.url import EmbeddedAddress, ServerAddress
+from tests.actors.stores.relay import relaying
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 
 pytest.register_assert_rewrite("tests.actors.stores.checks")
@@ -29,12 +30,13 @@ def query_seconds() -> float:
 async def clickhouse(
     server: ClickHouseServer, request: pytest.FixtureRequest, query_seconds: float
 ) -> AsyncIterator[ClickHouseStore]:
-    """A store on the server, with a database of its own."""
-    address = ServerAddress("127.0.0.1", server.tcp_port, database=request.node.name)
-    store = ClickHouseStore(address, query_seconds=query_seconds)
-    await store.open()
-    yield store
-    await store.aclose()
+    """A store on the server, with a database of its own. No cancelled query resets a connection."""
+    async with relaying(server.tcp_port) as port:
+        address = ServerAddress("127.0.0.1", port, database=request.node.name)
+        store = ClickHouseStore(address, query_seconds=query_seconds)
+        await store.open()
+        yield store
+        await store.aclose()
 
 
 @pytest.fixture

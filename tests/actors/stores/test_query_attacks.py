@@ -9,8 +9,10 @@ import trio
 from actors.stores.clickhouse import ClickHouseStore
 from actors.stores.embedded import EmbeddedStore
 from actors.stores.store import QueryRefused, Store
+from actors.stores.url import ServerAddress
 from ingest.rows.schema import EVENTS
 from tests.actors.stores import checks
+from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.ingest.rows.example_rows import row
 
 URL = "url('http://127.0.0.1:{port}/', 'LineAsString')"
@@ -131,17 +133,21 @@ async def test_the_embedded_store_refuses_all(
 
 
 async def test_a_server_would_do_it_unasked(
-    clickhouse: ClickHouseStore, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+    server: ClickHouseServer, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is refused is dangerous: without the refusal, a server in read-only mode connects."""
+    # Not through the relay, which would wait for the server to give up.
+    store = ClickHouseStore(ServerAddress("127.0.0.1", server.tcp_port, database="unasked"))
+    await store.open()
     monkeypatch.setattr("actors.stores.clickhouse.reading_statement", lambda sql, _: sql)
     port = str(listener.getsockname()[1])
     sql = f"SELECT * FROM (SELECT * FROM {URL} SETTINGS readonly = 0)".replace("{port}", port)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(clickhouse.query, sql)
+        nursery.start_soon(store.query, sql)
         heard, _ = await trio.socket.from_stdlib_socket(listener).accept()
         heard.close()
         nursery.cancel_scope.cancel()
+    await store.aclose()
 
 
 async def what_only_reads_is_answered(store: Store) -> None:
