@@ -199,7 +199,7 @@ async def test_answers_do_not_depend_on_how_the_bytes_arrive(
 async def test_events_are_stored_on_either_path(tmp_path: Path) -> None:
     async with open_servers(tmp_path) as servers:
         await servers.answers(post() + LAST)
-        servers.pipeline.collector.drain(5)
+        servers.pipeline.collector.drain(60)
     fast, _, slow, _ = servers.pipeline.events()
     assert fast["browser"] == "Firefox"
     changing = {"timestamp"}
