@@ -18,7 +18,10 @@ from typing import Any
 from ingest.rows.schema import Column
 
 ROWS_PER_BLOCK = 250
-"""Small enough for a block to be encoded in a millisecond, during which other threads wait."""
+"""Small enough for a block to be encoded in a millisecond, during which other threads wait.
+
+It must not change: ClickHouse recognises a repeated insert by its token and the number of its
+blocks, and the process that repeats it may be of another version."""
 
 KNOWN_ENUMS = 1024
 """How many encoded values of a LowCardinality column are kept from block to block."""

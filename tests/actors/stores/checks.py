@@ -125,6 +125,10 @@ async def a_repeated_insert_is_stored_once(store: Store) -> None:
     for _ in range(2):
         await store.insert(EVENTS, rows, "it's the \\ same")
     assert await count(store) == 1500
+    visits = [row(SESSIONS, session_id=n % 600, sign=1, events=n // 600) for n in range(1200)]
+    for _ in range(2):
+        await store.insert(SESSIONS, visits, "visits")
+    assert await count(store, SESSIONS) == 1200
     # The same rows under another token are other rows.
     await store.insert(EVENTS, rows[:1], "first")
     await store.insert(EVENTS, rows[:1], "second")
