@@ -47,6 +47,10 @@ PARTS_REMOVED_BY_ONE_THREAD = 1_000_000
 """By default chDB removes more than 100 outdated parts with 128 threads, which it then keeps, with
 three open files each."""
 
+MERGED_TOGETHER = 10
+"""By default chDB merges about five parts of similar size. With ten, a row is merged less often: a
+third fewer times in the long run. Queries read about twice as many small parts."""
+
 
 class EmbeddedStore:
     """Owns two chDB sessions on one directory: one writes, the other is read-only.
@@ -106,7 +110,7 @@ class EmbeddedStore:
         await self._writing.call(self._open_sessions)
         migrated = await migrate(self._execute, self._database, durable=True)
         for table in TABLES:
-            await self._limit_threads(table)
+            await self._adjust(table)
         version = (await self._execute("SELECT version()"))[0][0]
         self.findings = (f"chDB {version} in {self._path}", *migrated.findings)
         self._migrated = migrated
@@ -122,7 +126,7 @@ class EmbeddedStore:
         """See `ImportStore.create_imported`."""
         await create_imported(self._execute, self._database, tables, durable=True)
         for table in tables:
-            await self._limit_threads(table.name)
+            await self._adjust(table.name)
 
     async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]], token: str) -> None:
         """See `Store.insert`."""
@@ -163,10 +167,11 @@ class EmbeddedStore:
         self._reading.close()
         self._writing.close()
 
-    async def _limit_threads(self, table: str) -> None:
+    async def _adjust(self, table: str) -> None:
         await self._execute(
             f"ALTER TABLE {quote_identifier(self._database)}.{quote_identifier(table)} MODIFY "
-            f"SETTING concurrent_part_removal_threshold = {PARTS_REMOVED_BY_ONE_THREAD}"
+            f"SETTING concurrent_part_removal_threshold = {PARTS_REMOVED_BY_ONE_THREAD}, "
+            f"merge_selector_base = {MERGED_TOGETHER}"
         )
 
     async def _kill_query(self, mark: str) -> None:

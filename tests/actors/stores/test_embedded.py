@@ -109,6 +109,22 @@ async def test_removing_many_parts_starts_no_threads(tmp_path: Path) -> None:
     await store.aclose()
 
 
+async def test_tables_of_older_versions_are_merged_less_often_too(tmp_path: Path) -> None:
+    address = EmbeddedAddress(tmp_path)
+    store = EmbeddedStore(address)
+    await store.open()
+    await store._execute("ALTER TABLE events_v2 RESET SETTING merge_selector_base")
+    await store.aclose()
+    store = EmbeddedStore(address)
+    await store.open()
+    tables = await store._execute(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND "
+        "create_table_query LIKE '%merge_selector_base = 10%' ORDER BY name"
+    )
+    assert tables == [["events_v2"], ["ingest_counters"], ["sessions_v2"]]
+    await store.aclose()
+
+
 async def threads_of(store: EmbeddedStore) -> int:
     sql = "SELECT value FROM system.metrics WHERE metric = 'GlobalThread'"
     return int((await store._execute(sql))[0][0])
