@@ -173,7 +173,8 @@ class FileLog(WritableLog):
 
     async def read(self, position: int) -> Run | None:
         """See `Log.read`."""
-        await trio.lowlevel.checkpoint()
+        if self._sealed or position < self.end.position:
+            await trio.lowlevel.checkpoint()  # otherwise it parks, which is one
         while True:
             position = max(position, self.first)
             if position < self.end.position:

@@ -57,7 +57,8 @@ class MemoryLog(WritableLog):
 
     async def read(self, position: int) -> Run | None:
         """See `Log.read`."""
-        await trio.lowlevel.checkpoint()
+        if self._sealed or position < self.end.position:
+            await trio.lowlevel.checkpoint()  # otherwise it parks, which is one
         while (position := max(position, self.first)) >= self.end.position:
             if self._sealed:
                 return None
