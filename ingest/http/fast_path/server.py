@@ -49,6 +49,9 @@ SKIPS_TOGETHER: Final = 8
 WATCH_SECONDS: Final = 0.1
 """Interval of timeout checks."""
 
+_NOT_ASKED: Final = -1
+"""The room of a hold in which no request was started, as in most that send answers."""
+
 
 class SendStream(Protocol):
     """The sending side of a connection."""
@@ -94,7 +97,7 @@ class FastPath:
         self._lines = WaitingLines(endpoint, batches)
         self._may_admit = trio.Event()
         self._now = self._hold_ends = 0.0
-        self._room = 0
+        self._room = _NOT_ASKED
         self._stopped_at = math.inf
 
     async def run(self) -> None:
@@ -290,12 +293,12 @@ class FastPath:
         ):
             refusal: Answer | None = OVERLOADED  # others have come first
         else:
-            has_room = self._room > 0 and (
+            has_room = self._has_room() and (
                 head.route == ROUTE or connection.has_waited or not self._lines.holds_up(head)
             )
             refusal = self._endpoint.refusal(head.headers, connection.client, has_room=has_room)
         if refusal is not None:
-            if self._lines.take(connection, refusal, has_room=self._room > 0, now=self._now):
+            if self._lines.take(connection, refusal, has_room=self._has_room(), now=self._now):
                 return False
             connection.take_body()
             self._answers.send(connection, refusal)
@@ -326,7 +329,7 @@ class FastPath:
             await self._may_admit.wait()
             self._may_admit = trio.Event()
             self._begin_hold()
-            while (line := self._lines.next(has_room=self._room > 0)) is not None:
+            while (line := self._lines.next(has_room=self._has_room())) is not None:
                 connection = line.leave()
                 self._guard(connection, self._process_received)
                 if time.perf_counter() > self._hold_ends:
@@ -367,8 +370,14 @@ class FastPath:
         """Start to hold the loop. Until the next checkpoint only this task uses up room."""
         self._hold_ends = time.perf_counter() + HOLD_SECONDS
         self._now = trio.current_time()
-        self._room = self._endpoint.room
+        self._room = _NOT_ASKED
         self._answers.begin_hold()
+
+    def _has_room(self) -> bool:
+        """Whether a request may be started. Asked once between two checkpoints."""
+        if self._room == _NOT_ASKED:
+            self._room = self._endpoint.room
+        return self._room > 0
 
     async def _rest(self) -> None:
         """Let others run."""
