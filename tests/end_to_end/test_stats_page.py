@@ -308,7 +308,7 @@ def test_nothing_else_is_asked_and_nothing_is_complained_about(
 def assert_it_fits(watched: Watched) -> None:
     for width in (1280, 800, 390, 320):
         watched.page.set_viewport_size({"width": width, "height": 800})
-        assert watched.overflow() <= 0, width
+        watched.expect_to_fit()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
