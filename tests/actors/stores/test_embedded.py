@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -83,45 +84,43 @@ trio.run(main)
     assert b"time zone" not in result.stdout
 
 
-async def test_removing_many_parts_starts_no_threads(tmp_path: Path) -> None:
+@pytest.fixture
+async def upgraded(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
+    """A store whose table an older version has left with other settings."""
     address = EmbeddedAddress(tmp_path)
+    older = EmbeddedStore(address)
+    await older.open()
+    for setting in ("concurrent_part_removal_threshold", "merge_selector_base"):
+        await older._execute(f"ALTER TABLE events_v2 RESET SETTING {setting}")
+    await older.aclose()
     store = EmbeddedStore(address)
     await store.open()
-    # As an older version has left the table.
-    await store._execute("ALTER TABLE events_v2 RESET SETTING concurrent_part_removal_threshold")
+    yield store
     await store.aclose()
-    store = EmbeddedStore(address)
-    await store.open()
-    await store._execute(
+
+
+async def test_removing_many_parts_starts_no_threads(upgraded: EmbeddedStore) -> None:
+    await upgraded._execute(
         "ALTER TABLE events_v2 MODIFY SETTING old_parts_lifetime = 0, fsync_after_insert = 0, "
         "fsync_part_directory = 0"
     )
-    await store._execute("SYSTEM STOP MERGES events_v2")
-    await store._execute(
+    await upgraded._execute("SYSTEM STOP MERGES events_v2")
+    await upgraded._execute(
         "INSERT INTO events_v2 (site_id) SELECT number FROM numbers(140) SETTINGS "
         "max_block_size = 1, max_insert_threads = 1, min_insert_block_size_rows = 1, "
         "min_insert_block_size_bytes = 1"
     )
-    before = await threads_of(store)
-    await store._execute("TRUNCATE TABLE events_v2")
-    assert await threads_of(store) < before + 20
-    await store.aclose()
+    before = await threads_of(upgraded)
+    await upgraded._execute("TRUNCATE TABLE events_v2")
+    assert await threads_of(upgraded) < before + 20
 
 
-async def test_tables_of_older_versions_are_merged_less_often_too(tmp_path: Path) -> None:
-    address = EmbeddedAddress(tmp_path)
-    store = EmbeddedStore(address)
-    await store.open()
-    await store._execute("ALTER TABLE events_v2 RESET SETTING merge_selector_base")
-    await store.aclose()
-    store = EmbeddedStore(address)
-    await store.open()
-    tables = await store._execute(
+async def test_tables_of_older_versions_are_merged_less_often_too(upgraded: EmbeddedStore) -> None:
+    tables = await upgraded._execute(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND "
         "create_table_query LIKE '%merge_selector_base = 10%' ORDER BY name"
     )
     assert tables == [["events_v2"], ["ingest_counters"], ["sessions_v2"]]
-    await store.aclose()
 
 
 async def threads_of(store: EmbeddedStore) -> int:
