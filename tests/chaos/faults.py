@@ -13,8 +13,8 @@ from tests.chaos.moments import MOMENTS
 from tests.chaos.plan import DISK_FAULTS, STORE_OUTAGES, Fault
 from tests.chaos.server import ServerError, SluiceProcess
 from tests.end_to_end.clickhouse_server import ClickHouseServer
+from tests.waiting import WAIT_SECONDS
 
-RECOVERY_SECONDS: Final = 300.0
 RECOVERY_EVENTS: Final = 40
 """Number of events that must be acknowledged after a fault, before the next one."""
 
@@ -108,12 +108,12 @@ class Saboteur:
             ServerError: The server did not recover in time.
         """
         marks = self._load.marks()
-        deadline = time.monotonic() + RECOVERY_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while self._load.count_since(marks, self._server.port) < RECOVERY_EVENTS:
             self._server.check_alive()
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"no recovery within {RECOVERY_SECONDS:g} s\n{self._server.log_tail()}"
+                    f"no recovery within {WAIT_SECONDS:g} s\n{self._server.log_tail()}"
                 )
             time.sleep(0.05)
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from tests.chaos.audit import Findings, audit
 from tests.chaos.client import Load
@@ -23,8 +22,7 @@ from tests.chaos.server import ServerError, SluiceProcess
 from tests.chaos.stored import letters_of_rows, read_events, read_sessions, set_aside
 from tests.chaos.traffic import seeded
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
-
-DRAIN_SECONDS: Final = 300.0
+from tests.waiting import WAIT_SECONDS
 
 
 @dataclass(slots=True)
@@ -153,7 +151,7 @@ def audit_server(server: SluiceProcess, sent: list[Sent]) -> tuple[Findings, int
 
 
 def _await_stored(server: SluiceProcess) -> None:
-    deadline = time.monotonic() + DRAIN_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         server.check_alive()
         waiting = "no answer"
@@ -166,7 +164,7 @@ def _await_stored(server: SluiceProcess) -> None:
             waiting = f"{events} events and {letters} letters"
         if time.monotonic() > deadline:
             raise ServerError(
-                f"{waiting} not stored within {DRAIN_SECONDS:g} s\n{server.log_tail()}"
+                f"{waiting} not stored within {WAIT_SECONDS:g} s\n{server.log_tail()}"
             )
         time.sleep(0.1)
 

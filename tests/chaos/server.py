@@ -17,10 +17,8 @@ from typing import Any, Final
 from tests.chaos.moments import SELDOM, signal_of
 from tests.chaos.traffic import SITES
 from tests.end_to_end.sluice import STORE_AWAY
+from tests.waiting import WAIT_SECONDS
 
-START_SECONDS: Final = 300.0
-STOP_SECONDS: Final = 300.0
-QUERY_SECONDS: Final = 300.0
 SHUTDOWN_SECONDS: Final = 8
 WATCH_SECONDS: Final = 0.2
 
@@ -131,10 +129,10 @@ class SluiceProcess:
         Raises:
             ServerError: It did not answer in time.
         """
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise ServerError(f"no answer within {START_SECONDS:g} s\n{self.log_tail()}")
+                raise ServerError(f"no answer within {WAIT_SECONDS:g} s\n{self.log_tail()}")
             time.sleep(0.03)
 
     def _answers(self) -> bool:
@@ -205,7 +203,7 @@ class SluiceProcess:
             raise ServerError(f"exit code {code} instead of an end {moment}\n{self.log_tail()}")
         return code != 0
 
-    def wait(self, seconds: float = STOP_SECONDS) -> int:
+    def wait(self, seconds: float = WAIT_SECONDS) -> int:
         """Wait for the process to exit, and return its exit code.
 
         Raises:
@@ -243,13 +241,13 @@ class SluiceProcess:
             cwd=self.directory,
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=WAIT_SECONDS,
             check=True,
         ).stdout
 
     def follow(self) -> http.client.HTTPResponse:
         """Return the endless response with live events; the caller closes it."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)
         connection.request("GET", "/api/live", headers={"authorization": f"Bearer {self._token}"})
         return connection.getresponse()
 
@@ -269,9 +267,9 @@ class SluiceProcess:
         Raises:
             ServerError: The query failed.
         """
-        deadline = time.monotonic() + QUERY_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while True:
-            status, body = self._request("POST", "/api/query", sql.encode(), QUERY_SECONDS)
+            status, body = self._request("POST", "/api/query", sql.encode(), WAIT_SECONDS)
             if status == 200:
                 return [json.loads(line) for line in body.splitlines()]
             if not STORE_AWAY.search(body.decode()) or time.monotonic() > deadline:

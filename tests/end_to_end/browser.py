@@ -13,6 +13,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
+from tests.waiting import WAIT_SECONDS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Names of usable programs; `SLUICE_TEST_CHROMIUM` can be set to another."""
 
@@ -38,8 +40,6 @@ ARGUMENTS = (
 NOT_OF_PLAYWRIGHTS = ("--disable-back-forward-cache",)
 """Playwright's default arguments to omit, so that the browser behaves like a visitor's."""
 
-ACTION_SECONDS = 300.0
-
 
 def find_chromium() -> Path | None:
     """Return the path of the browser's program; None if there is none."""
@@ -60,11 +60,11 @@ def running_browser(program: Path) -> Iterator[Browser]:
     Meanwhile, Playwright's event loop counts as running in this thread, so no other asyncio loop
     can run in it. A trio loop can.
     """
-    expect.set_options(timeout=ACTION_SECONDS * 1000)
+    expect.set_options(timeout=WAIT_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program,
-            timeout=ACTION_SECONDS * 1000,
+            timeout=WAIT_SECONDS * 1000,
             args=list(ARGUMENTS),
             ignore_default_args=list(NOT_OF_PLAYWRIGHTS),
             # Do not use the environment's proxies, which do not know the names of the test.
@@ -85,7 +85,7 @@ def visitor(browser: Browser, *, user_agent: str | None = None) -> Iterator[Brow
         user_agent: The user agent of its pages, if not `USER_AGENT`.
     """
     context = browser.new_context(user_agent=user_agent)
-    context.set_default_timeout(ACTION_SECONDS * 1000)
+    context.set_default_timeout(WAIT_SECONDS * 1000)
     try:
         yield context
     finally:

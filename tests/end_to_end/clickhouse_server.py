@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tests.end_to_end.npm import Package, unpack
+from tests.waiting import WAIT_SECONDS
 
 PACKAGE = Package(
     "@chdb/lib-linux-x64-gnu",
@@ -29,7 +30,6 @@ PACKAGE = Package(
     "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
 )
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 300.0
 
 # The server runs as long as its last statement.
 _SERVE = (
@@ -103,7 +103,7 @@ class ClickHouseServer:
         """
         with self._changing:
             process = self._launch()
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not self.answers():
             exited = process.poll() not in (None, -signal.SIGABRT)
             if exited or time.monotonic() > deadline:

@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, Self
 import httpx
 
 from tests.cluster.brokers import Brokers
-from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice
+from tests.waiting import wait_until
 
 SECRET: Final = "the-same-on-all-fronts-of-this-cluster"
 PARTITIONS: Final = 8

@@ -19,7 +19,8 @@ from ingest.sites.site import Site, SiteScript
 from ingest.sites.site_file_edit import put_sites
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.pages import Pages
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
+from tests.waiting import wait_until
 
 Row = Mapping[str, Any]
 

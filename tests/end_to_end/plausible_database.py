@@ -12,7 +12,7 @@ from ingest.enrichment.source_tables import source_tables
 from tests.end_to_end.channels import PLAUSIBLE_SCHEMA, TABLES, differing, stored_channels
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.schema_file import NEWEST, statements
-from tests.end_to_end.sluice import wait_until
+from tests.waiting import wait_until
 
 RENAMED = "2026-06"
 """The month of the migrations that rename sources."""

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from tests.end_to_end.clickhouse_server import free_port
+from tests.waiting import WAIT_SECONDS
 
 USER, PASSWORD = "plausible", "qzx1/qzx2@qzx3:qzx4?qzx5#"
 """Name and password of the user. The password has all characters with a meaning in URLs."""
 
-START_SECONDS = 300.0
 
 _UNPRIVILEGED = "postgres"
 """The user to run as if the tests run as root, which PostgreSQL refuses."""
@@ -60,7 +60,7 @@ class PostgresServer:
             stderr=(self._directory / "log").open("wb"),
             **self._as,
         )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while True:
             try:
                 self.connect("postgres").close()

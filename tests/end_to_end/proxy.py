@@ -12,7 +12,7 @@ import pytest
 
 from tests.documentation import CADDYFILE, PROXY, blocks
 from tests.end_to_end.clickhouse_server import free_port
-from tests.end_to_end.sluice import wait_until
+from tests.waiting import wait_until
 
 _NGINX = """
 daemon off; worker_processes 1; pid nginx.pid; error_log stderr;

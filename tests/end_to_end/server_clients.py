@@ -14,8 +14,9 @@ from tests.end_to_end.journeys import (
     steady,
     without,
 )
-from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice
+from tests.end_to_end.sluice import CHROME, Sluice
 from tests.end_to_end.trackers import IN_EUROS, event, pageview
+from tests.waiting import WAIT_SECONDS
 
 SITE = "servers.example"
 

@@ -14,6 +14,8 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tests.waiting import WAIT_SECONDS, wait_until
+
 CHROME = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/131.0.0.0 Safari/537.36"
@@ -68,9 +70,6 @@ SINGLE_PROCESSES = ("chdb", "clickhouse", "chdb-hypercorn")
 
 SINGLE_PROCESS = pytest.mark.parametrize("store", SINGLE_PROCESSES, indirect=True)
 """For tests of what a cluster does differently, which say why."""
-
-WAIT_SECONDS = 300.0
-"""How long a test waits for another process. Only a failure takes so long."""
 
 STORE_AWAY = re.compile("the connection to ClickHouse failed|shutting down due to a fatal error")
 """What errors say while the test server restarts, see `ClickHouseServer`."""
@@ -235,11 +234,3 @@ class Sluice:
 
 def _is_away(response: httpx.Response) -> bool:
     return response.status_code == 503 or STORE_AWAY.search(response.text) is not None
-
-
-def wait_until(condition: Any, explain: Any = lambda: "") -> None:
-    """Poll until a condition on another process is true."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {WAIT_SECONDS} s\n{explain()[-4000:]}"
-        time.sleep(0.02)

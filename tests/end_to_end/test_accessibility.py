@@ -12,7 +12,8 @@ from tests.end_to_end import front_page
 from tests.end_to_end.accessibility import violations
 from tests.end_to_end.browser import visitor
 from tests.end_to_end.clickhouse_server import free_port
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
+from tests.waiting import wait_until
 
 BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}

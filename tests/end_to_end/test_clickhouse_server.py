@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end import clickhouse_server
 from tests.end_to_end.clickhouse_server import ClickHouseServer, cache_directory, fetch_library
-from tests.end_to_end.sluice import wait_until
+from tests.waiting import wait_until
 
 
 def test_context(tmp_path: Path) -> None:

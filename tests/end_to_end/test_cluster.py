@@ -16,7 +16,8 @@ from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import PARTITIONS, Cluster, Member
 from tests.end_to_end.moved_clock import move_clock
-from tests.end_to_end.sluice import SITES, WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import SITES, Sluice
+from tests.waiting import WAIT_SECONDS, wait_until
 
 VISITORS = 10
 SHARED_LIMIT = """

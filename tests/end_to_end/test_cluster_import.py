@@ -12,8 +12,9 @@ from benchmarks.access_logs import combined, requests
 from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import Cluster, Member
-from tests.end_to_end.sluice import WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
 from tests.end_to_end.test_import import TOTALS, imported, totals
+from tests.waiting import WAIT_SECONDS, wait_until
 
 LINES = 30_000
 SITE = ("--site", "example.com")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice
+from tests.waiting import WAIT_SECONDS, wait_until
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {ADMIN_TOKEN}"}

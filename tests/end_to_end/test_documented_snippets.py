@@ -19,7 +19,8 @@ from tests.end_to_end.bundler import bundle_source, node_modules
 from tests.end_to_end.journeys import Collected, collector_for, without
 from tests.end_to_end.pages import Pages
 from tests.end_to_end.proxy import Proxy
-from tests.end_to_end.sluice import WAIT_SECONDS, Sluice
+from tests.end_to_end.sluice import Sluice
+from tests.waiting import WAIT_SECONDS
 
 COLLECTOR = "https://collect.example.com"
 SITE = "example.com"

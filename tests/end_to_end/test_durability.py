@@ -18,8 +18,9 @@ from actors.letters.dead_letters import DeadLetters
 from ingest.model.event import Visitor
 from tests.chaos.disk import SmallDisk
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
-from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice
 from tests.examples import an_enriched_event
+from tests.waiting import WAIT_SECONDS, wait_until
 
 VISITORS = 8
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.sluice import CHROME, SINGLE_PROCESS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, SINGLE_PROCESS, Sluice
+from tests.waiting import wait_until
 
 COLUMNS = (
     "name, hostname, pathname, referrer_source, browser, operating_system, screen_size, "

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 
 from tests.end_to_end.few_files import FILES
-from tests.end_to_end.sluice import CHROME, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice
+from tests.waiting import wait_until
 
 
 class FewFiles(Sluice):

@@ -14,8 +14,9 @@ from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.postgres_server import PASSWORD, PostgresServer
-from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice
 from tests.end_to_end.test_import_plausible import TODAY, Make, Plausible, full, make, postgres
+from tests.waiting import WAIT_SECONDS, wait_until
 
 __all__ = ["make", "postgres"]
 

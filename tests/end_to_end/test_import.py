@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.access_logs import caddy, combined, requests
-from tests.end_to_end.sluice import STORE_AWAY, WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import STORE_AWAY, Sluice
+from tests.waiting import WAIT_SECONDS, wait_until
 
 LINES = 30_000
 LOG = b"".join(combined(request).encode() + b"\n" for request in requests(LINES))

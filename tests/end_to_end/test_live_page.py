@@ -16,9 +16,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from ingest.commands.sites import snippet
 from tests.end_to_end import front_page
 from tests.end_to_end.accessibility import violations
-from tests.end_to_end.browser import ACTION_SECONDS, visitor
+from tests.end_to_end.browser import visitor
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
-from tests.end_to_end.sluice import SITES, Sluice, wait_until
+from tests.end_to_end.sluice import SITES, Sluice
+from tests.waiting import WAIT_SECONDS, wait_until
 
 BOT = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}
 SHIELDED = {"x-forwarded-for": "203.0.113.7"}
@@ -416,7 +417,7 @@ def test_signing_in(browser: Browser, tmp_path: Path) -> None:
         context = browser.new_context(
             http_credentials={"username": "me", "password": TOKEN, "origin": server.url}
         )
-        context.set_default_timeout(ACTION_SECONDS * 1000)
+        context.set_default_timeout(WAIT_SECONDS * 1000)
         try:
             watched = Watched(context, server.url)
             expect(watched.page.locator("#connection")).to_have_text("Live")

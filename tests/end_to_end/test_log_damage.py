@@ -12,7 +12,8 @@ import pytest
 
 from actors.log.note import NOTE, Note, NoteFile
 from tests.end_to_end.log_files import StoredRun, runs_of, segments_of
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
+from tests.waiting import wait_until
 
 TOKEN = "0123456789abcdef"
 VISITORS = 8

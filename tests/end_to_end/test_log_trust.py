@@ -15,7 +15,8 @@ import pytest
 
 from tests.chaos.disk import SmallDisk
 from tests.end_to_end.clickhouse_server import ClickHouseServer
-from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice
+from tests.waiting import WAIT_SECONDS, wait_until
 
 BROKEN = 74
 VISITORS = 4

@@ -16,7 +16,8 @@ from tests.end_to_end.cluster import Cluster
 from tests.end_to_end.lossy_proxy import LossyProxy
 from tests.end_to_end.plausible_database import PlausibleDatabase
 from tests.end_to_end.schema_file import NEWEST
-from tests.end_to_end.sluice import WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
+from tests.waiting import WAIT_SECONDS, wait_until
 
 CHANNELS: list[Any] = [
     pytest.param("", "", "Direct", id="direct"),

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from tests.end_to_end.clickhouse_server import ClickHouseServer
-from tests.end_to_end.sluice import CHROME, SINGLE_PROCESS, SITES, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, SINGLE_PROCESS, SITES, Sluice
+from tests.waiting import wait_until
 
 
 def raw(sluice: Sluice, sent: bytes, *, half_close: bool = True) -> bytes:

@@ -8,8 +8,9 @@ import pytest
 
 from tests.documentation import CLICKHOUSE
 from tests.end_to_end.clickhouse_server import ClickHouseServer
-from tests.end_to_end.sluice import WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
 from tests.end_to_end.tls_proxy import Authority, TlsProxy
+from tests.waiting import WAIT_SECONDS, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
+from tests.waiting import wait_until
 
 
 class Receiver(HTTPServer):

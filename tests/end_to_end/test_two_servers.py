@@ -9,7 +9,8 @@ import pytest
 
 from tests.end_to_end.clickhouse_server import ClickHouseServer
 from tests.end_to_end.plausible_database import PlausibleDatabase
-from tests.end_to_end.sluice import Sluice, wait_until
+from tests.end_to_end.sluice import Sluice
+from tests.waiting import wait_until
 
 WARNING = "another server writes to this database"
 OVER = "another server no longer writes to this database"

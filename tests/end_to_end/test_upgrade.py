@@ -13,7 +13,8 @@ import pytest
 
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
 from tests.end_to_end.old_journal import VISITORS, leave_old_journal
-from tests.end_to_end.sluice import CHROME, WAIT_SECONDS, Sluice, wait_until
+from tests.end_to_end.sluice import CHROME, Sluice
+from tests.waiting import WAIT_SECONDS, wait_until
 
 OLD_EVENTS = 3000
 

@@ -18,7 +18,7 @@ from tests.end_to_end.journeys import (
     scrolls,
     stays,
 )
-from tests.end_to_end.sluice import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS
 
 LONGEST = int(WAIT_SECONDS)
 """Seconds that a busy machine may take for anything."""

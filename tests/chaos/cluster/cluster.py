@@ -14,13 +14,13 @@ from tests.chaos.cluster.topic_record import TopicFollower, read_topic
 from tests.chaos.server import SluiceProcess
 from tests.cluster.brokers import Brokers
 from tests.end_to_end.clickhouse_server import ClickHouseServer, free_port
+from tests.waiting import WAIT_SECONDS
 
 PARTITIONS: Final = 8
 PREFIX: Final = "chaos."
 NAMES: Final = topic_names(PREFIX)
 SECRET: Final = "the-same-on-all-fronts-of-the-cluster"
 DATABASE: Final = "chaos"
-QUERY_SECONDS: Final = 300.0
 
 FRONTS: Final = ("front-1", "front-2")
 """Usually the first one answers 202 from its disk while Kafka is away; the second one refuses."""
@@ -126,7 +126,7 @@ class Cluster:
             f"?database={DATABASE}&default_format=JSONEachRow"
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(url, sql.encode(), QUERY_SECONDS) as answer:
+        with opener.open(url, sql.encode(), WAIT_SECONDS) as answer:
             return [json.loads(line) for line in answer]
 
     def letters(self) -> Iterator[bytes]:

@@ -4,13 +4,11 @@ import http.client
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final
 
 from tests.chaos.cluster.cluster import Cluster
 from tests.chaos.cluster.lag import LagWatch
 from tests.chaos.server import ServerError, SluiceProcess
-
-DRAIN_SECONDS: Final = 300.0
+from tests.waiting import WAIT_SECONDS
 
 
 def await_outboxes(cluster: Cluster) -> None:
@@ -19,7 +17,7 @@ def await_outboxes(cluster: Cluster) -> None:
     Raises:
         ServerError: It took too long.
     """
-    deadline = time.monotonic() + DRAIN_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     for front in cluster.fronts:
         while waiting := _backlog(front):
             front.check_alive()
@@ -41,7 +39,7 @@ def await_topic(
     Raises:
         ServerError: It took too long.
     """
-    deadline = time.monotonic() + DRAIN_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     ends = watch.true_ends()
     while any(watch.ends().get(partition, 0) < end for partition, end in ends.items()):
         if time.monotonic() > deadline:

@@ -14,8 +14,8 @@ from tests.chaos.cluster.cluster import Cluster
 from tests.chaos.cluster.lag import LagWatch
 from tests.chaos.cluster.plan import Fault
 from tests.chaos.server import ServerError, SluiceProcess
+from tests.waiting import WAIT_SECONDS
 
-RECOVERY_SECONDS: Final = 300.0
 RECOVERY_EVENTS: Final = 10
 """Number of events that each front must acknowledge after a fault."""
 
@@ -94,7 +94,7 @@ class Saboteur:
             self.handlers[fault]()
             self.await_fronts()
             if self.alone:
-                self.watch.await_stored(RECOVERY_SECONDS)
+                self.watch.await_stored(WAIT_SECONDS)
         except (ServerError, RuntimeError) as error:
             self.account.failures.append(f"{fault.value}: {error}")
             self.note(f"failed {fault.value}: {error}")
@@ -123,7 +123,7 @@ class Saboteur:
             ServerError: It did not in time.
         """
         marks = self.load.marks()
-        deadline = time.monotonic() + RECOVERY_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         for front in self.cluster.fronts:
             while self.load.count_since(marks, front.port) < RECOVERY_EVENTS:
                 if time.monotonic() > deadline:

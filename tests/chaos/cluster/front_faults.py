@@ -5,12 +5,13 @@ import time
 from itertools import cycle
 from typing import Any, Final
 
-from tests.chaos.cluster.faults import RECOVERY_SECONDS, Saboteur
+from tests.chaos.cluster.faults import Saboteur
 from tests.chaos.cluster.plan import Fault
 from tests.chaos.events import Outcome
 from tests.chaos.power_loss import lose_unsynced
 from tests.chaos.server import ServerError, SluiceProcess
 from tests.chaos.stored import set_aside
+from tests.waiting import WAIT_SECONDS
 
 MOMENTS: Final = (
     "before append",
@@ -90,7 +91,7 @@ class FrontSaboteur(Saboteur):
     def _fill(self) -> None:
         front = self.cluster.fronts[0]
         link = self.cluster.links[front.name]
-        marks, deadline = self.load.marks(), time.monotonic() + RECOVERY_SECONDS
+        marks, deadline = self.load.marks(), time.monotonic() + WAIT_SECONDS
         link.cut()
         try:
             while self.load.count_since(marks, front.port, Outcome.REFUSED) < REFUSALS:

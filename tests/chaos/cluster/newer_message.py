@@ -10,11 +10,11 @@ from tests.chaos.client import Crowd, Load
 from tests.chaos.cluster.cluster import NAMES, Cluster
 from tests.chaos.cluster.lag import LagWatch
 from tests.chaos.server import ServerError
+from tests.waiting import WAIT_SECONDS
 
 PARTITION: Final = 0
 FIRST_VISITOR: Final = 700_000
 EVENTS: Final = 300
-WAIT_SECONDS: Final = 300.0
 
 
 def check_newer_message(cluster: Cluster, watch: LagWatch, seed: int) -> None:
