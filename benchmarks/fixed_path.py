@@ -5,7 +5,6 @@ Only the store and Kafka's client are missing: blocks are encoded and forgotten,
 acknowledged at once and kept. So each run does the same work.
 """
 
-import gc
 import math
 import os
 import random
@@ -29,7 +28,6 @@ from actors.stores.encoding import encode
 from actors.threads.serial_thread import SerialThread
 from benchmarks.durability import Sink
 from benchmarks.fixed_traffic import SITES
-from ingest.__main__ import GARBAGE_OBJECTS
 from ingest.enrichment.geo import AnyGeoDatabase
 from ingest.fold.checkpoint import FoldState
 from ingest.http.batch_endpoint import BatchEndpoint
@@ -39,6 +37,7 @@ from ingest.pipeline.reference import Reference, only_partition
 from ingest.records.record import Description
 from ingest.request.client_address import TrustedProxies
 from ingest.rows.schema import Table
+from ingest.server.running import keep_collections_short
 from ingest.sessions.salts import Salt, Salts
 from ingest.sites.rate_limit import RateLimiter
 from ingest.sites.site import Site, SiteRegistry
@@ -215,4 +214,4 @@ def make_repeatable() -> None:
     SerialThread.call = run_at_once  # type: ignore[assignment, method-assign]
     trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
     trio._core._run._r = random.Random(0)  # noqa: S311 - no secret
-    gc.set_threshold(GARBAGE_OBJECTS)
+    keep_collections_short()

@@ -22,8 +22,8 @@ from typing import Any
 import trio
 
 from actors.keepers.other_servers import OtherServers
-from ingest.__main__ import GARBAGE_OBJECTS
 from ingest.rows.servers import Server
+from ingest.server.running import keep_collections_short
 from ingest.server.serve import SWITCH_SECONDS
 from ingest.server.web import Web
 from ingest.settings import Settings
@@ -192,7 +192,7 @@ async def run(words: list[str]) -> int:
                 "hypercorn": await serve(slower, nursery, "off"),
             }
             trio.lowlevel.add_instrument(timer)
-            gc.freeze()
+            keep_collections_short()
             for hostile in hostile_requests():
                 if not all(word in hostile.name for word in words):
                     continue
@@ -215,7 +215,6 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="measure only kinds with these words in the name")
     words: Any = parser.parse_args().words
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.set_threshold(GARBAGE_OBJECTS)
     sys.exit(trio.run(run, words) > 0)
 
 

@@ -8,10 +8,9 @@ EXIT_INTERRUPTED = 130
 """As a shell reports a program that SIGINT has ended."""
 
 GARBAGE_OBJECTS: Final = 100_000
-"""New objects after which the garbage collector runs. Neither the start nor events leave cyclic
-garbage worth mentioning. With Python's default of 700, searching for it takes a tenth of the start,
-and the collector would run every few events. The rows of a flush and of the next one are fewer, so
-they do not make it run, either."""
+"""New objects after which the garbage collector runs. The start leaves no cyclic garbage worth
+mentioning, and with Python's default of 700, searching for it takes a tenth of the start. Once a
+server listens, it has limits of its own (`ingest.server.running`)."""
 
 
 def main() -> NoReturn:

@@ -1,5 +1,6 @@
 """What signals do to a running process."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -9,9 +10,13 @@ import trio
 import trio.testing
 
 from ingest.http.hypercorn.server import Server
-from ingest.server.running import StopReason, run_until_stopped
+from ingest.rows.layout import Row, rows_of
+from ingest.server.running import YOUNG_OBJECTS, StopReason, run_until_stopped
 from ingest.server.signals import ignore_signals, stop_signals
+from ingest.sessions.open_sessions import Transition
+from ingest.sessions.session import begin
 from ingest.telemetry.metrics import Metrics
+from tests.examples import an_enriched_event
 
 
 @pytest.fixture
@@ -22,6 +27,15 @@ def handlers() -> Iterator[None]:
     yield
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def thresholds() -> Iterator[None]:
+    """Restores the garbage collector's settings."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
 
 
 class Work:
@@ -98,3 +112,21 @@ def test_handlers_that_were_set_before_stay(handlers: None) -> None:
     ignore_signals()
     assert signal.getsignal(signal.SIGUSR1) is signal.default_int_handler
     assert signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN
+
+
+async def test_the_garbage_collector_never_meets_many_rows(thresholds: None) -> None:
+    gc.set_threshold(100_000)
+    work, listening = Work(), trio.Event()
+    rows: list[Row] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run, work, listening)
+        await listening.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        for second in range(15_000):
+            event = an_enriched_event(timestamp=second, props=(("plan", "free"),))
+            made = rows_of(event, Transition(None, begin(event, second)))
+            rows += (made.event, *made.sessions)
+        os.kill(os.getpid(), signal.SIGTERM)
+    # Those with properties are looked at again, after ten collections.
+    assert len(rows) == 30_000
+    assert sum(map(gc.is_tracked, rows)) <= 11 * YOUNG_OBJECTS
