@@ -13,7 +13,7 @@ from actors.log.checkpoints import Checkpoints
 from actors.log.log import Log, LogError, LogPoint
 from actors.pipeline.batcher import Batcher
 from actors.pipeline.sessions import Sessions
-from actors.pipeline.slices import free_slowly
+from actors.pipeline.slices import Slices, free_slowly
 from actors.supervision.actor import Actor
 from ingest.fold.checkpoint import FoldState
 from ingest.telemetry.metrics import Metrics
@@ -136,7 +136,7 @@ class LogKeeper(Actor):
         state = await self._sessions.freeze()
         await self._save(state)
         for copied in (state.sessions, state.past):
-            if isinstance(copied, list):
+            if isinstance(copied, Slices):
                 await free_slowly(copied)
 
     async def _save(self, state: FoldState) -> None:

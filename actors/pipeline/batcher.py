@@ -8,7 +8,7 @@ import trio
 
 from actors.log.log import Log, LogError, LogPoint
 from actors.pipeline.flush import Flush
-from actors.pipeline.slices import free_slowly
+from actors.pipeline.slices import Slices, free_slowly, slice_all
 from actors.supervision.actor import Actor, Queue
 from ingest.fold.folded_run import FoldedRun
 from ingest.rows.batch import Batch, Trigger
@@ -194,12 +194,12 @@ class Batcher(Actor):
         """Prepare the batch, store its rows, then advance past it."""
         assert self._leaving is not None  # noqa: S101 - the caller has closed it
         end, batch, attempted = self._leaving
-        rows: list[Row] = []
+        rows = Slices[Row](())
         if not batch.is_empty:
             if self._flush is None:
                 self._flush = await self._send(end, batch, attempted)
             await self._flush.stored.wait()
-            rows = [row for insert in self._flush.inserts for row in insert.rows]
+            rows = slice_all(insert.rows for insert in self._flush.inserts)
         self._stored, self._leaving, self._flush = end, None, None
         self.progress += 1
         self._wake()

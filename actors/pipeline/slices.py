@@ -1,7 +1,7 @@
 """Copies and frees many objects in slices, because at once it would hold the event loop."""
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import Final, TypeVar
 
 import trio
@@ -16,18 +16,51 @@ FREED_TOGETHER: Final = 200
 """Objects freed between two checkpoints: rows take 0.2 ms."""
 
 
-async def copy_slowly(items: Iterable[T]) -> list[T]:
-    """The items as a list. They must not change meanwhile."""
-    copied: list[T] = []
+class Slices(Collection[T]):
+    """Many objects in tuples.
+
+    In a list, the garbage collector would look at all of them, and again at its next runs. It
+    forgets a tuple once it has found that the objects refer to no containers.
+
+    Attributes:
+        tuples: They, in order.
+    """
+
+    def __init__(self, tuples: Iterable[tuple[T, ...]]) -> None:
+        """Hold tuples of objects."""
+        self.tuples = list(tuples)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.tuples))
+
+    def __iter__(self) -> Iterator[T]:
+        return chain.from_iterable(self.tuples)
+
+    def __contains__(self, item: object) -> bool:
+        return any(item in each for each in self.tuples)
+
+
+def slice_all(items: Iterable[tuple[T, ...]]) -> Slices[T]:
+    """The objects of some long tuples in slices that can be freed one by one."""
+    return Slices(
+        each[start : start + FREED_TOGETHER]
+        for each in items
+        for start in range(0, len(each), FREED_TOGETHER)
+    )
+
+
+async def copy_slowly(items: Iterable[T]) -> Slices[T]:
+    """Refer to the items. They must not change meanwhile."""
+    copied: list[tuple[T, ...]] = []
     iterator = iter(items)
-    while part := list(islice(iterator, COPIED_TOGETHER)):
-        copied += part
+    while part := tuple(islice(iterator, COPIED_TOGETHER)):
+        copied.append(part)
         await trio.lowlevel.checkpoint()
-    return copied
+    return Slices(copied)
 
 
-async def free_slowly(items: list[T]) -> None:
-    """Empty a list that has the last references to its items."""
-    while items:
-        del items[-FREED_TOGETHER:]
+async def free_slowly(items: Slices[T]) -> None:
+    """Forget slices one by one that have the last references to their objects."""
+    while items.tuples:
+        items.tuples.pop()
         await trio.lowlevel.checkpoint()

@@ -6,7 +6,7 @@ The file that keeps the parts adds checksums. The header says how many entries f
 a part with its figures and the number of its sessions, and then parts with these.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -89,9 +89,9 @@ class FoldState(msgspec.Struct, frozen=True, gc=False):
     number: int
     log_time: int
     description: Description
-    sessions: Sequence[Session]
-    past: Sequence[Session]
-    sources: Sequence[TakenSource]
+    sessions: Collection[Session]
+    past: Collection[Session]
+    sources: Collection[TakenSource]
     imports: Sequence[SavedImport] = ()
 
     def restore(self) -> Fold:
@@ -193,16 +193,18 @@ def _read_header(part: bytes) -> CheckpointHeader:
     return _HEADERS.decode(form, body)
 
 
-def _slices(content: Sequence[T], size_of: Callable[[T], int]) -> Iterator[Sequence[T]]:
+def _slices(content: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
     """Split content into slices that take about the same time to encode."""
-    start = size = 0
-    for end, each in enumerate(content, 1):
+    some: list[T] = []
+    size = 0
+    for each in content:
+        some.append(each)
         size += size_of(each)
         if size >= PART_SIZE:
-            yield content[start:end]
-            start, size = end, 0
-    if size:
-        yield content[start:]
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _session_size(session: Session) -> int:

@@ -1,7 +1,7 @@
 """The open sessions of imports of past events, apart from all others."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ingest.model.event import EnrichedEvent
@@ -76,7 +76,7 @@ class SavedImport(NamedTuple):
     source: str
     touched: int
     figures: ImportFigures
-    sessions: Sequence[Session]
+    sessions: Collection[Session]
 
 
 class ImportSessions:

@@ -1,3 +1,4 @@
+import gc
 import weakref
 from collections.abc import Sequence
 
@@ -5,7 +6,9 @@ import pytest
 import trio
 
 from actors.pipeline import slices
-from actors.pipeline.slices import copy_slowly, free_slowly
+from actors.pipeline.slices import copy_slowly, free_slowly, slice_all
+from ingest.sessions.session import begin
+from tests.examples import NOON, an_enriched_event
 
 
 class Item:
@@ -26,16 +29,28 @@ class Seen(trio.abc.Instrument):
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 10])
 async def test_copies_all_in_order(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(slices, "COPIED_TOGETHER", 3)
-    assert await copy_slowly(iter(range(number))) == list(range(number))
+    copied = await copy_slowly(iter(range(number)))
+    assert list(copied) == list(range(number))
+    assert len(copied) == number
+    assert [item in copied for item in (0, number)] == [number > 0, False]
+
+
+async def test_the_garbage_collector_forgets_what_is_copied() -> None:
+    copied = await copy_slowly(begin(an_enriched_event(), NOON) for _ in range(20_000))
+    assert copied.tuples
+    gc.collect(0)
+    assert not any(map(gc.is_tracked, copied.tuples))
 
 
 async def test_frees_a_slice_between_two_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "FREED_TOGETHER", 3)
-    items = [Item() for _ in range(7)]
-    alive = [weakref.ref(item) for item in items]
+    objects = [Item() for _ in range(7)]
+    alive = [weakref.ref(item) for item in objects]
+    items = slice_all([tuple(objects[:1]), tuple(objects[1:])])
+    objects.clear()
     seen = Seen(alive)
     trio.lowlevel.add_instrument(seen)
     await free_slowly(items)
     trio.lowlevel.remove_instrument(seen)
-    assert items == []
+    assert list(items) == []
     assert list(dict.fromkeys(seen.counts)) == [4, 1, 0]
