@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from actors.pipeline import slices
-from actors.pipeline.slices import copy_slowly, free_slowly, slice_all
+from actors.pipeline.slices import FREED_TOGETHER, copy_slowly, free_slowly, slice_all
 from ingest.sessions.session import begin
 from tests.examples import NOON, an_enriched_event
 
@@ -35,11 +35,18 @@ async def test_copies_all_in_order(monkeypatch: pytest.MonkeyPatch, number: int)
     assert [item in copied for item in (0, number)] == [number > 0, False]
 
 
-async def test_the_garbage_collector_forgets_what_is_copied() -> None:
+async def test_the_garbage_collector_forgets_each_slice() -> None:
     copied = await copy_slowly(begin(an_enriched_event(), NOON) for _ in range(20_000))
     assert copied.tuples
-    gc.collect(0)
     assert not any(map(gc.is_tracked, copied.tuples))
+
+
+async def test_the_garbage_collector_sees_what_is_made_while_others_are_freed() -> None:
+    items = slice_all([tuple((number,) for number in range(2 * FREED_TOGETHER))])
+    new = [(number,) for number in range(FREED_TOGETHER)]
+    assert any(map(gc.is_tracked, new))
+    await free_slowly(items)
+    assert not any(map(gc.is_tracked, new))
 
 
 async def test_frees_a_slice_between_two_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
