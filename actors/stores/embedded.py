@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from actors.stores.store import (
     StoreUnavailable,
 )
 from actors.stores.url import EmbeddedAddress
+from actors.threads.native_threads import lower_native_threads
 from actors.threads.serial_thread import GRACE_SECONDS, SerialThread
 from ingest.rows.layout import Row
 from ingest.rows.schema import SESSIONS, TABLES, Table, quote_identifier, quote_string
@@ -37,6 +38,10 @@ from ingest.rows.servers import Server
 NICE = 10
 """Inserts and queries run at lower priority than requests; otherwise, on one core, a flush would
 block requests while it lasts."""
+
+NATIVE_NICE = 15
+"""chDB's own threads, which also merge, have a lower priority still: they never hold the
+interpreter's lock."""
 
 PARTS_REMOVED_BY_ONE_THREAD = 1_000_000
 """By default chDB removes more than 100 outdated parts with 128 threads, which it then keeps, with
@@ -74,6 +79,7 @@ class EmbeddedStore:
         self._reading = SerialThread("chdb-reader", nice=NICE)
         self._writer: Any = None
         self._reader: Any = None
+        self._lowered: Set[int] = frozenset()
         self._table_functions: tuple[str, ...] = ()
         self._migrated: Migrated | None = None
         self.findings: tuple[str, ...] = ()
@@ -237,6 +243,8 @@ class EmbeddedStore:
             message = f"{table.name}: {shorten(str(error))}"
             refused = rows_at_fault(error_code(str(error)))
             raise (RowsRefused if refused else StoreUnavailable)(message) from None
+        # An insert may start threads.
+        self._lowered = lower_native_threads(NATIVE_NICE, self._lowered)
 
     def _read(self, sql: str, mark: str) -> list[str]:
         if self._reader is None:

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors.stores.chdb_session import FEW_FILES, LEAST_FILES, lock_holder
-from actors.stores.embedded import EmbeddedStore
+from actors.stores.embedded import NATIVE_NICE, EmbeddedStore
 from actors.stores.store import (
     QueryRefused,
     StoreBusy,
@@ -19,6 +19,7 @@ from actors.stores.store import (
     StoreUnavailable,
 )
 from actors.stores.url import EmbeddedAddress
+from actors.threads.native_threads import TASKS
 from ingest.rows.schema import EVENTS
 from ingest.rows.servers import Server
 from tests.actors.stores import checks
@@ -67,7 +68,7 @@ async def test_days_begin_by_utc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     script = f"""
 import trio
 from pathlib import Path
-from actors.stores.embedded import EmbeddedStore
+from actors.stores.embedded import NATIVE_NICE, EmbeddedStore
 from actors.stores.url import EmbeddedAddress
 
 async def main():
@@ -313,3 +314,12 @@ async def test_threads_end(store: EmbeddedStore) -> None:
     for thread in threads:
         await trio.to_thread.run_sync(thread.join, 60)
         assert not thread.is_alive()
+
+
+async def test_its_own_threads_have_a_lower_priority(store: EmbeddedStore) -> None:
+    found = {int(name) for name in os.listdir(TASKS)}
+    own = {thread.native_id for thread in threading.enumerate()}
+    await store.insert(EVENTS, [row(EVENTS)], "token")
+    alive = {int(name) for name in os.listdir(TASKS)} & found
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in alive - own} == {NATIVE_NICE}
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < NATIVE_NICE
