@@ -1,6 +1,6 @@
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 import trio
@@ -9,6 +9,14 @@ from actors.pipeline import slices
 from actors.pipeline.slices import FREED_TOGETHER, copy_slowly, free_slowly, slice_all
 from ingest.sessions.session import begin
 from tests.examples import NOON, an_enriched_event
+
+
+@pytest.fixture
+def only_asked() -> Iterator[None]:
+    """Lets the garbage collector run only when it is asked to."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 class Item:
@@ -35,13 +43,15 @@ async def test_copies_all_in_order(monkeypatch: pytest.MonkeyPatch, number: int)
     assert [item in copied for item in (0, number)] == [number > 0, False]
 
 
-async def test_the_garbage_collector_forgets_each_slice() -> None:
+async def test_the_garbage_collector_forgets_each_slice(only_asked: None) -> None:
     copied = await copy_slowly(begin(an_enriched_event(), NOON) for _ in range(20_000))
     assert copied.tuples
     assert not any(map(gc.is_tracked, copied.tuples))
 
 
-async def test_the_garbage_collector_sees_what_is_made_while_others_are_freed() -> None:
+async def test_the_garbage_collector_sees_what_is_made_while_others_are_freed(
+    only_asked: None,
+) -> None:
     items = slice_all([tuple((number,) for number in range(2 * FREED_TOGETHER))])
     new = [(number,) for number in range(FREED_TOGETHER)]
     assert any(map(gc.is_tracked, new))
