@@ -194,7 +194,7 @@ class Batcher(Actor):
         """Prepare the batch, store its rows, then advance past it."""
         assert self._leaving is not None  # noqa: S101 - the caller has closed it
         end, batch, attempted = self._leaving
-        rows = Slices[Row](())
+        rows = Slices[Row]([])
         if not batch.is_empty:
             if self._flush is None:
                 self._flush = await self._send(end, batch, attempted)

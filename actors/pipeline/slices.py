@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final, TypeVar
 
@@ -21,6 +22,7 @@ SLICES_TOGETHER: Final = 5
 """Slices freed between two runs of the garbage collector."""
 
 
+@dataclass(repr=False)
 class Slices(Collection[T]):
     """Many objects in tuples.
 
@@ -31,9 +33,7 @@ class Slices(Collection[T]):
         tuples: They, in order.
     """
 
-    def __init__(self, tuples: Iterable[tuple[T, ...]]) -> None:
-        """Hold tuples of objects."""
-        self.tuples = list(tuples)
+    tuples: list[tuple[T, ...]]
 
     def __len__(self) -> int:
         return sum(map(len, self.tuples))
@@ -48,9 +48,11 @@ class Slices(Collection[T]):
 def slice_all(items: Iterable[tuple[T, ...]]) -> Slices[T]:
     """The objects of some long tuples in slices that can be freed one by one."""
     return Slices(
-        each[start : start + FREED_TOGETHER]
-        for each in items
-        for start in range(0, len(each), FREED_TOGETHER)
+        [
+            each[start : start + FREED_TOGETHER]
+            for each in items
+            for start in range(0, len(each), FREED_TOGETHER)
+        ]
     )
 
 

@@ -41,6 +41,8 @@ async def test_copies_all_in_order(monkeypatch: pytest.MonkeyPatch, number: int)
     assert list(copied) == list(range(number))
     assert len(copied) == number
     assert [item in copied for item in (0, number)] == [number > 0, False]
+    assert copied == await copy_slowly(range(number))
+    assert copied != await copy_slowly(range(number + 1))
 
 
 async def test_the_garbage_collector_forgets_each_slice(only_asked: None) -> None:
