@@ -68,7 +68,7 @@ async def test_days_begin_by_utc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     script = f"""
 import trio
 from pathlib import Path
-from actors.stores.embedded import NATIVE_NICE, EmbeddedStore
+from actors.stores.embedded import EmbeddedStore
 from actors.stores.url import EmbeddedAddress
 
 async def main():
